@@ -1,0 +1,104 @@
+package genesis
+
+import (
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+)
+
+// NodeID names one institution's node within a federation: "nrel".
+type NodeID string
+
+// Name names an asset within a node: "turbines", or "~subject/name" for what
+// people who are not stewards make.
+type Name string
+
+var (
+	namePattern = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,63}$`)
+	subjPattern = regexp.MustCompile(`^~[a-z0-9][a-z0-9._-]{0,63}$`)
+)
+
+// CheckName reports why n cannot name an asset, or nil.
+func CheckName(n Name) error {
+	s := string(n)
+	if subj, rest, ok := strings.Cut(s, "/"); ok {
+		if !subjPattern.MatchString(subj) {
+			return badName(s)
+		}
+		s = rest
+	}
+	if !namePattern.MatchString(s) {
+		return badName(string(n))
+	}
+	return nil
+}
+
+func badName(s string) error {
+	return &Error{Op: "read name", Kind: Invalid, Subject: s,
+		Msg:  "is not a name",
+		Hint: "a name is 1 to 64 of a-z, 0-9 and -, starting with a letter or digit: wind-turbines-2018"}
+}
+
+// Ref points at a version of an asset: [node/]name[@version], where version is
+// a number or a digest. Without a version it means the latest published one,
+// else the caller's own draft.
+type Ref struct {
+	Node   NodeID // empty: this node
+	Name   Name
+	Number int    // 0: not given
+	Digest Digest // empty: not given
+}
+
+// ParseRef reads the text form of a Ref.
+func ParseRef(s string) (Ref, error) {
+	var r Ref
+	fail := func(msg string) (Ref, error) {
+		return Ref{}, &Error{Op: "read reference", Kind: Invalid, Subject: s, Msg: msg,
+			Hint: "write [node/]name[@version], for example turbines, turbines@3 or nrel/turbines"}
+	}
+	path, version, hasVersion := strings.Cut(s, "@")
+	if node, rest, ok := strings.Cut(path, "/"); ok && !strings.HasPrefix(path, "~") {
+		if !namePattern.MatchString(node) {
+			return fail("has a malformed node id")
+		}
+		r.Node, path = NodeID(node), rest
+	}
+	r.Name = Name(path)
+	if err := CheckName(r.Name); err != nil {
+		return fail("has a malformed name")
+	}
+	if !hasVersion {
+		return r, nil
+	}
+	if strings.HasPrefix(version, digestPrefix) {
+		d, err := ParseDigest(version)
+		if err != nil {
+			return fail("has a malformed version digest")
+		}
+		r.Digest = d
+		return r, nil
+	}
+	n, err := strconv.Atoi(version)
+	if err != nil || n < 1 || strconv.Itoa(n) != version {
+		return fail("has a version that is neither a number from 1 nor a digest")
+	}
+	r.Number = n
+	return r, nil
+}
+
+// String returns the text form; ParseRef(r.String()) gives r again.
+func (r Ref) String() string {
+	var b strings.Builder
+	if r.Node != "" {
+		b.WriteString(string(r.Node) + "/")
+	}
+	b.WriteString(string(r.Name))
+	switch {
+	case r.Digest != "":
+		b.WriteString("@" + string(r.Digest))
+	case r.Number > 0:
+		fmt.Fprintf(&b, "@%d", r.Number)
+	}
+	return b.String()
+}

@@ -1,0 +1,186 @@
+package format
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"hash"
+	"math"
+
+	"github.com/opengenesis/genesis"
+)
+
+// canonicalNaN stands for every NaN, whose payload is not content.
+const canonicalNaN = 0x7ff8000000000000
+
+// digestChunk is how many canonical bytes are gathered before they are hashed:
+// large enough that SHA-256 runs at full speed, small enough to stay in cache.
+const digestChunk = 32 << 10
+
+// ColumnDigest computes the logical digest of a column: SHA-256 over its type
+// and its values in row order, in the canonical form of docs/formats.md. It
+// does not depend on how the values are batched, encoded or compressed.
+//
+// Vectors of another kind than the column's type are hashed as what they are,
+// so a column read back with a wrong type has a wrong digest.
+type ColumnDigest struct {
+	sum hash.Hash
+	buf [digestChunk]byte
+	n   int
+}
+
+// NewColumnDigest returns the digest of a column of col's type without rows.
+func NewColumnDigest(col genesis.Column) *ColumnDigest {
+	d := &ColumnDigest{sum: sha256.New()}
+	d.n = copy(d.buf[:], "genesis column 1\n"+typeClass(col.Type)+"\n")
+	return d
+}
+
+// typeClass is the name under which values of type t are hashed. Text types
+// share one, so that calling a text an identifier leaves its values alone.
+func typeClass(t genesis.Type) string {
+	if t.Textual() {
+		return "text"
+	}
+	return string(t)
+}
+
+// KindOf returns the kind of vector that holds values of type t in stored
+// tables.
+func KindOf(t genesis.Type) Kind {
+	switch t {
+	case genesis.Integer:
+		return Int
+	case genesis.Float:
+		return Float
+	case genesis.Boolean:
+		return Bool
+	case genesis.Timestamp:
+		return Timestamp
+	case genesis.Date:
+		return Date
+	}
+	return Text
+}
+
+// Add appends the first rows values of v, or rows nulls when v is nil.
+func (d *ColumnDigest) Add(v *Vector, rows int) {
+	switch {
+	case v == nil:
+		d.addNulls(rows)
+	case v.Kind == Text:
+		d.addTexts(v, rows)
+	case v.Kind == Float && v.Nulls == nil:
+		d.addFloats(v.Floats[:rows])
+	case v.Kind == Float:
+		d.addNullable(v, rows, func(i int) uint64 { return canonicalFloat(v.Floats[i]) })
+	case v.Nulls == nil:
+		d.addInts(v.Ints[:rows])
+	default:
+		d.addNullable(v, rows, func(i int) uint64 { return uint64(v.Ints[i]) })
+	}
+}
+
+// Sum returns the digest of all values added so far.
+func (d *ColumnDigest) Sum() genesis.Digest {
+	d.flush()
+	return genesis.DigestSum(d.sum.Sum(nil))
+}
+
+func (d *ColumnDigest) flush() {
+	d.sum.Write(d.buf[:d.n])
+	d.n = 0
+}
+
+// room makes sure that n more bytes fit into the chunk.
+func (d *ColumnDigest) room(n int) {
+	if d.n+n > len(d.buf) {
+		d.flush()
+	}
+}
+
+func (d *ColumnDigest) addNulls(rows int) {
+	for range rows {
+		d.room(1)
+		d.buf[d.n] = 0
+		d.n++
+	}
+}
+
+func canonicalFloat(f float64) uint64 {
+	if f != f {
+		return canonicalNaN
+	}
+	return math.Float64bits(f)
+}
+
+func (d *ColumnDigest) addInts(values []int64) {
+	for len(values) > 0 {
+		d.room(9)
+		n := min(len(values), (len(d.buf)-d.n)/9)
+		out := d.buf[d.n : d.n+9*n]
+		for _, v := range values[:n] {
+			out[0] = 1
+			binary.LittleEndian.PutUint64(out[1:9], uint64(v))
+			out = out[9:]
+		}
+		d.n += 9 * n
+		values = values[n:]
+	}
+}
+
+func (d *ColumnDigest) addFloats(values []float64) {
+	for len(values) > 0 {
+		d.room(9)
+		n := min(len(values), (len(d.buf)-d.n)/9)
+		out := d.buf[d.n : d.n+9*n]
+		for _, v := range values[:n] {
+			out[0] = 1
+			binary.LittleEndian.PutUint64(out[1:9], canonicalFloat(v))
+			out = out[9:]
+		}
+		d.n += 9 * n
+		values = values[n:]
+	}
+}
+
+func (d *ColumnDigest) addNullable(v *Vector, rows int, bits func(int) uint64) {
+	for i := range rows {
+		d.room(9)
+		if v.Nulls.Get(i) {
+			d.buf[d.n] = 0
+			d.n++
+			continue
+		}
+		d.buf[d.n] = 1
+		binary.LittleEndian.PutUint64(d.buf[d.n+1:], bits(i))
+		d.n += 9
+	}
+}
+
+func (d *ColumnDigest) addTexts(v *Vector, rows int) {
+	for i := range rows {
+		d.room(5)
+		if v.Null(i) {
+			d.buf[d.n] = 0
+			d.n++
+			continue
+		}
+		d.addText(v.Bytes(i))
+	}
+}
+
+func (d *ColumnDigest) addText(b []byte) {
+	d.buf[d.n] = 1
+	binary.LittleEndian.PutUint32(d.buf[d.n+1:], uint32(len(b)))
+	d.n += 5
+	if d.n+len(b) <= len(d.buf) {
+		d.n += copy(d.buf[d.n:], b)
+		return
+	}
+	d.flush()
+	if len(b) > len(d.buf)/2 {
+		d.sum.Write(b)
+		return
+	}
+	d.n = copy(d.buf[:], b)
+}

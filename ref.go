@@ -102,3 +102,25 @@ func (r Ref) String() string {
 	}
 	return b.String()
 }
+
+// MarshalText makes a Ref a string in JSON.
+func (r Ref) MarshalText() ([]byte, error) {
+	if r == (Ref{}) {
+		return nil, nil
+	}
+	return []byte(r.String()), nil
+}
+
+// UnmarshalText reads what MarshalText wrote; empty text is the zero Ref.
+func (r *Ref) UnmarshalText(b []byte) error {
+	if len(b) == 0 {
+		*r = Ref{}
+		return nil
+	}
+	ref, err := ParseRef(string(b))
+	if err != nil {
+		return err
+	}
+	*r = ref
+	return nil
+}

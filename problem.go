@@ -1,0 +1,98 @@
+package genesis
+
+import (
+	"context"
+	"errors"
+	"net/http"
+)
+
+// Problem is an [Error] as it is sent over HTTP: problem details of RFC 9457,
+// application/problem+json, with the fields of Error as extension members.
+type Problem struct {
+	Type    string    `json:"type"`   // "urn:genesis:error:" and the kind
+	Title   string    `json:"title"`  // the kind in words
+	Status  int       `json:"status"` // as the HTTP status
+	Detail  string    `json:"detail"` // the whole error in one line
+	Kind    ErrorKind `json:"kind"`
+	Op      string    `json:"op,omitempty"`
+	Subject string    `json:"subject,omitempty"`
+	Message string    `json:"message,omitempty"`
+	Hint    string    `json:"hint,omitempty"`
+	Value   string    `json:"value,omitempty"` // an offending cell value, for readers only
+}
+
+// ProblemOf returns err as it may be told to a caller who may know that its
+// subject exists. Value is left out unless mayRead; the cause never leaves the
+// node. [Private] becomes [NotFound], and both say the same.
+func ProblemOf(err error, mayRead bool) Problem {
+	e := asError(err)
+	shown := *e
+	shown.Err = nil
+	if e.Kind == Private || e.Kind == NotFound && !mayRead {
+		shown = Error{Op: e.Op, Kind: NotFound, Subject: e.Subject, Msg: "is not in the catalogue"}
+	}
+	p := Problem{
+		Type:    "urn:genesis:error:" + string(shown.Kind),
+		Title:   http.StatusText(shown.Kind.HTTPStatus()),
+		Status:  shown.Kind.HTTPStatus(),
+		Detail:  shown.Error(),
+		Kind:    shown.Kind,
+		Op:      shown.Op,
+		Subject: shown.Subject,
+		Message: shown.Msg,
+		Hint:    shown.Hint,
+	}
+	if p.Title == "" {
+		p.Title = string(shown.Kind)
+	}
+	if mayRead {
+		p.Value = shown.Value
+	}
+	return p
+}
+
+// asError finds the *Error in err's chain. What is none of ours is Internal,
+// and its text stays in the log.
+func asError(err error) *Error {
+	var e *Error
+	switch {
+	case errors.As(err, &e):
+		return e
+	case errors.Is(err, context.Canceled):
+		return &Error{Kind: Canceled, Msg: "canceled", Err: err}
+	case errors.Is(err, context.DeadlineExceeded):
+		return &Error{Kind: Unavailable, Msg: "took too long", Err: err}
+	}
+	return &Error{Kind: Internal, Msg: "internal error; the node's log has the cause", Err: err}
+}
+
+// Err returns the problem as the error it was made from.
+func (p Problem) Err() *Error {
+	e := &Error{Op: p.Op, Kind: p.Kind, Subject: p.Subject, Msg: p.Message, Hint: p.Hint, Value: p.Value}
+	if e.Kind == "" {
+		e.Kind = kindOfStatus(p.Status)
+	}
+	if e.Msg == "" {
+		e.Msg = p.Detail
+	}
+	return e
+}
+
+// kindOfStatus is for problems that something between client and node made up.
+func kindOfStatus(status int) ErrorKind {
+	switch {
+	case status == http.StatusNotFound:
+		return NotFound
+	case status == http.StatusConflict:
+		return Conflict
+	case status == http.StatusForbidden || status == http.StatusUnauthorized:
+		return Permission
+	case status == http.StatusServiceUnavailable || status == http.StatusBadGateway:
+		return Unavailable
+	case status == http.StatusNotImplemented:
+		return Unsupported
+	case status >= 400 && status < 500:
+		return Invalid
+	}
+	return Internal
+}

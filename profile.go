@@ -137,6 +137,7 @@ type Readiness struct {
 	Passed int     `json:"passed"`
 	Failed int     `json:"failed"`
 	Checks []Check `json:"checks"`
+	Proof  *Proof  `json:"proof,omitempty"` // evidence of the last check
 }
 
 // Check is one readiness check and its outcome.

@@ -1,0 +1,118 @@
+package work
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"reflect"
+	"sort"
+	"strings"
+
+	"github.com/opengenesis/genesis"
+	"github.com/opengenesis/genesis/internal/ingest/readiness"
+)
+
+// SetCard changes fields of a version's card, by their JSON names; a list is
+// given with commas; an empty value clears the field.
+func (s *Service) SetCard(ctx context.Context, who genesis.Principal, ref string, fields map[string]string) (*genesis.Card, error) {
+	v, err := s.resolve(ctx, who, genesis.Steward, ref)
+	if err != nil {
+		return nil, err
+	}
+	d, err := s.Catalog.Describe(ctx, v)
+	if err != nil {
+		return nil, err
+	}
+	card := d.Card
+	for name, value := range fields {
+		if err := setField(&card, name, value); err != nil {
+			return nil, err
+		}
+	}
+	if err := s.Catalog.PutRecord(ctx, v, genesis.RecordCard, card, who.Subject); err != nil {
+		return nil, err
+	}
+	d.Card = card
+	return &card, s.rescore(ctx, who, d)
+}
+
+// setField sets one field of a card by its JSON name.
+func setField(card *genesis.Card, name, value string) error {
+	rv := reflect.ValueOf(card).Elem()
+	var known []string
+	for i := range rv.NumField() {
+		key, _, _ := strings.Cut(rv.Type().Field(i).Tag.Get("json"), ",")
+		known = append(known, key)
+		if key != name {
+			continue
+		}
+		if rv.Field(i).Kind() == reflect.Slice {
+			rv.Field(i).Set(reflect.ValueOf(list(value)))
+		} else {
+			rv.Field(i).SetString(strings.TrimSpace(value))
+		}
+		return nil
+	}
+	sort.Strings(known)
+	return &genesis.Error{Op: "set card", Kind: genesis.Invalid, Subject: name, Msg: "is no field of a card", Hint: "the fields are " + strings.Join(known, ", ")}
+}
+
+func list(value string) []string {
+	var out []string
+	for _, part := range strings.Split(value, ",") {
+		if part = strings.TrimSpace(part); part != "" {
+			out = append(out, part)
+		}
+	}
+	return out
+}
+
+// Answer records what a person says about a finding.
+func (s *Service) Answer(ctx context.Context, who genesis.Principal, ref, finding, answer string) (*genesis.Finding, error) {
+	v, err := s.resolve(ctx, who, genesis.Steward, ref)
+	if err != nil {
+		return nil, err
+	}
+	if strings.TrimSpace(answer) == "" {
+		return nil, &genesis.Error{Op: "answer", Kind: genesis.Invalid, Subject: finding, Msg: "the answer is empty"}
+	}
+	d, err := s.Catalog.Describe(ctx, v)
+	if err != nil {
+		return nil, err
+	}
+	for i := range d.Findings {
+		f := &d.Findings[i]
+		if f.ID != finding {
+			continue
+		}
+		f.Answer, f.By = answer, who.Subject
+		if err := s.Catalog.PutRecord(ctx, v, genesis.RecordFindings, d.Findings, who.Subject); err != nil {
+			return nil, err
+		}
+		return f, s.rescore(ctx, who, d)
+	}
+	return nil, &genesis.Error{Op: "answer", Kind: genesis.NotFound, Subject: finding, Msg: fmt.Sprintf("is no finding of %s", ref),
+		Hint: "`genesis show " + ref + "` lists the findings and their ids"}
+}
+
+// rescore runs the readiness checks again after a record changed.
+func (s *Service) rescore(ctx context.Context, who genesis.Principal, d genesis.Description) error {
+	if d.Version.Kind != genesis.Dataset || d.Readiness == nil {
+		return nil
+	}
+	in := readiness.Input{Name: d.Version.Name, Manifest: d.Manifest, Card: d.Card, Findings: d.Findings, Splits: d.Splits, Recipe: d.Recipe, Proof: d.Readiness.Proof}
+	if d.Profile != nil {
+		in.Profile = *d.Profile
+	}
+	if d.Provenance != nil {
+		in.Sources = d.Provenance.Sources
+	}
+	return s.Catalog.PutRecord(ctx, d.Version, genesis.RecordReadiness, readiness.Check(in), who.Subject)
+}
+
+// sameJSON reports whether two values have the same JSON.
+func sameJSON(a, b any) bool {
+	x, _ := json.Marshal(a)
+	y, _ := json.Marshal(b)
+	return string(x) == string(y)
+}

@@ -1,0 +1,166 @@
+package work
+
+import (
+	"context"
+	"io"
+	"slices"
+
+	"github.com/opengenesis/genesis"
+	"github.com/opengenesis/genesis/internal/format"
+	"github.com/opengenesis/genesis/internal/stream"
+)
+
+// Verify re-hashes everything a version consists of: the bytes of every blob,
+// the values of every column, and the manifest that names them.
+func (s *Service) Verify(ctx context.Context, who genesis.Principal, ref string, p genesis.Progress) (*genesis.Verification, error) {
+	v, err := s.resolve(ctx, who, genesis.Read, ref)
+	if err != nil {
+		return nil, err
+	}
+	m, err := s.Catalog.Manifest(ctx, v)
+	if err != nil {
+		return nil, err
+	}
+	l, err := s.Catalog.Layout(ctx, v)
+	if err != nil {
+		return nil, err
+	}
+	ver := &verifier{s: s, m: m, l: l, p: p, out: &genesis.Verification{Version: v, Damage: []genesis.Damage{}}}
+	if err := ver.manifest(v); err != nil {
+		return nil, err
+	}
+	if err := ver.blobs(ctx); err != nil {
+		return nil, err
+	}
+	return ver.out, ver.columns(ctx)
+}
+
+type verifier struct {
+	s   *Service
+	m   genesis.Manifest
+	l   genesis.Layout
+	p   genesis.Progress
+	out *genesis.Verification
+}
+
+func (v *verifier) damage(d genesis.Damage) { v.out.Damage = append(v.out.Damage, d) }
+
+func (v *verifier) manifest(version genesis.Version) error {
+	b, err := genesis.CanonicalJSON(v.m)
+	if err != nil {
+		return err
+	}
+	if genesis.DigestOf(b) != version.Digest {
+		v.damage(genesis.Damage{Msg: "the manifest is not the one this version was named by"})
+	}
+	return nil
+}
+
+// blobs verifies the bytes, and that no part is missing from the layout.
+func (v *verifier) blobs(ctx context.Context) error {
+	list := v.parts()
+	var total int64
+	for _, b := range list {
+		total += b.Size
+	}
+	for _, b := range list {
+		damage, err := v.s.Blobs.Verify(ctx, b)
+		if err != nil {
+			return err
+		}
+		v.out.Damage = append(v.out.Damage, damage...)
+		v.out.Blobs++
+		v.out.Bytes += b.Size
+		v.p.Send(genesis.Event{Stage: "verifying bytes", Done: v.out.Bytes, Total: total, Unit: "bytes"})
+	}
+	return nil
+}
+
+func (v *verifier) parts() []genesis.Blob {
+	var list []genesis.Blob
+	for name, digest := range v.m.Parts {
+		b := v.l.Parts[name]
+		if b.Digest != digest {
+			v.damage(genesis.Damage{Blob: digest, Msg: "the layout has lost part " + name})
+			continue
+		}
+		list = append(list, b)
+	}
+	for _, files := range v.l.Tables {
+		for _, f := range files {
+			list = append(list, f.Blob)
+		}
+	}
+	slices.SortFunc(list, func(a, b genesis.Blob) int {
+		if a.Digest < b.Digest {
+			return -1
+		}
+		return 1
+	})
+	return list
+}
+
+// columns recomputes the logical digest of every column.
+func (v *verifier) columns(ctx context.Context) error {
+	for _, t := range v.m.Tables {
+		if err := v.table(ctx, t, t.Name); err != nil {
+			return err
+		}
+	}
+	for _, t := range v.m.Rejects {
+		if err := v.table(ctx, t, "rejects/"+t.Name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (v *verifier) table(ctx context.Context, t genesis.ManifestTable, name string) error {
+	sums, err := v.digests(ctx, t, name)
+	if genesis.KindOf(err) == genesis.Canceled {
+		return err
+	}
+	if err != nil {
+		v.damage(genesis.Damage{Table: name, Msg: err.Error()})
+		return nil
+	}
+	for i, c := range t.Columns {
+		v.out.Columns++
+		if sums[i] != c.Digest {
+			v.damage(genesis.Damage{Table: name, Column: c.Name, Msg: "its values are not those the version was named by"})
+		}
+	}
+	return nil
+}
+
+func (v *verifier) digests(ctx context.Context, t genesis.ManifestTable, name string) ([]genesis.Digest, error) {
+	r, err := stream.Open(ctx, v.s.Blobs, v.m, v.l, name, nil)
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	digests := make([]*format.ColumnDigest, len(t.Columns))
+	for i, c := range t.Schema() {
+		digests[i] = format.NewColumnDigest(c)
+	}
+	var rows int64
+	for {
+		b, err := r.Next()
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return nil, err
+		}
+		for i, d := range digests {
+			d.Add(&b.Cols[i], b.Rows)
+		}
+		rows += int64(b.Rows)
+		v.p.Send(genesis.Event{Stage: "verifying values", Done: rows, Total: t.Rows, Unit: "rows"})
+	}
+	sums := make([]genesis.Digest, len(digests))
+	for i, d := range digests {
+		sums[i] = d.Sum()
+	}
+	return sums, nil
+}

@@ -1,0 +1,203 @@
+package client
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"iter"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"github.com/opengenesis/genesis"
+)
+
+// maxAnswer bounds a JSON answer, so that a hostile node cannot fill memory.
+const maxAnswer = 1 << 30
+
+// Client talks to one node. It is safe for concurrent use.
+type Client struct {
+	http    *http.Client
+	base    string // without a final slash
+	session *session
+}
+
+// New returns a client of the node whose API is at base: "https://host".
+func New(base string, h *http.Client) *Client {
+	if h == nil {
+		h = http.DefaultClient
+	}
+	return &Client{http: h, base: strings.TrimSuffix(base, "/")}
+}
+
+// Close ends the session with a local node, which may then leave.
+func (c *Client) Close() error {
+	c.http.CloseIdleConnections()
+	if c.session != nil {
+		return c.session.close()
+	}
+	return nil
+}
+
+// Node says what the node is.
+func (c *Client) Node(ctx context.Context) (*genesis.NodeInfo, error) {
+	return get[genesis.NodeInfo](ctx, c, "/v1/node", nil)
+}
+
+// ListPage returns one page of assets in name order. kind "" means all; after
+// is the Next of the page before; limit 0 leaves it to the node.
+func (c *Client) ListPage(ctx context.Context, kind genesis.Kind, after string, limit int) (*genesis.ListPage, error) {
+	q := url.Values{}
+	set(q, "kind", string(kind))
+	set(q, "after", after)
+	if limit > 0 {
+		q.Set("limit", strconv.Itoa(limit))
+	}
+	return get[genesis.ListPage](ctx, c, "/v1/assets", q)
+}
+
+// List yields all assets in name order, page by page.
+func (c *Client) List(ctx context.Context, kind genesis.Kind) iter.Seq2[genesis.Asset, error] {
+	return func(yield func(genesis.Asset, error) bool) {
+		after := ""
+		for {
+			page, err := c.ListPage(ctx, kind, after, 0)
+			if err != nil {
+				yield(genesis.Asset{}, err)
+				return
+			}
+			for _, a := range page.Assets {
+				if !yield(a, nil) {
+					return
+				}
+			}
+			if page.Next == "" || page.Next == after {
+				return
+			}
+			after = page.Next
+		}
+	}
+}
+
+// Search returns the assets that match text, best first.
+func (c *Client) Search(ctx context.Context, text string, limit int) (*genesis.SearchResult, error) {
+	q := url.Values{"q": {text}}
+	if limit > 0 {
+		q.Set("limit", strconv.Itoa(limit))
+	}
+	return get[genesis.SearchResult](ctx, c, "/v1/search", q)
+}
+
+// Describe returns everything the node says about a version.
+func (c *Client) Describe(ctx context.Context, ref string) (*genesis.Description, error) {
+	return get[genesis.Description](ctx, c, version(ref), nil)
+}
+
+// SetCard changes fields of a version's card by their JSON names; lists are
+// given with commas, an empty value clears the field.
+func (c *Client) SetCard(ctx context.Context, ref string, fields map[string]string) (*genesis.Card, error) {
+	return quick[genesis.Card](ctx, c, http.MethodPatch, version(ref)+"/card", nil, fields)
+}
+
+// Answer records what a person says about a finding.
+func (c *Client) Answer(ctx context.Context, ref, finding, answer string) (*genesis.Finding, error) {
+	path := version(ref) + "/findings/" + url.PathEscape(finding)
+	return quick[genesis.Finding](ctx, c, http.MethodPost, path, nil, map[string]string{"answer": answer})
+}
+
+// version is the path of a version: a ref is one segment.
+func version(ref string) string { return "/v1/versions/" + url.PathEscape(ref) }
+
+func set(q url.Values, key, value string) {
+	if value != "" {
+		q.Set(key, value)
+	}
+}
+
+func get[T any](ctx context.Context, c *Client, path string, q url.Values) (*T, error) {
+	return quick[T](ctx, c, http.MethodGet, path, q, nil)
+}
+
+// quick makes a request that is answered with JSON.
+func quick[T any](ctx context.Context, c *Client, method, path string, q url.Values, in any) (*T, error) {
+	resp, err := c.do(ctx, method, path, q, in)
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	var out T
+	if err := json.NewDecoder(io.LimitReader(resp.Body, maxAnswer)).Decode(&out); err != nil {
+		return nil, broken(ctx, err)
+	}
+	return &out, nil
+}
+
+// do sends a request and returns the response, or the problem it is.
+func (c *Client) do(ctx context.Context, method, path string, q url.Values, in any) (*http.Response, error) {
+	req, err := c.request(ctx, method, path, q, in)
+	if err != nil {
+		return nil, err
+	}
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return nil, broken(ctx, err)
+	}
+	if resp.StatusCode == http.StatusOK {
+		return resp, nil
+	}
+	defer resp.Body.Close()
+	return nil, problemOf(resp)
+}
+
+func (c *Client) request(ctx context.Context, method, path string, q url.Values, in any) (*http.Request, error) {
+	var body io.Reader
+	if in != nil {
+		b, err := json.Marshal(in)
+		if err != nil {
+			return nil, &genesis.Error{Op: "write request", Kind: genesis.Invalid, Err: err}
+		}
+		body = strings.NewReader(string(b))
+	}
+	target := c.base + path
+	if len(q) > 0 {
+		target += "?" + q.Encode()
+	}
+	req, err := http.NewRequestWithContext(ctx, method, target, body)
+	if err != nil {
+		return nil, &genesis.Error{Op: "write request", Kind: genesis.Invalid, Subject: target, Err: err}
+	}
+	if in != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	if c.session != nil {
+		req.Header.Set("Genesis-Session", c.session.id)
+	}
+	return req, nil
+}
+
+// problemOf reads the error that a response is.
+func problemOf(resp *http.Response) error {
+	var p genesis.Problem
+	b, _ := io.ReadAll(io.LimitReader(resp.Body, 1<<20)) // what is cut off does not parse
+	if json.Unmarshal(b, &p) != nil || p.Detail == "" {
+		p = genesis.Problem{Detail: "the node answered " + resp.Status}
+	}
+	if p.Status == 0 {
+		p.Status = resp.StatusCode
+	}
+	return p.Err()
+}
+
+// broken is the error of a connection that did not carry a whole answer.
+func broken(ctx context.Context, err error) error {
+	switch {
+	case errors.Is(ctx.Err(), context.Canceled):
+		return &genesis.Error{Kind: genesis.Canceled, Msg: "canceled", Err: ctx.Err()}
+	case errors.Is(ctx.Err(), context.DeadlineExceeded):
+		return &genesis.Error{Kind: genesis.Unavailable, Msg: "took too long", Err: ctx.Err()}
+	}
+	return &genesis.Error{Kind: genesis.Unavailable, Msg: "the connection to the node broke off before the answer was whole",
+		Hint: "run the command again", Err: err}
+}

@@ -1,0 +1,214 @@
+package api
+
+import (
+	"bufio"
+	"context"
+	"crypto/rand"
+	"io"
+	"net/http"
+	"regexp"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+
+	"github.com/opengenesis/genesis"
+)
+
+// StreamHeader names a stream of bytes, so that a client whose stream broke
+// off can ask why.
+const StreamHeader = "Genesis-Stream"
+
+// content is a response that is not JSON.
+type content struct {
+	Type  string // media type
+	Name  string // suggested file name; "" for none
+	Size  int64  // −1: not known
+	Write func(io.Writer) error
+}
+
+// bytesOf registers an operation that answers with bytes.
+func bytesOf[I any](s *server, a huma.API, o huma.Operation, do func(context.Context, genesis.Principal, *I) (*content, error)) {
+	o.Responses = map[string]*huma.Response{"200": {
+		Description: "The bytes. A response that breaks off is not whole: its reason is at /v1/streams/{id}, the id being in the " + StreamHeader + " header.",
+		Content:     map[string]*huma.MediaType{"application/octet-stream": {Schema: &huma.Schema{Type: "string", Format: "binary"}}},
+	}}
+	huma.Register(a, o, func(ctx context.Context, in *I) (*huma.StreamResponse, error) {
+		who, err := caller(ctx)
+		if err != nil {
+			return nil, fault(who, err)
+		}
+		c, err := do(ctx, who, in)
+		if err != nil {
+			return nil, s.fail(o.OperationID, who, err)
+		}
+		return &huma.StreamResponse{Body: func(hc huma.Context) { s.send(hc, o.OperationID, who, c) }}, nil
+	})
+}
+
+// send writes c. An error before the first 64 KiB are out becomes a problem
+// with its status; a later one cuts the connection.
+func (s *server) send(hc huma.Context, id string, who genesis.Principal, c *content) {
+	out := &lateStart{hc: hc, c: c, id: rand.Text()}
+	buf := bufio.NewWriterSize(out, 64<<10)
+	err := c.Write(buf)
+	if err == nil {
+		out.start() // even when there are no bytes at all
+		err = buf.Flush()
+	}
+	if err == nil {
+		return
+	}
+	told := s.fail(id, who, err).(*problem)
+	if !out.started {
+		writeProblem(hc, told)
+		return
+	}
+	s.broken.put(out.id, who, told)
+	_, w := humago.Unwrap(hc)
+	_ = http.NewResponseController(w).Flush() // the client must learn the stream's id
+	panic(http.ErrAbortHandler)
+}
+
+// lateStart sends status and headers with the first bytes.
+type lateStart struct {
+	hc      huma.Context
+	c       *content
+	id      string
+	started bool
+}
+
+func (l *lateStart) start() {
+	if l.started {
+		return
+	}
+	l.started = true
+	l.hc.SetHeader("Content-Type", l.c.Type)
+	l.hc.SetHeader("X-Content-Type-Options", "nosniff")
+	l.hc.SetHeader(StreamHeader, l.id)
+	if l.c.Size >= 0 {
+		l.hc.SetHeader("Content-Length", strconv.FormatInt(l.c.Size, 10))
+	}
+	if l.c.Name != "" {
+		l.hc.SetHeader("Content-Disposition", `attachment; filename="`+l.c.Name+`"`)
+	}
+	l.hc.SetStatus(http.StatusOK)
+}
+
+func (l *lateStart) Write(b []byte) (int, error) {
+	l.start()
+	_, rw := humago.Unwrap(l.hc)
+	_ = http.NewResponseController(rw).SetWriteDeadline(time.Now().Add(writeTimeout))
+	n, err := l.hc.BodyWriter().Write(b)
+	if err != nil {
+		err = &genesis.Error{Op: "send", Kind: genesis.Canceled, Msg: "the client went away", Err: err}
+	}
+	return n, err
+}
+
+// brokenStreams remembers for a while why streams broke off.
+type brokenStreams struct {
+	mu   sync.Mutex
+	byID map[string]brokenStream
+}
+
+type brokenStream struct {
+	who  genesis.Principal
+	told *problem
+	at   time.Time
+}
+
+const (
+	keepBroken = 5 * time.Minute
+	maxBroken  = 1000
+)
+
+func newBrokenStreams() *brokenStreams { return &brokenStreams{byID: map[string]brokenStream{}} }
+
+func (b *brokenStreams) put(id string, who genesis.Principal, told *problem) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for old, s := range b.byID {
+		if time.Since(s.at) > keepBroken || len(b.byID) >= maxBroken {
+			delete(b.byID, old)
+		}
+	}
+	b.byID[id] = brokenStream{who, told, time.Now()}
+}
+
+func (b *brokenStreams) get(id string, who genesis.Principal) (*problem, bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	s, ok := b.byID[id]
+	return s.told, ok && s.who == who
+}
+
+type streamInput struct {
+	ID string `path:"id" maxLength:"100"`
+}
+
+// streamError answers with the problem that broke a stream.
+func (s *server) streamError(_ context.Context, who genesis.Principal, in *streamInput) (*struct{}, error) {
+	told, ok := s.broken.get(in.ID, who)
+	if !ok {
+		return nil, &genesis.Error{Op: "look up stream", Kind: genesis.NotFound, Subject: in.ID, Msg: "did not break off, or too long ago"}
+	}
+	return nil, told.Err()
+}
+
+type exportInput struct {
+	refInput
+	Table   string   `query:"table" maxLength:"1000" doc:"empty: the first"`
+	Format  string   `query:"format" enum:"parquet,csv" default:"parquet"`
+	Columns []string `query:"columns,explode" doc:"these columns, repeated or none for all"`
+}
+
+var mediaTypes = map[string]string{
+	"parquet": "application/vnd.apache.parquet",
+	"csv":     "text/csv; charset=utf-8",
+}
+
+func (s *server) export(ctx context.Context, who genesis.Principal, in *exportInput) (*content, error) {
+	return &content{
+		Type: mediaTypes[in.Format], Name: fileName(in.Ref, in.Table, in.Format), Size: -1,
+		Write: func(w io.Writer) error {
+			return s.Service.Export(ctx, who, in.Ref, in.Table, in.Format, in.Columns, w, nil)
+		},
+	}, nil
+}
+
+var notInFileName = regexp.MustCompile(`[^A-Za-z0-9._-]+`)
+
+// fileName makes a name that is harmless in a header and in a folder.
+func fileName(ref, table, ext string) string {
+	base := ref
+	if table != "" {
+		base += "-" + table
+	}
+	return notInFileName.ReplaceAllString(base, "-") + "." + ext
+}
+
+type outputInput struct {
+	Digest string `path:"digest" maxLength:"100" doc:"sha256:…" example:"sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"`
+}
+
+func (s *server) output(ctx context.Context, who genesis.Principal, in *outputInput) (*content, error) {
+	d, err := genesis.ParseDigest(in.Digest)
+	if err != nil {
+		return nil, err
+	}
+	r, size, err := s.Service.Output(ctx, who, d)
+	if err == nil && r == nil {
+		err = notYet("fetch output")
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &content{Type: "application/octet-stream", Size: size, Write: func(w io.Writer) error {
+		defer r.Close()
+		_, err := io.Copy(w, r)
+		return err
+	}}, nil
+}

@@ -1,0 +1,66 @@
+package api
+
+import (
+	"os"
+
+	"github.com/opengenesis/genesis"
+	"github.com/opengenesis/genesis/internal/format"
+)
+
+// maxFiles bounds the files of one request.
+const maxFiles = 100_000
+
+type session struct {
+	Session string `header:"Genesis-Session" doc:"the session that handed the files over"`
+}
+
+// take turns file references into bytes at random access. done closes the
+// files and is never nil: a descriptor lives no longer than its request.
+func (s *server) take(op, session string, refs []genesis.FileRef) (raws []*format.Raw, done func(), err error) {
+	var open []*os.File
+	done = func() {
+		for _, f := range open {
+			f.Close()
+		}
+	}
+	if len(refs) > maxFiles {
+		return nil, done, &genesis.Error{Op: op, Kind: genesis.Invalid, Msg: "names more files than one request may"}
+	}
+	for _, ref := range refs {
+		f, raw, err := s.takeOne(op, session, ref)
+		if err != nil {
+			return nil, done, err
+		}
+		open = append(open, f)
+		raws = append(raws, raw)
+	}
+	return raws, done, nil
+}
+
+func (s *server) takeOne(op, session string, ref genesis.FileRef) (*os.File, *format.Raw, error) {
+	if s.Files == nil {
+		return nil, nil, &genesis.Error{Op: op, Kind: genesis.Unsupported, Subject: ref.Path, Msg: "this node takes no files over this connection"}
+	}
+	f, err := s.Files.Take(session, ref.Token)
+	if err != nil {
+		return nil, nil, named(op, ref.Path, err)
+	}
+	info, err := f.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = &genesis.Error{Kind: genesis.Invalid, Msg: "is not a regular file"}
+	}
+	if err != nil {
+		f.Close()
+		return nil, nil, named(op, ref.Path, err)
+	}
+	return f, &format.Raw{Name: ref.Path, Size: info.Size(), At: f}, nil
+}
+
+// named puts op and subject on an error that comes without.
+func named(op, subject string, err error) error {
+	e := &genesis.Error{Op: op, Kind: genesis.KindOf(err), Subject: subject, Err: err}
+	if g, ok := err.(*genesis.Error); ok {
+		e.Msg, e.Hint = g.Msg, g.Hint
+	}
+	return e
+}

@@ -1,0 +1,143 @@
+package api
+
+import (
+	"context"
+
+	"github.com/opengenesis/genesis"
+)
+
+func (s *server) node(_ context.Context, _ genesis.Principal, _ *struct{}) (*genesis.NodeInfo, error) {
+	info := s.Info
+	return &info, nil
+}
+
+type listInput struct {
+	Kind  string `query:"kind" enum:"dataset,model" doc:"only assets of this kind"`
+	After string `query:"after" doc:"cursor: the next of the page before"`
+	Limit int    `query:"limit" minimum:"1" maximum:"1000" default:"100"`
+}
+
+func (s *server) list(ctx context.Context, who genesis.Principal, in *listInput) (*genesis.ListPage, error) {
+	assets, next, err := s.Service.List(ctx, who, genesis.Kind(in.Kind), in.After, in.Limit)
+	if err != nil {
+		return nil, err
+	}
+	return &genesis.ListPage{Assets: orEmpty(assets), Next: next}, nil
+}
+
+type searchInput struct {
+	Text  string `query:"q" required:"true" maxLength:"1000" doc:"words to find"`
+	Limit int    `query:"limit" minimum:"1" maximum:"1000" default:"20"`
+}
+
+func (s *server) search(ctx context.Context, who genesis.Principal, in *searchInput) (*genesis.SearchResult, error) {
+	hits, err := s.Service.Search(ctx, who, in.Text, in.Limit)
+	if err != nil {
+		return nil, err
+	}
+	return &genesis.SearchResult{Hits: orEmpty(hits)}, nil
+}
+
+// refInput names a version: one percent-encoded segment of the path.
+type refInput struct {
+	Ref string `path:"ref" maxLength:"300" doc:"[node/]name[@version], percent-encoded as one segment" example:"turbines@3"`
+}
+
+func (s *server) describe(ctx context.Context, who genesis.Principal, in *refInput) (*genesis.Description, error) {
+	return s.Service.Describe(ctx, who, in.Ref)
+}
+
+type cardInput struct {
+	refInput
+	Body map[string]string `doc:"fields by their JSON names; lists with commas; an empty value clears the field" example:"{\"license\":\"CC-BY-4.0\"}"`
+}
+
+func (s *server) setCard(ctx context.Context, who genesis.Principal, in *cardInput) (*genesis.Card, error) {
+	return s.Service.SetCard(ctx, who, in.Ref, in.Body)
+}
+
+type answerInput struct {
+	refInput
+	ID   string `path:"id" maxLength:"1000" doc:"the finding's id, percent-encoded as one segment"`
+	Body struct {
+		Answer string `json:"answer" minLength:"1" maxLength:"10000"`
+	}
+}
+
+func (s *server) answer(ctx context.Context, who genesis.Principal, in *answerInput) (*genesis.Finding, error) {
+	return s.Service.Answer(ctx, who, in.Ref, in.ID, in.Body.Answer)
+}
+
+type inspectInput struct {
+	session
+	Body genesis.InspectRequest
+}
+
+func (s *server) inspect(ctx context.Context, who genesis.Principal, in *inspectInput, p genesis.Progress) (*genesis.Inspection, error) {
+	raws, done, err := s.take("inspect", in.Session, in.Body.Files)
+	defer done()
+	if err != nil {
+		return nil, err
+	}
+	return s.Service.Inspect(ctx, who, raws, in.Body.Options, p)
+}
+
+type prepareInput struct {
+	session
+	Body genesis.PrepareRequest
+}
+
+func (s *server) prepare(ctx context.Context, who genesis.Principal, in *prepareInput, p genesis.Progress) (*genesis.Prepared, error) {
+	raws, done, err := s.take("prepare", in.Session, in.Body.Files)
+	defer done()
+	if err != nil {
+		return nil, err
+	}
+	splits, splitsDone, err := s.take("prepare", in.Session, in.Body.Options.SplitFiles)
+	defer splitsDone()
+	if err != nil {
+		return nil, err
+	}
+	return s.Service.Prepare(ctx, who, in.Body, raws, splits, p)
+}
+
+type trainInput struct{ Body genesis.TrainRequest }
+
+func (s *server) train(ctx context.Context, who genesis.Principal, in *trainInput, p genesis.Progress) (*genesis.Trained, error) {
+	return s.Service.Train(ctx, who, in.Body, p)
+}
+
+type predictInput struct {
+	session
+	Body genesis.PredictRequest
+}
+
+func (s *server) predict(ctx context.Context, who genesis.Principal, in *predictInput, p genesis.Progress) (*genesis.Predicted, error) {
+	raws, done, err := s.take("predict", in.Session, in.Body.Files)
+	defer done()
+	if err != nil {
+		return nil, err
+	}
+	return s.Service.Predict(ctx, who, in.Body, raws, p)
+}
+
+func (s *server) verify(ctx context.Context, who genesis.Principal, in *refInput, p genesis.Progress) (*genesis.Verification, error) {
+	return s.Service.Verify(ctx, who, in.Ref, p)
+}
+
+type diffInput struct {
+	From string `query:"from" required:"true" maxLength:"300" doc:"a Ref"`
+	To   string `query:"to" required:"true" maxLength:"300" doc:"a Ref"`
+}
+
+func (s *server) diff(ctx context.Context, who genesis.Principal, in *diffInput, p genesis.Progress) (*genesis.Diff, error) {
+	return s.Service.Diff(ctx, who, in.From, in.To, p)
+}
+
+// orEmpty makes a nil list an empty one, so that JSON says [] and not null.
+func orEmpty[T any](list []T) []T {
+	if list == nil {
+		return []T{}
+	}
+	return list
+}

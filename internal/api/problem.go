@@ -1,0 +1,74 @@
+package api
+
+import (
+	"errors"
+	"net/http"
+	"strings"
+	"sync"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/opengenesis/genesis"
+)
+
+// problem makes a genesis.Problem an error that huma sends.
+type problem struct{ genesis.Problem }
+
+func (p *problem) Error() string  { return p.Detail }
+func (p *problem) GetStatus() int { return p.Status }
+
+// ContentType names problem details as such.
+func (p *problem) ContentType(ct string) string {
+	if ct == "application/json" {
+		return "application/problem+json"
+	}
+	return ct
+}
+
+// fault makes err what who may be told of it.
+func fault(who genesis.Principal, err error) error {
+	return &problem{genesis.ProblemOf(err, mayRead(who))}
+}
+
+// speakProblems makes huma's own errors (a body that does not fit its schema, a
+// parameter out of range) problems of our kind too. huma keeps this in a
+// package variable, so it is set once.
+var speakProblems = sync.OnceFunc(func() {
+	huma.NewError = func(status int, msg string, errs ...error) huma.StatusError {
+		e := &genesis.Error{Op: "read request", Kind: kindOf(status), Msg: explain(msg, errs)}
+		p := genesis.ProblemOf(e, true)
+		if status >= 400 {
+			p.Status = status
+			p.Title = http.StatusText(status)
+		}
+		return &problem{p}
+	}
+})
+
+func kindOf(status int) genesis.ErrorKind {
+	switch {
+	case status == http.StatusNotFound:
+		return genesis.NotFound
+	case status >= 400 && status < 500:
+		return genesis.Invalid
+	}
+	return genesis.Internal
+}
+
+// explain joins what huma found wrong into one line.
+func explain(msg string, errs []error) string {
+	parts := []string{}
+	for _, err := range errs {
+		var detail *huma.ErrorDetail
+		switch {
+		case errors.As(err, &detail) && detail.Location != "":
+			parts = append(parts, detail.Location+": "+detail.Message)
+		case err != nil:
+			parts = append(parts, err.Error())
+		}
+	}
+	if len(parts) == 0 {
+		return msg
+	}
+	return strings.Join(parts, "; ")
+}

@@ -1,0 +1,79 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"runtime/debug"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/opengenesis/genesis"
+)
+
+func stack() string { return string(debug.Stack()) }
+
+// register declares every route. Kept in one place so that it reads as the
+// table of contents of the API.
+func (s *server) register(a huma.API) {
+	get, post, patch := http.MethodGet, http.MethodPost, http.MethodPatch
+
+	quick(s, a, op(get, "/v1/node", "node", "What this node is"), s.node)
+	quick(s, a, op(get, "/v1/assets", "list", "List assets in name order"), s.list)
+	quick(s, a, op(get, "/v1/search", "search", "Find assets by words"), s.search)
+	quick(s, a, op(get, "/v1/versions/{ref}", "describe", "Everything about one version"), s.describe)
+	quick(s, a, op(patch, "/v1/versions/{ref}/card", "set-card", "Change fields of a version's card"), s.setCard)
+	quick(s, a, op(post, "/v1/versions/{ref}/findings/{id}", "answer", "Answer a finding"), s.answer)
+
+	long(s, a, op(post, "/v1/inspect", "inspect", "Say what raw files hold; store nothing"), s.inspect)
+	long(s, a, op(post, "/v1/prepare", "prepare", "Make a draft dataset version from raw files"), s.prepare)
+	long(s, a, op(post, "/v1/train", "train", "Train a model on a dataset version"), s.train)
+	long(s, a, op(post, "/v1/predict", "predict", "Apply a model to raw files"), s.predict)
+	long(s, a, op(post, "/v1/versions/{ref}/verify", "verify", "Re-hash everything a version consists of"), s.verify)
+	long(s, a, op(get, "/v1/diff", "diff", "Compare two versions"), s.diff)
+
+	bytesOf(s, a, op(get, "/v1/versions/{ref}/export", "export", "A table as Parquet or CSV"), s.export)
+	bytesOf(s, a, op(get, "/v1/blobs/{digest}", "blob", "The bytes of a prediction output"), s.output)
+	quick(s, a, op(get, "/v1/streams/{id}", "stream-error", "Why a stream of bytes broke off"), s.streamError)
+}
+
+func op(method, path, id, summary string) huma.Operation {
+	return huma.Operation{
+		OperationID: id, Method: method, Path: path, Summary: summary,
+		MaxBodyBytes: maxBody, BodyReadTimeout: bodyTimeout,
+	}
+}
+
+// body is a JSON response.
+type body[T any] struct{ Body T }
+
+// quick registers an operation that answers with JSON.
+func quick[I, T any](s *server, a huma.API, o huma.Operation, do func(context.Context, genesis.Principal, *I) (*T, error)) {
+	huma.Register(a, o, func(ctx context.Context, in *I) (*body[T], error) {
+		who, err := caller(ctx)
+		if err != nil {
+			return nil, fault(who, err)
+		}
+		out, err := do(ctx, who, in)
+		if err == nil && out == nil {
+			err = notYet(o.OperationID)
+		}
+		if err != nil {
+			return nil, s.fail(o.OperationID, who, err)
+		}
+		return &body[T]{*out}, nil
+	})
+}
+
+// notYet is the answer of a service that has no body for an operation.
+func notYet(id string) error {
+	return &genesis.Error{Op: id, Kind: genesis.Unsupported, Msg: "this node cannot do that yet"}
+}
+
+// fail logs what is our own fault and returns what the caller may know.
+func (s *server) fail(id string, who genesis.Principal, err error) error {
+	if genesis.KindOf(err) == genesis.Internal && who.Subject != "" {
+		s.Log.Error("request failed", "operation", id, "subject", who.Subject, "error", err, "cause", errors.Unwrap(err))
+	}
+	return fault(who, err)
+}

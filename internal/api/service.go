@@ -1,0 +1,71 @@
+package api
+
+import (
+	"context"
+	"io"
+	"os"
+
+	"github.com/opengenesis/genesis"
+	"github.com/opengenesis/genesis/internal/format"
+)
+
+// Service is what the API offers to the world: internal/work, or a stand-in.
+type Service interface {
+	maker
+	reader
+	keeper
+}
+
+// maker does long work on raw files and versions.
+type maker interface {
+	Inspect(ctx context.Context, who genesis.Principal, files []*format.Raw, opt genesis.PrepareOptions, p genesis.Progress) (*genesis.Inspection, error)
+	Prepare(ctx context.Context, who genesis.Principal, req genesis.PrepareRequest, files, splitFiles []*format.Raw, p genesis.Progress) (*genesis.Prepared, error)
+	Train(ctx context.Context, who genesis.Principal, req genesis.TrainRequest, p genesis.Progress) (*genesis.Trained, error)
+	Predict(ctx context.Context, who genesis.Principal, req genesis.PredictRequest, files []*format.Raw, p genesis.Progress) (*genesis.Predicted, error)
+}
+
+// reader reads what the catalogue and the store hold.
+type reader interface {
+	Describe(ctx context.Context, who genesis.Principal, ref string) (*genesis.Description, error)
+	List(ctx context.Context, who genesis.Principal, kind genesis.Kind, after string, limit int) ([]genesis.Asset, string, error)
+	Search(ctx context.Context, who genesis.Principal, text string, limit int) ([]genesis.Hit, error)
+	Verify(ctx context.Context, who genesis.Principal, ref string, p genesis.Progress) (*genesis.Verification, error)
+	Diff(ctx context.Context, who genesis.Principal, from, to string, p genesis.Progress) (*genesis.Diff, error)
+	Export(ctx context.Context, who genesis.Principal, ref, table, as string, columns []string, w io.Writer, p genesis.Progress) error
+	Output(ctx context.Context, who genesis.Principal, d genesis.Digest) (io.ReadCloser, int64, error)
+}
+
+// keeper changes the records of a version.
+type keeper interface {
+	SetCard(ctx context.Context, who genesis.Principal, ref string, fields map[string]string) (*genesis.Card, error)
+	Answer(ctx context.Context, who genesis.Principal, ref, finding, answer string) (*genesis.Finding, error)
+}
+
+// files gives the descriptors that a client handed over. Take gives a token's
+// file to the caller, once, and only within the session that handed it over.
+type files interface {
+	Take(session, token string) (*os.File, error)
+}
+
+type principalKey struct{}
+
+// WithPrincipal says who makes the requests of ctx. The listener calls it, from
+// what the transport proves; a request without a principal is refused.
+func WithPrincipal(ctx context.Context, who genesis.Principal) context.Context {
+	return context.WithValue(ctx, principalKey{}, who)
+}
+
+// caller returns who makes the request.
+func caller(ctx context.Context) (genesis.Principal, error) {
+	who, ok := ctx.Value(principalKey{}).(genesis.Principal)
+	if !ok {
+		return who, &genesis.Error{Op: "sign in", Kind: genesis.Permission,
+			Msg:  "this connection does not belong to the person who owns the home",
+			Hint: "run the command as the owner of the home, or use a home of your own with --home"}
+	}
+	return who, nil
+}
+
+// mayRead reports whether who may see cell values in messages: for now the
+// steward alone.
+func mayRead(who genesis.Principal) bool { return who.Steward }

@@ -1,0 +1,27 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+
+	"github.com/opengenesis/genesis/internal/api"
+)
+
+// Service is what a node serves, and how it is closed.
+type Service interface {
+	api.Service
+	io.Closer
+}
+
+// Options change how a node starts. The zero value is the real thing.
+type Options struct {
+	// Open opens the service over a home whose lock is held; nil: internal/work
+	// over the home's stores.
+	Open func(context.Context, *Home) (Service, error)
+	Log  *slog.Logger // nil: nothing is logged
+}
+
+// ErrBusy says that another process serves the home, or is about to.
+var ErrBusy = errors.New("another process holds the home's lock")

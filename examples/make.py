@@ -3,7 +3,9 @@
 The values are those of the packages, untouched. What changes is the form: they
 are put back into the untidy files laboratories keep (a metadata line above the
 header, units in header cells, sentinels for missing values, an Excel workbook,
-one file a year, nested JSON records). Run it to see that nothing else was done:
+one file a year, nested JSON records), and some rows of each are kept apart in a
+file new.csv, so that predictions can be seen beside values no model has met.
+Run it to see that nothing else was done:
 
     pip install pvlib==0.16.1 scikit-learn==1.9.1 openpyxl
     npm pack vega-datasets@3.2.1 && tar xzf vega-datasets-3.2.1.tgz
@@ -18,6 +20,7 @@ import importlib.util
 import io
 import json
 import pathlib
+import random
 import subprocess
 
 HERE = pathlib.Path(__file__).parent
@@ -31,6 +34,16 @@ def package_file(package, *parts):
 def write_gz(path, text):
     with open(path, "wb") as raw, gzip.GzipFile("", "wb", 9, raw, mtime=0) as f:
         f.write(text.encode())
+
+
+def write_new(folder, header, rows):
+    with open(HERE / folder / "new.csv", "w", newline="") as f:
+        csv.writer(f, lineterminator="\n").writerows([header] + rows)
+
+
+def apart(n, of):
+    """Which n of so many rows are kept apart."""
+    return set(random.Random(20251124).sample(range(of), n))
 
 
 def energy():
@@ -47,9 +60,12 @@ def energy():
             "Pressure (mbar)", "Wdir (degrees)", "Wspd (m/s)", "Hvis (m)", "CeilHgt (m)", "Pwat (cm)",
             "Lprecip depth (mm)"]
     at = [rows[0].index(k) for k in keep]
+    rows = [[r[i] for i in at] for r in rows]
+    new = [r for r in rows[1:] if "07/08/" <= r[0][:6] and r[0][:6] <= "07/14/"]
     out = io.StringIO()
     out.write(lines[0] + "\n")
-    csv.writer(out, lineterminator="\n").writerows([r[i] for i in at] for r in rows)
+    csv.writer(out, lineterminator="\n").writerows(r for r in rows if r not in new)
+    write_new("energy", keep, new)
     write_gz(HERE / "energy" / "greensboro-tmy3.csv.gz", out.getvalue())
 
 
@@ -70,8 +86,11 @@ def materials():
     sheet.append(["Compressive strength of concrete, after Yeh 1998"])
     sheet.append([])
     sheet.append(header)
-    for row in rows[1:]:
-        sheet.append([float(v) for v in row])
+    held = apart(30, len(rows) - 1)
+    for i, row in enumerate(rows[1:]):
+        if i not in held:
+            sheet.append([float(v) for v in row])
+    write_new("materials", header, [rows[1 + i] for i in sorted(held)])
     book.save(HERE / "materials" / "concrete.xlsx")
 
 
@@ -80,13 +99,19 @@ def medicine():
     rows = list(csv.reader(package_file("sklearn", "datasets", "data", "breast_cancer.csv").open()))
     names = ["radius", "texture", "perimeter", "area", "smoothness", "compactness", "concavity",
              "concave points", "symmetry", "fractal dimension"]
-    lines = []
+    lines, new = [], []
+    held = apart(20, len(rows) - 1)
     for i, row in enumerate(rows[1:], 1):
         record = {"sample": f"WDBC-{i:04d}"}
         for k, part in enumerate(["mean", "error", "worst"]):
             record[part] = {n: float(v) for n, v in zip(names, row[10 * k:10 * k + 10])}
         record["diagnosis"] = ["malignant", "benign"][int(row[30])]
-        lines.append(json.dumps(record))
+        if i - 1 in held:
+            new.append([record["sample"], *row[:30], record["diagnosis"]])
+        else:
+            lines.append(json.dumps(record))
+    header = [f"{part}.{n}" for part in ["mean", "error", "worst"] for n in names]
+    write_new("medicine", ["sample", *header, "diagnosis"], new)
     write_gz(HERE / "medicine" / "tumours.jsonl.gz", "\n".join(lines) + "\n")
 
 
@@ -94,14 +119,22 @@ def environment(vega):
     """Daily weather of Seattle, a file a year. The column that the package
     synthesized from the others is left out."""
     rows = list(csv.DictReader((vega / "seattle-weather.csv").open()))
+    header = ["Day", "Precipitation [mm]", "T max [°C]", "T min [°C]", "Wind [m/s]"]
+    held, new = apart(40, len(rows)), []
     for year in sorted({r["date"][:4] for r in rows}):
         with open(HERE / "environment" / f"seattle-{year}.csv", "w", newline="") as f:
             w = csv.writer(f, lineterminator="\r\n")
-            w.writerow(["Day", "Precipitation [mm]", "T max [°C]", "T min [°C]", "Wind [m/s]"])
-            for r in rows:
-                if r["date"].startswith(year):
-                    y, m, d = r["date"].split("-")
-                    w.writerow([f"{d}.{m}.{y}", r["precipitation"], r["temp_max"], r["temp_min"], r["wind"]])
+            w.writerow(header)
+            for i, r in enumerate(rows):
+                if not r["date"].startswith(year):
+                    continue
+                y, m, d = r["date"].split("-")
+                row = [f"{d}.{m}.{y}", r["precipitation"], r["temp_max"], r["temp_min"], r["wind"]]
+                if i in held:
+                    new.append(row)
+                else:
+                    w.writerow(row)
+    write_new("environment", header, new)
 
 
 if __name__ == "__main__":

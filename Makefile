@@ -1,0 +1,31 @@
+.PHONY: build test race lint bench tables fuzz ci cover
+
+export CGO_ENABLED = 0
+
+build: ## the binary, for this machine
+	go build -trimpath -o bin/genesis ./cmd/genesis
+
+test: ## what the README says
+	go test ./...
+
+race: ## the same with the race detector
+	CGO_ENABLED=1 go test -race ./...
+
+lint: ## gofmt, go vet, staticcheck, govulncheck
+	test -z "$$(gofmt -l $$(git ls-files '*.go'))"
+	go vet ./...
+	cd test && go build -o ../bin/ honnef.co/go/tools/cmd/staticcheck golang.org/x/vuln/cmd/govulncheck
+	bin/staticcheck ./...
+	bin/govulncheck ./...
+
+bench: ## docs/benchmarks.md: ratios against named peers, from interleaved pairs
+	cd test && go run ./bench -out ../docs/benchmarks.md
+
+tables: ## docs/results.md: accuracy on published splits, from stored runs
+	cd test && go run ./tables -out ../docs/results.md
+
+fuzz: ## every fuzz target for FUZZTIME each (default 1m)
+	sh test/fuzz.sh $(or $(FUZZTIME),1m)
+
+ci: ## everything a change must pass
+	.ci/run

@@ -1,0 +1,15 @@
+// Package store is the node's SQL database: one handle, its transactions and its
+// schema. Catalogue and journal commit together in it, so that no act is
+// without its evidence and no evidence without its act.
+//
+// The database is SQLite in write-ahead mode, flushed at every commit
+// (synchronous=FULL): what a command was told is there after a power cut. There
+// is one writer connection, so that transactions of this process queue in Go
+// instead of failing with "busy", and a pool of readers that never wait for it.
+//
+// The schema is the numbered files in migrations, applied at [Open]. A database
+// with a newer schema is refused; one with an older schema is copied beside
+// itself before it is migrated. The SQL is kept plain enough for PostgreSQL:
+// parameters are $1, $2, …; keys are BIGINTs that the writer counts itself;
+// times are microseconds since 1970-01-01T00:00:00Z; text compares byte by byte.
+package store

@@ -1,0 +1,57 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+
+	"github.com/opengenesis/genesis"
+	"github.com/pressly/goose/v3"
+)
+
+//go:embed migrations/*.sql
+var migrations embed.FS
+
+// migrate brings the schema up to date.
+func migrate(ctx context.Context, db *sql.DB, path string) error {
+	files, err := fs.Sub(migrations, "migrations")
+	if err != nil {
+		return err
+	}
+	p, err := goose.NewProvider(goose.DialectSQLite3, db, files, goose.WithDisableGlobalRegistry(true))
+	if err != nil {
+		return Error("open database", path, err)
+	}
+	have, want, err := p.GetVersions(ctx)
+	if err != nil {
+		return Error("open database", path, err)
+	}
+	if have > want {
+		return &genesis.Error{Op: "open database", Kind: genesis.Unsupported, Subject: path,
+			Msg:  fmt.Sprintf("its schema has number %d, and this program knows %d", have, want),
+			Hint: "use the program that wrote it, or a newer one"}
+	}
+	if have == want {
+		return nil
+	}
+	if have > 0 {
+		if err := backup(ctx, db, fmt.Sprintf("%s.schema-%d", path, have)); err != nil {
+			return err
+		}
+	}
+	_, err = p.Up(ctx)
+	return Error("open database", path, err)
+}
+
+// backup copies the database to path, in place of an earlier copy.
+func backup(ctx context.Context, db *sql.DB, path string) error {
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return Error("back up database", path, err)
+	}
+	_, err := db.ExecContext(ctx, "VACUUM INTO $1", path)
+	return Error("back up database", path, err)
+}

@@ -1,0 +1,152 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"math/rand/v2"
+	"net/url"
+	"path/filepath"
+	"time"
+
+	"github.com/opengenesis/genesis"
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+)
+
+// DB is the node's database. It is safe for concurrent use.
+type DB struct {
+	write *sql.DB // one connection
+	read  *sql.DB
+}
+
+// readers is how many connections read at once.
+const readers = 8
+
+// Open opens the database file, makes it where it is missing, and brings its
+// schema up to date. Errors: Unsupported (schema of a newer program),
+// Unavailable (in use), Internal.
+func Open(ctx context.Context, path string) (*DB, error) {
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return nil, Error("open database", path, err)
+	}
+	write, err := sql.Open("sqlite", dsn(path, "_txlock=immediate", "_pragma=journal_mode(WAL)", "_pragma=synchronous(FULL)"))
+	if err != nil {
+		return nil, Error("open database", path, err)
+	}
+	write.SetMaxOpenConns(1)
+	if err := migrate(ctx, write, path); err != nil {
+		write.Close()
+		return nil, err
+	}
+	read, err := sql.Open("sqlite", dsn(path, "_pragma=query_only(1)"))
+	if err != nil {
+		write.Close()
+		return nil, Error("open database", path, err)
+	}
+	read.SetMaxOpenConns(readers)
+	read.SetMaxIdleConns(readers)
+	return &DB{write: write, read: read}, nil
+}
+
+// dsn returns the name under which the driver opens path.
+func dsn(path string, params ...string) string {
+	u := url.URL{Scheme: "file", Path: filepath.ToSlash(path)}
+	u.RawQuery = "_pragma=busy_timeout(10000)&_pragma=foreign_keys(1)"
+	for _, p := range params {
+		u.RawQuery += "&" + p
+	}
+	return u.String()
+}
+
+// Close closes the database.
+func (db *DB) Close() error {
+	return errors.Join(db.read.Close(), db.write.Close())
+}
+
+// Read returns the connections for reading. They see what was committed, and
+// cannot write.
+func (db *DB) Read() *sql.DB { return db.read }
+
+// Tx runs act in a transaction that commits when act returns nil. When another
+// process holds the database, Tx waits and runs act again from the start, so act
+// must set, not add to, what it leaves outside. Errors: those of act as they
+// are; Unavailable, Canceled, Internal.
+func (db *DB) Tx(ctx context.Context, act func(*sql.Tx) error) error {
+	for attempt := 0; ; attempt++ {
+		err := db.try(ctx, act)
+		if attempt == 8 || !busy(err) {
+			return Error("write database", "", err)
+		}
+		pause := time.Duration(1+rand.IntN(10<<attempt)) * time.Millisecond
+		select {
+		case <-ctx.Done():
+			return Error("write database", "", ctx.Err())
+		case <-time.After(pause):
+		}
+	}
+}
+
+func (db *DB) try(ctx context.Context, act func(*sql.Tx) error) error {
+	tx, err := db.write.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer tx.Rollback()
+	if err := act(tx); err != nil {
+		return err
+	}
+	return tx.Commit()
+}
+
+// Snapshot runs act in a transaction that reads one state of the database.
+func (db *DB) Snapshot(ctx context.Context, act func(*sql.Tx) error) error {
+	tx, err := db.read.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
+	if err != nil {
+		return Error("read database", "", err)
+	}
+	defer tx.Rollback()
+	return Error("read database", "", act(tx))
+}
+
+// busy reports whether the database was held by somebody else.
+func busy(err error) bool {
+	var e *sqlite.Error
+	if !errors.As(err, &e) {
+		return false
+	}
+	code := e.Code() & 0xff // without the extension
+	return code == sqlite3.SQLITE_BUSY || code == sqlite3.SQLITE_LOCKED
+}
+
+// Error gives an error of the database its kind. Errors that have one, and nil,
+// are returned as they are.
+func Error(op, subject string, err error) error {
+	var known *genesis.Error
+	if err == nil || errors.As(err, &known) {
+		return err
+	}
+	e := &genesis.Error{Op: op, Subject: subject, Kind: genesis.Internal, Msg: "the database answers with an error", Err: err}
+	var s *sqlite.Error
+	switch {
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		e.Kind, e.Msg = genesis.Canceled, "stopped"
+	case errors.Is(err, sql.ErrNoRows):
+		e.Kind, e.Msg = genesis.NotFound, "is not there"
+	case busy(err):
+		e.Kind, e.Msg, e.Hint = genesis.Unavailable, "another program holds the database", "try again in a moment"
+	case errors.As(err, &s) && s.Code()&0xff == sqlite3.SQLITE_FULL:
+		e.Kind, e.Msg, e.Hint = genesis.Unavailable, "there is no room left on the disk", "free some room, then try again"
+	case errors.As(err, &s) && (s.Code()&0xff == sqlite3.SQLITE_CORRUPT || s.Code()&0xff == sqlite3.SQLITE_NOTADB):
+		e.Msg, e.Hint = "the database file is damaged", "restore it from a backup"
+	}
+	return e
+}
+
+// Time returns how t is kept in the database: microseconds since
+// 1970-01-01T00:00:00Z.
+func Time(t time.Time) int64 { return t.UnixMicro() }
+
+// TimeAt is the inverse of Time.
+func TimeAt(us int64) time.Time { return time.UnixMicro(us).UTC() }

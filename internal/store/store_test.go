@@ -1,0 +1,142 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+
+	"github.com/opengenesis/genesis"
+)
+
+func open(t *testing.T, path string) *DB {
+	t.Helper()
+	db, err := Open(t.Context(), path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { db.Close() })
+	return db
+}
+
+func count(t *testing.T, db *DB) int {
+	t.Helper()
+	var n int
+	if err := db.Read().QueryRow("SELECT count(*) FROM assets").Scan(&n); err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+func insert(ctx context.Context, tx *sql.Tx) error {
+	_, err := tx.ExecContext(ctx, `INSERT INTO assets (id, name, kind, created_at)
+		SELECT coalesce(max(id), 0) + 1, 'n' || (coalesce(max(id), 0) + 1), $1, $2 FROM assets`, "dataset", 0)
+	return err
+}
+
+func TestSettings(t *testing.T) {
+	db := open(t, filepath.Join(t.TempDir(), "odd name?#%41.db"))
+	for name, conn := range map[string]*sql.DB{"write": db.write, "read": db.read} {
+		for pragma, want := range map[string]string{"journal_mode": "wal", "synchronous": "2", "foreign_keys": "1", "busy_timeout": "10000"} {
+			var got string
+			if err := conn.QueryRow("PRAGMA " + pragma).Scan(&got); err != nil || got != want {
+				t.Errorf("%s connection: %s is %q, %v, want %q", name, pragma, got, err, want)
+			}
+		}
+	}
+	if _, err := db.Read().Exec("DELETE FROM assets"); err == nil {
+		t.Error("a reading connection writes")
+	}
+}
+
+func TestTxRollsBack(t *testing.T) {
+	db := open(t, filepath.Join(t.TempDir(), "a.db"))
+	want := &genesis.Error{Op: "test", Kind: genesis.Conflict}
+	err := db.Tx(t.Context(), func(tx *sql.Tx) error {
+		if err := insert(t.Context(), tx); err != nil {
+			t.Fatal(err)
+		}
+		return want
+	})
+	if err != error(want) || count(t, db) != 0 {
+		t.Errorf("error is %v and %d rows are there", err, count(t, db))
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	err = db.Tx(ctx, func(tx *sql.Tx) error {
+		defer cancel()
+		return insert(ctx, tx)
+	})
+	if genesis.KindOf(err) != genesis.Canceled || count(t, db) != 0 {
+		t.Errorf("after cancelling: error is %v and %d rows are there", err, count(t, db))
+	}
+}
+
+// TestTwoProcesses writes through two handles at once, as two processes would.
+func TestTwoProcesses(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a.db")
+	dbs := []*DB{open(t, path), open(t, path)}
+	const each = 20
+	var all sync.WaitGroup
+	for _, db := range dbs {
+		for range 2 {
+			all.Go(func() {
+				for range each {
+					if err := db.Tx(t.Context(), func(tx *sql.Tx) error { return insert(t.Context(), tx) }); err != nil {
+						t.Error(err)
+					}
+				}
+			})
+		}
+	}
+	all.Wait()
+	if n := count(t, dbs[0]); n != 4*each {
+		t.Errorf("%d rows, want %d", n, 4*each)
+	}
+}
+
+func TestRefusesNewerSchema(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a.db")
+	db := open(t, path)
+	if _, err := db.write.Exec("INSERT INTO goose_db_version (version_id, is_applied) VALUES (9999, 1)"); err != nil {
+		t.Fatal(err)
+	}
+	db.Close()
+	_, err := Open(t.Context(), path)
+	if genesis.KindOf(err) != genesis.Unsupported {
+		t.Errorf("a newer schema opens: %v", err)
+	}
+}
+
+func TestMigratesAfterBackup(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a.db")
+	db := open(t, path)
+	for _, stmt := range []string{"DROP TABLE journal", "DELETE FROM goose_db_version WHERE version_id > 1",
+		"INSERT INTO assets (id, name, kind, created_at) VALUES (1, 'kept', 'dataset', 0)"} {
+		if _, err := db.write.Exec(stmt); err != nil {
+			t.Fatal(err)
+		}
+	}
+	db.Close()
+	db = open(t, path)
+	if _, err := db.Read().Exec("SELECT * FROM journal"); err != nil || count(t, db) != 1 {
+		t.Errorf("after migration: %v, %d rows", err, count(t, db))
+	}
+	if _, err := os.Stat(path + ".schema-1"); err != nil {
+		t.Errorf("no backup: %v", err)
+	}
+}
+
+func TestRefusesOtherFiles(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a.db")
+	if err := os.WriteFile(path, []byte("this is not a database, but it is long enough to be read as one"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, err := Open(t.Context(), path)
+	var e *genesis.Error
+	if !errors.As(err, &e) || e.Hint == "" {
+		t.Errorf("opening a text file gives %v", err)
+	}
+}

@@ -1,0 +1,103 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"time"
+
+	"github.com/opengenesis/genesis/client"
+	"github.com/opengenesis/genesis/internal/node"
+)
+
+// app is what a command runs with.
+type app struct {
+	ctx      context.Context
+	in       *os.File
+	out, err io.Writer
+	homePath string
+	json     bool
+	style    style
+	options  node.Options
+
+	client *client.Client
+	node   *node.Node // when this process serves the home
+}
+
+// open returns the home named by --home, $GENESIS_HOME or the default.
+func (a *app) open() (*node.Home, error) {
+	path := a.homePath
+	if path == "" {
+		var err error
+		if path, err = node.DefaultHome(); err != nil {
+			return nil, err
+		}
+	}
+	return node.OpenHome(path)
+}
+
+// connect returns a client of the node that serves the home; if there is none,
+// this process becomes it.
+func (a *app) connect() (*client.Client, error) {
+	if a.client != nil {
+		return a.client, nil
+	}
+	home, err := a.open()
+	if err != nil {
+		return nil, err
+	}
+	if a.options.Log == nil {
+		a.options.Log = slog.New(slog.NewTextHandler(a.err, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	}
+	a.client, a.node, err = join(a.ctx, home, a.options)
+	return a.client, err
+}
+
+// close leaves the node. If this process serves it, that waits for others, or
+// for Ctrl-C.
+func (a *app) close() {
+	if a.client != nil {
+		a.client.Close()
+	}
+	if a.node == nil {
+		return
+	}
+	note := time.AfterFunc(time.Second, func() {
+		if a.node.Others() > 0 {
+			fmt.Fprintln(a.err, "genesis: done; other commands still use this home, serving them until they end (Ctrl-C cuts them off)")
+		}
+	})
+	defer note.Stop()
+	ctx, stop := interruptible(context.Background())
+	defer stop()
+	if err := a.node.Leave(ctx); err != nil {
+		complain(a.err, err)
+	}
+}
+
+// print writes a command's result: v as JSON, or what human prints.
+func (a *app) print(v any, human func(p *printer)) error {
+	if !a.json {
+		p := &printer{w: bufio.NewWriter(a.out), style: a.style, width: widthOf(a.out)}
+		human(p)
+		return p.w.Flush()
+	}
+	w := bufio.NewWriter(a.out)
+	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", "  ")
+	if err := enc.Encode(v); err != nil {
+		return err
+	}
+	return w.Flush()
+}
+
+// progress starts showing events on stderr; stop takes the bar away.
+func (a *app) progress() (m *meter, stop func()) {
+	m = newMeter(a.err)
+	return m, m.stop
+}

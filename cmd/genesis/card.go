@@ -1,0 +1,88 @@
+package main
+
+import (
+	"strings"
+
+	"github.com/opengenesis/genesis"
+)
+
+type cardCmd struct {
+	Set  cardSetCmd  `cmd:"" help:"Change fields of a version's card."`
+	Show cardShowCmd `cmd:"" help:"Show a version's card."`
+}
+
+type cardSetCmd struct {
+	Ref    string   `arg:"" help:"The version." placeholder:"REF"`
+	Fields []string `arg:"" help:"FIELD=VALUE; lists with commas; an empty value clears the field." placeholder:"FIELD=VALUE"`
+}
+
+func (cardSetCmd) Help() string {
+	return `Fields: title, description, creators, institution, contact, license (an SPDX
+identifier), citation, source, keywords, field, sensitivity, export_control, use.
+The card can change without changing the version.
+
+Examples:
+
+    genesis card set turbines title="Wind turbines, Yalova" license=CC-BY-4.0
+    genesis card set turbines keywords=wind,scada contact=`
+}
+
+func (cmd *cardSetCmd) Run(a *app) error {
+	fields := map[string]string{}
+	for _, f := range cmd.Fields {
+		name, value, ok := strings.Cut(f, "=")
+		if !ok || name == "" {
+			return &genesis.Error{Op: "set card", Kind: genesis.Invalid, Subject: f, Msg: "is not FIELD=VALUE",
+				Hint: `write for example license=CC-BY-4.0 or title="Wind turbines"`}
+		}
+		fields[strings.ReplaceAll(name, "-", "_")] = value
+	}
+	c, err := a.connect()
+	if err != nil {
+		return err
+	}
+	card, err := c.SetCard(a.ctx, cmd.Ref, fields)
+	if err != nil {
+		return err
+	}
+	return a.print(card, func(p *printer) { printCard(p, *card) })
+}
+
+type cardShowCmd struct {
+	Ref string `arg:"" help:"The version." placeholder:"REF"`
+}
+
+func (cardShowCmd) Help() string {
+	return `Examples:
+
+    genesis card show turbines
+    genesis card show turbines@3 --json`
+}
+
+func (cmd *cardShowCmd) Run(a *app) error {
+	c, err := a.connect()
+	if err != nil {
+		return err
+	}
+	d, err := c.Describe(a.ctx, cmd.Ref)
+	if err != nil {
+		return err
+	}
+	return a.print(d.Card, func(p *printer) { printCard(p, d.Card) })
+}
+
+func printCard(p *printer, c genesis.Card) {
+	empty := true
+	for _, f := range []struct{ name, value string }{
+		{"title", c.Title}, {"description", c.Description}, {"creators", strings.Join(c.Creators, ", ")},
+		{"institution", c.Institution}, {"contact", c.Contact}, {"license", c.License}, {"citation", c.Citation},
+		{"source", c.Source}, {"keywords", strings.Join(c.Keywords, ", ")}, {"field", c.Field},
+		{"sensitivity", c.Sensitivity}, {"export_control", c.ExportControl}, {"use", c.Use},
+	} {
+		p.field(f.name, f.value)
+		empty = empty && f.value == ""
+	}
+	if empty {
+		p.line("  %s", p.style.dim("nothing is on the card yet: genesis card set REF title=… license=…"))
+	}
+}

@@ -1,0 +1,73 @@
+package main
+
+import (
+	"strconv"
+
+	"github.com/opengenesis/genesis"
+)
+
+type listCmd struct {
+	Kind  string `help:"dataset or model; if missing, both." enum:"dataset,model," default:"" placeholder:"KIND"`
+	Limit int    `help:"At most so many." placeholder:"N"`
+}
+
+func (listCmd) Help() string {
+	return `Examples:
+
+    genesis list
+    genesis list --kind model --json`
+}
+
+func (cmd *listCmd) Run(a *app) error {
+	c, err := a.connect()
+	if err != nil {
+		return err
+	}
+	page := genesis.ListPage{Assets: []genesis.Asset{}}
+	for asset, err := range c.List(a.ctx, genesis.Kind(cmd.Kind)) {
+		if err != nil {
+			return err
+		}
+		page.Assets = append(page.Assets, asset)
+		if len(page.Assets) == cmd.Limit {
+			break
+		}
+	}
+	return a.print(page, func(p *printer) { printAssets(p, page.Assets) })
+}
+
+func printAssets(p *printer, assets []genesis.Asset) {
+	if len(assets) == 0 {
+		p.line("Nothing is here yet: genesis prepare FILE… --name NAME")
+		return
+	}
+	t := newTable("name", "kind", "version", "state", ">rows", ">size", "made", "title")
+	for _, a := range assets {
+		v := genesis.Version{}
+		if a.Latest != nil {
+			v = *a.Latest
+		}
+		t.row(string(a.Name), string(a.Kind), shortVersion(v), string(v.State), rowsText(v.Rows), bytesText(v.Bytes), when(v.Created), a.Title)
+	}
+	t.print(p)
+}
+
+func rowsText(n int64) string {
+	if n == 0 {
+		return ""
+	}
+	return count(n)
+}
+
+// shortVersion is how people tell versions apart: @3, or the digest's beginning.
+func shortVersion(v genesis.Version) string {
+	if v.Number > 0 {
+		return "@" + strconv.Itoa(v.Number)
+	}
+	return v.Digest.Short()
+}
+
+// versionText names a version in a sentence.
+func versionText(v genesis.Version) string {
+	return string(v.Name) + " " + shortVersion(v) + " (" + string(v.State) + ")"
+}

@@ -1,0 +1,146 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/opengenesis/genesis"
+	"github.com/opengenesis/genesis/internal/node"
+)
+
+// exitUsage is the exit status of a command line that cannot be read. The
+// others come from the kind of error: [genesis.ErrorKind.ExitStatus].
+const exitUsage = 2
+
+// commands is the whole command line.
+type commands struct {
+	Home string `help:"The folder that holds everything the node keeps." placeholder:"DIR" env:"GENESIS_HOME"`
+	JSON bool   `name:"json" help:"Print one JSON object on stdout, for programs."`
+
+	Init    initCmd    `cmd:"" help:"Make a home, or check the one there is."`
+	Demo    demoCmd    `cmd:"" help:"Do the whole job on sample data: prepare, train, predict."`
+	Inspect inspectCmd `cmd:"" help:"Say what raw files are and hold, from a sample; store nothing."`
+	Prepare prepareCmd `cmd:"" help:"Make raw files into a draft dataset version."`
+	Answer  answerCmd  `cmd:"" help:"Answer a finding that needs a person."`
+	Card    cardCmd    `cmd:"" help:"Show or change a version's card."`
+	Show    showCmd    `cmd:"" help:"Show everything about a dataset or model."`
+	List    listCmd    `cmd:"" help:"List datasets and models."`
+	Search  searchCmd  `cmd:"" help:"Find datasets and models by words."`
+	Export  exportCmd  `cmd:"" help:"Write a table of a version as Parquet or CSV."`
+	Diff    diffCmd    `cmd:"" help:"Compare two versions: schema, rows, distributions."`
+	Train   trainCmd   `cmd:"" help:"Train a neural network on a dataset version."`
+	Predict predictCmd `cmd:"" help:"Apply a model to a raw file."`
+	Verify  verifyCmd  `cmd:"" help:"Re-hash everything a version consists of."`
+	Version versionCmd `cmd:"" help:"Say which Genesis this is."`
+}
+
+const about = `Makes raw laboratory files into AI-ready datasets, trains neural networks on them and predicts.`
+
+func main() {
+	os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr, node.Options{}))
+}
+
+// run executes one command line and returns its exit status.
+func run(args []string, in *os.File, out, errOut io.Writer, opt node.Options) (status int) {
+	defer catchExit(&status)
+	var cmds commands
+	parser, err := kong.New(&cmds, kong.Name("genesis"), kong.Description(about),
+		kong.Writers(out, errOut), kong.Exit(exit), kong.ConfigureHelp(kong.HelpOptions{Compact: true}))
+	if err != nil {
+		panic(err) // the struct above is wrong: every run and test sees it
+	}
+	if len(args) == 0 {
+		args = []string{"--help"}
+	}
+	line, err := parser.Parse(args)
+	if err != nil {
+		complain(errOut, &genesis.Error{Msg: err.Error(), Hint: usageHint(err)})
+		return exitUsage
+	}
+	ctx, stop := interruptible(context.Background())
+	defer stop()
+	a := &app{ctx: ctx, in: in, out: out, err: errOut, homePath: cmds.Home, json: cmds.JSON, options: opt}
+	a.style = styleFor(out)
+	err = line.Run(a)
+	if err != nil {
+		err = settled(ctx, err)
+		complain(errOut, err)
+	}
+	stop()
+	a.close()
+	return genesis.KindOf(err).ExitStatus()
+}
+
+// exit is called by kong after --help.
+func exit(status int) { panic(exitStatus(status)) }
+
+type exitStatus int
+
+func catchExit(status *int) {
+	switch v := recover().(type) {
+	case nil:
+	case exitStatus:
+		*status = int(v)
+	default:
+		panic(v)
+	}
+}
+
+func usageHint(err error) string {
+	var parse *kong.ParseError
+	if errors.As(err, &parse) && parse.Context != nil && parse.Context.Selected() != nil {
+		return "genesis " + parse.Context.Selected().Path() + " --help"
+	}
+	return "genesis --help"
+}
+
+// interruptible returns a context that Ctrl-C cancels. The second Ctrl-C kills.
+func interruptible(parent context.Context) (context.Context, func()) {
+	ctx, cancel := context.WithCancel(parent)
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		for range 2 {
+			if _, ok := <-signals; !ok {
+				return
+			}
+			if ctx.Err() != nil {
+				os.Exit(genesis.Canceled.ExitStatus())
+			}
+			cancel()
+		}
+	}()
+	return ctx, func() { signal.Stop(signals); cancel() }
+}
+
+// settled makes whatever went wrong after Ctrl-C the error of that.
+func settled(ctx context.Context, err error) error {
+	if ctx.Err() == nil {
+		return err
+	}
+	return &genesis.Error{Kind: genesis.Canceled, Msg: "stopped; nothing half-done was kept", Err: err}
+}
+
+// complain prints err and what to do about it.
+func complain(w io.Writer, err error) {
+	var e *genesis.Error
+	if !errors.As(err, &e) {
+		fmt.Fprintf(w, "genesis: error: %s\n", clean(err.Error()))
+		return
+	}
+	text := e.Error()
+	if e.Value != "" {
+		text += fmt.Sprintf(" (%q)", e.Value)
+	}
+	fmt.Fprintf(w, "genesis: error: %s\n", clean(text))
+	if e.Hint != "" {
+		fmt.Fprintf(w, "genesis: hint: %s\n", clean(e.Hint))
+	}
+}

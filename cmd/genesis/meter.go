@@ -1,0 +1,100 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"sync"
+	"time"
+
+	"github.com/schollz/progressbar/v3"
+
+	"github.com/opengenesis/genesis"
+)
+
+// meterAfter is how long work may take before a bar is worth the glance.
+const meterAfter = time.Second
+
+// meter shows events on stderr: a bar per stage, with rate and time left, if
+// stderr is a terminal; lines for the log always.
+type meter struct {
+	w     io.Writer
+	bars  bool
+	start time.Time
+
+	mu    sync.Mutex
+	stage string
+	bar   *progressbar.ProgressBar
+}
+
+func newMeter(w io.Writer) *meter {
+	return &meter{w: w, bars: isTerminal(w), start: time.Now()}
+}
+
+// event is a genesis.Progress.
+func (m *meter) event(e genesis.Event) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if e.Log != "" {
+		m.clear()
+		fmt.Fprintf(m.w, "genesis: %s\n", clean(e.Log))
+		return
+	}
+	if !m.bars || time.Since(m.start) < meterAfter {
+		return
+	}
+	if m.bar == nil || m.stage != e.Stage {
+		m.clear()
+		m.stage, m.bar = e.Stage, m.newBar(e)
+	}
+	m.bar.Describe(describe(e))
+	if e.Total > 0 {
+		m.bar.ChangeMax64(e.Total)
+	}
+	_ = m.bar.Set64(e.Done) // a bar beyond its end is no reason to stop
+}
+
+func (m *meter) newBar(e genesis.Event) *progressbar.ProgressBar {
+	total := e.Total
+	if total <= 0 {
+		total = -1 // a spinner with a rate
+	}
+	options := []progressbar.Option{
+		progressbar.OptionSetWriter(m.w),
+		progressbar.OptionSetDescription(describe(e)),
+		progressbar.OptionThrottle(100 * time.Millisecond),
+		progressbar.OptionSetPredictTime(true),
+		progressbar.OptionShowElapsedTimeOnFinish(),
+		progressbar.OptionClearOnFinish(),
+		progressbar.OptionSetWidth(24),
+		progressbar.OptionShowCount(),
+	}
+	if e.Unit == "bytes" {
+		options = append(options, progressbar.OptionShowBytes(true), progressbar.OptionUseIECUnits(true))
+	} else {
+		options = append(options, progressbar.OptionShowIts(), progressbar.OptionSetItsString(e.Unit))
+	}
+	return progressbar.NewOptions64(total, options...)
+}
+
+func describe(e genesis.Event) string {
+	text := pad(clean(e.Stage), 10)
+	if e.Note != "" {
+		text += " " + clean(e.Note)
+	}
+	return text
+}
+
+// clear takes the bar off the screen.
+func (m *meter) clear() {
+	if m.bar != nil {
+		_ = m.bar.Clear()
+		m.bar = nil
+	}
+}
+
+func (m *meter) stop() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.clear()
+	m.bars = false
+}

@@ -1,0 +1,155 @@
+package main
+
+import (
+	"fmt"
+	"sort"
+	"strconv"
+	"strings"
+
+	"github.com/opengenesis/genesis"
+)
+
+// groups are the groups of readiness checks, in the order they are shown.
+var groups = []string{"discoverable", "accessible", "interoperable", "reusable", "governed", "usable-for-ai"}
+
+// printReadiness prints a line per group and, for each check that failed, why
+// and the command that mends it.
+func printReadiness(p *printer, r *genesis.Readiness) {
+	if r == nil || len(r.Checks) == 0 {
+		return
+	}
+	p.heading(fmt.Sprintf("Readiness: %d of %d checks pass", r.Passed, r.Passed+r.Failed))
+	for _, group := range groupsOf(r) {
+		printGroup(p, r, group)
+	}
+}
+
+// groupsOf returns the groups of a report: the known ones first.
+func groupsOf(r *genesis.Readiness) []string {
+	seen := map[string]bool{}
+	for _, c := range r.Checks {
+		seen[c.Group] = true
+	}
+	var names []string
+	for _, g := range groups {
+		if seen[g] {
+			names = append(names, g)
+			delete(seen, g)
+		}
+	}
+	var others []string
+	for g := range seen {
+		others = append(others, g)
+	}
+	sort.Strings(others)
+	return append(names, others...)
+}
+
+func printGroup(p *printer, r *genesis.Readiness, group string) {
+	counts := map[genesis.Verdict]int{}
+	var failed []genesis.Check
+	for _, c := range r.Checks {
+		if c.Group != group {
+			continue
+		}
+		counts[c.Verdict]++
+		if c.Verdict == genesis.Fail {
+			failed = append(failed, c)
+		}
+	}
+	summary := strconv.Itoa(counts[genesis.Pass]) + " pass"
+	if n := counts[genesis.Fail]; n > 0 {
+		summary += ", " + p.style.paint(codeRed, strconv.Itoa(n)+" fail")
+	}
+	if n := counts[genesis.Unknown]; n > 0 {
+		summary += ", " + strconv.Itoa(n) + " unknown"
+	}
+	p.line("  %s %s", pad(clean(group), 14), summary)
+	for _, c := range failed {
+		p.line("    %s %s: %s", p.style.paint(codeRed, "✗"), p.style.bold(clean(c.ID)), clean(c.Evidence))
+		if c.Fix != "" {
+			p.line("      %s", p.style.dim(clean(c.Fix)))
+		}
+	}
+}
+
+// printChecks prints every check.
+func printChecks(p *printer, r *genesis.Readiness) {
+	if r == nil || len(r.Checks) == 0 {
+		return
+	}
+	p.heading(fmt.Sprintf("Readiness: %d of %d checks pass", r.Passed, r.Passed+r.Failed))
+	codes := map[genesis.Verdict]string{genesis.Pass: codeGreen, genesis.Fail: codeRed, genesis.Unknown: codeYellow, genesis.NotApplicable: codeDim}
+	t := newTable("group", "check", "verdict", "evidence")
+	for _, group := range groupsOf(r) {
+		for _, c := range r.Checks {
+			if c.Group == group {
+				t.add(cell{c.Group, codeDim}, cell{c.ID, codeBold}, cell{string(c.Verdict), codes[c.Verdict]}, cell{c.Evidence, ""})
+			}
+		}
+	}
+	t.print(p)
+}
+
+// pressing leaves out what is only worth knowing.
+func pressing(findings []genesis.Finding) []genesis.Finding {
+	var out []genesis.Finding
+	for _, f := range findings {
+		if f.Severity != genesis.Note {
+			out = append(out, f)
+		}
+	}
+	return out
+}
+
+// printFindings prints findings; those that wait for an answer say so.
+func printFindings(p *printer, findings []genesis.Finding) {
+	if len(findings) == 0 {
+		return
+	}
+	p.heading("Findings")
+	codes := map[genesis.Severity]string{genesis.Warn: codeYellow, genesis.Ask: codeYellow, genesis.Refusal: codeRed, genesis.Note: codeDim}
+	for _, f := range findings {
+		p.line("  %s %s  %s", p.style.paint(codes[f.Severity], pad(string(f.Severity), 7)), p.style.bold(clean(f.ID)), clean(f.Message)+where(f))
+		switch {
+		case f.Answer != "":
+			p.line("          %s", p.style.dim("answered by "+clean(f.By)+": "+clean(f.Answer)))
+		case f.Hint != "":
+			p.line("          %s", p.style.dim(clean(f.Hint)))
+		}
+	}
+}
+
+// where says in which rows of which file a finding was made.
+func where(f genesis.Finding) string {
+	if len(f.Rows) == 0 {
+		return ""
+	}
+	const shown = 5
+	var rows []string
+	for _, r := range f.Rows[:min(shown, len(f.Rows))] {
+		rows = append(rows, strconv.FormatInt(r, 10))
+	}
+	text := " (row " + strings.Join(rows, ", ")
+	if f.Count > int64(len(rows)) || len(f.Rows) > shown {
+		text += ", …"
+	}
+	return text + ")"
+}
+
+// countsText writes the rows of each part of a split: train 80, test 20.
+func countsText(s genesis.Split) string {
+	order := map[string]int{"train": 1, "validation": 2, "test": 3}
+	names := make([]string, 0, len(s.Counts))
+	for name := range s.Counts {
+		names = append(names, name)
+	}
+	sort.Slice(names, func(i, j int) bool {
+		a, b := order[names[i]], order[names[j]]
+		return a < b || a == b && names[i] < names[j]
+	})
+	for i, name := range names {
+		names[i] = name + " " + count(s.Counts[name])
+	}
+	return strings.Join(names, ", ")
+}

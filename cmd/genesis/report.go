@@ -1,0 +1,98 @@
+package main
+
+import (
+	"sort"
+	"strconv"
+
+	"github.com/opengenesis/genesis"
+)
+
+// printReport prints how well a model predicts, beside the others.
+func printReport(p *printer, r *genesis.ModelReport) {
+	p.heading("Model")
+	p.field("learned from", r.Dataset.String())
+	p.field("split", r.Split)
+	p.field("network", r.Network)
+	p.field("parameters", count(r.Parameters))
+	p.field("training", plural(int64(r.Epochs), "epoch")+", "+number(r.Seconds)+" s")
+	for _, t := range r.Targets {
+		printTarget(p, t)
+	}
+	if r.OOD != (genesis.OODReport{}) {
+		p.heading("Rows unlike the training data")
+		p.field("untouched", percent(r.OOD.Untouched)+" of held-out rows are flagged")
+		p.field("scaled", percent(r.OOD.Scaled)+" are flagged with one feature multiplied by ten")
+	}
+	for _, note := range r.Notes {
+		p.line("  %s %s", p.style.paint(codeYellow, "note"), clean(note))
+	}
+}
+
+// predictors are shown in this order; others follow by name.
+var predictors = map[string]int{"net": 1, "ridge": 2, "forest": 3, "trivial": 4}
+
+func printTarget(p *printer, t genesis.TargetReport) {
+	title := clean(t.Column.Name)
+	if t.Column.Unit != "" {
+		title += " (" + clean(t.Column.Unit) + ")"
+	}
+	p.heading(title + ": " + t.Task)
+	for _, part := range sorted(t.Scores, map[string]int{"test": 1, "validation": 2}) {
+		metrics := metricsOf(t.Scores[part])
+		heads := []string{part}
+		for _, m := range metrics {
+			heads = append(heads, ">"+m)
+		}
+		rows := newTable(heads...)
+		for _, who := range sorted(t.Scores[part], predictors) {
+			cells := []cell{{who, ""}}
+			if who == "net" {
+				cells[0].code = codeBold
+			}
+			for _, m := range metrics {
+				text := ""
+				if v, ok := t.Scores[part][who][m]; ok {
+					text = number(v)
+				}
+				cells = append(cells, cell{text, ""})
+			}
+			rows.add(cells...)
+		}
+		rows.print(p)
+	}
+	if c := t.Coverage; c != nil {
+		p.line("  %s intervals hold %s of %s held-out values, %s wide on average",
+			strconv.FormatFloat(100*c.Nominal, 'f', 0, 64)+" %", percent(c.Actual), count(c.Rows), number(c.Width))
+	}
+}
+
+// metricsOf returns the metrics that any predictor has, by name.
+func metricsOf(scores map[string]map[string]float64) []string {
+	all := map[string]bool{}
+	for _, s := range scores {
+		for m := range s {
+			all[m] = true
+		}
+	}
+	return sorted(all, map[string]int{"rmse": 1, "mae": 2, "r2": 3, "accuracy": 1, "auc": 2, "log_loss": 3})
+}
+
+// sorted returns the keys of m: those with a rank first, in that order, then
+// the others by name.
+func sorted[V any](m map[string]V, rank map[string]int) []string {
+	keys := make([]string, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	of := func(k string) int {
+		if r, ok := rank[k]; ok {
+			return r
+		}
+		return 1 << 20
+	}
+	sort.Slice(keys, func(i, j int) bool {
+		a, b := of(keys[i]), of(keys[j])
+		return a < b || a == b && keys[i] < keys[j]
+	})
+	return keys
+}

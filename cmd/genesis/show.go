@@ -1,0 +1,190 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/opengenesis/genesis"
+)
+
+type showCmd struct {
+	Ref    string `arg:"" help:"The version." placeholder:"REF"`
+	Recipe bool   `help:"Print the recipe alone, ready to edit and replay."`
+	All    bool   `help:"Show every readiness check and finding, not only what needs attention."`
+}
+
+func (showCmd) Help() string {
+	return `Shows card, schema, profile, readiness, splits, findings and lineage of a dataset;
+scores, calibration and lineage of a model.
+
+Examples:
+
+    genesis show turbines
+    genesis show turbines --recipe > turbines.recipe.yaml
+    genesis show turbine-power --json`
+}
+
+func (cmd *showCmd) Run(a *app) error {
+	c, err := a.connect()
+	if err != nil {
+		return err
+	}
+	d, err := c.Describe(a.ctx, cmd.Ref)
+	if err != nil {
+		return err
+	}
+	if cmd.Recipe && !a.json {
+		_, err := fmt.Fprint(a.out, d.Recipe)
+		return err
+	}
+	return a.print(d, func(p *printer) { printDescription(p, d, cmd.All) })
+}
+
+func printDescription(p *printer, d *genesis.Description, all bool) {
+	v := d.Version
+	p.line("%s  %s", p.style.bold(string(v.Name)), p.style.dim(string(v.Kind)+" "+shortVersion(v)+", "+string(v.State)+", "+when(v.Created)+" by "+clean(v.Creator)))
+	p.field("digest", string(v.Digest))
+	p.field("stored", bytesText(v.Bytes))
+	p.heading("Card")
+	printCard(p, d.Card)
+	for _, t := range d.Manifest.Tables {
+		p.heading(tableTitle(t))
+		printColumns(p, t.Schema(), profileOf(d.Profile, t.Name))
+	}
+	printRejects(p, d.Manifest.Rejects)
+	if d.Report != nil {
+		printReport(p, d.Report)
+	}
+	printSplits(p, d.Splits)
+	if all {
+		printChecks(p, d.Readiness)
+		printFindings(p, d.Findings)
+	} else {
+		printReadiness(p, d.Readiness)
+		printFindings(p, pressing(d.Findings))
+		if more := len(d.Findings) - len(pressing(d.Findings)); more > 0 {
+			p.line("  %s", p.style.dim(plural(int64(more), "note")+" more: genesis show "+string(v.Name)+" --all"))
+		}
+	}
+	printLineage(p, d)
+}
+
+func tableTitle(t genesis.ManifestTable) string {
+	name := clean(t.Name)
+	if name == "" {
+		name = "table"
+	}
+	return name + ": " + plural(t.Rows, "row") + ", " + plural(int64(len(t.Columns)), "column")
+}
+
+func profileOf(p *genesis.Profile, table string) *genesis.TableProfile {
+	if p == nil {
+		return nil
+	}
+	for i := range p.Tables {
+		if p.Tables[i].Name == table {
+			return &p.Tables[i]
+		}
+	}
+	return nil
+}
+
+// printColumns prints a schema, with what the profile knows if there is one.
+func printColumns(p *printer, columns []genesis.Column, profile *genesis.TableProfile) {
+	t := newTable("column", "type", "unit", "role", "as written", "missing", ">nulls", "range", "")
+	for _, c := range columns {
+		kind := string(c.Type)
+		if c.Semantic != "" {
+			kind += " (" + string(c.Semantic) + ")"
+		}
+		role := cell{string(c.Role), ""}
+		switch c.Role {
+		case genesis.Feature:
+			role.code = codeDim
+		case genesis.Target:
+			role.code = codeBold
+		}
+		original := ""
+		if c.Original != c.Name {
+			original = cut(clean(c.Original), 28)
+		}
+		nulls, span, bars := profileText(profile, c.Name)
+		t.add(cell{c.Name, codeBold}, cell{kind, ""}, cell{c.Unit, ""}, role, cell{original, codeDim},
+			cell{strings.Join(c.Missing, " "), ""}, cell{nulls, ""}, cell{span, ""}, cell{bars, ""})
+	}
+	t.print(p)
+}
+
+func profileText(profile *genesis.TableProfile, name string) (nulls, span, bars string) {
+	if profile == nil {
+		return "", "", ""
+	}
+	for _, c := range profile.Columns {
+		if c.Name != name {
+			continue
+		}
+		if total := c.Count + c.Nulls; c.Nulls > 0 && total > 0 {
+			nulls = percent(float64(c.Nulls) / float64(total))
+		}
+		return nulls, cut(clean(rangeText(c)), 60), histogram(c.Histogram)
+	}
+	return "", "", ""
+}
+
+func printRejects(p *printer, rejects []genesis.ManifestTable) {
+	for _, t := range rejects {
+		if t.Rows > 0 {
+			p.line("  %s", p.style.paint(codeYellow, plural(t.Rows, "bad cell")+" of "+clean(t.Name)+" set aside in the rejects table"))
+		}
+	}
+}
+
+func printSplits(p *printer, splits []genesis.Split) {
+	if len(splits) == 0 {
+		return
+	}
+	p.heading("Splits")
+	t := newTable("name", "table", "kind", "column", "rows", "leaks")
+	for _, s := range splits {
+		leaks := cell{"none found", codeGreen}
+		if names := leaking(s); names != "" {
+			leaks = cell{names, codeRed}
+		}
+		t.add(cell{s.Name, codeBold}, cell{s.Table, ""}, cell{s.Kind, ""}, cell{s.Column, ""}, cell{countsText(s), ""}, leaks)
+	}
+	t.print(p)
+}
+
+// leaking names the leak checks a split did not pass.
+func leaking(s genesis.Split) string {
+	var names []string
+	for _, l := range s.Leaks {
+		if !l.Passed {
+			names = append(names, l.Name+": "+l.Detail)
+		}
+	}
+	return strings.Join(names, "; ")
+}
+
+func printLineage(p *printer, d *genesis.Description) {
+	if d.Provenance != nil {
+		prov := d.Provenance
+		printSources(p, prov.Sources)
+		p.heading("Lineage")
+		for _, parent := range prov.Parents {
+			p.field("made from", parent.String())
+		}
+		p.field("made by", strings.TrimSpace(prov.By+" with "+prov.Software))
+	}
+	for _, ref := range d.UsedBy {
+		p.field("used by", ref.String())
+	}
+	if len(d.Versions) > 1 {
+		p.heading("Versions")
+		t := newTable("version", "state", ">rows", ">size", "made")
+		for _, v := range d.Versions {
+			t.row(shortVersion(v), string(v.State), rowsText(v.Rows), bytesText(v.Bytes), when(v.Created))
+		}
+		t.print(p)
+	}
+}

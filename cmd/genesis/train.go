@@ -1,0 +1,96 @@
+package main
+
+import (
+	"github.com/opengenesis/genesis"
+)
+
+type trainCmd struct {
+	Dataset string `arg:"" help:"The dataset version." placeholder:"REF"`
+
+	Target   []string `help:"The column to predict (repeatable); if missing, the declared target." placeholder:"COLUMN" sep:"none"`
+	Name     string   `help:"Name of the model; if missing, DATASET-TARGET." placeholder:"NAME"`
+	Table    string   `help:"The table to learn from; if missing, the first." placeholder:"NAME"`
+	Split    string   `help:"The split to train on; if missing, the first." placeholder:"NAME"`
+	Fold     int      `help:"The held-out fold of a k-fold split, from 0." placeholder:"K"`
+	Features []string `help:"Learn from these columns only." placeholder:"COLUMN,…"`
+	Seed     uint64   `help:"Seed; the result depends on it and not on the number of cores." placeholder:"N"`
+	Epochs   int      `help:"Most passes over the data; if missing, chosen." placeholder:"N"`
+	Members  int      `help:"Networks in the ensemble; if missing, chosen." placeholder:"N"`
+	Threads  int      `help:"Cores to use; if missing, all." placeholder:"N"`
+}
+
+func (trainCmd) Help() string {
+	return `Trains an ensemble of neural networks, calibrates its intervals on held-out rows and
+compares it with trivial and reference predictors. A killed training goes on where
+it was when the command is given again.
+
+Examples:
+
+    genesis train turbines --target power --name turbine-power
+    genesis train turbines@3 --target power --split random --seed 7`
+}
+
+func (cmd *trainCmd) Run(a *app) error {
+	c, err := a.connect()
+	if err != nil {
+		return err
+	}
+	req := genesis.TrainRequest{
+		Dataset: cmd.Dataset, Name: genesis.Name(cmd.Name), Table: cmd.Table, Target: cmd.Target, Split: cmd.Split, Fold: cmd.Fold,
+		Features: cmd.Features, Seed: cmd.Seed, Epochs: cmd.Epochs, Members: cmd.Members, Threads: cmd.Threads,
+	}
+	if err := cmd.complete(a, &req); err != nil {
+		return err
+	}
+	m, stop := a.progress()
+	made, err := c.Train(a.ctx, req, m.event)
+	stop()
+	if err != nil {
+		return err
+	}
+	return a.print(made, func(p *printer) { printTrained(p, made) })
+}
+
+// complete fills in the declared target and a name, where they were not given.
+func (cmd *trainCmd) complete(a *app, req *genesis.TrainRequest) error {
+	ref, err := genesis.ParseRef(cmd.Dataset)
+	if err != nil {
+		return err
+	}
+	if len(req.Target) == 0 {
+		if req.Target, err = declaredTarget(a, cmd.Dataset, cmd.Table); err != nil {
+			return err
+		}
+	}
+	if req.Name == "" {
+		req.Name = nameFrom(string(ref.Name) + "-" + req.Target[0])
+	}
+	return genesis.CheckName(req.Name)
+}
+
+func declaredTarget(a *app, ref, table string) ([]string, error) {
+	d, err := a.client.Describe(a.ctx, ref)
+	if err != nil {
+		return nil, err
+	}
+	t, _ := d.Manifest.Table(table)
+	var targets []string
+	for _, c := range t.Columns {
+		if c.Role == genesis.Target {
+			targets = append(targets, c.Name)
+		}
+	}
+	if len(targets) == 0 {
+		return nil, &genesis.Error{Op: "train", Kind: genesis.Invalid, Subject: ref, Msg: "declares no target", Hint: "say what to predict: --target COLUMN"}
+	}
+	return targets, nil
+}
+
+func printTrained(p *printer, made *genesis.Trained) {
+	p.line("Trained %s", p.style.bold(versionText(made.Version)))
+	if made.Resumed {
+		p.line("  %s", p.style.dim("went on from where an earlier training was stopped"))
+	}
+	printReport(p, &made.Report)
+	p.line("\nNext: genesis predict %s FILE --out predictions.parquet", made.Version.Name)
+}

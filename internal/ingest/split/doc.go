@@ -3,10 +3,9 @@
 //
 // # Identity
 //
-// A row is known by an [Identity] of 16 bytes: the hash of its declared id
-// where it has one, else of its raw source cells ([Hasher]): XXH3-128, seed 0,
-// over the cells in order, each a byte 1, its length as 8 bytes little-endian
-// and its bytes, or a byte 0 for a cell that is missing from the row.
+// A row is known by an [Identity] of 16 bytes, which whoever reads the rows
+// makes: the hash of its declared id where it has one, else of its raw source
+// cells (docs/formats.md, "Row identity").
 //
 // # Random and group
 //

@@ -24,21 +24,21 @@ func (id Identity) hash(seed uint64) uint64 { return xxh3.HashSeed(id[:], seed) 
 // short returns 64 bits of the identity.
 func (id Identity) short() uint64 { return binary.BigEndian.Uint64(id[:]) }
 
-// Hasher makes the identity of a row from its cells. The zero value is ready.
-type Hasher struct{ buf []byte }
+// hasher makes the identity of a row from its cells: XXH3-128, seed 0, over a
+// byte 1, the length as 8 bytes little-endian and the bytes of each, or a byte 0
+// for a cell without a value. The zero hasher is ready.
+type hasher struct{ buf []byte }
 
-// Cell adds the row's next cell.
-func (h *Hasher) Cell(b []byte) {
+func (h *hasher) cell(b []byte) {
 	h.buf = append(h.buf, 1)
 	h.buf = binary.LittleEndian.AppendUint64(h.buf, uint64(len(b)))
 	h.buf = append(h.buf, b...)
 }
 
-// Missing adds a cell that the row does not have.
-func (h *Hasher) Missing() { h.buf = append(h.buf, 0) }
+func (h *hasher) missing() { h.buf = append(h.buf, 0) }
 
-// Sum returns the identity of the row and begins the next.
-func (h *Hasher) Sum() Identity {
+// sum returns the identity of the row and begins the next.
+func (h *hasher) sum() Identity {
 	id := identityOf(h.buf)
 	h.buf = h.buf[:0]
 	return id
@@ -103,18 +103,18 @@ func classOf(k format.Kind) byte {
 // are written with twelve significant digits, so that files which were rounded
 // or rewritten on the way still match.
 func HashRows(dst []Identity, b *format.Batch, columns []int) []Identity {
-	var h Hasher
+	var h hasher
 	var cell []byte
 	for i := range b.Rows {
 		for _, j := range columns {
 			if j < 0 || j >= len(b.Cols) || b.Cols[j].Null(i) {
-				h.Missing()
+				h.missing()
 				continue
 			}
 			cell = appendValue(cell[:0], &b.Cols[j], i)
-			h.Cell(cell)
+			h.cell(cell)
 		}
-		dst = append(dst, h.Sum())
+		dst = append(dst, h.sum())
 	}
 	return dst
 }

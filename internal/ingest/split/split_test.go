@@ -94,8 +94,12 @@ func makeTable(n int) table {
 		t.contents = append(t.contents, content)
 		appendText(t.group, fmt.Sprintf("g%d", int(math.Sqrt(float64(r.IntN(n+1))))))
 		t.time.Ints = append(t.time.Ints, int64(r.IntN(n/3+1)))
-		appendText(t.class, []string{"common", "common", "common", "rare"}[r.IntN(4)])
-		t.number.Floats = append(t.number.Floats, r.NormFloat64())
+		class, number := []string{"common", "common", "common", "rare"}[r.IntN(4)], r.NormFloat64()
+		if i%10 == 9 { // a copy has the class and the number, though here not the group and time, of its original
+			class, number = string(t.class.Bytes(i-1)), t.number.Floats[i-1]
+		}
+		appendText(t.class, class)
+		t.number.Floats = append(t.number.Floats, number)
 	}
 	return t
 }
@@ -232,6 +236,9 @@ func TestSplitsKeepTheirPromises(t *testing.T) {
 func checkShares(t *testing.T, name string, res *Result, spec Spec, n int) {
 	t.Helper()
 	tolerance := map[string]float64{Random: .02, Group: .12, Time: .002, Stratify: .002}[spec.Kind]
+	if spec.Kind == Stratify && spec.Folds > 0 {
+		tolerance = .01 // whole runs of equal rows take turns
+	}
 	want := map[string]float64{"train": .8, "validation": .1, "test": .1}
 	if spec.Folds > 0 {
 		want = map[string]float64{"fold-0": .25, "fold-1": .25, "fold-2": .25, "fold-3": .25}
@@ -424,13 +431,13 @@ func TestStrataHaveEqualShares(t *testing.T) {
 
 func TestAssignmentOfKnownRows(t *testing.T) {
 	// The place of a row is part of the stored format: it may not change.
-	var h Hasher
+	var h hasher
 	var got []string
 	for i := range 8 {
-		h.Cell(fmt.Appendf(nil, "%d", i))
-		h.Missing()
-		h.Cell([]byte("x"))
-		id := h.Sum()
+		h.cell(fmt.Appendf(nil, "%d", i))
+		h.missing()
+		h.cell([]byte("x"))
+		id := h.sum()
 		got = append(got, fmt.Sprintf("%x %.6f", id[:4], id.u(42)))
 	}
 	if diff := cmp.Diff(known, got); diff != "" {

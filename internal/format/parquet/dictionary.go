@@ -9,7 +9,7 @@ import (
 const (
 	maxDictionary = 1 << 16 // entries: indices of at most 16 bits
 	trialValues   = 8 << 10 // after so many values a dictionary must have paid off
-	trialDistinct = trialValues / 2
+	trialDistinct = trialValues * 7 / 8
 )
 
 // dictionary numbers the distinct values of a column chunk in the order of

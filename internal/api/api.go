@@ -17,8 +17,8 @@ const SessionHeader = "Genesis-Session"
 // maxBody bounds a request's JSON: a recipe and some ten thousand file names.
 const maxBody = 64 << 20
 
-// bodyTimeout bounds how long a client may take to send it.
-const bodyTimeout = time.Minute
+// bodyTimeout bounds how long a client may take to send it. Tests shorten it.
+var bodyTimeout = time.Minute
 
 // Config is what an API is made of.
 type Config struct {

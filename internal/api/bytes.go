@@ -61,7 +61,7 @@ func (s *server) send(hc huma.Context, id string, who genesis.Principal, c *cont
 	if err == nil {
 		return
 	}
-	told := s.fail(id, who, err).(*problem)
+	told := s.fail(id, who, err).(*refusal)
 	if !out.started {
 		writeProblem(hc, told)
 		return
@@ -116,7 +116,7 @@ type brokenStreams struct {
 
 type brokenStream struct {
 	who  genesis.Principal
-	told *problem
+	told *refusal
 	at   time.Time
 }
 
@@ -127,7 +127,7 @@ const (
 
 func newBrokenStreams() *brokenStreams { return &brokenStreams{byID: map[string]brokenStream{}} }
 
-func (b *brokenStreams) put(id string, who genesis.Principal, told *problem) {
+func (b *brokenStreams) put(id string, who genesis.Principal, told *refusal) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for old, s := range b.byID {
@@ -138,7 +138,7 @@ func (b *brokenStreams) put(id string, who genesis.Principal, told *problem) {
 	b.byID[id] = brokenStream{who, told, time.Now()}
 }
 
-func (b *brokenStreams) get(id string, who genesis.Principal) (*problem, bool) {
+func (b *brokenStreams) get(id string, who genesis.Principal) (*refusal, bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	s, ok := b.byID[id]
@@ -159,7 +159,7 @@ func (s *server) streamError(_ context.Context, who genesis.Principal, in *strea
 }
 
 type exportInput struct {
-	refInput
+	RefInput
 	Table   string   `query:"table" maxLength:"1000" doc:"empty: the first"`
 	Format  string   `query:"format" enum:"parquet,csv" default:"parquet"`
 	Columns []string `query:"columns,explode" doc:"these columns, repeated or none for all"`

@@ -10,7 +10,8 @@ import (
 // maxFiles bounds the files of one request.
 const maxFiles = 100_000
 
-type session struct {
+// SessionInput is the header that goes with handed-over files.
+type SessionInput struct {
 	Session string `header:"Genesis-Session" doc:"the session that handed the files over"`
 }
 

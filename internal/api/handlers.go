@@ -38,17 +38,18 @@ func (s *server) search(ctx context.Context, who genesis.Principal, in *searchIn
 	return &genesis.SearchResult{Hits: orEmpty(hits)}, nil
 }
 
-// refInput names a version: one percent-encoded segment of the path.
-type refInput struct {
+// RefInput names a version: one percent-encoded segment of the path. (It is
+// exported because huma fills only exported fields, embedded ones too.)
+type RefInput struct {
 	Ref string `path:"ref" maxLength:"300" doc:"[node/]name[@version], percent-encoded as one segment" example:"turbines@3"`
 }
 
-func (s *server) describe(ctx context.Context, who genesis.Principal, in *refInput) (*genesis.Description, error) {
+func (s *server) describe(ctx context.Context, who genesis.Principal, in *RefInput) (*genesis.Description, error) {
 	return s.Service.Describe(ctx, who, in.Ref)
 }
 
 type cardInput struct {
-	refInput
+	RefInput
 	Body map[string]string `doc:"fields by their JSON names; lists with commas; an empty value clears the field" example:"{\"license\":\"CC-BY-4.0\"}"`
 }
 
@@ -57,7 +58,7 @@ func (s *server) setCard(ctx context.Context, who genesis.Principal, in *cardInp
 }
 
 type answerInput struct {
-	refInput
+	RefInput
 	ID   string `path:"id" maxLength:"1000" doc:"the finding's id, percent-encoded as one segment"`
 	Body struct {
 		Answer string `json:"answer" minLength:"1" maxLength:"10000"`
@@ -69,7 +70,7 @@ func (s *server) answer(ctx context.Context, who genesis.Principal, in *answerIn
 }
 
 type inspectInput struct {
-	session
+	SessionInput
 	Body genesis.InspectRequest
 }
 
@@ -83,7 +84,7 @@ func (s *server) inspect(ctx context.Context, who genesis.Principal, in *inspect
 }
 
 type prepareInput struct {
-	session
+	SessionInput
 	Body genesis.PrepareRequest
 }
 
@@ -108,7 +109,7 @@ func (s *server) train(ctx context.Context, who genesis.Principal, in *trainInpu
 }
 
 type predictInput struct {
-	session
+	SessionInput
 	Body genesis.PredictRequest
 }
 
@@ -121,7 +122,7 @@ func (s *server) predict(ctx context.Context, who genesis.Principal, in *predict
 	return s.Service.Predict(ctx, who, in.Body, raws, p)
 }
 
-func (s *server) verify(ctx context.Context, who genesis.Principal, in *refInput, p genesis.Progress) (*genesis.Verification, error) {
+func (s *server) verify(ctx context.Context, who genesis.Principal, in *RefInput, p genesis.Progress) (*genesis.Verification, error) {
 	return s.Service.Verify(ctx, who, in.Ref, p)
 }
 

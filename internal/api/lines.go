@@ -68,7 +68,7 @@ func finish[T any](s *server, out *lines, id string, who genesis.Principal, resu
 		}
 		err = &genesis.Error{Op: id, Kind: genesis.Internal, Msg: "the result cannot be written as JSON", Err: jsonErr}
 	}
-	var told *problem
+	var told *refusal
 	errors.As(s.fail(id, who, err), &told)
 	if out.untouched() {
 		writeProblem(out.hc, told)
@@ -78,7 +78,7 @@ func finish[T any](s *server, out *lines, id string, who genesis.Principal, resu
 	out.end(b)
 }
 
-func writeProblem(hc huma.Context, p *problem) {
+func writeProblem(hc huma.Context, p *refusal) {
 	hc.SetHeader("Content-Type", "application/problem+json")
 	hc.SetStatus(p.Status)
 	_ = json.NewEncoder(hc.BodyWriter()).Encode(p.Problem) // a client that is gone needs no answer

@@ -11,14 +11,14 @@ import (
 	"github.com/opengenesis/genesis"
 )
 
-// problem makes a genesis.Problem an error that huma sends.
-type problem struct{ genesis.Problem }
+// refusal makes a genesis.Problem an error that huma sends.
+type refusal struct{ genesis.Problem }
 
-func (p *problem) Error() string  { return p.Detail }
-func (p *problem) GetStatus() int { return p.Status }
+func (p *refusal) Error() string  { return p.Detail }
+func (p *refusal) GetStatus() int { return p.Status }
 
 // ContentType names problem details as such.
-func (p *problem) ContentType(ct string) string {
+func (p *refusal) ContentType(ct string) string {
 	if ct == "application/json" {
 		return "application/problem+json"
 	}
@@ -27,7 +27,7 @@ func (p *problem) ContentType(ct string) string {
 
 // fault makes err what who may be told of it.
 func fault(who genesis.Principal, err error) error {
-	return &problem{genesis.ProblemOf(err, mayRead(who))}
+	return &refusal{genesis.ProblemOf(err, mayRead(who))}
 }
 
 // speakProblems makes huma's own errors (a body that does not fit its schema, a
@@ -41,7 +41,7 @@ var speakProblems = sync.OnceFunc(func() {
 			p.Status = status
 			p.Title = http.StatusText(status)
 		}
-		return &problem{p}
+		return &refusal{p}
 	}
 })
 

@@ -1,0 +1,80 @@
+package api
+
+import (
+	"encoding/json"
+	"fmt"
+	"sort"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// TestOpenAPI holds the document against the routes and checks that what it
+// refers to is in it.
+func TestOpenAPI(t *testing.T) {
+	_, b, _ := do(t, "GET", serve(t, &fake{}, nil, &steward).URL+"/openapi.json", "")
+	var doc struct {
+		OpenAPI    string
+		Paths      map[string]map[string]struct{ OperationID, Summary string }
+		Components struct{ Schemas map[string]any }
+	}
+	if err := json.Unmarshal(b, &doc); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.HasPrefix(doc.OpenAPI, "3.1") {
+		t.Errorf("openapi is %q", doc.OpenAPI)
+	}
+	want := []string{
+		"GET /v1/assets", "GET /v1/blobs/{digest}", "GET /v1/diff", "GET /v1/node", "GET /v1/search", "GET /v1/streams/{id}",
+		"GET /v1/versions/{ref}", "GET /v1/versions/{ref}/export", "PATCH /v1/versions/{ref}/card", "POST /v1/inspect",
+		"POST /v1/predict", "POST /v1/prepare", "POST /v1/train", "POST /v1/versions/{ref}/findings/{id}", "POST /v1/versions/{ref}/verify",
+	}
+	var got []string
+	for path, methods := range doc.Paths {
+		for method, op := range methods {
+			got = append(got, strings.ToUpper(method)+" "+path)
+			if op.OperationID == "" || op.Summary == "" {
+				t.Errorf("%s %s has no id or summary", method, path)
+			}
+		}
+	}
+	sort.Strings(got)
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("routes, -want +got:\n%s", diff)
+	}
+	for _, ref := range refsIn(b) {
+		if _, ok := doc.Components.Schemas[strings.TrimPrefix(ref, "#/components/schemas/")]; !ok {
+			t.Errorf("the document refers to %s, which is not in it", ref)
+		}
+	}
+	for _, name := range []string{"PrepareRequest", "LinePrepared", "Description", "Problem", "Refusal"} {
+		if _, ok := doc.Components.Schemas[name]; !ok {
+			t.Errorf("there is no schema %s", name)
+		}
+	}
+}
+
+// refsIn returns every $ref of a JSON document.
+func refsIn(b []byte) (refs []string) {
+	var walk func(v any)
+	walk = func(v any) {
+		switch v := v.(type) {
+		case map[string]any:
+			if ref, ok := v["$ref"]; ok {
+				refs = append(refs, fmt.Sprint(ref))
+			}
+			for _, child := range v {
+				walk(child)
+			}
+		case []any:
+			for _, child := range v {
+				walk(child)
+			}
+		}
+	}
+	var doc any
+	_ = json.Unmarshal(b, &doc)
+	walk(doc)
+	return refs
+}

@@ -53,23 +53,24 @@ type Decider struct {
 	Node genesis.NodeID // this node; may be empty before it has joined a federation
 }
 
-// Decide answers whether p may do a to r. Errors: Invalid (an action that does
-// not exist), Canceled. After an error nothing is allowed.
+// Decide answers whether p may do a to r. Nil means yes; a refusal is an error,
+// so that who forgets the decision refuses, too, and the decision to record
+// comes with it. Errors: Private (refused to somebody who may not know of r),
+// Permission (refused), Invalid (an action that does not exist), Canceled.
 func (d *Decider) Decide(ctx context.Context, p genesis.Principal, a genesis.Action, r Resource) (Decision, error) {
+	decision := Decision{Principal: p, Action: a, Resource: r, Rule: "default",
+		Reason: "nothing is open to anybody but the owner of the home"}
 	if err := ctx.Err(); err != nil {
-		return Decision{}, &genesis.Error{Op: "decide", Kind: genesis.Canceled, Subject: string(r.Name), Msg: "stopped", Err: err}
+		return decision, &genesis.Error{Op: "decide", Kind: genesis.Canceled, Subject: string(r.Name), Msg: "stopped", Err: err}
 	}
 	if !known(a) {
-		return Decision{}, &genesis.Error{Op: "decide", Kind: genesis.Invalid, Subject: string(a), Msg: "is not an action"}
+		return decision, &genesis.Error{Op: "decide", Kind: genesis.Invalid, Subject: string(a), Msg: "is not an action"}
 	}
-	decision := Decision{Principal: p, Action: a, Resource: r}
 	if d.owns(p) {
 		decision.Allowed, decision.Discoverable = true, true
 		decision.Rule, decision.Reason = "owner", "the owner of the home is its steward and operator"
-		return decision, nil
 	}
-	decision.Rule, decision.Reason = "default", "nothing is open to anybody but the owner of the home"
-	return decision, nil
+	return decision, decision.refusal()
 }
 
 // owns reports whether p is the owner of this node's home. A principal of the
@@ -87,15 +88,14 @@ func known(a genesis.Action) bool {
 	return false
 }
 
-// Err returns nil when the act is allowed, else the refusal: of kind Permission
-// to somebody who may know of the resource, else Private. op says what was
-// wanted: "export".
-func (d Decision) Err(op string) error {
+// refusal returns nil when the act is allowed.
+func (d Decision) refusal() error {
 	if d.Allowed {
 		return nil
 	}
+	e := &genesis.Error{Op: string(d.Action), Kind: genesis.Permission, Subject: string(d.Resource.Name), Msg: d.Reason}
 	if !d.Discoverable {
-		return &genesis.Error{Op: op, Kind: genesis.Private, Subject: string(d.Resource.Name), Msg: "there is no such thing here"}
+		e.Kind, e.Msg = genesis.Private, "there is no such thing here"
 	}
-	return &genesis.Error{Op: op, Kind: genesis.Permission, Subject: string(d.Resource.Name), Msg: d.Reason}
+	return e
 }

@@ -1,0 +1,142 @@
+package catalog
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/opengenesis/genesis"
+	"github.com/opengenesis/genesis/internal/blob"
+	"github.com/opengenesis/genesis/internal/store"
+)
+
+// Catalog is the node's catalogue. It is safe for concurrent use.
+type Catalog struct {
+	db    *store.DB
+	blobs *blob.Store
+}
+
+// New returns the catalogue that db holds, with its manifests in blobs.
+func New(db *store.DB, blobs *blob.Store) *Catalog {
+	return &Catalog{db: db, blobs: blobs}
+}
+
+// queryer is what both a transaction and a pool of connections can do.
+type queryer interface {
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+}
+
+// row is a version with the keys under which the database knows it.
+type row struct {
+	genesis.Version
+	id, asset int64
+}
+
+// versionColumns are what scanVersion reads, from versions v and assets a.
+const versionColumns = `v.id, v.asset_id, a.name, a.kind, v.digest, coalesce(v.number, 0), v.state,
+	v.created_at, v.created_by, v.row_count, v.byte_count`
+
+const versionTables = ` FROM versions v JOIN assets a ON a.id = v.asset_id `
+
+func scanVersion(scan func(...any) error, more ...any) (row, error) {
+	var r row
+	var at int64
+	err := scan(append([]any{&r.id, &r.asset, &r.Name, &r.Kind, &r.Digest, &r.Number, &r.State,
+		&at, &r.Creator, &r.Rows, &r.Bytes}, more...)...)
+	r.Created = store.TimeAt(at)
+	return r, err
+}
+
+// versions returns the versions that the rest of a query selects.
+func versions(ctx context.Context, q queryer, where string, args ...any) ([]row, error) {
+	rows, err := q.QueryContext(ctx, "SELECT "+versionColumns+versionTables+where, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var all []row
+	for rows.Next() {
+		r, err := scanVersion(rows.Scan)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, r)
+	}
+	return all, rows.Err()
+}
+
+// find returns the row of a version by name and digest. NotFound.
+func find(ctx context.Context, q queryer, v genesis.Version) (row, error) {
+	r, err := scanVersion(q.QueryRowContext(ctx, "SELECT "+versionColumns+versionTables+
+		"WHERE a.name = $1 AND v.digest = $2", string(v.Name), string(v.Digest)).Scan)
+	if errors.Is(err, sql.ErrNoRows) {
+		return r, noVersion(v.Ref())
+	}
+	return r, store.Error("find version", v.Ref().String(), err)
+}
+
+// Resolve returns the version that r means: by number, by digest, or for a bare
+// name the latest published one, else the draft committed last. Errors: NotFound;
+// Unsupported (a reference to another node).
+func (c *Catalog) Resolve(ctx context.Context, r genesis.Ref) (genesis.Version, error) {
+	if r.Node != "" {
+		return genesis.Version{}, &genesis.Error{Op: "find version", Kind: genesis.Unsupported, Subject: r.String(),
+			Msg: "it is on another node, and nodes do not reach each other yet"}
+	}
+	where, args := "v.id = a.current_version", []any{string(r.Name)}
+	switch {
+	case r.Digest != "":
+		where, args = "v.digest = $2", append(args, string(r.Digest))
+	case r.Number != 0:
+		where, args = "v.number = $2", append(args, r.Number)
+	}
+	found, err := versions(ctx, c.db.Read(), "WHERE a.name = $1 AND "+where, args...)
+	if err != nil {
+		return genesis.Version{}, store.Error("find version", r.String(), err)
+	}
+	if len(found) == 0 {
+		return genesis.Version{}, noVersion(r)
+	}
+	return found[0].Version, nil
+}
+
+func noVersion(r genesis.Ref) error {
+	return &genesis.Error{Op: "find version", Kind: genesis.NotFound, Subject: r.String(), Msg: "there is no such version here",
+		Hint: "`genesis list` shows what there is"}
+}
+
+// MaxManifest is how long a manifest's canonical JSON may be.
+const MaxManifest = 1 << 20
+
+// Manifest returns the content manifest of a version, checked against its
+// digest. Errors: NotFound; Internal (damaged); Unsupported (a newer format).
+func (c *Catalog) Manifest(ctx context.Context, v genesis.Version) (genesis.Manifest, error) {
+	var m genesis.Manifest
+	text, err := c.blobs.Bytes(ctx, v.Digest, MaxManifest)
+	if err != nil {
+		return m, err
+	}
+	if err := json.Unmarshal(text, &m); err != nil {
+		return m, &genesis.Error{Op: "read manifest", Kind: genesis.Internal, Subject: v.Ref().String(), Msg: "it is not a manifest", Err: err}
+	}
+	if m.Format > genesis.ManifestFormat {
+		return m, newer("read manifest", v, m.Format, genesis.ManifestFormat)
+	}
+	return m, nil
+}
+
+// Layout returns where the bytes of a version lie. Errors as [Catalog.Record].
+func (c *Catalog) Layout(ctx context.Context, v genesis.Version) (genesis.Layout, error) {
+	var l genesis.Layout
+	err := c.Record(ctx, v, genesis.RecordLayout, &l)
+	return l, err
+}
+
+func newer(op string, v genesis.Version, have, know int) error {
+	return &genesis.Error{Op: op, Kind: genesis.Unsupported, Subject: v.Ref().String(),
+		Msg:  fmt.Sprintf("it has format %d, and this program reads up to %d", have, know),
+		Hint: "use the program that wrote it, or a newer one"}
+}

@@ -213,15 +213,11 @@ func (r *reader) plausible(l layout, rows []row) error {
 		return &genesis.Error{Op: "read", Kind: genesis.Invalid, Subject: r.in.Name,
 			Msg: fmt.Sprintf("has %d columns; the limit is %d", n, r.lim.Columns)}
 	}
-	seen, fit := 0, 0
-	for _, v := range rows[l.body:] {
-		if v.flags == 0 {
-			seen++
-			if len(v.cells) == l.width {
-				fit++
-			}
-		}
+	all, fit := fitting(rows, l.width)
+	if !l.ragged && !l.typed() && all >= 8 && fit*2 < all && r.line == 0 {
+		return r.noTable()
 	}
+	seen, fit := fitting(rows[l.body:], l.width)
 	if l.ragged || seen < 10 {
 		return nil
 	}
@@ -230,10 +226,21 @@ func (r *reader) plausible(l layout, rows []row) error {
 			Msg:  "is fixed-width or free text: its lines have different numbers of words, so columns cannot be told by blanks",
 			Hint: "export the table with a delimiter"}
 	}
-	if fit*5 < seen && !l.typed() {
-		return r.noTable()
-	}
 	return nil
+}
+
+// fitting counts the rows that say something, and those of the given width.
+func fitting(rows []row, width int) (seen, fit int) {
+	for _, v := range rows {
+		if v.flags != 0 {
+			continue
+		}
+		seen++
+		if len(v.cells) == width {
+			fit++
+		}
+	}
+	return seen, fit
 }
 
 // begin opens the table that l lays out and steps to its first row of data.

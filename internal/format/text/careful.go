@@ -24,12 +24,14 @@ type rowReader struct {
 // careful takes any chunk apart.
 func (d *dialect) careful(buf []byte) parsed {
 	r := rowReader{d: d, buf: buf, nul: bytes.IndexByte(buf, 0) >= 0, bad: !utf8.Valid(buf)}
-	var records []record
+	lines := bytes.Count(buf, []byte{d.nl})
+	records := make([]record, 0, lines+1)
+	r.spans = make([]format.Span, 0, min((lines+1)*max(d.width, 1), len(buf)+1))
 	for r.pos < len(buf) {
 		records = append(records, r.row())
 	}
-	return parsed{buf: append(buf[:len(buf):len(buf)], r.extra...), spans: r.spans, records: records,
-		rows: len(records), lines: int64(bytes.Count(buf, []byte{d.nl}))}
+	return parsed{buf: append(buf, r.extra...), spans: r.spans, records: records,
+		rows: len(records), lines: int64(lines)}
 }
 
 func (r *rowReader) row() record {

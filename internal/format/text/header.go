@@ -71,7 +71,7 @@ func (s *survey) uncommented(raw []byte) [][]byte {
 	body := bytes.TrimLeft(raw, " \t")
 	body = bytes.TrimSpace(bytes.TrimLeft(body, string(rune(s.mark))))
 	d := dialect{delim: s.split, nl: '\n'}
-	p := d.careful(body)
+	p := d.careful(bytes.Clone(body))
 	if p.rows != 1 {
 		return nil
 	}
@@ -107,11 +107,7 @@ func (s *survey) headerFirst(run []int, l *layout) {
 	if len(run) == 1 && !wordsOnly(first) || s.textScore(run, l.columns) <= 0 {
 		return
 	}
-	l.headers = []int{run[0]}
-	l.body = run[0] + 1
-	for j, name := range trimmedCells(first) {
-		l.columns[j].name = name
-	}
+	s.takeNames(run[0], l)
 }
 
 // outlier reports whether every number of the run's first row lies far outside

@@ -79,7 +79,7 @@ func (n *notes) list() []genesis.Finding {
 // layout records what is worth knowing about how a table was laid out.
 func (n *notes) layout(l layout, rows []row, table string, d dialect) {
 	if len(l.headers) == 0 {
-		n.add("no-header", genesis.Note, table, 0, fmt.Sprintf("no header was found: columns are called c1 to c%d", len(l.columns))).
+		n.add("no-header", genesis.Note, table, 0, fmt.Sprintf("no header was found for %d columns: they are called c1, c2, …", len(l.columns))).
 			Hint = "give the number of the header's line if there is one"
 	}
 	if len(l.headers) > 1 {

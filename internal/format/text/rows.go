@@ -184,7 +184,7 @@ func (r *reader) resembles(p *parsed, i int) bool {
 			seen++
 		}
 	}
-	return !typed || good > 0 && good*2 >= seen
+	return !typed || good > 0 && good*10 >= seen*6
 }
 
 // lookahead is how many rows are searched for one that fits before another
@@ -225,13 +225,20 @@ func (r *reader) enough(l layout, rows []row, after bool) bool {
 	if l.width < 2 && !r.d.single || l.ragged {
 		return false
 	}
-	n := 0
+	n, seen := 0, 0
 	for _, v := range rows[l.body:] {
-		if v.flags == 0 && len(v.cells) == l.width {
+		if v.flags != 0 {
+			continue
+		}
+		seen++
+		if len(v.cells) == l.width {
 			n++
 		}
 	}
-	return n >= 3 || after && n >= 1
+	if r.opt.Header == "none" {
+		return false
+	}
+	return n*10 >= seen*6 && (n >= 3 || after && n >= 2)
 }
 
 // badRow describes row i, which does not fit, and notes it.

@@ -99,7 +99,8 @@ func rowsQuoted(sample []byte, nl byte) bool {
 // the delimiter fits: 0 not at all, 1 when every row has that number and no
 // cell looks like several.
 func (d *dialect) fit(sample []byte, prior float64) (width int, score float64) {
-	p := d.careful(headRows(sample, d.nl, sniffRows))
+	head := headRows(sample, d.nl, sniffRows)
+	p := d.careful(head[:len(head):len(head)]) // the bytes behind it belong to others
 	counts := map[int]int{}
 	total, several := 0, 0
 	for i := range p.rows {

@@ -45,7 +45,7 @@ func (s *splitter) fill(n int) {
 	if len(s.buf) >= n || s.eof {
 		return
 	}
-	grown := make([]byte, n)
+	grown := make([]byte, n, n+n/8) // the rest is for unescaped cells
 	have := copy(grown, s.buf)
 	got, err := readFull(s.in, grown[have:])
 	s.buf = grown[:have+got]
@@ -105,11 +105,16 @@ func (s *splitter) next(name string) *chunk {
 	}
 }
 
-// take cuts the first n bytes off as a chunk.
+// take cuts the first n bytes off as a chunk. A short remainder is moved out of
+// the way, so that the worker may write unescaped cells behind the chunk.
 func (s *splitter) take(n int) *chunk {
-	c := &chunk{buf: s.buf[:n:n], encoding: s.in.name}
-	s.buf = s.buf[n:]
-	return c
+	whole, rest := s.buf[:n], s.buf[n:]
+	if len(rest) > n/8 {
+		whole, s.buf = s.buf[:n:n], rest
+	} else {
+		s.buf = bytes.Clone(rest)
+	}
+	return &chunk{buf: whole, encoding: s.in.name}
 }
 
 // cut returns where the last whole row of buf ends; 0 when none does.

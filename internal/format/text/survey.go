@@ -91,6 +91,10 @@ func (s *survey) mode(from int) int {
 	return width
 }
 
+// wideRow is from how many cells on a row of the common width is not there by
+// chance: text before a table rarely has four delimiters.
+const wideRow = 4
+
 // start returns the first row of the given width after which most rows are.
 func (s *survey) start(width int) int {
 	first := -1
@@ -100,6 +104,9 @@ func (s *survey) start(width int) int {
 		}
 		if first < 0 {
 			first = i
+		}
+		if width >= wideRow {
+			return i
 		}
 		seen, same := 0, 0
 		for j := i; j < len(s.rows) && seen < 5; j++ {
@@ -160,6 +167,8 @@ func (s *survey) block(start, end, width int) layout {
 	s.classes(run, l.columns)
 	first := s.firstData(run, l.columns)
 	switch {
+	case first == 0 && s.yearsHeader(run, l.columns):
+		s.takeNames(run[0], &l)
 	case first > 0:
 		s.headerAbove(run[:first], &l)
 		l.body = run[first]
@@ -210,9 +219,9 @@ func (s *survey) classes(run []int, cols []column) {
 			cols[j].class = missingCell
 		case total == 0:
 			cols[j].class = emptyCell
-		case numbers*10 >= total*7:
+		case numbers*10 >= total*6:
 			cols[j].class = numberCell
-		case (times+numbers)*10 >= total*7 && times > 0:
+		case (times+numbers)*10 >= total*6 && times > 0:
 			cols[j].class = timeCell
 		default:
 			cols[j].class = wordCell
@@ -224,9 +233,6 @@ func (s *survey) classes(run []int, cols []column) {
 func (s *survey) firstData(run []int, cols []column) int {
 	for k, i := range run {
 		if fits, typed := compatible(s.rows[i].cells, cols); !typed || fits {
-			if k == 0 && s.yearsHeader(run, cols) {
-				return 1
-			}
 			return k
 		}
 	}
@@ -306,6 +312,14 @@ func (s *survey) headerAbove(above []int, l *layout) {
 	}
 }
 
+// takeNames makes row i the header.
+func (s *survey) takeNames(i int, l *layout) {
+	l.headers, l.body = []int{i}, i+1
+	for j, name := range trimmedCells(s.rows[i].cells) {
+		l.columns[j].name = name
+	}
+}
+
 // headerLike reports whether cells read as names: words, for at least half of
 // the columns that have content.
 func headerLike(cells [][]byte, cols []column) bool {
@@ -315,8 +329,8 @@ func headerLike(cells [][]byte, cols []column) bool {
 			used++
 		}
 		switch k := classify(c); k {
-		case emptyCell:
-		case wordCell, missingCell:
+		case emptyCell, missingCell:
+		case wordCell:
 			words++
 			filled++
 		default:

@@ -1,6 +1,7 @@
 package json
 
 import (
+	"fmt"
 	"sort"
 	"strings"
 )
@@ -62,7 +63,8 @@ func (p *plan) child(base, at *node, parent *table) *table {
 
 // inRecord decides the values at n, which belong to rows of t.
 func (p *plan) inRecord(n *node, t *table) {
-	if n.scalarCount() > n.scalars[null] || n.empty() && n.scalars[null] > 0 {
+	odd := n == p.root && n.objects+n.arrays > 0 // scalars among records are bad rows
+	if !odd && (n.scalarCount() > n.scalars[null] || n.empty() && n.scalars[null] > 0) {
 		t.column(n)
 	}
 	if n.arrays > 0 && n.role == undecided && (n != p.root || n.objects == 0) {
@@ -167,7 +169,7 @@ func (p *plan) seriesInRecord(n *node, t *table) {
 // series makes one table of the arrays in set, members of n.
 func (p *plan) series(n *node, set []*node, parent *table) {
 	at := set[0]
-	if len(set) == len(n.members) || parent == nil {
+	if parent == nil {
 		at = n
 	}
 	g := &group{table: p.newTable(n, at)}
@@ -300,9 +302,14 @@ func (p *plan) settleLeads() {
 		}
 		return a.parent == nil && a.planned > b.planned
 	})
+	taken := make(map[string]bool)
 	for i, t := range p.tables {
 		t.index = i
 		t.lead()
+		for name, n := t.name, 2; taken[t.name]; n++ {
+			t.name = fmt.Sprintf("%s.%d", name, n)
+		}
+		taken[t.name] = true
 	}
 }
 

@@ -1,6 +1,7 @@
 package json
 
 import (
+	"bytes"
 	"fmt"
 
 	"github.com/opengenesis/genesis/internal/format"
@@ -91,6 +92,9 @@ func (w *writer) array(n *node, t *table) error {
 		return w.s.array(func(i int) error { return w.row(n.elem, n.table, parent, i+1, nil) })
 	}
 	b, err := w.s.raw()
+	if n.role == undecided && len(b) > 1 && bytes.IndexByte(b, '{') > 0 {
+		w.s.note(codeLate)
+	}
 	if err != nil || n.longest == 0 && len(b) == len("[]") {
 		return err
 	}

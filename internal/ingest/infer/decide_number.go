@@ -1,0 +1,348 @@
+package infer
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+
+	"github.com/opengenesis/genesis"
+	"github.com/opengenesis/genesis/internal/ingest/unit"
+)
+
+// numeric counts the cells that are numbers in one way or another.
+type numeric struct {
+	plain     int64 // integers, decimals, infinities
+	grouped   int64 // read by the chosen grouping
+	grouping  int
+	units     int64
+	qualified int64
+	odd       int64 // 0x1F: rejected, but meant as numbers
+	others    int64
+}
+
+func (n numeric) all() int64 { return n.plain + n.grouped + n.units + n.qualified }
+
+func (c *decision) countNumbers() numeric {
+	n := numeric{odd: c.counts[cOdd], qualified: c.counts[cQualified]}
+	n.plain = c.counts[cInt] + c.counts[cFloat] + c.counts[cWide] + c.counts[cTooLarge] + c.counts[cInf]
+	n.grouping, n.grouped = c.chooseGrouping()
+	if n.grouping >= 2 && groupings[n.grouping].decimal == ',' { // plain decimals are groups of three there, or nothing
+		n.plain -= c.counts[cFloat]
+		if groupings[n.grouping].thousands == '.' {
+			n.plain += c.dotted
+		}
+	}
+	if c.unitsFit() {
+		n.units = c.counts[cUnit]
+	}
+	n.others = c.present() - n.all() - n.odd
+	return n
+}
+
+// chooseGrouping returns the grouping that reads the most cells; the plain one
+// where no cell needs another.
+func (c *decision) chooseGrouping() (best int, count int64) {
+	if c.counts[cGrouped] == 0 {
+		return 0, 0
+	}
+	most := int64(-1)
+	for i := 1; i < len(groupings); i++ {
+		reads := c.Decider.groups[i]
+		switch g := groupings[i]; {
+		case g.decimal == '.':
+			reads += c.counts[cFloat]
+		case g.thousands == '.':
+			reads += c.dotted
+		}
+		if reads > most {
+			best, most = i, reads
+		}
+	}
+	// 1,234 in every cell: thousands, unless numbers of four digits stand
+	// there without a separator.
+	if best == 1 && c.Decider.groups[2] == c.Decider.groups[1] && c.counts[cFloat] == 0 && c.whole > 0 {
+		best = 2
+	}
+	return best, c.Decider.groups[best]
+}
+
+// ambiguousGrouping reports whether thousands and decimal comma both read every
+// grouped cell.
+func (c *decision) ambiguousGrouping() bool {
+	return c.counts[cGrouped] > 0 && c.Decider.groups[1] == c.counts[cGrouped] && c.Decider.groups[2] == c.counts[cGrouped] && c.counts[cFloat] == 0
+}
+
+// columnUnit is the unit that units row or header state.
+func (c *decision) columnUnit() string {
+	if c.raw.Unit != "" {
+		if code, ok := unit.ParseFor(c.raw.Unit, c.header.Name); ok {
+			return code
+		}
+	}
+	return c.header.UCUM
+}
+
+// unitsFit reports whether the units inside cells are units of this column:
+// commensurable with its own, else with one another, and not letters that
+// belong to codes such as seat 12A.
+func (c *decision) unitsFit() bool {
+	if c.manyUnits || len(c.Decider.units) == 0 {
+		return false
+	}
+	like := c.columnUnit()
+	stated := like != ""
+	for _, s := range c.unitSpellings() {
+		code, ok := unit.ParseLike(s, like)
+		if !ok {
+			return false
+		}
+		if like == "" {
+			like = code
+		}
+		t := c.Decider.units[s]
+		if !stated && len(s) == 1 && s != "%" && t.spaced*2 < t.count {
+			return false
+		}
+	}
+	return true
+}
+
+// unitSpellings are the units met inside cells, the most frequent first.
+func (c *decision) unitSpellings() []string {
+	out := sorted(c.Decider.units)
+	for i := 1; i < len(out); i++ {
+		for j := i; j > 0 && c.Decider.units[out[j]].count > c.Decider.units[out[j-1]].count; j-- {
+			out[j], out[j-1] = out[j-1], out[j]
+		}
+	}
+	return out
+}
+
+// asNumber decides a column of numbers.
+func (c *decision) asNumber() bool {
+	n := c.countNumbers()
+	if n.all() == 0 {
+		return false
+	}
+	words := c.repeatedWords(n)
+	for _, w := range words {
+		n.others -= w.count
+	}
+	if !few(n.others, n.all()+n.odd+n.others) || c.codes(n) {
+		return false
+	}
+	c.takeMissing(func(string) bool { return true })
+	c.takeWords(words)
+	c.numberType(n)
+	c.sentinels()
+	c.numberForms(n)
+	c.badNumbers(n)
+	return true
+}
+
+// codes reports whether the numbers are codes: with leading zeros that would
+// be lost, or too long for a number.
+func (c *decision) codes(n numeric) bool {
+	if c.counts[cFloat] > 0 || n.units > 0 || n.qualified > 0 {
+		return false
+	}
+	if c.counts[cWide] > 0 && c.counts[cWide]*2 > n.plain {
+		return true
+	}
+	if c.zeros == 0 || c.lengths.max <= 2 || c.named("year", "month", "day", "hour", "minute", "second", "doy", "hh", "mm", "time", "hhmm") {
+		return false
+	}
+	return c.lengths.min == c.lengths.max || c.idName()
+}
+
+// repeatedWords returns the words that stand again and again in a column of
+// numbers, which therefore mean "no value" rather than a slip.
+func (c *decision) repeatedWords(n numeric) (found []*word) {
+	if c.words.over || c.counts[cWord] == 0 || n.all() < c.counts[cWord] || c.sketch.distinct() < 10 {
+		return nil
+	}
+	for i := range c.words.list {
+		if w := &c.words.list[i]; w.cell.class == cWord {
+			if w.count < 2 || w.cell.has(fCode) || len(found) == 3 {
+				return nil
+			}
+			found = append(found, w)
+		}
+	}
+	return found
+}
+
+// takeWords takes repeated words as meaning "no value".
+func (c *decision) takeWords(found []*word) {
+	for _, w := range found {
+		text := string(c.words.text[w.off : w.off+w.size])
+		c.missing[text] = true
+		c.Reading.Missing = append(c.Reading.Missing, text)
+		c.say("missing", join(c.Evidence["missing"], fmt.Sprintf("%q in %s", text, cells(w.count))))
+		f := c.find("missing-word", genesis.Warn, w.count, nil, fmt.Sprintf("%q stands in %s of a column of numbers and is taken as missing", text, cells(w.count)), "take it out of the recipe's line missing to reject the cells instead")
+		f.ID += ":" + text
+		f.Rows = []int64{w.first}
+	}
+}
+
+// numberType decides between integer and float.
+func (c *decision) numberType(n numeric) {
+	total := c.present()
+	c.Column.Type = genesis.Float
+	if c.counts[cInt] == total-n.others-n.odd && n.all() == n.plain && c.counts[cInt] > 0 {
+		c.Column.Type = genesis.Integer
+		c.say("type", fmt.Sprintf("%s of %s are whole numbers", comma(c.counts[cInt]), cells(total)))
+		return
+	}
+	if g := groupings[n.grouping]; n.grouped > 0 && g.thousands != 0 && c.counts[cFloat]+n.units+n.qualified+c.counts[cInf]+c.counts[cWide] == 0 && c.allWhole(n.grouping) {
+		c.Column.Type = genesis.Integer
+	}
+	c.say("type", fmt.Sprintf("%s of %s are decimal numbers", comma(n.all()), cells(total)))
+}
+
+// allWhole reports whether every grouped cell is a whole number by grouping g.
+func (c *decision) allWhole(g int) bool {
+	if c.words.over {
+		return false
+	}
+	var buf [maxNumber + 8]byte
+	for i := range c.words.list {
+		if c.words.list[i].cell.class != cGrouped {
+			continue
+		}
+		s, ok := groupings[g].strip(c.words.at(i), buf[:0])
+		var d decimal
+		if ok && (!d.scan(s) || d.point) {
+			return false
+		}
+	}
+	return true
+}
+
+// numberForms decides marks, separators, units in cells and qualifiers.
+func (c *decision) numberForms(n numeric) {
+	if n.grouped > 0 {
+		c.sayGrouping(n)
+	}
+	if n.units > 0 || n.qualified > 0 && len(c.Decider.units) > 0 && c.unitsFit() {
+		c.cellUnits()
+	}
+	if n.qualified > 0 {
+		c.Reading.Qualified = true
+		c.Column.Type = genesis.Float
+		c.say("qualified", fmt.Sprintf("%s are a number with <, >, ≤, ≥ or ~ before it", cells(n.qualified)))
+		c.find("qualified", genesis.Note, n.qualified, c.seen[cQualified],
+			fmt.Sprintf("%s say that the value is beyond or about a number; the mark goes into %s_qualifier", cells(n.qualified), c.label), "")
+		c.MoreColumns = append(c.MoreColumns, genesis.Column{Name: c.label + "_qualifier", Type: genesis.Categorical, Role: genesis.Qualifier, QualifierOf: c.label,
+			Description: "how the value of " + c.label + " is meant: <, >, <=, >= or ~; none: exactly"})
+	}
+}
+
+func (c *decision) sayGrouping(n numeric) {
+	g := groupings[n.grouping]
+	if g.decimal == ',' {
+		c.Reading.Decimal = ","
+		c.say("decimal", fmt.Sprintf("%s read with a decimal comma; with a point %s would", cells(n.grouped), comma(c.Decider.groups[1])))
+	}
+	if g.thousands != 0 {
+		c.Reading.Thousands = string(rune(g.thousands))
+		c.say("thousands", fmt.Sprintf("in %s groups of three digits are set apart by %q", cells(n.grouped), c.Reading.Thousands))
+	}
+	if c.ambiguousGrouping() {
+		chosen := "thousands separators"
+		if g.thousands == 0 {
+			chosen = "decimal commas"
+		}
+		c.find("ambiguous-number", genesis.Warn, n.grouped, c.seen[cGrouped], fmt.Sprintf("the commas of %s may be decimal commas or thousands separators; they are taken for %s", cells(n.grouped), chosen), `set decimal: "," or thousands: "," in the recipe`)
+	}
+}
+
+func (c *decision) cellUnits() {
+	spellings := c.unitSpellings()
+	c.Reading.CellUnits = spellings
+	c.Column.Type = genesis.Float
+	var said []string
+	for _, s := range spellings {
+		said = append(said, fmt.Sprintf("%q in %s", s, cells(c.Decider.units[s].count)))
+	}
+	c.say("cell_units", strings.Join(said, ", "))
+	at := c.seen[cUnit]
+	if at == nil {
+		at = c.seen[cQualified]
+	}
+	to := c.columnUnit()
+	if to == "" {
+		to, _ = unit.ParseLike(spellings[0], "")
+	}
+	c.find("unit-in-cell", genesis.Warn, c.counts[cUnit], at, fmt.Sprintf("%s carry their unit (%s); they are converted to %s", cells(c.counts[cUnit]), strings.Join(spellings, ", "), to), "")
+}
+
+// badNumbers reports the cells that the converter will reject.
+func (c *decision) badNumbers(n numeric) {
+	if bad := n.others + n.odd + c.counts[cTooLarge]; bad > 0 {
+		s := &seen{}
+		for _, class := range []cellClass{cWord, cOdd, cTooLarge, cTime, cClock, cUnit, cGrouped} {
+			if from := c.seen[class]; from != nil && !(class == cUnit && n.units > 0) && !(class == cGrouped && n.grouped > 0) && !(class == cWord && n.others == 0) {
+				for _, row := range from.rows[:from.n] {
+					s.add(row)
+				}
+			}
+		}
+		c.find("not-a-number", genesis.Warn, bad, s, fmt.Sprintf("%s of a column of numbers cannot be read as one%s; they are rejected", cells(bad), c.spellings()), "look at the rejects, or set type: text in the recipe")
+	}
+	if inf := c.counts[cInf]; inf > 0 {
+		c.find("infinite", genesis.Warn, inf, c.seen[cInf], fmt.Sprintf("%s hold an infinite number", cells(inf)), "list the spelling under missing if it means no value")
+	}
+}
+
+// spellings names a few of the cells that are no numbers and why.
+func (c *decision) spellings() string {
+	var out []string
+	for i := range c.words.list {
+		if w := c.words.list[i]; (w.cell.class == cOdd || w.cell.class == cWord && !c.missing[string(c.words.at(i))]) && len(out) < 5 {
+			out = append(out, fmt.Sprintf("%q", shortened(c.words.at(i))))
+		}
+	}
+	if c.counts[cTooLarge] > 0 {
+		out = append(out, "a number too large for 64 bits")
+	}
+	if len(out) == 0 {
+		return ""
+	}
+	return " (" + strings.Join(out, ", ") + ")"
+}
+
+func shortened(b []byte) string {
+	if len(b) > 24 {
+		return strings.ToValidUTF8(string(b[:24]), "") + "…"
+	}
+	return string(b)
+}
+
+// sentinels decides which extreme numbers mean "no value".
+func (c *decision) sentinels() {
+	found, lo, hi, ok := sentinels(&c.values)
+	c.rest.lo, c.rest.hi, c.rest.ok = lo, hi, ok
+	for _, e := range found {
+		text := spelledNumber(e.value)
+		c.Reading.Missing = append(c.Reading.Missing, text)
+		between := "and no other number is there"
+		if ok {
+			between = fmt.Sprintf("far from all others, which lie between %s and %s", number(lo), number(hi))
+		}
+		why := fmt.Sprintf("%s in %s, %s", text, cells(e.count), between)
+		c.say("missing", join(c.Evidence["missing"], why))
+		f := c.find("sentinel", genesis.Warn, e.count, nil, fmt.Sprintf("%s stands in %s, %s: it is taken to mean no value", text, cells(e.count), between), "take it out of the recipe's line missing if it is a value")
+		f.ID += ":" + text
+		f.Rows = []int64{e.first}
+	}
+}
+
+// spelledNumber writes a code as sources do: -9999.9, 1e+20.
+func spelledNumber(v float64) string {
+	if math.Abs(v) < 1e15 {
+		return strconv.FormatFloat(v, 'f', -1, 64)
+	}
+	return number(v)
+}

@@ -1,0 +1,361 @@
+package infer
+
+import (
+	"math"
+	"strings"
+
+	"github.com/opengenesis/genesis/internal/format"
+)
+
+// A Decider watches all cells of one column and decides how they are read. It
+// needs at most about half a megabyte, however many cells there are.
+type Decider struct {
+	raw  format.RawColumn
+	name string
+
+	rows    int64
+	counts  [classes]int64
+	flagged [flags]int64
+	seen    [classes]*seen
+
+	values  extremes
+	sketch  sketch
+	words   words
+	groups  [len(groupings)]int64
+	dotted  int64 // plain decimals that could be groups of three: 1.234
+	zeros   int64 // plain numbers with leading zeros
+	whole   int64 // integers 1000 and above written without separator
+	dates   int64 // integers that are dates: 20180131
+	order   sequence
+	lengths lengths
+	padded  int64
+
+	missing   map[string]*tally
+	shapes    map[shape]*shapeTally
+	units     map[string]*tally
+	manyUnits bool
+	offsets   map[int]int64 // of zoned times, minutes
+	invalid   int64         // typed floats that are NaN
+
+	recent      *shapeTally // of the shape met last
+	recentShape shape
+}
+
+// seen holds the first rows of a class, from 1.
+type seen struct {
+	rows [20]int64
+	n    int
+}
+
+func (s *seen) add(row int64) {
+	if s.n < len(s.rows) {
+		s.rows[s.n] = row
+		s.n++
+	}
+}
+
+type tally struct {
+	count  int64
+	first  int64
+	spaced int64 // a space stands before the unit
+}
+
+type shapeTally struct {
+	count, monthFirst, dayFirst int64
+	first                       int64
+	seen                        seen
+}
+
+// lengths are the shortest and the longest cell, in bytes.
+type lengths struct{ min, max int }
+
+// sequence follows how numbers succeed one another.
+type sequence struct {
+	n           int64
+	first, last float64
+	steps       int64 // greater by exactly one than the one before
+	rises       int64
+	falls       int64
+}
+
+func (s *sequence) add(v float64) {
+	if s.n > 0 {
+		switch {
+		case v > s.last:
+			s.rises++
+			if v-s.last == 1 {
+				s.steps++
+			}
+		case v < s.last:
+			s.falls++
+		}
+	} else {
+		s.first = v
+	}
+	s.last = v
+	s.n++
+}
+
+func (s *sequence) merge(o *sequence) {
+	if o.n == 0 {
+		return
+	}
+	if s.n == 0 {
+		*s = *o
+		return
+	}
+	n := s.n
+	s.add(o.first)
+	s.n, s.last = n+o.n, o.last
+	s.steps += o.steps
+	s.rises += o.rises
+	s.falls += o.falls
+}
+
+// increasing reports whether every number is greater than the one before.
+func (s *sequence) increasing() bool { return s.n > 1 && s.rises == s.n-1 }
+
+// counting reports whether the numbers count up by one.
+func (s *sequence) counting() bool { return s.n > 1 && s.steps == s.n-1 }
+
+const (
+	sketchSize = 1024
+	wordLimit  = 4096
+	wordBytes  = 256 << 10
+	unitLimit  = 32
+)
+
+// NewDecider returns a decider for the column raw, which will be called name.
+func NewDecider(raw format.RawColumn, name string) *Decider {
+	return &Decider{raw: raw, name: name,
+		sketch: sketch{size: sketchSize},
+		words:  words{limit: wordLimit, bytes: wordBytes}}
+}
+
+// Bound makes the decider keep to about so many bytes, for tables of very many
+// columns. It must be called before the first Observe; deciders that are to be
+// merged need the same bound.
+func (d *Decider) Bound(bytes int) {
+	d.words.limit = min(max(bytes/96, 32), wordLimit)
+	d.words.bytes = min(max(bytes/2, 1024), wordBytes)
+	d.sketch.size = min(max(bytes/64, 32), sketchSize)
+}
+
+// Observe adds the cells of v, which follow those observed before. Rows are
+// numbered from 1 in the order observed.
+func (d *Decider) Observe(v *format.Vector) {
+	if v.Kind != format.Text {
+		d.observeTyped(v)
+		return
+	}
+	for i := range v.Spans {
+		d.rows++
+		if v.Null(i) {
+			d.counts[cEmpty]++
+			continue
+		}
+		s := v.Spans[i]
+		d.cell(v.Buf[s.Start:s.End])
+	}
+}
+
+// cell adds one cell.
+func (d *Decider) cell(b []byte) {
+	if len(b) > 0 && (b[0] <= ' ' || b[len(b)-1] <= ' ') {
+		if t := trim(b); len(t) < len(b) {
+			b = t
+			d.padded++
+		}
+	}
+	if len(b) == 0 {
+		d.counts[cEmpty]++
+		return
+	}
+	if d.lengths.max < len(b) {
+		d.lengths.max = len(b)
+	}
+	if d.lengths.min > len(b) || d.lengths.min == 0 {
+		d.lengths.min = len(b)
+	}
+	h := hash(b)
+	if c := b[0]; c-'0' <= 9 || c == '-' || c == '+' || c == '.' {
+		var n decimal
+		if n.scan(b) {
+			d.number(b, &n, h)
+			return
+		}
+	}
+	d.word(b, h)
+}
+
+// number adds a cell that is a plain number.
+func (d *Decider) number(b []byte, n *decimal, h uint64) {
+	d.sketch.add(h, 1)
+	if n.zero {
+		d.zeros++
+	}
+	if n.point {
+		d.decimal(b, n)
+		return
+	}
+	v, ok := n.integer(b)
+	if !ok {
+		d.note(cWide)
+		d.values.add(n.near(b), 1, d.rows)
+		return
+	}
+	d.counts[cInt]++
+	if v >= 1000 || v <= -1000 {
+		d.whole++
+		if v >= 10000101 && v <= 29991231 && exists(int(v/10000), int(v/100%100), int(v%100)) {
+			d.dates++
+		}
+	}
+	f := float64(v)
+	d.values.add(f, 1, d.rows)
+	d.order.add(f)
+}
+
+func (d *Decider) decimal(b []byte, n *decimal) {
+	f := n.near(b)
+	if math.IsInf(f, 0) {
+		d.note(cTooLarge)
+		return
+	}
+	d.counts[cFloat]++
+	if n.exp == -3 && n.digits >= 4 && n.digits <= 6 && !n.zero && n.mant >= 1000 {
+		d.dotted++
+	}
+	d.values.add(f, 1, d.rows)
+	d.order.add(f)
+}
+
+// note counts a cell of a class and remembers its row.
+func (d *Decider) note(c cellClass) {
+	d.counts[c]++
+	if d.seen[c] == nil {
+		d.seen[c] = &seen{}
+	}
+	d.seen[c].add(d.rows)
+}
+
+// word adds a cell that is no plain number.
+func (d *Decider) word(b []byte, h uint64) {
+	if d.words.over {
+		d.sketch.add(h, 1)
+		c := classify(b)
+		d.tally(b, &c)
+		return
+	}
+	if e := d.words.find(b, h); e != nil {
+		e.count++
+		d.tally(b, &e.cell)
+		return
+	}
+	c := classify(b)
+	d.tally(b, &c)
+	if !d.words.insert(b, word{hash: h, count: 1, first: d.rows, cell: c}) {
+		d.spill()
+		d.sketch.add(h, 1)
+	}
+}
+
+// spill moves the words' counts into the sketch.
+func (d *Decider) spill() {
+	for i := range d.words.list {
+		d.sketch.add(d.words.list[i].hash, d.words.list[i].count)
+	}
+	d.words.list, d.words.text, d.words.index = nil, nil, nil
+}
+
+// tally counts a classified cell.
+func (d *Decider) tally(b []byte, c *cell) {
+	d.note(c.class)
+	for f, m := flag(0), c.flags; m != 0; f, m = f+1, m>>1 {
+		if m&1 != 0 {
+			d.flagged[f]++
+		}
+	}
+	switch c.class {
+	case cGrouped:
+		for i := range d.groups {
+			d.groups[i] += int64(c.groups >> i & 1)
+		}
+		d.values.add(c.value, 1, d.rows)
+	case cUnit, cQualified:
+		d.values.add(c.value, 1, d.rows)
+		if c.unit > 0 {
+			d.unit(b[c.unit:])
+		}
+	case cTime:
+		d.stamp(&c.stamp)
+	case cMissing:
+		d.missing = count(d.missing, string(b), d.rows)
+	}
+}
+
+func (d *Decider) unit(b []byte) {
+	if d.manyUnits {
+		return
+	}
+	spelling := string(trim(b))
+	d.units = count(d.units, spelling, d.rows)
+	if len(spelling) < len(b) {
+		d.units[spelling].spaced++
+	}
+	if len(d.units) > unitLimit {
+		d.units, d.manyUnits = nil, true
+	}
+}
+
+func count(m map[string]*tally, key string, row int64) map[string]*tally {
+	if m == nil {
+		m = map[string]*tally{}
+	}
+	if len(m) > 256 {
+		key = strings.ToLower(key)
+	}
+	t := m[key]
+	if t == nil {
+		t = &tally{first: row}
+		m[key] = t
+	}
+	t.count++
+	return m
+}
+
+func (d *Decider) stamp(s *stamp) {
+	t := d.recent
+	if t == nil || s.shape != d.recentShape {
+		t = d.shape(s.shape)
+		d.recent, d.recentShape = t, s.shape
+	}
+	t.count++
+	t.seen.add(d.rows)
+	if s.order == dayMon {
+		if s.monthFirst() {
+			t.monthFirst++
+		}
+		if s.dayFirst() {
+			t.dayFirst++
+		}
+	}
+	if s.zoned {
+		if d.offsets == nil {
+			d.offsets = map[int]int64{}
+		}
+		d.offsets[s.offset]++
+	}
+}
+
+func (d *Decider) shape(s shape) *shapeTally {
+	if d.shapes == nil {
+		d.shapes = map[shape]*shapeTally{}
+	}
+	t := d.shapes[s]
+	if t == nil {
+		t = &shapeTally{first: d.rows}
+		d.shapes[s] = t
+	}
+	return t
+}

@@ -1,0 +1,50 @@
+package infer
+
+import (
+	"encoding/binary"
+	"math"
+
+	"github.com/opengenesis/genesis/internal/format"
+)
+
+// observeTyped adds the values of a column whose source states its type.
+func (d *Decider) observeTyped(v *format.Vector) {
+	for i, n := 0, v.Len(); i < n; i++ {
+		d.rows++
+		if v.Null(i) {
+			d.counts[cEmpty]++
+			continue
+		}
+		if v.Kind == format.Float {
+			d.float(v.Floats[i])
+			continue
+		}
+		d.counts[cInt]++
+		f := float64(v.Ints[i])
+		d.values.add(f, 1, d.rows)
+		d.order.add(f)
+		d.sketch.add(hashWord(uint64(v.Ints[i])), 1)
+	}
+}
+
+func (d *Decider) float(f float64) {
+	switch {
+	case f != f:
+		d.invalid++
+		d.counts[cMissing]++
+		return
+	case math.IsInf(f, 0):
+		d.note(cInf)
+		return
+	}
+	d.counts[cFloat]++
+	d.values.add(f, 1, d.rows)
+	d.order.add(f)
+	d.sketch.add(hashWord(math.Float64bits(f)), 1)
+}
+
+func hashWord(w uint64) uint64 {
+	var b [8]byte
+	binary.LittleEndian.PutUint64(b[:], w)
+	return hash(b[:])
+}

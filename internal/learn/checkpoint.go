@@ -23,7 +23,7 @@ type saver struct {
 
 // saveEvery is how long a state may wait before it is saved: writing takes
 // time, and losing so much work is no loss.
-const saveEvery = 2 * time.Second
+var saveEvery = 2 * time.Second
 
 // saverKey is the metadata entry of the state that is no array.
 const saverKey = "state"

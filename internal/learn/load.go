@@ -81,7 +81,11 @@ func (m *Model) fill(ts []tensor, members int) error {
 		byName[t.name] = t
 	}
 	want := m.net.Tensors()
-	if len(ts) != members*len(want) {
+	total := 0
+	for _, t := range ts {
+		total += len(t.data)
+	}
+	if len(ts) != members*len(want) || total != members*m.net.Size() {
 		return damaged(partWeights, "it does not hold the arrays that the model names")
 	}
 	for k := range members {
@@ -143,7 +147,7 @@ func (d *document) check() string {
 
 func (d *document) checkOOD() string {
 	o, n := d.OOD, d.Pipeline.dense()
-	positive := o.Distance > 0 && o.Residual > 0 && o.Doubt > 0 && o.Threshold > 0
+	positive := o.Distance > 0 && o.Residual > 0 && o.Doubt > 0 && o.Threshold > 0 && o.Range > 0
 	shaped := len(o.Precision) == 0 && len(o.Mean) == 0 || n <= oodColumns && len(o.Mean) == n && len(o.Precision) == n*n
 	if !positive || !shaped {
 		return "its statistics of unusual rows are malformed"

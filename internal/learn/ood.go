@@ -9,17 +9,18 @@ import (
 )
 
 // ood flags rows unlike those learned from. A row's score is the greatest of
-// several signs, each scaled so that about 1 is unusual:
+// several signs:
 //
-//   - a number beyond the training range, in twentieths of that range;
+//   - a number beyond the training range, in fiftieths of that range;
 //   - the Mahalanobis distance of the encoded features;
 //   - the greatest deviation of a feature from what the others predict for it
 //     linearly (which the precision matrix holds);
 //   - the disagreement of the ensemble's members.
 //
-// It is divided by Threshold, which 1.5 % of the held-back rows exceed; a row is
+// The first is divided by Range, which 1 % of the held-back rows exceed, the
+// others by their usual size and then by Threshold, which 2 % exceed; a row is
 // flagged above 1. A value, word or gap that training rows never had, in a
-// column where new ones are rare (stat.go), counts 2 after that division.
+// column where new ones are rare (stat.go), counts 2.
 // Nothing about single training rows is stored.
 type ood struct {
 	Mean      []float64 `json:"mean,omitempty"`
@@ -28,12 +29,14 @@ type ood struct {
 	Residual  float64   `json:"residual"`
 	Doubt     float64   `json:"doubt"` // of held-back rows
 	Threshold float64   `json:"threshold"`
+	Range     float64   `json:"range"`
 }
 
 const (
 	oodColumns  = 160 // dense columns up to which correlations are looked at
 	oodRows     = 20_000
-	oodShare    = 0.015 // of held-back rows flagged
+	oodShare    = 0.02 // of held-back rows flagged for shape or doubt
+	rangeShare  = 0.01 // and for values beyond the training range
 	neverSeen   = 2.0
 	mostStrange = 1e6
 )
@@ -41,7 +44,7 @@ const (
 // fitOOD learns what is usual from the fit rows and sets the threshold on the
 // held-back rows, of which est holds the estimates.
 func fitOOD(m *Model, t *task, est *estimate) *ood {
-	o := &ood{Distance: 1, Residual: 1, Doubt: 1, Threshold: 1}
+	o := &ood{Distance: 1, Residual: 1, Doubt: 1, Threshold: 1, Range: 1}
 	o.fitShape(t)
 	if len(t.calibration) == 0 {
 		return o
@@ -49,12 +52,15 @@ func fitOOD(m *Model, t *task, est *estimate) *ood {
 	doubts := slices.Clone(est.doubt)
 	slices.Sort(doubts)
 	o.Doubt = max(quantile(doubts, 0.995), 1e-9)
-	scores := make([]float64, len(t.calibration))
+	scores, beyond := make([]float64, len(t.calibration)), make([]float64, len(t.calibration))
 	for n, r := range t.calibration {
-		scores[n], _ = o.signs(m.pipe, t.vectors, t.raw[r], t.x.Row(r), est.doubt[n])
+		scores[n] = max(est.doubt[n]/o.Doubt, o.shapeScore(t.x.Row(r)))
+		beyond[n], _ = m.pipe.strangeness(t.vectors, t.raw[r])
 	}
 	slices.Sort(scores)
-	o.Threshold = min(max(upper(scores, 1-oodShare), 0.5), 1e6)
+	slices.Sort(beyond)
+	o.Threshold = min(max(upper(scores, 1-oodShare), 0.5), mostStrange)
+	o.Range = max(upper(beyond, 1-rangeShare), 1)
 	return o
 }
 
@@ -118,28 +124,27 @@ func (o *ood) shape(x []float32) (distance, residual float64) {
 // score returns how unusual row i of the vectors is, flagged above 1; x holds
 // its encoded features.
 func (o *ood) score(p *pipeline, vectors []*format.Vector, i int, x []float32, doubt float64) float64 {
-	s, novel := o.signs(p, vectors, i, x, doubt)
-	return o.total(s, novel)
+	beyond, unseen := p.strangeness(vectors, i)
+	return o.total(max(doubt/o.Doubt, o.shapeScore(x)), beyond, unseen)
 }
 
-// total scales the greatest sign and adds that of something never seen.
-func (o *ood) total(sign float64, novel bool) float64 {
-	s := sign / o.Threshold
-	if novel {
+// total brings the signs to one scale and returns the greatest.
+func (o *ood) total(sign, beyond float64, unseen bool) float64 {
+	s := max(sign/o.Threshold, beyond/o.Range)
+	if unseen {
 		s = max(s, neverSeen)
 	}
 	return min(s, mostStrange)
 }
 
-// signs returns the greatest graded sign of row i, and whether it has something
-// that training rows never had.
-func (o *ood) signs(p *pipeline, vectors []*format.Vector, i int, x []float32, doubt float64) (s float64, novel bool) {
-	s = max(doubt/o.Doubt, o.shapeScore(x))
+// strangeness returns the greatest distance of row i beyond the training
+// ranges, and whether it has something that training rows never had.
+func (p *pipeline) strangeness(vectors []*format.Vector, i int) (beyond float64, unseen bool) {
 	for k, f := range p.Features {
-		beyond, unseen := f.strangeness(vectors[k], i)
-		s, novel = max(s, beyond), novel || unseen
+		b, u := f.strangeness(vectors[k], i)
+		beyond, unseen = max(beyond, b), unseen || u
 	}
-	return s, novel
+	return beyond, unseen
 }
 
 func (o *ood) shapeScore(x []float32) float64 {
@@ -169,9 +174,9 @@ func (f *feature) strangeness(v *format.Vector, i int) (beyond float64, unseen b
 }
 
 func (f *feature) strangeNumber(x float64) (beyond float64, unseen bool) {
-	width := (f.High - f.Low) / 20
+	width := (f.High - f.Low) / 50
 	if width <= 0 {
-		width = max(math.Abs(f.High), 1) / 20
+		width = max(math.Abs(f.High), 1) / 50
 	}
 	return min(max(f.Low-x, x-f.High, 0)/width, mostStrange), f.Values != nil && !has(f.Values, x)
 }

@@ -172,7 +172,7 @@ func (m *Model) scaledShare(t *task, k int, held []int) (float64, bool) {
 		z := append([]float32(nil), t.x.Row(row)...)
 		z[at] = float32(f.score(10 * x))
 		beyond, unseen := f.strangeNumber(10 * x)
-		if m.ood.total(max(beyond, m.ood.shapeScore(z)), unseen) > 1 {
+		if m.ood.total(m.ood.shapeScore(z), beyond, unseen) > 1 {
 			flagged++
 		} else {
 			later = append(later, row)
@@ -184,7 +184,7 @@ func (m *Model) scaledShare(t *task, k int, held []int) (float64, bool) {
 		x.Row(n)[at] = float32(f.score(10 * v))
 	}
 	for _, doubt := range m.estimate(x, 1).doubt {
-		if m.ood.total(doubt/m.ood.Doubt, false) > 1 {
+		if m.ood.total(doubt/m.ood.Doubt, 0, false) > 1 {
 			flagged++
 		}
 	}

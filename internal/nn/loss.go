@@ -125,3 +125,38 @@ func Probability(z float32) float32 { return sigmoid(z) }
 
 // Variance returns the variance that output s of a regression head stands for.
 func Variance(s float32) float32 { return exp(min(max(s, -maxLogVar), maxLogVar)) }
+
+// Score returns the sum over rows and heads of what a reader of a training
+// curve wants to see, squared error of the mean or cross-entropy, and the sum
+// of the weights it was taken with.
+func Score(heads []Head, out, y Matrix, weight []float32) (sum, n float64) {
+	d := make([]float32, out.Cols)
+	for i := range out.Rows {
+		w := 1.0
+		if weight != nil {
+			w = float64(weight[i])
+		}
+		o, t := out.Row(i), y.Row(i)
+		for k, h := range heads {
+			if t[k] != t[k] {
+				continue
+			}
+			n += w
+			if h.Task == Regression {
+				r := float64(o[h.At] - t[k])
+				sum += w * r * r
+				continue
+			}
+			sum += w * h.row(o[h.At:h.At+h.Width()], d[h.At:h.At+h.Width()], t[k], 1)
+		}
+	}
+	return sum, n
+}
+
+// Add adds x to sum.
+func Add(sum, x []float32) {
+	x = x[:len(sum)]
+	for i, v := range x {
+		sum[i] += v
+	}
+}

@@ -12,13 +12,16 @@ type Net struct {
 // New chains layers over inputs columns.
 func New(inputs int, layers ...Layer) *Net {
 	n := &Net{Inputs: inputs, Layers: layers, at: []int{0}}
-	width := inputs
+	width, named := inputs, 0
 	for i, l := range layers {
 		size := 0
 		for _, t := range l.Tensors() {
 			size += t.Size()
-			t.Name = itoa(i) + "." + t.Name
+			t.Name = itoa(named) + "." + t.Name
 			n.tensors = append(n.tensors, t)
+		}
+		if size > 0 {
+			named++
 		}
 		width = l.Out(width)
 		n.at = append(n.at, n.at[i]+size)
@@ -33,8 +36,8 @@ func (n *Net) Size() int { return n.at[len(n.Layers)] }
 // Outputs returns the number of output columns.
 func (n *Net) Outputs() int { return n.widths[len(n.widths)-1] }
 
-// Tensors lists the parameters in the order of the flat vector, named by layer:
-// "0.weight".
+// Tensors lists the parameters in the order of the flat vector, named by the
+// number of their layer among those that have any: "0.weight".
 func (n *Net) Tensors() []Tensor { return n.tensors }
 
 // Init returns initial parameters.
@@ -48,12 +51,12 @@ func (n *Net) Init(r *Rand) []float32 {
 
 // Workspace is the memory of one pass; not safe for concurrent use.
 type Workspace struct {
-	net   *Net
-	pass  Pass
-	x     Matrix
-	out   []Matrix // after each layer
-	diff  [2]Matrix
-	Grad  []float32 // of the parameters; Backward adds to it
+	net  *Net
+	pass Pass
+	x    Matrix
+	out  []Matrix // after each layer
+	diff [2]Matrix
+	Grad []float32 // of the parameters; Backward adds to it
 }
 
 // Workspace returns memory for passes through n. Grad is allocated by the

@@ -105,9 +105,6 @@ func newLines(hc huma.Context) (context.Context, *lines) {
 	ctx, cancel := context.WithCancel(hc.Context())
 	_, w := humago.Unwrap(hc)
 	l := &lines{hc: hc, rc: http.NewResponseController(w), cancel: cancel, stop: make(chan struct{}), done: make(chan struct{})}
-	// The deadline for reading the body must not fire during the work: it
-	// would look like a client that went away.
-	_ = l.rc.SetReadDeadline(time.Time{})
 	go l.pump()
 	return ctx, l
 }

@@ -38,9 +38,12 @@ func Start(ctx context.Context, h *Home, opt Options) (*Node, error) {
 	if err != nil {
 		return nil, err
 	}
-	n := &Node{home: h, lock: lock, presence: newPresence(), log: opt.Log, owner: uint32(os.Geteuid()), peer: peerUID}
+	n := &Node{home: h, lock: lock, presence: newPresence(), log: opt.Log, owner: uint32(os.Geteuid()), peer: opt.peer}
 	if n.log == nil {
 		n.log = slog.New(slog.DiscardHandler)
+	}
+	if n.peer == nil {
+		n.peer = peerUID
 	}
 	n.desk = newDesk()
 	if err := n.open(ctx, opt); err != nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"net"
 
 	"github.com/opengenesis/genesis/internal/api"
 )
@@ -21,6 +22,9 @@ type Options struct {
 	// over the home's stores.
 	Open func(context.Context, *Home) (Service, error)
 	Log  *slog.Logger // nil: nothing is logged
+
+	// peer tells the uid of the process at the other end; nil: the kernel's word.
+	peer func(net.Conn) (uint32, error)
 }
 
 // ErrBusy says that another process serves the home, or is about to.

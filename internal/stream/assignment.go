@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/binary"
 	"io"
-	"unsafe"
 
 	"github.com/klauspost/compress/zstd"
 
@@ -26,7 +25,11 @@ func EncodeAssignment(parts []genesis.Part) ([]byte, error) {
 		return nil, err
 	}
 	defer z.Close()
-	return z.EncodeAll(unsafe.Slice((*byte)(unsafe.SliceData(parts)), len(parts)), out), nil
+	rows := make([]byte, len(parts))
+	for i, p := range parts {
+		rows[i] = byte(p)
+	}
+	return z.EncodeAll(rows, out), nil
 }
 
 // DecodeAssignment reads what [EncodeAssignment] wrote. The error is of kind
@@ -49,8 +52,11 @@ func DecodeAssignment(b []byte) ([]genesis.Part, error) {
 	if uint64(buf.Len()) != rows {
 		return nil, badAssignment("holds another number of rows than it says")
 	}
-	raw := buf.Bytes()
-	return unsafe.Slice((*genesis.Part)(unsafe.SliceData(raw)), len(raw)), nil
+	parts := make([]genesis.Part, buf.Len())
+	for i, b := range buf.Bytes() {
+		parts[i] = genesis.Part(b)
+	}
+	return parts, nil
 }
 
 func badAssignment(msg string) error {

@@ -321,7 +321,7 @@ func (c *chunkMeta) read(r *thriftReader) {
 		r.fail()
 	}
 	c.start = data
-	if dictionary > 0 && dictionary < data {
+	if dictionary > 0 && (dictionary < data || data == 0) { // no data page: no rows
 		c.start = dictionary
 	}
 }
@@ -341,7 +341,7 @@ func (m *fileMeta) check(end int64) error {
 			return damaged("has %d columns, but row group %d holds %d", leaves, i, len(g.chunks))
 		}
 		for j, c := range g.chunks {
-			if c.start < 4 || c.size < 0 || c.start > end-c.size {
+			if c.size < 0 || c.size > 0 && (c.start < 4 || c.start > end-c.size) {
 				return damaged("places column %d of row group %d outside the file", j, i)
 			}
 			if c.values < 0 || c.typ < 0 || c.typ > typeFixed {

@@ -32,7 +32,7 @@ func (n *block) decide(merges []area, option headerOption) {
 	n.head.preamble = n.sample[:first]
 	n.head.from = n.sample[last].number + 1
 	rows := n.sample[first : last+1]
-	if u := last + 1; n.unitsAt(u) {
+	if u := last + 1; n.unitsAt(u, merges) {
 		n.head.units = make([]string, width)
 		for _, c := range n.sample[u].cells {
 			n.head.units[c.col-n.col0] = unitText(c.text)
@@ -136,7 +136,7 @@ func (n *block) levels(at int, merges []area) (first, last int) {
 	for first > 0 && at-first < most && n.groups(first-1, merges) {
 		first--
 	}
-	for last+2 < len(n.sample) && last-at < most && !n.unitsAt(last+1) && n.aboveNumbers(last+1, 2) {
+	for last+2 < len(n.sample) && last-at < most && !n.unitsAt(last+1, merges) && n.aboveNumbers(last+1, 2) {
 		last++
 	}
 	return first, last
@@ -190,17 +190,36 @@ func (n *block) numbersBelow(i, col int) bool {
 }
 
 // unitsAt reports whether row i of the sample gives the units of the columns.
-func (n *block) unitsAt(i int) bool {
+// It does not where it tells columns apart that share a merged header.
+func (n *block) unitsAt(i int, merges []area) bool {
 	if !n.aboveNumbers(i, 1) {
 		return false
 	}
 	units := 0
 	for _, c := range n.sample[i].cells {
+		if statistics[strings.ToLower(c.text)] || shared(merges, n.sample[i-1].number, c.col) {
+			return false
+		}
 		if looksLikeUnit(c.text) {
 			units++
 		}
 	}
 	return units > 0 && 3*units >= 2*len(n.sample[i].cells)
+}
+
+// statistics are short headers that are no units.
+var statistics = map[string]bool{"mean": true, "median": true, "avg": true, "average": true, "sd": true, "std": true,
+	"se": true, "sem": true, "min": true, "max": true, "n": true, "count": true, "value": true, "error": true, "low": true,
+	"high": true, "start": true, "end": true, "x": true, "y": true, "z": true}
+
+// shared reports whether a cell is merged over several columns.
+func shared(merges []area, row, col int) bool {
+	for _, m := range merges {
+		if m.row0 <= row && row <= m.row1 && m.col0 <= col && col <= m.col1 && m.col1 > m.col0 {
+			return true
+		}
+	}
+	return false
 }
 
 // looksLikeUnit reports whether a text over numbers reads as a unit: brackets

@@ -206,24 +206,22 @@ func (n *block) extend(b *band) {
 	n.tally(b)
 }
 
-// mostlyNumbers reports whether a column of the block is of numbers.
-func (n *block) mostlyNumbers(col int) bool { return n.numbers[col] > n.texts[col] }
-
 // goesOn reports whether the band below a blank row holds more rows of the
-// block: its first row has numbers where the block has, and no text there.
+// block: its first row has numbers where the block has, and hardly text there.
 func (n *block) goesOn(b *band) bool {
 	first := within(b.sample[:min(1, len(b.sample))], n.col0, n.col1)
 	if n.rows < 2 || len(first) == 0 {
 		return n.rows >= 2 && len(b.sample) == 0 // beyond what is remembered: more of the same
 	}
-	agree := false
+	agree, disagree := 0, 0
 	for _, c := range first[0].cells {
-		if n.mostlyNumbers(c.col) {
-			if !c.numeric {
-				return false
-			}
-			agree = true
+		numbers, texts := n.numbers[c.col], n.texts[c.col] // one text is the header
+		switch {
+		case c.numeric && (texts <= 1 || numbers >= texts):
+			agree++
+		case !c.numeric && numbers > 0 && numbers >= texts:
+			disagree++
 		}
 	}
-	return agree
+	return agree > 0 && agree >= 2*disagree
 }

@@ -1,14 +1,14 @@
 package genesis_test
 
 import (
-	"bytes"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
-	"os/exec"
-	"path"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -62,53 +62,90 @@ var mayImport = map[string]struct {
 	".":           {nil, "the vocabulary imports the standard library alone"},
 }
 
-// goPackage is what `go list` says about a package.
+// goPackage is a package and what it imports.
 type goPackage struct {
-	ImportPath string
-	Imports    []string // without those of tests
+	path    string // inside this module, "." for its root
+	imports []string
+	tests   []string // what its tests import besides
 }
 
 func TestImports(t *testing.T) {
-	for _, v := range violations(listPackages(t)) {
+	for _, v := range violations(readPackages(t)) {
 		t.Error(v)
 	}
 }
 
-func listPackages(t *testing.T) []goPackage {
+// readPackages reads the imports of all packages of this module. It parses the
+// files instead of asking `go list`, which sees those of one platform alone, and
+// behind whose back the test's result would be cached.
+func readPackages(t *testing.T) []goPackage {
 	t.Helper()
-	cmd := exec.Command("go", "list", "-e", "-json=ImportPath,Imports", "./...")
-	out, err := cmd.Output()
-	var exit *exec.ExitError
-	if errors.As(err, &exit) {
-		t.Fatalf("go list: %s", exit.Stderr)
-	}
+	byPath := map[string]*goPackage{}
+	err := filepath.WalkDir(".", func(file string, e fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if e.IsDir() && file != "." && (otherModule(file) || strings.HasPrefix(e.Name(), ".") || e.Name() == "testdata" && file != "internal/testdata") {
+			return filepath.SkipDir
+		}
+		if e.IsDir() || !strings.HasSuffix(file, ".go") {
+			return nil
+		}
+		dir := filepath.ToSlash(filepath.Dir(file))
+		if byPath[dir] == nil {
+			byPath[dir] = &goPackage{path: dir}
+		}
+		return byPath[dir].read(file)
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	var all []goPackage
-	for dec := json.NewDecoder(bytes.NewReader(out)); ; {
-		var p goPackage
-		if err := dec.Decode(&p); errors.Is(err, io.EOF) {
-			return all
-		} else if err != nil {
-			t.Fatal(err)
-		}
-		all = append(all, p)
+	for _, p := range byPath {
+		all = append(all, *p)
 	}
+	slices.SortFunc(all, func(a, b goPackage) int { return strings.Compare(a.path, b.path) })
+	return all
+}
+
+func otherModule(dir string) bool {
+	_, err := os.Stat(filepath.Join(dir, "go.mod"))
+	return err == nil
+}
+
+// read adds the imports of one file.
+func (p *goPackage) read(file string) error {
+	parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.ImportsOnly)
+	if err != nil {
+		return err
+	}
+	into := &p.imports
+	if strings.HasSuffix(file, "_test.go") {
+		into = &p.tests
+	}
+	for _, spec := range parsed.Imports {
+		imported, err := strconv.Unquote(spec.Path.Value)
+		if err != nil {
+			return err
+		}
+		if imported = within(imported); !slices.Contains(*into, imported) {
+			*into = append(*into, imported)
+		}
+	}
+	return nil
 }
 
 // violations returns what breaks the tables above, each with its reason.
 func violations(all []goPackage) []string {
 	var bad []string
 	for _, p := range all {
-		from := within(p.ImportPath)
-		if _, ok := layer(from); !ok {
-			bad = append(bad, from+" is in no layer: add it to the table in imports_test.go and to the design")
+		if _, ok := layer(p.path); !ok {
+			bad = append(bad, p.path+" is in no layer: add it to the table in imports_test.go and to the design")
 			continue
 		}
-		for _, imported := range p.Imports {
-			if reason := forbids(from, within(imported)); reason != "" {
-				bad = append(bad, fmt.Sprintf("%s imports %s: %s", from, within(imported), reason))
+		for _, imported := range p.imports {
+			if reason := forbids(p.path, imported); reason != "" {
+				bad = append(bad, fmt.Sprintf("%s imports %s: %s", p.path, imported, reason))
 			}
 		}
 	}
@@ -132,7 +169,7 @@ func forbids(from, imported string) string {
 		}
 	}
 	if !ours(imported) {
-		if from == "." && strings.Contains(strings.Split(imported, "/")[0], ".") {
+		if from == "." && thirdParty(imported) {
 			return mayImport["."].reason
 		}
 		return ""
@@ -180,9 +217,18 @@ func layer(pkg string) (int, bool) {
 	return i, i >= 0
 }
 
+// ours reports whether a package is of this module; the standard library has
+// internal packages, too, but nobody else can import those.
 func ours(pkg string) bool {
 	_, ok := layer(pkg)
-	return ok || strings.HasPrefix(pkg, "internal/") && !strings.Contains(path.Dir(pkg), ".")
+	return ok || strings.HasPrefix(pkg, "internal/")
+}
+
+// thirdParty reports whether a package is neither ours nor of the standard
+// library, whose paths have no dot in their first element.
+func thirdParty(pkg string) bool {
+	first, _, _ := strings.Cut(pkg, "/")
+	return pkg != "." && strings.Contains(first, ".")
 }
 
 // covers reports whether pkg is one of packages or inside one.
@@ -236,7 +282,47 @@ func TestImportRules(t *testing.T) {
 			t.Errorf("%s → %s: allowed is %v, want %v (%s)", tt.from, tt.imported, reason == "", tt.ok, reason)
 		}
 	}
-	if bad := violations([]goPackage{{ImportPath: module + "/internal/util"}}); len(bad) != 1 {
+	if bad := violations([]goPackage{{path: "internal/util"}}); len(bad) != 1 {
 		t.Errorf("a package in no layer gives %v", bad)
 	}
+}
+
+// TestDependenciesAreExplained holds docs/decisions/0003-dependencies.md against
+// what is imported: every foreign module has its reason and licence there.
+func TestDependenciesAreExplained(t *testing.T) {
+	text, err := os.ReadFile("docs/decisions/0003-dependencies.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	explained := map[string]bool{}
+	for line := range strings.Lines(string(text)) {
+		if cells := strings.Split(line, "|"); len(cells) == 5 {
+			explained[strings.Trim(cells[1], " `")] = false
+		}
+	}
+	delete(explained, "module")
+	delete(explained, "---")
+	for _, p := range readPackages(t) {
+		for _, imported := range slices.Concat(p.imports, p.tests) {
+			if thirdParty(imported) && !explain(explained, imported) {
+				t.Errorf("%s imports %s, which docs/decisions/0003-dependencies.md does not explain", p.path, imported)
+			}
+		}
+	}
+	for module, used := range explained {
+		if !used {
+			t.Errorf("docs/decisions/0003-dependencies.md explains %s, which nothing imports", module)
+		}
+	}
+}
+
+// explain marks the module that pkg is of as used.
+func explain(explained map[string]bool, pkg string) bool {
+	for module := range explained {
+		if pkg == module || strings.HasPrefix(pkg, module+"/") {
+			explained[module] = true
+			return true
+		}
+	}
+	return false
 }

@@ -196,6 +196,16 @@ func appendNew(list []string, s string) []string {
 	return append(list, s)
 }
 
+// Index returns the position of the column called name, or −1.
+func (c *Conformed) Index(name string) int {
+	for j, col := range c.Columns {
+		if col.Name == name {
+			return j
+		}
+	}
+	return -1
+}
+
 // Next returns the next rows, typed as Columns says, or io.EOF.
 func (c *Conformed) Next() (*format.Batch, error) {
 	for {

@@ -226,6 +226,7 @@ func (t *table) merge(src *source, cols []format.RawColumn, s *scan) ([]int, err
 		have[k] = i
 	}
 	m := make([]int, len(cols))
+	names := infer.Names(append(t.raws[:len(t.raws):len(t.raws)], cols...))[len(t.raws):]
 	for i, k := range keys(cols) {
 		j, ok := have[k]
 		switch {
@@ -234,7 +235,7 @@ func (t *table) merge(src *source, cols []format.RawColumn, s *scan) ([]int, err
 		case !ok:
 			j = len(t.raws)
 			t.raws = append(t.raws, cols[i])
-			t.deciders = append(t.deciders, s.decider(t, cols[i], k))
+			t.deciders = append(t.deciders, s.decider(t, cols[i], names[i], k))
 		}
 		m[i] = j
 	}
@@ -253,7 +254,7 @@ func (t *table) mismatch(src *source, msg string) error {
 }
 
 // decider returns what decides a column, or nil when the recipe has done so.
-func (s *scan) decider(t *table, c format.RawColumn, k key) *infer.Decider {
+func (s *scan) decider(t *table, c format.RawColumn, name string, k key) *infer.Decider {
 	if s.given != nil {
 		if rt := given(s.given, t.from); rt != nil {
 			if rc := rt.Column(k.name, k.nth); rc != nil && rc.Decided() {
@@ -261,7 +262,7 @@ func (s *scan) decider(t *table, c format.RawColumn, k key) *infer.Decider {
 			}
 		}
 	}
-	return infer.NewDecider(c, c.Name)
+	return infer.NewDecider(c, name)
 }
 
 func (s *scan) observe(t *table, m []int, b *format.Batch) error {

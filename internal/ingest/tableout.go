@@ -12,6 +12,7 @@ import (
 	"github.com/opengenesis/genesis/internal/ingest/infer"
 	"github.com/opengenesis/genesis/internal/ingest/profile"
 	"github.com/opengenesis/genesis/internal/ingest/recipe"
+	"github.com/opengenesis/genesis/internal/ingest/split"
 	"github.com/opengenesis/genesis/internal/ingest/unit"
 )
 
@@ -31,6 +32,12 @@ type tableOut struct {
 	rejects *tableFile // made when the first reject appears
 	profile *profile.Table
 	splits  []*splitter
+	watcher *split.Watcher // looks for leaks between the parts of all splits
+	imports []importFile
+	kept    keptRows // source rows that were stored, for lists of row numbers
+	written int64
+	// features are the columns whose equality is a leak.
+	features []int
 
 	repeats   format.Bitmap // rows to leave out when deduplicating
 	repeated  int64         // rows that repeat an earlier one
@@ -190,6 +197,9 @@ func storedColumn(rc *recipe.Column) genesis.Column {
 
 func (t *tableOut) findRoles() {
 	for j, c := range t.cols {
+		if c.Role == genesis.Feature {
+			t.features = append(t.features, j)
+		}
 		switch {
 		case c.Role == genesis.ID && t.idCol < 0:
 			t.idCol = j
@@ -240,7 +250,7 @@ func (t *tableOut) write(ctx context.Context, env Env, source int, b *format.Bat
 	if keep != nil {
 		vecs, rows = compact(vecs, keep, b.Rows)
 	}
-	if err := t.assign(raw, vecs, keep, b); err != nil {
+	if err := t.assign(raw, vecs, keep, b, rows); err != nil {
 		return err
 	}
 	return t.store(env, &format.Batch{Rows: rows, Cols: vecs})

@@ -150,6 +150,9 @@ func (c *cell) number(b []byte) bool {
 
 // qualifier returns the length of the mark before a qualified number.
 func qualifier(b []byte) int {
+	if c := b[0]; c != '<' && c != '>' && c != '~' && c != '=' && c != 0xE2 {
+		return 0
+	}
 	for _, mark := range []string{"<=", ">=", "=<", "=>", "≤", "≥", "≈", "<", ">", "~"} {
 		if len(b) > len(mark) && string(b[:len(mark)]) == mark {
 			return len(mark)

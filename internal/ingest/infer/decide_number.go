@@ -150,6 +150,9 @@ func (c *decision) codes(n numeric) bool {
 	if c.counts[cWide] > 0 && c.counts[cWide]*2 > n.plain {
 		return true
 	}
+	if c.idName() && c.counts[cInt] == n.all() && !c.order.counting() {
+		return true
+	}
 	if c.zeros == 0 || c.lengths.max <= 2 || c.named("year", "month", "day", "hour", "minute", "second", "doy", "hh", "mm", "time", "hhmm") {
 		return false
 	}

@@ -150,7 +150,7 @@ func (c *decision) identifier(unique bool, n int64) bool {
 		return c.lengths.max <= 128
 	}
 	codes := c.flagged[fCode] + c.counts[cInt]
-	return unique && n >= 3 && codes == c.present() && c.lengths.max <= 40 && c.lengths.max-c.lengths.min <= 4
+	return unique && n >= 10 && codes == c.present() && c.lengths.max <= 40 && c.lengths.max-c.lengths.min <= 4
 }
 
 // numbersOnly reports whether every value is a plain whole number.

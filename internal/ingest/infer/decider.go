@@ -14,6 +14,8 @@ type Decider struct {
 	name string
 
 	rows    int64
+	line    int64 // of the cell being observed
+	placed  bool  // rows are named by their lines
 	counts  [classes]int64
 	flagged [flags]int64
 	seen    [classes]*seen
@@ -29,6 +31,7 @@ type Decider struct {
 	order   sequence
 	lengths lengths
 	padded  int64
+	lacking [2]seen // words that are no SMILES, no formula
 
 	missing   map[string]*tally
 	shapes    map[shape]*shapeTally
@@ -141,21 +144,29 @@ func (d *Decider) Bound(bytes int) {
 	d.sketch.size = min(max(bytes/64, 32), sketchSize)
 }
 
-// Observe adds the cells of v, which follow those observed before. Rows are
-// numbered from 1 in the order observed.
-func (d *Decider) Observe(v *format.Vector) {
-	if v.Kind != format.Text {
-		d.observeTyped(v)
-		return
-	}
-	for i := range v.Spans {
+// Observe adds the cells of v, which follow those observed before. Findings
+// number rows from 1 in the order observed.
+func (d *Decider) Observe(v *format.Vector) { d.ObserveLines(v, nil) }
+
+// ObserveLines is Observe with the place in the source of each row, which
+// findings name: the lines of a format.Batch. Nil lines count rows from 1.
+func (d *Decider) ObserveLines(v *format.Vector, lines []int64) {
+	d.placed = d.placed || lines != nil
+	typed := v.Kind != format.Text
+	for i, n := 0, v.Len(); i < n; i++ {
 		d.rows++
-		if v.Null(i) {
-			d.counts[cEmpty]++
-			continue
+		if d.line = d.rows; lines != nil {
+			d.line = lines[i]
 		}
-		s := v.Spans[i]
-		d.cell(v.Buf[s.Start:s.End])
+		switch {
+		case v.Null(i):
+			d.counts[cEmpty]++
+		case typed:
+			d.typed(v, i)
+		default:
+			s := v.Spans[i]
+			d.cell(v.Buf[s.Start:s.End])
+		}
 	}
 }
 
@@ -201,7 +212,7 @@ func (d *Decider) number(b []byte, n *decimal, h uint64) {
 	v, ok := n.integer(b)
 	if !ok {
 		d.note(cWide)
-		d.values.add(n.near(b), 1, d.rows)
+		d.values.add(n.near(b), 1, d.line)
 		return
 	}
 	d.counts[cInt]++
@@ -212,7 +223,7 @@ func (d *Decider) number(b []byte, n *decimal, h uint64) {
 		}
 	}
 	f := float64(v)
-	d.values.add(f, 1, d.rows)
+	d.values.add(f, 1, d.line)
 	d.order.add(f)
 }
 
@@ -226,7 +237,7 @@ func (d *Decider) decimal(b []byte, n *decimal) {
 	if n.exp == -3 && n.digits >= 4 && n.digits <= 6 && !n.zero && n.mant >= 1000 {
 		d.dotted++
 	}
-	d.values.add(f, 1, d.rows)
+	d.values.add(f, 1, d.line)
 	d.order.add(f)
 }
 
@@ -236,7 +247,7 @@ func (d *Decider) note(c cellClass) {
 	if d.seen[c] == nil {
 		d.seen[c] = &seen{}
 	}
-	d.seen[c].add(d.rows)
+	d.seen[c].add(d.line)
 }
 
 // word adds a cell that is no plain number.
@@ -254,7 +265,7 @@ func (d *Decider) word(b []byte, h uint64) {
 	}
 	c := classify(b)
 	d.tally(b, &c)
-	if !d.words.insert(b, word{hash: h, count: 1, first: d.rows, cell: c}) {
+	if !d.words.insert(b, word{hash: h, count: 1, first: d.line, cell: c}) {
 		d.spill()
 		d.sketch.add(h, 1)
 	}
@@ -271,6 +282,9 @@ func (d *Decider) spill() {
 // tally counts a classified cell.
 func (d *Decider) tally(b []byte, c *cell) {
 	d.note(c.class)
+	if c.class == cWord && c.flags&(1<<fSmiles|1<<fFormula) != 1<<fSmiles|1<<fFormula {
+		d.noteChemistry(c)
+	}
 	for f, m := flag(0), c.flags; m != 0; f, m = f+1, m>>1 {
 		if m&1 != 0 {
 			d.flagged[f]++
@@ -281,16 +295,25 @@ func (d *Decider) tally(b []byte, c *cell) {
 		for i := range d.groups {
 			d.groups[i] += int64(c.groups >> i & 1)
 		}
-		d.values.add(c.value, 1, d.rows)
+		d.values.add(c.value, 1, d.line)
 	case cUnit, cQualified:
-		d.values.add(c.value, 1, d.rows)
+		d.values.add(c.value, 1, d.line)
 		if c.unit > 0 {
 			d.unit(b[c.unit:])
 		}
 	case cTime:
 		d.stamp(&c.stamp)
 	case cMissing:
-		d.missing = count(d.missing, string(b), d.rows)
+		d.missing = count(d.missing, string(b), d.line)
+	}
+}
+
+// noteChemistry remembers the rows of words that are no SMILES or no formula.
+func (d *Decider) noteChemistry(c *cell) {
+	for i, f := range []flag{fSmiles, fFormula} {
+		if !c.has(f) {
+			d.lacking[i].add(d.line)
+		}
 	}
 }
 
@@ -299,7 +322,7 @@ func (d *Decider) unit(b []byte) {
 		return
 	}
 	spelling := string(trim(b))
-	d.units = count(d.units, spelling, d.rows)
+	d.units = count(d.units, spelling, d.line)
 	if len(spelling) < len(b) {
 		d.units[spelling].spaced++
 	}
@@ -331,7 +354,7 @@ func (d *Decider) stamp(s *stamp) {
 		d.recent, d.recentShape = t, s.shape
 	}
 	t.count++
-	t.seen.add(d.rows)
+	t.seen.add(d.line)
 	if s.order == dayMon {
 		if s.monthFirst() {
 			t.monthFirst++
@@ -354,7 +377,7 @@ func (d *Decider) shape(s shape) *shapeTally {
 	}
 	t := d.shapes[s]
 	if t == nil {
-		t = &shapeTally{first: d.rows}
+		t = &shapeTally{first: d.line}
 		d.shapes[s] = t
 	}
 	return t

@@ -79,14 +79,9 @@ func (c *decision) invalid(f flag, what string) {
 	if bad == 0 {
 		return
 	}
-	var at *seen
-	if !c.words.over {
-		at = &seen{}
-		for i := range c.words.list {
-			if w := c.words.list[i]; !w.cell.has(f) && w.cell.class != cMissing {
-				at.add(w.first)
-			}
-		}
+	at := &c.lacking[0]
+	if f == fFormula {
+		at = &c.lacking[1]
 	}
 	c.find("bad-"+strings.ToLower(strings.Fields(what)[0]), genesis.Warn, bad, at, fmt.Sprintf("%s in a column of %s do not have their syntax; they are kept as they are", cells(bad), what), "")
 }

@@ -4,6 +4,15 @@ package infer
 // d would be had it observed them itself. o must not be used afterwards.
 func (d *Decider) Merge(o *Decider) {
 	shift := d.rows
+	if o.placed {
+		shift = 0
+	}
+	d.placed = d.placed || o.placed
+	for i := range d.lacking {
+		for _, row := range o.lacking[i].rows[:o.lacking[i].n] {
+			d.lacking[i].add(row + shift)
+		}
+	}
 	for c := range d.counts {
 		d.counts[c] += o.counts[c]
 		d.mergeSeen(cellClass(c), o.seen[c], shift)

@@ -218,6 +218,11 @@ func unsafeString(b []byte) string { return unsafe.String(unsafe.SliceData(b), l
 
 // special recognises the spellings of infinities and of "not a number".
 func special(b []byte) (v float64, ok bool) {
+	switch b[0] {
+	case 'i', 'I', 'n', 'N', '-', '+', '1':
+	default:
+		return 0, false
+	}
 	s := b
 	neg := false
 	if len(s) > 1 && (s[0] == '-' || s[0] == '+') {

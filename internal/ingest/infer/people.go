@@ -62,6 +62,9 @@ func geneLike(b []byte) bool {
 	if len(b) > 8 {
 		return false
 	}
+	if bytes.IndexByte(b, '-') < 0 && (len(b) < 4 || b[len(b)-1]-'0' > 9) {
+		return false
+	}
 	s := strings.ToUpper(string(b))
 	if day, month, ok := strings.Cut(s, "-"); ok {
 		if strings.Trim(day, "0123456789") != "" {
@@ -84,7 +87,7 @@ func geneMonth(m string) bool {
 // personLike recognises two to four capitalised words, one of them a given
 // name, or a title or "Surname, Given".
 func personLike(b []byte) bool {
-	if len(b) < 5 || len(b) > 60 || bytes.IndexByte(b, ' ') < 0 {
+	if len(b) < 5 || len(b) > 60 || !capitalised(b) {
 		return false
 	}
 	fields := strings.FieldsFunc(string(b), func(r rune) bool { return r == ' ' || r == ',' })
@@ -93,14 +96,32 @@ func personLike(b []byte) bool {
 	}
 	given := false
 	for i, f := range fields {
-		c := f[0]
-		if c < 0x80 && (c < 'A' || c > 'Z') || strings.ContainsAny(f, "0123456789()/_:;=+*#@") {
+		if strings.ContainsAny(f, "()/_:;=+*#@") {
 			return false
 		}
 		f = strings.TrimSuffix(f, ".")
 		given = given || givenNames[strings.ToLower(f)] || i == 0 && titles[f]
 	}
 	return given
+}
+
+// capitalised reports whether b is of several words that all begin with a
+// capital, or with a letter beyond ASCII, and holds no digit.
+func capitalised(b []byte) bool {
+	first, words := true, 0
+	for _, c := range b {
+		switch {
+		case c == ' ' || c == ',':
+			first = true
+			continue
+		case c-'0' <= 9, first && c < 0x80 && (c < 'A' || c > 'Z'):
+			return false
+		case first:
+			words++
+		}
+		first = false
+	}
+	return words > 1
 }
 
 var titles = map[string]bool{"Dr": true, "Mr": true, "Mrs": true, "Ms": true, "Prof": true, "Professor": true}

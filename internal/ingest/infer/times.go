@@ -220,6 +220,9 @@ func (r *stampReader) month() int {
 	if r.i-start < 3 || r.i-start > 9 {
 		return 0
 	}
+	if strings.IndexByte("jfmasond", r.b[start]|0x20) < 0 {
+		return 0
+	}
 	name := lower(r.b[start:r.i])
 	for m, full := range monthNames {
 		if name == full || name == full[:3] || name == "sept" && m == 8 {

@@ -7,24 +7,17 @@ import (
 	"github.com/opengenesis/genesis/internal/format"
 )
 
-// observeTyped adds the values of a column whose source states its type.
-func (d *Decider) observeTyped(v *format.Vector) {
-	for i, n := 0, v.Len(); i < n; i++ {
-		d.rows++
-		if v.Null(i) {
-			d.counts[cEmpty]++
-			continue
-		}
-		if v.Kind == format.Float {
-			d.float(v.Floats[i])
-			continue
-		}
-		d.counts[cInt]++
-		f := float64(v.Ints[i])
-		d.values.add(f, 1, d.rows)
-		d.order.add(f)
-		d.sketch.add(hashWord(uint64(v.Ints[i])), 1)
+// typed adds value i of a column whose source states its type.
+func (d *Decider) typed(v *format.Vector, i int) {
+	if v.Kind == format.Float {
+		d.float(v.Floats[i])
+		return
 	}
+	d.counts[cInt]++
+	f := float64(v.Ints[i])
+	d.values.add(f, 1, d.line)
+	d.order.add(f)
+	d.sketch.add(hashWord(uint64(v.Ints[i])), 1)
 }
 
 func (d *Decider) float(f float64) {
@@ -38,7 +31,7 @@ func (d *Decider) float(f float64) {
 		return
 	}
 	d.counts[cFloat]++
-	d.values.add(f, 1, d.rows)
+	d.values.add(f, 1, d.line)
 	d.order.add(f)
 	d.sketch.add(hashWord(math.Float64bits(f)), 1)
 }

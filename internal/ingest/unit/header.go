@@ -130,7 +130,7 @@ var alone = map[string]bool{
 	"volts": true, "volt": true, "amps": true, "amp": true, "amperes": true, "watts": true, "ohms": true, "amp-hr": true, "watt-hr": true,
 	"amp-hours": true, "watt-hours": true, "kwh": true, "kw": true, "mah": true, "rpm": true, "celsius": true,
 	"fahrenheit": true, "kelvin": true, "seconds": true, "hours": true, "minutes": true, "m/s": true, "km/h": true, "w/m2": true, "w/m^2": true, "mg/l": true,
-	"g/l": true, "kg/m3": true, "g/cm3": true, "mol/l": true, "°c": true, "°f": true, "ppm": true, "ppb": true,
+	"g/l": true, "kg/m3": true, "g/cm3": true, "mol/l": true, "°c": true, "°f": true, "ppm": true, "ppb": true, "µm": true, "um": true,
 }
 
 func bare(s string) (Header, bool) {

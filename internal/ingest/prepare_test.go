@@ -1,0 +1,294 @@
+package ingest
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"math"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/opengenesis/genesis"
+	"github.com/opengenesis/genesis/internal/format"
+	"github.com/opengenesis/genesis/internal/ingest/recipe"
+	"github.com/opengenesis/genesis/internal/stream"
+)
+
+// raw is a file that holds text.
+func raw(name, text string) *format.Raw {
+	return &format.Raw{Name: name, Size: int64(len(text)), At: bytes.NewReader([]byte(text))}
+}
+
+func parse(t *testing.T, text string) *recipe.Recipe {
+	t.Helper()
+	r, err := recipe.Parse([]byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func prepare(t *testing.T, env Env, rec *recipe.Recipe, opt genesis.PrepareOptions, files ...*format.Raw) *Result {
+	t.Helper()
+	res, err := Prepare(context.Background(), env, files, rec, opt, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return res
+}
+
+// rows reads a stored table back, cells as text, missing ones as "·".
+func rows(t *testing.T, env Env, res *Result, table string, columns ...string) [][]string {
+	t.Helper()
+	r, err := stream.Open(context.Background(), env.Blobs, res.Manifest, res.Layout, table, columns)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	out := [][]string{}
+	for {
+		b, err := r.Next()
+		if err == io.EOF {
+			return out
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range b.Rows {
+			var line []string
+			for j := range b.Cols {
+				if b.Cols[j].Null(i) {
+					line = append(line, "·")
+				} else {
+					line = append(line, plainValue(&b.Cols[j], i))
+				}
+			}
+			out = append(out, line)
+		}
+	}
+}
+
+func digest(t *testing.T, m genesis.Manifest) genesis.Digest {
+	t.Helper()
+	b, err := genesis.CanonicalJSON(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return genesis.DigestOf(b)
+}
+
+// plant is a table with a sentinel, units, a repeated row and two stations.
+func plant(n int) string {
+	var b strings.Builder
+	b.WriteString("station,time,power (kW),temp (°C)\n")
+	for i := range n {
+		power := fmt.Sprint(100 + i%97)
+		if i%50 == 7 {
+			power = "-9999"
+		}
+		fmt.Fprintf(&b, "S%d,2024-01-%02d %02d:00,%s,%.1f\n", i%3, 1+i/24%28, i%24, power, 10+5*math.Sin(float64(i)))
+	}
+	return b.String()
+}
+
+func TestReplayGivesTheSameVersion(t *testing.T) {
+	env := testEnv(t)
+	opt := genesis.PrepareOptions{Target: []string{"power"}, Split: []string{"group:station"}, Seed: 3}
+	first := prepare(t, env, nil, opt, raw("plant.csv", plant(3000)))
+	want := digest(t, first.Manifest)
+
+	again := prepare(t, env, parse(t, first.Recipe), genesis.PrepareOptions{}, raw("other-name.csv", plant(3000)))
+	if got := digest(t, again.Manifest); got != want {
+		t.Errorf("a replay gives %s, not %s", got, want)
+	}
+	if d := cmp.Diff(first.Splits, again.Splits); d != "" {
+		t.Errorf("a replay splits otherwise: %s", d)
+	}
+
+	env.Threads, env.Limits.Batch = 1, 4<<10
+	small := prepare(t, env, nil, opt, raw("plant.csv", plant(3000)))
+	if got := digest(t, small.Manifest); got != want {
+		t.Errorf("small batches on one thread give %s, not %s", got, want)
+	}
+	if d := cmp.Diff(first.Recipe, small.Recipe); d != "" {
+		t.Errorf("small batches decide otherwise: %s", d)
+	}
+}
+
+func TestEditingALineChangesExactlyThat(t *testing.T) {
+	env := testEnv(t)
+	first := prepare(t, env, nil, genesis.PrepareOptions{}, raw("plant.csv", plant(200)))
+	edited := strings.Replace(first.Recipe, "name: power", "convert: MW\n        name: power_mw", 1)
+	if edited == first.Recipe {
+		t.Fatalf("the recipe has no line for power:\n%s", first.Recipe)
+	}
+	second := prepare(t, env, parse(t, edited), genesis.PrepareOptions{}, raw("plant.csv", plant(200)))
+	a, b := first.Manifest.Tables[0], second.Manifest.Tables[0]
+	for i := range a.Columns {
+		same := cmp.Equal(a.Columns[i], b.Columns[i])
+		if changed := a.Columns[i].Name == "power"; same == changed {
+			t.Errorf("column %s: changed is %v", a.Columns[i].Name, !same)
+		}
+	}
+	c, _ := b.Column("power_mw")
+	if c.Unit != "MW" || c.Type != genesis.Float {
+		t.Errorf("power_mw is %s in %q", c.Type, c.Unit)
+	}
+	if got := rows(t, env, second, "data", "power_mw")[0][0]; got != "0.1" {
+		t.Errorf("100 kW became %s MW", got)
+	}
+}
+
+func TestSteps(t *testing.T) {
+	env := testEnv(t)
+	csv := "id,a,b,when\n1,10,x,2024-03-01\n2,20,y,2024-03-02\n3,abc,x,2024-03-03\n4,500,z,2024-03-04\n5,,x,2024-03-05\n2,20,y,2024-03-02\n6,30,x,2024-03-06\n"
+	rec := `
+format: 1
+tables:
+  - name: data
+    columns:
+      - {source: id, name: id, type: integer, role: id}
+      - {source: a, name: amount, type: float, unit: g, convert: kg}
+      - {source: b, name: b, type: categorical, role: group}
+    derive:
+      - {name: twice, expr: amount * 2.0, type: float, unit: kg}
+      - {name: late, expr: "when > timestamp('2024-03-03T12:00:00Z')", type: boolean}
+    filter: ["id != 1 || b == 'x'"]
+    rules:
+      - {column: amount, max: 0.025}
+      - {column: b, in: [x, y]}
+      - {column: amount, not_null: true}
+    deduplicate: true
+`
+	res := prepare(t, env, parse(t, rec), genesis.PrepareOptions{}, raw("steps.csv", csv))
+	want := [][]string{{"1", "0.01", "x", "0.02", "false"}, {"2", "0.02", "y", "0.04", "false"}}
+	if d := cmp.Diff(want, rows(t, env, res, "data", "id", "amount", "b", "twice", "late")); d != "" {
+		t.Errorf("rows (-want +got):\n%s", d)
+	}
+	wantRejects := [][]string{
+		{"1", "4", "amount", "not a number", "abc"},
+		{"1", "4", "amount", "not_null", `["3","abc","x","2024-03-03"]`},
+		{"1", "5", "amount", "max 0.025", "500"},
+		{"1", "5", "b", "in", "z"},
+		{"1", "5", "amount", "not_null", `["4","500","z","2024-03-04"]`},
+		{"1", "6", "amount", "not_null", `["5","","x","2024-03-05"]`},
+		{"1", "8", "amount", "max 0.025", "30"},
+		{"1", "8", "amount", "not_null", `["6","30","x","2024-03-06"]`},
+	}
+	if d := cmp.Diff(wantRejects, rows(t, env, res, "rejects/data")); d != "" {
+		t.Errorf("rejects (-want +got):\n%s", d)
+	}
+	if got := res.Manifest.Tables[0].Rows; got != 2 {
+		t.Errorf("%d rows", got)
+	}
+}
+
+func TestStrictNamesTheFirstBadCell(t *testing.T) {
+	rec := parse(t, "format: 1\nstrict: true\ntables:\n  - name: data\n    columns:\n      - {source: a, name: a, type: float}\n")
+	_, err := Prepare(context.Background(), testEnv(t), []*format.Raw{raw("x.csv", "a,b\n1,2\n3,4\noops,5\n")}, rec, genesis.PrepareOptions{}, nil)
+	e, _ := err.(*genesis.Error)
+	if e == nil || e.Kind != genesis.Invalid || e.Value != "oops" || !strings.Contains(e.Error(), `"x.csv": row 4, column "a"`) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestFilesOfOneSchema(t *testing.T) {
+	env := testEnv(t)
+	a, b := raw("a.csv", "x,y\n1,2\n3,4\n"), raw("b.csv", "y,x\n6,5\n")
+	res := prepare(t, env, nil, genesis.PrepareOptions{}, a, b)
+	if d := cmp.Diff([][]string{{"1", "2"}, {"3", "4"}, {"5", "6"}}, rows(t, env, res, "data")); d != "" {
+		t.Errorf("rows (-want +got):\n%s", d)
+	}
+	_, err := Prepare(context.Background(), env, []*format.Raw{a, raw("c.csv", "x,z\n1,2\n")}, nil, genesis.PrepareOptions{}, nil)
+	if genesis.KindOf(err) != genesis.Invalid || !strings.Contains(err.Error(), "c.csv") || !strings.Contains(err.Error(), `"z"`) {
+		t.Errorf("a file of another schema: %v", err)
+	}
+}
+
+func TestRecipeOfOtherFilesIsRefused(t *testing.T) {
+	for _, text := range []string{
+		"format: 1\ntables:\n  - {name: data, columns: [{source: nowhere, name: n, type: float}]}\n",
+		"format: 1\ntables:\n  - {name: data, from: other, columns: []}\n",
+		"format: 1\ntables:\n  - {name: data, columns: [], rules: [{column: nowhere, min: 0}]}\n",
+		"format: 1\ntables:\n  - {name: data, columns: [], filter: ['nowhere > 1']}\n",
+		"format: 1\ntables: []\nsplits: [{by: 'group:nowhere', seed: 1}]\n",
+	} {
+		_, err := Prepare(context.Background(), testEnv(t), []*format.Raw{raw("x.csv", "a,b\n1,2\n3,4\n")}, parse(t, text), genesis.PrepareOptions{}, nil)
+		if genesis.KindOf(err) != genesis.Invalid || !strings.Contains(err.Error(), "nowhere") && !strings.Contains(err.Error(), "other") {
+			t.Errorf("%q: got %v", text, err)
+		}
+	}
+}
+
+func TestCancelLeavesNothing(t *testing.T) {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	_, err := Prepare(ctx, testEnv(t), []*format.Raw{raw("x.csv", plant(5000))}, nil, genesis.PrepareOptions{}, nil)
+	if genesis.KindOf(err) != genesis.Canceled {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestDuplicatesAreCountedBeyondMemory(t *testing.T) {
+	env := testEnv(t)
+	env.Memory = 1 << 10 // identities go to disk at once
+	var b strings.Builder
+	b.WriteString("a,b\n")
+	for i := range 20_000 {
+		fmt.Fprintf(&b, "%d,%d\n", i%15_000, 7)
+	}
+	res := prepare(t, env, nil, genesis.PrepareOptions{Dedup: true}, raw("x.csv", b.String()))
+	if got := res.Manifest.Tables[0].Rows; got != 15_000 {
+		t.Errorf("%d rows are left, want 15000", got)
+	}
+}
+
+func TestConform(t *testing.T) {
+	env := testEnv(t)
+	want := []genesis.Column{{Name: "temp", Type: genesis.Float, Unit: "Cel"}, {Name: "wind_speed", Original: "Wind Speed (m/s)", Type: genesis.Float, Unit: "m/s"}}
+	c, err := Conform(context.Background(), env, []*format.Raw{raw("new.csv", "site,Wind Speed (m/s),temp (°F)\nA,3,50\nB,4.5,212\n")}, want)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	b, err := c.Next()
+	if err != nil {
+		t.Fatal(err)
+	}
+	temp := b.Cols[c.Index("temp")].Floats
+	if math.Abs(temp[0]-10) > 1e-9 || math.Abs(temp[1]-100) > 1e-9 {
+		t.Errorf("50 and 212 °F became %v °C", temp)
+	}
+	if len(c.Conversions) != 1 || !strings.Contains(c.Conversions[0], "temp") || c.Index("site") < 0 {
+		t.Errorf("conversions %v, columns %v", c.Conversions, c.Columns)
+	}
+	for name, text := range map[string]string{
+		"missing column": "temp (°C)\n1\n2\n",
+		"wrong unit":     "wind_speed (kg),temp (°C)\n1,2\n3,4\n",
+		"text":           "wind_speed,temp\nfast,2\nslow,4\n",
+	} {
+		_, err := Conform(context.Background(), env, []*format.Raw{raw("new.csv", text)}, want)
+		if genesis.KindOf(err) != genesis.Invalid || !strings.Contains(err.Error(), "wind_speed") {
+			t.Errorf("%s: got %v", name, err)
+		}
+	}
+}
+
+func TestInspectStoresNothing(t *testing.T) {
+	env := testEnv(t)
+	got, err := Inspect(context.Background(), env, []*format.Raw{raw("plant.csv", plant(100_000))}, genesis.PrepareOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !got.Sampled || len(got.Tables) != 1 || len(got.Tables[0].Head) != headRows || len(got.Tables[0].Columns) != 4 {
+		t.Errorf("got %+v", got)
+	}
+	if err := env.Blobs.List(context.Background(), func(d genesis.Digest, _ int64) error {
+		t.Errorf("inspect stored %s", d)
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+}

@@ -1,0 +1,95 @@
+// Command bench measures Genesis beside named peers and writes
+// docs/benchmarks.md. A figure is a ratio from interleaved pairs (A B A B …) on
+// the same file and the same cores, with median and range: the machines this
+// runs on are shared, and an absolute time means little.
+//
+//	go run ./bench -out ../docs/benchmarks.md            # everything, about 20 minutes
+//	go run ./bench -size 100000000 -pairs 3 -only prepare
+//
+// Peers: the duckdb command line (pip install duckdb-cli), sha256sum, and
+// scikit-learn in $GENESIS_TEST_PYTHON.
+package main
+
+import (
+	"flag"
+	"fmt"
+	"log"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+)
+
+type config struct {
+	out    string
+	size   int64
+	pairs  int
+	only   string
+	dir    string
+	duckdb string
+	python string
+	cores  string
+}
+
+func main() {
+	var c config
+	flag.StringVar(&c.out, "out", "", "file to write; empty: standard output")
+	flag.Int64Var(&c.size, "size", 1_000_000_000, "bytes of the generated CSV")
+	flag.IntVar(&c.pairs, "pairs", 7, "pairs per comparison")
+	flag.StringVar(&c.only, "only", "", "prepare, memory or training")
+	flag.StringVar(&c.dir, "dir", "", "working directory; empty: a temporary one")
+	flag.StringVar(&c.duckdb, "duckdb", "duckdb", "the duckdb command line")
+	flag.StringVar(&c.python, "python", os.Getenv("GENESIS_TEST_PYTHON"), "a Python with scikit-learn")
+	flag.StringVar(&c.cores, "cores", "0,1", "cores both sides are pinned to; empty: not pinned")
+	flag.Parse()
+	log.SetFlags(0)
+	if err := run(c); err != nil {
+		log.Fatalf("bench: error: %v", err)
+	}
+}
+
+func run(c config) error {
+	if c.dir == "" {
+		dir, err := os.MkdirTemp("", "genesis-bench-*")
+		if err != nil {
+			return err
+		}
+		defer os.RemoveAll(dir)
+		c.dir = dir
+	}
+	genesis := filepath.Join(c.dir, "genesis")
+	build := exec.Command("go", "build", "-trimpath", "-o", genesis, "./cmd/genesis")
+	build.Dir, build.Env = "..", append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		return fmt.Errorf("build genesis: %v\n%s", err, out)
+	}
+	var report strings.Builder
+	fmt.Fprintf(&report, heading, runtime.Version(), runtime.NumCPU())
+	for _, part := range []struct {
+		name string
+		run  func(config, string) (string, error)
+	}{{"prepare", prepare}, {"memory", memory}, {"training", training}} {
+		if c.only != "" && c.only != part.name {
+			continue
+		}
+		text, err := part.run(c, genesis)
+		if err != nil {
+			return fmt.Errorf("%s: %w", part.name, err)
+		}
+		report.WriteString(text)
+	}
+	if c.out == "" {
+		fmt.Print(report.String())
+		return nil
+	}
+	return os.WriteFile(c.out, []byte(report.String()), 0o644)
+}
+
+const heading = `# Benchmarks
+
+Written by ` + "`make bench`" + ` (test/bench). Each line is a ratio from interleaved pairs on
+the same file, both sides pinned to the same cores: median, and the range over
+the pairs. Below 1 means that Genesis takes less. %s, %d cores.
+
+`

@@ -127,9 +127,9 @@ func (r *reader) start(s *splitter, src io.Closer, threads int) {
 	}
 	r.order = make(chan *chunk, threads+1)
 	jobs := make(chan *chunk, threads+1)
-	r.wait.Add(threads + 1)
+	r.group.Add(threads + 1)
 	go func() {
-		defer r.wait.Done()
+		defer r.group.Done()
 		defer src.Close()
 		defer close(jobs)
 		defer close(r.order)
@@ -137,7 +137,7 @@ func (r *reader) start(s *splitter, src io.Closer, threads int) {
 	}()
 	for range threads {
 		go func() {
-			defer r.wait.Done()
+			defer r.group.Done()
 			for c := range jobs {
 				if c.err == nil && r.ctx.Err() == nil {
 					c.parsed = r.d.parse(c.buf, int(r.hint.Load()))
@@ -175,7 +175,7 @@ type reader struct {
 	d      dialect
 	line   int64 // of the header, when it was asked for
 	order  chan *chunk
-	wait   sync.WaitGroup
+	group  sync.WaitGroup
 	hint   atomic.Int64 // cells of a row: what the fast paths expect
 
 	queue  []*chunk // chunks pulled and not yet used up; the first is current
@@ -187,6 +187,7 @@ type reader struct {
 	tables   []format.Table
 	table    *table // the one being read; nil before a header is found
 	gap      bool   // the row before the next one was blank
+	wait     int    // doubtful rows to pass before another block is searched for
 	out      []*format.Batch
 	total    int64 // rows yielded
 	encoding string
@@ -208,7 +209,7 @@ func (r *reader) Close() error {
 	r.cancel()
 	for range r.order {
 	}
-	r.wait.Wait()
+	r.group.Wait()
 	return nil
 }
 

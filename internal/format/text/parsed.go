@@ -42,6 +42,9 @@ type parsed struct {
 	stride  int
 	records []record // nil when each row is one line
 	lines   int64    // line ends in the chunk
+	nl      byte
+	size    int   // of buf without the unescaped cells behind it
+	starts  []int // of lines, when records is nil and raw was asked for
 }
 
 // fields returns the number of cells of row i.
@@ -87,7 +90,31 @@ func (p *parsed) raw(i int) []byte {
 	if p.records != nil {
 		return p.buf[p.records[i].start:p.records[i].end]
 	}
-	return p.buf[p.span(i, 0).Start:p.span(i, p.width-1).End]
+	if p.starts == nil {
+		p.findLines()
+	}
+	line := p.buf[p.starts[i]:p.starts[i+1]]
+	if len(line) > 0 && line[len(line)-1] == p.nl {
+		line = line[:len(line)-1]
+	}
+	if p.nl == '\n' {
+		line = bytes.TrimSuffix(line, []byte{'\r'})
+	}
+	return line
+}
+
+// findLines notes where the lines of a chunk begin whose rows are lines.
+func (p *parsed) findLines() {
+	p.starts = make([]int, 1, p.rows+1)
+	for at := 0; len(p.starts) <= p.rows; {
+		k := bytes.IndexByte(p.buf[at:p.size], p.nl)
+		if k < 0 {
+			p.starts = append(p.starts, p.size)
+			continue
+		}
+		at += k + 1
+		p.starts = append(p.starts, at)
+	}
 }
 
 // empty reports whether row i has nothing from cell j on.
@@ -116,6 +143,7 @@ func (d *dialect) parse(buf []byte, width int) parsed {
 			p, ok = d.fast(buf, width)
 		}
 		if ok {
+			p.nl, p.size = d.nl, len(buf)
 			return p
 		}
 	}

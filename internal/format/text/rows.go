@@ -191,6 +191,10 @@ func (r *reader) resembles(p *parsed, i int) bool {
 // table or the file's end is believed in.
 const lookahead = 32
 
+// patience is for how many doubtful rows no other block is searched for after
+// none was found: what was surveyed reaches further than that.
+const patience = 64
+
 // turning decides whether the table ends before the next row: because another
 // begins, or because only a footer follows. The next row does not look like
 // data of the table.
@@ -211,8 +215,12 @@ func (r *reader) turning(after bool) (fate, layout, []row, bool) {
 			return 0, layout{}, nil, false
 		}
 	}
-	if l, rows, ok := r.survey(); ok && len(l.headers) > 0 && l.typed() && r.enough(l, rows, after) {
+	if r.wait > 0 {
+		r.wait--
+	} else if l, rows, ok := r.survey(); ok && len(l.headers) > 0 && l.typed() && r.enough(l, rows, after) {
 		return isBlock, l, rows, true
+	} else {
+		r.wait = patience
 	}
 	if after && atEnd {
 		return isPassed, layout{}, nil, true

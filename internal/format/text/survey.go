@@ -91,8 +91,8 @@ func (s *survey) mode(from int) int {
 	return width
 }
 
-// wideRow is from how many cells on a row of the common width is not there by
-// chance: text before a table rarely has four delimiters.
+// wideRow is from how many cells on two rows of the common width do not follow
+// each other by chance.
 const wideRow = 4
 
 // start returns the first row of the given width after which most rows are.
@@ -105,9 +105,6 @@ func (s *survey) start(width int) int {
 		if first < 0 {
 			first = i
 		}
-		if width >= wideRow {
-			return i
-		}
 		seen, same := 0, 0
 		for j := i; j < len(s.rows) && seen < 5; j++ {
 			if s.rows[j].skip() {
@@ -116,6 +113,9 @@ func (s *survey) start(width int) int {
 			seen++
 			if len(s.rows[j].cells) == width {
 				same++
+			}
+			if seen == 2 && same == 2 && width >= wideRow {
+				return i
 			}
 		}
 		if same*10 >= seen*6 {

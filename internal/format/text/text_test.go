@@ -288,7 +288,7 @@ func TestRefusals(t *testing.T) {
 		{"unknown delimiter", "a,b\n", format.Options{Delimiter: "::"}, genesis.Invalid},
 		{"malformed header", "a,b\n", format.Options{Header: "first"}, genesis.Invalid},
 		{"header beyond the end", "a,b\n1,2\n", format.Options{Header: "7"}, genesis.Invalid},
-		{"fixed width", strings.Repeat("1 2 3\n4 5\n1 2 3 4\n6 7 8 9 10\n", 10), format.Options{}, genesis.Unsupported},
+		{"fixed width", strings.Repeat("1 2 3\n4 5\n1 2 3 4\n6 7\n1 2 3 4 5 6\n", 10), format.Options{}, genesis.Unsupported},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

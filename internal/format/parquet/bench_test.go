@@ -1,6 +1,8 @@
 package parquet
 
 import (
+	"bytes"
+	"context"
 	"fmt"
 	"io"
 	"math"
@@ -77,51 +79,96 @@ type countWriter int64
 
 func (c *countWriter) Write(p []byte) (int, error) { *c += countWriter(len(p)); return len(p), nil }
 
-var _ io.Writer = (*countWriter)(nil)
+// tableWriter is what is measured.
+type tableWriter interface {
+	Write(*format.Batch) error
+	Close() error
+}
 
+// BenchmarkWriter encodes half a million rows on one goroutine, column by
+// column and all together; BenchmarkPeerWriter does so with parquet-go.
 func BenchmarkWriter(b *testing.B) {
+	benchWriter(b, func(w io.Writer, cols []genesis.Column) tableWriter {
+		out, err := NewWriter(w, cols, WriterOptions{Threads: 1})
+		if err != nil {
+			b.Fatal(err)
+		}
+		return out
+	})
+}
+
+func BenchmarkPeerWriter(b *testing.B) {
+	benchWriter(b, func(w io.Writer, cols []genesis.Column) tableWriter { return newPeerWriter(w, cols) })
+}
+
+func benchWriter(b *testing.B, open func(io.Writer, []genesis.Column) tableWriter) {
 	rng := rand.New(rand.NewPCG(1, 2))
 	var batches []*format.Batch
-	var raw int64
+	for i := range 32 {
+		batches = append(batches, benchBatch(rng, i*16384, 16384))
+	}
+	for j, c := range benchColumns {
+		b.Run(c.Name, func(b *testing.B) { benchColumnsOf(b, open, batches, []int{j}) })
+	}
+	b.Run("all", func(b *testing.B) { benchColumnsOf(b, open, batches, []int{0, 1, 2, 3, 4, 5, 6, 7, 8, 9}) })
+}
+
+func benchColumnsOf(b *testing.B, open func(io.Writer, []genesis.Column) tableWriter, batches []*format.Batch, columns []int) {
+	var cols []genesis.Column
+	parts := make([]*format.Batch, len(batches))
+	raw := int64(0)
+	for _, j := range columns {
+		cols = append(cols, benchColumns[j])
+	}
+	for i, x := range batches {
+		parts[i] = &format.Batch{Rows: x.Rows}
+		for _, j := range columns {
+			parts[i].Cols = append(parts[i].Cols, x.Cols[j])
+		}
+		raw += rawBytes(parts[i])
+	}
+	b.SetBytes(raw)
+	b.ReportAllocs()
+	var out countWriter
+	for b.Loop() {
+		out = 0
+		w := open(&out, cols)
+		for _, x := range parts {
+			if err := w.Write(x); err != nil {
+				b.Fatal(err)
+			}
+		}
+		if err := w.Close(); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(out)/float64(raw), "stored/raw")
+}
+
+// BenchmarkReader reads what BenchmarkWriter writes.
+func BenchmarkReader(b *testing.B) {
+	rng := rand.New(rand.NewPCG(1, 2))
+	var batches []*format.Batch
+	raw := int64(0)
 	for i := range 32 {
 		batches = append(batches, benchBatch(rng, i*16384, 16384))
 		raw += rawBytes(batches[i])
 	}
-	run := func(b *testing.B, cols []int) {
-		sub := make([]genesis.Column, len(cols))
-		parts := make([]*format.Batch, len(batches))
-		raw := int64(0)
-		for k, j := range cols {
-			sub[k] = benchColumns[j]
-		}
-		for i, x := range batches {
-			parts[i] = &format.Batch{Rows: x.Rows}
-			for _, j := range cols {
-				parts[i].Cols = append(parts[i].Cols, x.Cols[j])
-			}
-			raw += rawBytes(parts[i])
-		}
-		b.SetBytes(raw)
-		b.ReportAllocs()
-		for b.Loop() {
-			var out countWriter
-			w, err := NewWriter(&out, sub, WriterOptions{Threads: 1})
-			if err != nil {
-				b.Fatal(err)
-			}
-			for _, x := range parts {
-				if err := w.Write(x); err != nil {
-					b.Fatal(err)
-				}
-			}
-			if err := w.Close(); err != nil {
-				b.Fatal(err)
-			}
-			b.ReportMetric(float64(out)/float64(raw), "stored/raw")
+	file := encodeFile(b, benchColumns, batches, WriterOptions{})
+	b.SetBytes(raw)
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := drain(context.Background(), mustOpen(b, file), ReadOptions{Threads: 1}); err != nil {
+			b.Fatal(err)
 		}
 	}
-	for j, c := range benchColumns {
-		b.Run(c.Name, func(b *testing.B) { run(b, []int{j}) })
+}
+
+func mustOpen(t testing.TB, b []byte) *File {
+	t.Helper()
+	f, err := OpenFile(bytes.NewReader(b), int64(len(b)))
+	if err != nil {
+		t.Fatal(err)
 	}
-	b.Run("all", func(b *testing.B) { run(b, []int{0, 1, 2, 3, 4, 5, 6, 7, 8, 9}) })
+	return f
 }

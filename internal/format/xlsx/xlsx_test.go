@@ -8,6 +8,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 	"testing"
 
@@ -102,10 +104,10 @@ func workbook(t testing.TB, sheets []testSheet, extra map[string]string) []byte 
 	}
 	var b bytes.Buffer
 	z := zip.NewWriter(&b)
-	for name, body := range parts {
+	for _, name := range slices.Sorted(maps.Keys(parts)) {
 		w, err := z.Create(name)
 		if err == nil {
-			_, err = io.WriteString(w, body)
+			_, err = io.WriteString(w, parts[name])
 		}
 		if err != nil {
 			t.Fatal(err)

@@ -22,12 +22,16 @@ type Problem struct {
 }
 
 // ProblemOf returns err as it may be told to a caller who may know that its
-// subject exists. Value is left out unless mayRead; the cause never leaves the
-// node. [Private] becomes [NotFound], and both say the same.
+// subject exists. Value is left out unless mayRead, and so is the cause, which
+// is told only where there is no message. [Private] becomes [NotFound], and
+// both say the same.
 func ProblemOf(err error, mayRead bool) Problem {
 	e := asError(err)
 	shown := *e
 	shown.Err = nil
+	if shown.Msg == "" {
+		shown.Msg = unexplained(e, mayRead)
+	}
 	if e.Kind == Private || e.Kind == NotFound && !mayRead {
 		shown = Error{Op: e.Op, Kind: NotFound, Subject: e.Subject, Msg: "is not in the catalogue"}
 	}
@@ -51,19 +55,33 @@ func ProblemOf(err error, mayRead bool) Problem {
 	return p
 }
 
+// unexplained stands in for the message of an error that has none.
+func unexplained(e *Error, mayRead bool) string {
+	if mayRead && e.Err != nil {
+		return e.Err.Error()
+	}
+	if e.Kind == Internal {
+		return "internal error; the node's log has the cause"
+	}
+	return string(e.Kind)
+}
+
 // asError finds the *Error in err's chain. What is none of ours is Internal,
-// and its text stays in the log.
+// unless a context that ended explains it.
 func asError(err error) *Error {
 	var e *Error
 	switch {
-	case errors.As(err, &e):
+	case errors.As(err, &e) && e.Kind != Internal:
 		return e
 	case errors.Is(err, context.Canceled):
 		return &Error{Kind: Canceled, Msg: "canceled", Err: err}
 	case errors.Is(err, context.DeadlineExceeded):
 		return &Error{Kind: Unavailable, Msg: "took too long", Err: err}
 	}
-	return &Error{Kind: Internal, Msg: "internal error; the node's log has the cause", Err: err}
+	if e != nil {
+		return e
+	}
+	return &Error{Kind: Internal, Err: err}
 }
 
 // Err returns the problem as the error it was made from.

@@ -61,7 +61,7 @@ func (s *server) send(hc huma.Context, id string, who genesis.Principal, c *cont
 	if err == nil {
 		return
 	}
-	told := s.fail(id, who, err).(*refusal)
+	told := s.fail(id, who, err)
 	if !out.started {
 		writeProblem(hc, told)
 		return

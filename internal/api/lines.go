@@ -68,8 +68,7 @@ func finish[T any](s *server, out *lines, id string, who genesis.Principal, resu
 		}
 		err = &genesis.Error{Op: id, Kind: genesis.Internal, Msg: "the result cannot be written as JSON", Err: jsonErr}
 	}
-	var told *refusal
-	errors.As(s.fail(id, who, err), &told)
+	told := s.fail(id, who, err)
 	if out.untouched() {
 		writeProblem(out.hc, told)
 		return

@@ -26,7 +26,7 @@ func (p *refusal) ContentType(ct string) string {
 }
 
 // fault makes err what who may be told of it.
-func fault(who genesis.Principal, err error) error {
+func fault(who genesis.Principal, err error) *refusal {
 	return &refusal{genesis.ProblemOf(err, mayRead(who))}
 }
 

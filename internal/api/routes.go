@@ -71,9 +71,10 @@ func notYet(id string) error {
 }
 
 // fail logs what is our own fault and returns what the caller may know.
-func (s *server) fail(id string, who genesis.Principal, err error) error {
-	if genesis.KindOf(err) == genesis.Internal && who.Subject != "" {
+func (s *server) fail(id string, who genesis.Principal, err error) *refusal {
+	told := fault(who, err)
+	if told.Kind == genesis.Internal {
 		s.Log.Error("request failed", "operation", id, "subject", who.Subject, "error", err, "cause", errors.Unwrap(err))
 	}
-	return fault(who, err)
+	return told
 }

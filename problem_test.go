@@ -1,0 +1,49 @@
+package genesis
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"testing"
+)
+
+func TestProblemKeepsTheError(t *testing.T) {
+	for _, kind := range []ErrorKind{Invalid, NotFound, Exists, Permission, Conflict, Unavailable, Unsupported, Canceled, Internal} {
+		in := &Error{Op: "prepare", Kind: kind, Subject: "x.csv", Msg: "m", Hint: "h", Value: "v"}
+		b, err := json.Marshal(ProblemOf(fmt.Errorf("while reading: %w", in), true))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var p Problem
+		if err := json.Unmarshal(b, &p); err != nil {
+			t.Fatal(err)
+		}
+		if got := p.Err(); *got != *in {
+			t.Errorf("%s: %+v", kind, got)
+		}
+	}
+}
+
+func TestProblemOfOtherErrors(t *testing.T) {
+	for _, c := range []struct {
+		err     error
+		mayRead bool
+		kind    ErrorKind
+		message string
+	}{
+		{context.Canceled, true, Canceled, "canceled"},
+		{&Error{Op: "read", Kind: Internal, Err: context.Canceled}, true, Canceled, "canceled"},
+		{fmt.Errorf("x: %w", context.DeadlineExceeded), true, Unavailable, "took too long"},
+		{errors.New("disk on fire"), true, Internal, "disk on fire"},
+		{errors.New("disk on fire"), false, Internal, "internal error; the node's log has the cause"},
+		{&Error{Kind: Invalid, Err: errors.New("secret")}, false, Invalid, "invalid"},
+		{&Error{Kind: Invalid, Err: errors.New("plain")}, true, Invalid, "plain"},
+		{&Error{Kind: Private, Subject: "s", Msg: "not for you"}, true, NotFound, "is not in the catalogue"},
+	} {
+		p := ProblemOf(c.err, c.mayRead)
+		if p.Kind != c.kind || p.Message != c.message {
+			t.Errorf("%v: %+v", c.err, p)
+		}
+	}
+}

@@ -168,6 +168,6 @@ func cdf(qs []genesis.Quantile, v float64) (below, at float64) {
 		return 1, 1
 	}
 	lo, hi := qs[i-1], qs[i]
-	p := lo.P + (hi.P-lo.P)*(v-lo.Value)/(hi.Value-lo.Value)
+	p := lo.P + (hi.P-lo.P)*(v/2-lo.Value/2)/(hi.Value/2-lo.Value/2) // halves cannot overflow
 	return p, p
 }

@@ -1,0 +1,108 @@
+package work
+
+import (
+	"context"
+	"io"
+
+	"github.com/opengenesis/genesis"
+	"github.com/opengenesis/genesis/internal/format"
+	"github.com/opengenesis/genesis/internal/ingest/compare"
+	"github.com/opengenesis/genesis/internal/stream"
+)
+
+// Diff compares two versions of datasets.
+func (s *Service) Diff(ctx context.Context, who genesis.Principal, from, to string, p genesis.Progress) (*genesis.Diff, error) {
+	a, err := s.side(ctx, who, from)
+	if err != nil {
+		return nil, err
+	}
+	b, err := s.side(ctx, who, to)
+	if err != nil {
+		return nil, err
+	}
+	d, err := compare.Diff(ctx, compare.Env{Temp: s.Temp, Memory: s.Memory, Progress: p}, a, b)
+	return &d, err
+}
+
+func (s *Service) side(ctx context.Context, who genesis.Principal, ref string) (compare.Side, error) {
+	v, err := s.resolve(ctx, who, genesis.Read, ref)
+	if err != nil {
+		return compare.Side{}, err
+	}
+	d, err := s.Catalog.Describe(ctx, v)
+	if err != nil {
+		return compare.Side{}, err
+	}
+	if v.Kind != genesis.Dataset {
+		return compare.Side{}, &genesis.Error{Op: "diff", Kind: genesis.Invalid, Subject: ref, Msg: "is a model; only datasets are compared"}
+	}
+	l, err := s.Catalog.Layout(ctx, v)
+	return compare.Side{Version: v, Manifest: d.Manifest, Profile: d.Profile,
+		Open: func(ctx context.Context, table string, columns []string) (compare.Rows, error) {
+			return stream.Open(ctx, s.Blobs, d.Manifest, l, table, columns)
+		}}, err
+}
+
+// Export writes a table of a version to w as "parquet" or "csv"; empty table
+// means the first, nil columns all.
+func (s *Service) Export(ctx context.Context, who genesis.Principal, ref, table, as string, columns []string, w io.Writer, p genesis.Progress) error {
+	v, err := s.resolve(ctx, who, genesis.Read, ref)
+	if err != nil {
+		return err
+	}
+	m, err := s.Catalog.Manifest(ctx, v)
+	if err != nil {
+		return err
+	}
+	l, err := s.Catalog.Layout(ctx, v)
+	if err != nil {
+		return err
+	}
+	if v.Kind != genesis.Dataset {
+		return &genesis.Error{Op: "export", Kind: genesis.Invalid, Subject: ref, Msg: "is a model; only tables of datasets are exported"}
+	}
+	if table == "" && len(m.Tables) > 0 {
+		table = m.Tables[0].Name
+	}
+	r, err := stream.Open(ctx, s.Blobs, m, l, table, columns)
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	return write(ctx, w, as, &counted{batches: r, total: r.Rows(), stage: "exporting", p: p})
+}
+
+// batches is a table being read.
+type batches interface {
+	Columns() []genesis.Column
+	Next() (*format.Batch, error)
+}
+
+// write writes the rest of r as "csv" or "parquet".
+func write(ctx context.Context, w io.Writer, as string, r batches) error {
+	switch as {
+	case "csv":
+		return stream.WriteCSV(ctx, w, r)
+	case "parquet":
+		return stream.WriteParquet(ctx, w, r)
+	}
+	return &genesis.Error{Op: "write table", Kind: genesis.Unsupported, Subject: as, Msg: "is not a format tables are written in", Hint: "csv and parquet are"}
+}
+
+// counted reports progress while rows pass.
+type counted struct {
+	batches
+	done, total int64
+	stage       string
+	p           genesis.Progress
+}
+
+// Next passes the next rows on.
+func (c *counted) Next() (*format.Batch, error) {
+	b, err := c.batches.Next()
+	if err == nil {
+		c.done += int64(b.Rows)
+		c.p.Send(genesis.Event{Stage: c.stage, Done: c.done, Total: c.total, Unit: "rows"})
+	}
+	return b, err
+}

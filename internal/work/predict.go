@@ -1,0 +1,132 @@
+package work
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/opengenesis/genesis"
+	"github.com/opengenesis/genesis/internal/format"
+	"github.com/opengenesis/genesis/internal/ingest"
+	"github.com/opengenesis/genesis/internal/learn"
+)
+
+// oodColumn is the output that flags rows unlike those a model learnt from.
+const oodColumn = "ood"
+
+// maxPart is how large one part of a stored model may be.
+const maxPart = 1 << 30
+
+// Predict applies a model to the rows of raw files; the output is fetched with
+// Output by its digest.
+func (s *Service) Predict(ctx context.Context, who genesis.Principal, req genesis.PredictRequest, files []*format.Raw, p genesis.Progress) (*genesis.Predicted, error) {
+	v, err := s.resolve(ctx, who, genesis.Infer, req.Model)
+	if err != nil {
+		return nil, err
+	}
+	m, err := s.model(ctx, v)
+	if err != nil {
+		return nil, err
+	}
+	env := s.env(p)
+	in, err := ingest.Conform(ctx, env, files, m.Inputs())
+	if err != nil {
+		return nil, err
+	}
+	job := &prediction{model: m, in: in, level: req.Level, threads: s.Threads, p: p}
+	if job.level == 0 {
+		job.level = 0.9
+	}
+	out, err := s.predict(ctx, job, req.Format)
+	in.Close()
+	if err != nil {
+		return nil, err
+	}
+	return &genesis.Predicted{Model: v, Rows: job.rows, Flagged: job.flagged, Columns: job.Columns(), Findings: in.Findings,
+		Output: out, Converted: in.Conversions}, nil
+}
+
+// model loads a model version.
+func (s *Service) model(ctx context.Context, v genesis.Version) (*learn.Model, error) {
+	if v.Kind != genesis.Model {
+		return nil, &genesis.Error{Op: "predict", Kind: genesis.Invalid, Subject: string(v.Name), Msg: "is a dataset, not a model", Hint: "`genesis train` makes a model of it"}
+	}
+	l, err := s.Catalog.Layout(ctx, v)
+	if err != nil {
+		return nil, err
+	}
+	parts := map[string][]byte{}
+	for name, b := range l.Parts {
+		if parts[name], err = s.Blobs.Bytes(ctx, b.Digest, maxPart); err != nil {
+			return nil, err
+		}
+	}
+	return learn.Load(parts)
+}
+
+// prediction is one run of a model over the rows of files.
+type prediction struct {
+	model   *learn.Model
+	in      *ingest.Conformed
+	level   float64
+	threads int
+	p       genesis.Progress
+
+	rows, flagged int64
+}
+
+// Columns are those of the input and then the model's outputs.
+func (j *prediction) Columns() []genesis.Column {
+	cols := append([]genesis.Column(nil), j.in.Columns...)
+	taken := map[string]bool{}
+	for _, c := range cols {
+		taken[c.Name] = true
+	}
+	for _, c := range j.model.Outputs() {
+		for base, n := c.Name, 2; taken[c.Name]; n++ {
+			c.Name = fmt.Sprintf("%s_%d", base, n)
+		}
+		taken[c.Name] = true
+		cols = append(cols, c)
+	}
+	return cols
+}
+
+// predict runs the prediction into a new blob.
+func (s *Service) predict(ctx context.Context, j *prediction, as string) (genesis.Blob, error) {
+	w, err := s.Blobs.Create(ctx)
+	if err != nil {
+		return genesis.Blob{}, err
+	}
+	if err = write(ctx, w, as, &counted{batches: j, total: j.in.Rows, stage: "predicting", p: j.p}); err != nil {
+		w.Abort()
+		return genesis.Blob{}, err
+	}
+	return w.Commit()
+}
+
+// Next returns the next rows of the input with the model's outputs beside them.
+func (j *prediction) Next() (*format.Batch, error) {
+	b, err := j.in.Next()
+	if err != nil {
+		return nil, err
+	}
+	out, err := j.model.Predict(b, j.in.Columns, j.level, j.threads)
+	if err != nil {
+		return nil, err
+	}
+	j.count(out)
+	return &format.Batch{Rows: b.Rows, Cols: append(append([]format.Vector(nil), b.Cols...), out.Cols...)}, nil
+}
+
+// count adds up rows and how many of them the model flags as unlike its data.
+func (j *prediction) count(out *format.Batch) {
+	j.rows += int64(out.Rows)
+	for i, c := range j.model.Outputs() {
+		if c.Name != oodColumn {
+			continue
+		}
+		for _, x := range out.Cols[i].Ints {
+			j.flagged += x
+		}
+	}
+}

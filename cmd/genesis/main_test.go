@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"flag"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -19,6 +20,8 @@ import (
 	"github.com/opengenesis/genesis/internal/node"
 )
 
+var update = flag.Bool("update", false, "rewrite the files that scripts compare with")
+
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
 		"genesis":      func() { os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr, node.Options{})) },
@@ -29,7 +32,8 @@ func TestMain(m *testing.M) {
 // TestScripts runs the command line over a service with fixed answers.
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
-		Dir: "testdata/script",
+		Dir:           "testdata/script",
+		UpdateScripts: *update,
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("GENESIS_HOME", filepath.Join(env.WorkDir, "home"))
 			env.Setenv("TZ", "UTC")

@@ -21,6 +21,7 @@ type columnReader struct {
 	vals  values
 	notes *notes
 
+	text    int            // bytes of text of the batch before
 	stride  int            // rows of text taken at a time
 	defined []uint64       // definition levels of the rows being read
 	pending *format.Vector // rows read
@@ -52,10 +53,11 @@ func (c *columnReader) advance(n int) {
 
 func (c *columnReader) decode(n int) (*format.Vector, error) {
 	n = int(min(int64(n), c.rows-c.done))
-	v := &format.Vector{Kind: physicalKind(c.leaf.element.typ)}
+	v := c.vector(n)
 	if err := c.fill(v, n); err != nil {
 		return nil, c.wrap(err)
 	}
+	c.text = len(v.Buf)
 	rows := v.Len()
 	c.notes.rounded.base, c.notes.notText.base = c.first+c.done, c.first+c.done
 	if err := c.finish(v); err != nil {
@@ -66,6 +68,21 @@ func (c *columnReader) decode(n int) (*format.Vector, error) {
 		return v, c.end()
 	}
 	return v, nil
+}
+
+// vector returns one with room for n stored values.
+func (c *columnReader) vector(n int) *format.Vector {
+	v := &format.Vector{Kind: physicalKind(c.leaf.element.typ)}
+	switch v.Kind {
+	case format.Text:
+		v.Spans = make([]format.Span, 0, n)
+		v.Buf = make([]byte, 0, c.text+c.text/16)
+	case format.Float:
+		v.Floats = make([]float64, 0, n)
+	default:
+		v.Ints = make([]int64, 0, n)
+	}
+	return v
 }
 
 // textLimit is about how much text of one column a batch holds.
@@ -131,6 +148,9 @@ func (c *columnReader) open() error {
 func (c *columnReader) presence(n int) (int, error) {
 	if c.leaf.maxDef == 0 {
 		c.defined = c.defined[:0]
+		return n, nil
+	}
+	if c.defs.skipRun(uint64(c.leaf.maxDef), n) {
 		return n, nil
 	}
 	c.defined = grow(c.defined[:0], n)

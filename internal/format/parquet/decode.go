@@ -47,41 +47,51 @@ func (h *hybrid) read(dst []uint64) error {
 	return nil
 }
 
+// skipRun passes over n values if a run of value holds that many.
+func (h *hybrid) skipRun(value uint64, n int) bool {
+	if h.run == 0 && h.left == 0 && h.header() != nil {
+		return false // read meets the same damage again
+	}
+	if h.run < n || h.value != value {
+		return false
+	}
+	h.run -= n
+	return true
+}
+
+// header begins the next run. Where that is damaged, h stays as it is.
 func (h *hybrid) header() error {
 	head, n := binary.Uvarint(h.buf)
 	if n <= 0 {
 		return damaged("has fewer levels or indices than it claims")
 	}
-	h.buf = h.buf[n:]
 	count := head >> 1
 	if count > math.MaxInt32 {
 		return damaged("has a run of impossible length")
 	}
 	if head&1 == 0 {
-		return h.runHeader(int(count))
+		return h.runHeader(h.buf[n:], int(count))
 	}
-	size := int(count) * h.width
-	if size > len(h.buf) { // writers may cut the padding of the last run
-		size = len(h.buf)
-	}
+	h.buf = h.buf[n:]
+	size := min(int(count)*h.width, len(h.buf)) // writers may cut the padding of the last run
 	h.packed = bitReader{buf: h.buf[:size], width: h.width}
 	h.buf, h.left = h.buf[size:], int(count)*8
 	return nil
 }
 
-func (h *hybrid) runHeader(count int) error {
+func (h *hybrid) runHeader(rest []byte, count int) error {
 	n := (h.width + 7) / 8
-	if n > len(h.buf) {
+	if n > len(rest) {
 		return damaged("ends within a run")
 	}
-	h.value = 0
+	var value uint64
 	for i := range n {
-		h.value |= uint64(h.buf[i]) << (8 * i)
+		value |= uint64(rest[i]) << (8 * i)
 	}
-	if h.width < 64 && h.value>>h.width != 0 {
+	if value>>h.width != 0 {
 		return damaged("has a run of a value too large for its width")
 	}
-	h.buf, h.run = h.buf[n:], count
+	h.buf, h.run, h.value = rest[n:], count, value
 	return nil
 }
 

@@ -7,7 +7,6 @@ package spill
 import (
 	"bufio"
 	"bytes"
-	"cmp"
 	"container/heap"
 	"encoding/binary"
 	"io"
@@ -39,8 +38,8 @@ func New(dir string, width int, memory int64) *Sorter {
 	if memory <= 0 {
 		memory = DefaultMemory
 	}
-	// Sorting keeps 16 bytes beside each record, and a sorted copy.
-	records := max(1, min(memory/int64(2*width+16), 1<<31))
+	// Sorting keeps twice 16 bytes beside each record, and a sorted copy.
+	records := max(1, min(memory/int64(2*width+32), 1<<31))
 	return &Sorter{dir: dir, width: width, limit: int(records) * width}
 }
 
@@ -67,18 +66,53 @@ type place struct {
 	at     uint32
 }
 
-// order returns the records in memory in order.
+// order returns the records in memory in order: by their first eight bytes,
+// and then, where those are equal, by the rest.
 func (s *Sorter) order() []place {
 	ps := make([]place, len(s.buf)/s.width)
 	for i := range ps {
 		ps[i] = place{binary.BigEndian.Uint64(s.buf[i*s.width:]), uint32(i)}
 	}
-	slices.SortFunc(ps, func(a, b place) int {
-		if a.prefix != b.prefix {
-			return cmp.Compare(a.prefix, b.prefix)
+	ps = radix(ps)
+	for i := 0; i < len(ps); {
+		j := i + 1
+		for j < len(ps) && ps[j].prefix == ps[i].prefix {
+			j++
 		}
-		return bytes.Compare(s.record(a.at), s.record(b.at))
-	})
+		if j-i > 1 && s.width > 8 {
+			slices.SortFunc(ps[i:j], func(a, b place) int { return bytes.Compare(s.record(a.at), s.record(b.at)) })
+		}
+		i = j
+	}
+	return ps
+}
+
+// radix sorts by prefix, byte by byte from the last, leaving out bytes that all
+// prefixes share.
+func radix(ps []place) []place {
+	var counts [8][256]uint32
+	for _, p := range ps {
+		for k := range counts {
+			counts[k][byte(p.prefix>>(8*k))]++
+		}
+	}
+	other := make([]place, len(ps))
+	for k := range counts {
+		c := &counts[k]
+		if len(ps) == 0 || int(c[byte(ps[0].prefix>>(8*k))]) == len(ps) {
+			continue
+		}
+		var sum uint32
+		for i, n := range c {
+			c[i], sum = sum, sum+n
+		}
+		for _, p := range ps {
+			i := byte(p.prefix >> (8 * k))
+			other[c[i]] = p
+			c[i]++
+		}
+		ps, other = other, ps
+	}
 	return ps
 }
 

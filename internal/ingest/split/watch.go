@@ -243,7 +243,8 @@ type twins struct {
 }
 
 func (t *twins) keeps(x twin) bool {
-	return scatter(x.hash)&(1<<t.hashes-1) == 0 && scatter(uint64(x.row))&(1<<t.rows-1) == 0
+	return (t.hashes == 0 || scatter(x.hash)&(1<<t.hashes-1) == 0) &&
+		(t.rows == 0 || scatter(uint64(x.row))&(1<<t.rows-1) == 0)
 }
 
 // thin halves what is kept.

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"sync/atomic"
 
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
@@ -20,11 +21,11 @@ type gzipReader struct {
 	name    string
 	in      *bufio.Reader
 	z       *gzip.Reader
-	garbage *int64
+	garbage *atomic.Int64
 	done    bool
 }
 
-func openGzip(name string, r io.Reader, garbage *int64) (io.ReadCloser, error) {
+func openGzip(name string, r io.Reader, garbage *atomic.Int64) (io.ReadCloser, error) {
 	in := bufio.NewReaderSize(r, packedBuffer)
 	z, err := gzip.NewReader(in)
 	if err != nil {
@@ -96,7 +97,7 @@ func (g *gzipReader) skipGarbage() error {
 		}
 	}
 	if !padding {
-		*g.garbage = total
+		g.garbage.Store(total)
 	}
 	return nil
 }
@@ -124,7 +125,7 @@ type zstdReader struct {
 // recommends at least 8 MiB).
 const zstdWindow = 128 << 20
 
-func openZstd(name string, r io.Reader, _ *int64) (io.ReadCloser, error) {
+func openZstd(name string, r io.Reader, _ *atomic.Int64) (io.ReadCloser, error) {
 	d, err := zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(zstdWindow),
 		zstd.WithDecoderLowmem(true))
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"sync/atomic"
 
 	"github.com/opengenesis/genesis"
 )
@@ -82,10 +83,10 @@ func npzEntry(head []byte) bool {
 
 // opener unpacks r. Trailing bytes that belong to no member are counted in
 // garbage.
-type opener func(name string, r io.Reader, garbage *int64) (io.ReadCloser, error)
+type opener func(name string, r io.Reader, garbage *atomic.Int64) (io.ReadCloser, error)
 
 func onePacked(src *Raw, packing string, lim Limits, open opener) ([]*Stream, error) {
-	var garbage int64
+	var garbage atomic.Int64
 	s := &Stream{Name: src.Name, Packing: packing, Size: -1}
 	s.OpenRead = func() (io.ReadCloser, error) {
 		in := &countingReader{r: io.NewSectionReader(src.At, 0, src.Size)}
@@ -95,7 +96,7 @@ func onePacked(src *Raw, packing string, lim Limits, open opener) ([]*Stream, er
 		}
 		return &expansion{ReadCloser: r, in: in, name: src.Name, ratio: lim.Expansion}, nil
 	}
-	s.Warnings = func() []genesis.Finding { return garbageFinding(src.Name, garbage) }
+	s.Warnings = func() []genesis.Finding { return garbageFinding(src.Name, garbage.Load()) }
 	if err := refuseNested(s); err != nil {
 		return nil, err
 	}

@@ -206,12 +206,29 @@ func (r *reader) openTable() error {
 	return r.begin(l, rows)
 }
 
-// plausible refuses text that only happens to hold delimiters, and tables
-// beyond the limit of columns.
-func (r *reader) plausible(l layout, rows []row) error {
+// maxTables bounds how many blocks of one file become tables.
+const maxTables = 1000
+
+// admissible refuses tables beyond the limits.
+func (r *reader) admissible(l layout) error {
+	msg := ""
 	if n := len(l.columns); n > r.lim.Columns {
-		return &genesis.Error{Op: "read", Kind: genesis.Invalid, Subject: r.in.Name,
-			Msg: fmt.Sprintf("has %d columns; the limit is %d", n, r.lim.Columns)}
+		msg = fmt.Sprintf("has %d columns; the limit is %d", n, r.lim.Columns)
+	}
+	if len(r.tables) >= maxTables {
+		msg = fmt.Sprintf("holds more than %d tables", maxTables)
+	}
+	if msg == "" {
+		return nil
+	}
+	return &genesis.Error{Op: "read", Kind: genesis.Invalid, Subject: r.in.Name, Msg: msg}
+}
+
+// plausible refuses text that only happens to hold delimiters, and tables
+// beyond the limits.
+func (r *reader) plausible(l layout, rows []row) error {
+	if err := r.admissible(l); err != nil {
+		return err
 	}
 	all, fit := fitting(rows, l.width)
 	if !l.ragged && !l.typed() && all >= 8 && fit*2 < all && r.line == 0 {

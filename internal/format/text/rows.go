@@ -104,8 +104,8 @@ func (r *reader) rowByRow(c *chunk) error {
 			bad = append(bad, r.badRow(c, r.at))
 		case isBlock:
 			r.emit(c, kept, bad)
-			if n := len(l.columns); n > r.lim.Columns {
-				return r.fail(r.plausible(l, rows))
+			if err := r.admissible(l); err != nil {
+				return r.fail(err)
 			}
 			return r.begin(l, rows)
 		}

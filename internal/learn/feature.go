@@ -299,7 +299,10 @@ func (f *feature) encode(v *format.Vector, i int, out []float32) int {
 	switch {
 	case !ok:
 	case f.Kind == kindAngle:
-		s, c := math.Sincos(x * math.Pi / 180)
+		if f.Column.Unit != "rad" {
+			x *= math.Pi / 180
+		}
+		s, c := math.Sincos(x)
 		out[0], out[1] = float32(s), float32(c)
 	default:
 		out[0] = float32(f.score(x))

@@ -186,9 +186,9 @@ func (t *target) sound() bool {
 	case nn.Regression:
 		return t.Scale > 0
 	case nn.Binary:
-		return len(t.Classes) == 2
+		return len(t.Classes) == 2 && slices.IsSorted(t.Classes)
 	case nn.Multiclass:
-		return len(t.Classes) >= 2 && len(t.Classes) <= maxClasses
+		return len(t.Classes) >= 2 && len(t.Classes) <= maxClasses && slices.IsSorted(t.Classes)
 	}
 	return false
 }

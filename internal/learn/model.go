@@ -1,7 +1,6 @@
 package learn
 
 import (
-	"encoding/json"
 	"fmt"
 	"strings"
 
@@ -54,7 +53,7 @@ const documentFormat = 1
 // Parts returns the files the model is stored as; equal models have equal
 // bytes.
 func (m *Model) Parts() (map[string][]byte, error) {
-	doc, err := json.Marshal(document{documentFormat, m.arch, len(m.params), m.pipe, m.targets, m.calibrations, m.ood})
+	doc, err := genesis.CanonicalJSON(document{documentFormat, m.arch, len(m.params), m.pipe, m.targets, m.calibrations, m.ood})
 	if err != nil {
 		return nil, &genesis.Error{Op: op, Kind: genesis.Internal, Msg: "the model cannot be written", Err: err}
 	}
@@ -85,8 +84,9 @@ func (m *Model) Inputs() []genesis.Column {
 // come ood, the flag, and ood_score, flagged above 1.
 func (m *Model) Outputs() []genesis.Column {
 	var cols []genesis.Column
+	taken := names{}
 	add := func(name string, t genesis.Type, unit, about string) {
-		cols = append(cols, genesis.Column{Name: unique(cols, name), Type: t, Unit: unit, Role: genesis.Feature, Description: about})
+		cols = append(cols, genesis.Column{Name: taken.unique(name), Type: t, Unit: unit, Role: genesis.Feature, Description: about})
 	}
 	for _, t := range m.targets {
 		name, unit := t.Column.Name, t.Column.Unit
@@ -117,20 +117,19 @@ func (t *target) labelType() genesis.Type {
 	return genesis.Categorical
 }
 
-func unique(cols []genesis.Column, name string) string {
-	taken := func(s string) bool {
-		for _, c := range cols {
-			if c.Name == s {
-				return true
-			}
-		}
-		return false
-	}
+// names are those taken, and the last number tried for each.
+type names map[string]int
+
+// unique returns name, or name_2, name_3, … if it is taken.
+func (n names) unique(name string) string {
 	name = strings.TrimSuffix(name, "_")
-	for n, base := 2, name; taken(name); n++ {
-		name = fmt.Sprintf("%s_%d", base, n)
+	free := name
+	for n[free] > 0 {
+		n[name]++
+		free = fmt.Sprintf("%s_%d", name, n[name])
 	}
-	return name
+	n[free] = max(n[free], 1)
+	return free
 }
 
 // Predict applies the model to the rows of b, whose columns are described by

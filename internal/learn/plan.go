@@ -35,7 +35,7 @@ const (
 // choosePlan plans for n rows to fit and the given pipeline.
 func choosePlan(p *pipeline, targets []*target, n int, opt Options) Plan {
 	plan := Plan{Members: 5, Folds: 10, Rate: 2e-3, Decay: 0.02, Beta: 1, Dropout: 0.05,
-		Activation: "relu", Hidden: []int{96, 96}, Frequencies: 8, Width: 8, Sigma: 0.25}
+		Activation: "relu", Hidden: []int{96, 96}, Frequencies: 16, Width: 8, Sigma: 1}
 	switch {
 	case n > 50_000:
 		plan.Members, plan.Hidden, plan.Batch = 3, []int{192, 192}, 1024

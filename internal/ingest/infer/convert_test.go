@@ -92,7 +92,7 @@ func TestTimesAreTimes(t *testing.T) {
 			t.Fatal(err)
 		}
 		for range 2000 {
-			want := time.UnixMilli(r.Int64N(3e12)-1e12).In(time.FixedZone("", (r.IntN(24)-12)*3600))
+			want := time.UnixMilli(r.Int64N(3e12) - 1e12).In(time.FixedZone("", (r.IntN(24)-12)*3600))
 			cell := want.Format(golang)
 			parsed, err := time.Parse(golang, cell)
 			if err != nil {
@@ -174,7 +174,7 @@ func TestConvert(t *testing.T) {
 		"decimal comma": {r: Reading{Type: genesis.Float, Decimal: ",", Thousands: "."},
 			cells: []string{"1,5", "2.000,25", "1.234,00", "2.5", "1.234.567", "12"}, want: []string{"1.5", "2000.25", "1234", "! " + NotANumber, "1.234567e+06", "12"}},
 		"thousands": {r: Reading{Type: genesis.Integer, Thousands: ","}, cells: []string{"1,234", "999", "1,234,567", "12,34"}, want: []string{"1234", "999", "1234567", "! " + NotANumber}},
-		"spaces": {r: Reading{Type: genesis.Float, Thousands: " ", Decimal: ","}, cells: []string{"1 234,5", "1\u00a0234", "1\u202f234"}, want: []string{"1234.5", "1234", "1234"}},
+		"spaces":    {r: Reading{Type: genesis.Float, Thousands: " ", Decimal: ","}, cells: []string{"1 234,5", "1\u00a0234", "1\u202f234"}, want: []string{"1234.5", "1234", "1234"}},
 		"units": {r: Reading{Type: genesis.Float, CellUnits: []string{"F", "K"}}, in: format.RawColumn{Name: "temp", Unit: "degC"},
 			cells: []string{"20", "68F", "293.15 K", "12 kW"}, want: []string{"20", "20", "20", "! " + UnknownUnit}},
 		"unit of cells": {r: Reading{Type: genesis.Float, CellUnits: []string{"kW", "W"}}, cells: []string{"12 kW", "1500 W", "3"}, want: []string{"12", "1.5", "3"}},

@@ -47,7 +47,7 @@ func (g grouping) strip(b, buf []byte) ([]byte, bool) {
 			}
 			decimal, c = true, '.'
 		case sep:
-			if decimal || run == 0 || group && run != 3 || run > 3 {
+			if decimal || run == 0 || group && run != 3 || run > 3 || !group && b[i-run] == '0' {
 				return nil, false
 			}
 			group, run = true, 0

@@ -131,6 +131,26 @@ func TestTruncated(t *testing.T) {
 	}
 }
 
+// TestVector holds the example of docs/formats.md, which was computed elsewhere.
+func TestVector(t *testing.T) {
+	root := t.TempDir()
+	store := blob.Open(open(t, root))
+	b, err := store.Put(t.Context(), append(bytes.Repeat([]byte{'a'}, 1<<20), 'b'))
+	want := genesis.Blob{Size: 1<<20 + 1,
+		Digest: "sha256:371264331be3a89bb42c4fea3770469e9094f6ce8c8244b9ac2beb9ffd80e621",
+		Merkle: "sha256:9c033a30e6f60706172f7a021de9de1800ff74e1d868bb4959a2994457ad9e55"}
+	if err != nil || b != want {
+		t.Errorf("the blob is %+v, %v, want %+v", b, err, want)
+	}
+	leaves, err := os.ReadFile(filepath.Join(root, "37", b.Digest.Hex()+".tree"))
+	wantLeaves := "gentree\n\x01\x00\x00\x00\x00\x00\x10\x00\x01\x00\x10\x00\x00\x00\x00\x00"
+	if err != nil || len(leaves) != 24+2*32 || string(leaves[:24]) != wantLeaves ||
+		fmt.Sprintf("%x", leaves[24:]) != "28a56ef53d93e29c26178d1e1c0702f9c20cab31901c6826561a34e5d7dc3939"+
+			"57eb35615d47f34ec714cacdf5fd74608a5e8e102724e80b24b287c0c27b6a31" {
+		t.Errorf("the leaf hashes are %x, %v", leaves, err)
+	}
+}
+
 // killer is a driver whose process dies just before an object becomes visible.
 type killer struct {
 	*Driver

@@ -14,16 +14,22 @@ const widest = 16
 func (p *plan) decide(w *planner) error {
 	if p.form == document && p.root.objects == 1 {
 		p.inDocument(p.root)
+		if err := p.checkWidth(); err != nil {
+			return err
+		}
 		if len(p.tables) > 0 {
 			p.settle(w)
-			return p.checkWidth()
+			return nil
 		}
 		forget(p.root)
 	}
 	p.form = p.form.orRecords()
 	p.inRecord(p.root, p.newTable(p.root, p.root))
+	if err := p.checkWidth(); err != nil {
+		return err
+	}
 	p.settleLeads()
-	return p.checkWidth()
+	return nil
 }
 
 // orRecords turns a document without tables into one record.
@@ -190,6 +196,10 @@ func (p *plan) inDocument(n *node) {
 	switch {
 	case n.dictionary():
 		n.role = metadata
+	case n.frame():
+		p.series(n, n.members, nil)
+		t := n.groups[0].table
+		t.keyed, t.planned = true, int64(n.members[0].entries())
 	case n.any != nil || n.mapOfLike():
 		p.mapTable(n)
 	default:
@@ -314,6 +324,10 @@ func (p *plan) settleLeads() {
 }
 
 func (p *plan) checkWidth() error {
+	const mostTables = 1000
+	if len(p.tables) > mostTables {
+		return unsupported(fmt.Sprintf("holds more than %d tables", mostTables), "")
+	}
 	for _, t := range p.tables {
 		if err := t.checkWidth(); err != nil {
 			return err
@@ -325,13 +339,14 @@ func (p *plan) checkWidth() error {
 // preamble collects what a document says beside its tables.
 type preamble struct {
 	strings.Builder
-	cut bool
+	cut  bool
+	full bool
 }
 
 const preambleSize = 64 << 10
 
 func (b *preamble) add(n *node) {
-	if n.role == rows || n.role == series || n.role == mapping {
+	if b.full || n.role == rows || n.role == series || n.role == mapping {
 		return
 	}
 	if n.scalarCount() > 0 {
@@ -348,7 +363,7 @@ func (b *preamble) add(n *node) {
 func (b *preamble) line(n *node) {
 	line := n.name(nil) + ": " + n.value + "\n"
 	if b.Len()+len(line) > preambleSize {
-		b.cut = true
+		b.cut, b.full = true, true
 		return
 	}
 	b.cut = b.cut || n.cut

@@ -21,7 +21,9 @@
 //     "path: value" a line. Tables inside a document are arrays of objects;
 //     arrays of equal length (columns) and arrays of more than 16 values; three
 //     or more objects with mostly the same keys, or at least 256 numbers or
-//     strings, under keys that vary: a map, whose table has the column "key".
+//     strings, under keys that vary: a map, whose table has the column "key";
+//     objects of scalars with the same whole-number keys: a data frame written
+//     column by column, as pandas does.
 //   - One object without tables: one row.
 //
 // Within a row, nested objects are flattened with dotted names. An array whose

@@ -155,6 +155,10 @@ var shapes = []struct {
 		"about":{"many":{"T":{"units":"K"},"P":{"units":"Pa"}}},"short":[7,8]}`,
 		want:     "table many: T [K] | P [Pa]\n1 | 2\n3 | 4\ntable few: m\n1\n",
 		preamble: "v: 1\nabout.many.T.units: K\nabout.many.P.units: Pa\nshort: 7, 8\n"},
+	{name: "data frame by columns", in: `{"T":{"10":1.5,"11":null},"P":{"10":3,"11":4}}`,
+		want: "table : key | T | P\n10 | 1.5 | 3\n11 | ∅ | 4\n"},
+	{name: "data frame by rows", in: `{"0":{"T":1.5,"P":3},"1":{"T":2.5,"P":4},"2":{"T":3.5,"P":5}}`,
+		want: "table : key | T | P\n0 | 1.5 | 3\n1 | 2.5 | 4\n2 | 3.5 | 5\n"},
 	{name: "GeoJSON", in: `{"type":"FeatureCollection","features":[
 		{"type":"Feature","geometry":{"type":"Point","coordinates":[8.5,47.4]},"properties":{"n":"a"}},
 		{"type":"Feature","geometry":{"type":"Point","coordinates":[8.6,47.5]},"properties":{"n":"b"}}]}`,
@@ -263,6 +267,14 @@ func TestLimits(t *testing.T) {
 	if genesis.KindOf(err) != genesis.Unsupported {
 		t.Errorf("61 columns where 50 are allowed: %v", err)
 	}
+	var deep strings.Builder
+	for range 50 {
+		deep.WriteString(`{"` + strings.Repeat("k", 100) + `":`)
+	}
+	_, err = readAll(streamOf(deep.String()+"1"+strings.Repeat("}", 50), direct), format.Options{})
+	if genesis.KindOf(err) != genesis.Unsupported {
+		t.Errorf("a name of 5,050 bytes where 4,096 are allowed: %v", err)
+	}
 	long := `[{"a":"` + strings.Repeat("x", 1<<20) + `"}]`
 	_, err = readAll(streamOf(long, direct), format.Options{Limits: format.Limits{RowBytes: 1 << 19}})
 	if genesis.KindOf(err) != genesis.Invalid {
@@ -340,5 +352,31 @@ func TestBehindTheSample(t *testing.T) {
 	}
 	if want := []string{"late-structure", "ragged-columns"}; !cmp.Equal(want, got.codes) {
 		t.Errorf("findings %q, want %q", got.codes, want)
+	}
+}
+
+// TestMaps reads a map of more entries than a record is thought to have, and a
+// data frame of as many rows.
+func TestMaps(t *testing.T) {
+	var scalars, frame strings.Builder
+	for i := range 300 {
+		fmt.Fprintf(&scalars, `,"k%d":%d`, i, i)
+		fmt.Fprintf(&frame, `,"%d":%d`, i, i)
+	}
+	got, err := readAll(streamOf("{"+scalars.String()[1:]+"}", direct), format.Options{})
+	if err != nil || !cmp.Equal(got.tables[0].cols, []string{"key", "value"}) || len(got.tables[0].rows) != 300 {
+		t.Errorf("a map: %.100s, %v", got, err)
+	}
+	col := "{" + frame.String()[1:] + "}"
+	got, err = readAll(streamOf(`{"a":`+col+`,"b":`+col+`}`, direct), format.Options{})
+	if err != nil || !cmp.Equal(got.tables[0].cols, []string{"key", "a", "b"}) || len(got.tables[0].rows) != 300 {
+		t.Fatalf("a data frame: %.100s, %v", got, err)
+	}
+	if last := got.tables[0].rows[299]; !cmp.Equal(last, []string{"299", "299", "299"}) {
+		t.Errorf("last row %q", last)
+	}
+	got, err = readAll(streamOf("{"+scalars.String()[1:]+"}\n{"+scalars.String()[1:]+"}\n", direct), format.Options{})
+	if err != nil || len(got.tables[0].cols) != 300 || len(got.tables[0].rows) != 2 {
+		t.Errorf("two wide records: %.100s, %v", got, err)
 	}
 }

@@ -55,6 +55,41 @@ func (n *node) arraysLike() bool {
 	return true
 }
 
+// frame reports whether n is a data frame written column by column, as pandas
+// does: {"T": {"0": 1.5, "1": 2.5}, "P": {"0": 10, "1": 20}}.
+func (n *node) frame() bool {
+	if len(n.members) < 2 || n.any != nil || n.ordinal {
+		return false
+	}
+	for _, m := range n.members {
+		if m.objects != 1 || m.arrays+m.scalarCount() > 0 || !m.ordinal || m.keys != n.members[0].keys || !m.cells() {
+			return false
+		}
+	}
+	return true
+}
+
+// cells reports whether all members of n are scalars.
+func (n *node) cells() bool {
+	if n.any != nil {
+		return n.any.onlyScalars()
+	}
+	for _, m := range n.members {
+		if !m.onlyScalars() {
+			return false
+		}
+	}
+	return len(n.members) > 0
+}
+
+// entries returns the number of members of n, which occurs once.
+func (n *node) entries() int {
+	if n.any != nil {
+		return int(n.any.scalarCount() + n.any.objects + n.any.arrays)
+	}
+	return len(n.members)
+}
+
 // describing are the keys of a data dictionary: what is said about a variable.
 var describing = map[string]bool{
 	"description": true, "unit": true, "units": true, "name": true, "long_name": true, "standard_name": true,
@@ -104,7 +139,8 @@ func (p *plan) applyUnits() {
 }
 
 func (n *node) dictionaries(all *[]*node) {
-	if n.role == metadata && n.objects > 0 {
+	const most = 100
+	if n.role == metadata && n.objects > 0 && len(*all) < most {
 		*all = append(*all, n)
 	}
 	for _, m := range n.members {

@@ -3,6 +3,8 @@ package json
 import (
 	"fmt"
 
+	"github.com/zeebo/xxh3"
+
 	"github.com/opengenesis/genesis/internal/format"
 )
 
@@ -25,6 +27,7 @@ type plan struct {
 	preamble string
 	notes    []note
 	limits   format.Limits
+	census   census
 }
 
 const (
@@ -36,8 +39,7 @@ const (
 // planner counts the structure of a source.
 type planner struct {
 	s      *scanner
-	nodes  int
-	most   int // nodes
+	census *census
 	budget int
 	dups   int64
 }
@@ -101,10 +103,13 @@ func (p *planner) object(n *node) error {
 	n.objects++
 	n.next = 0
 	return p.s.object(func(key []byte) error {
+		if !n.many {
+			n.keys = (n.keys ^ xxh3.Hash(key)) * mixing
+		}
 		known := len(n.members)
 		m := n.member(key)
 		if len(n.members) > known {
-			if err := p.count(n); err != nil {
+			if err := p.census.admit(n, m, p.s.offset()); err != nil {
 				return err
 			}
 		} else if !n.many && n.any == nil {
@@ -116,18 +121,35 @@ func (p *planner) object(n *node) error {
 		if err := p.value(m); err != nil {
 			return err
 		}
-		if !n.many && n.any == nil && len(n.members) == uniformAt && n.uniform() {
+		if !n.many && n.any == nil && len(n.members) == uniformAt && n.uniform() && !n.frame() {
 			n.asMap()
 		}
 		return nil
 	})
 }
 
-// count accounts for a new member of n.
-func (p *planner) count(n *node) error {
-	if p.nodes++; p.nodes > p.most || len(n.members) > p.most {
-		return unsupported(fmt.Sprintf("byte %d: more than %d different keys", p.s.offset(), p.most),
-			"raise the limit of columns")
+// census bounds the structure of a source: what stands at how many places, and
+// how long their names are.
+type census struct {
+	nodes, most int
+	bytes       int
+}
+
+const (
+	longestName = 4 << 10  // of a place, with its path
+	nameBytes   = 64 << 20 // of all places
+)
+
+// admit accounts for m, a new member of n, which was found at an offset.
+func (c *census) admit(n, m *node, offset int64) error {
+	m.length = n.length + len(m.key) + 1
+	c.nodes++
+	c.bytes += m.length
+	if c.nodes > c.most || len(n.members) > c.most {
+		return unsupported(fmt.Sprintf("byte %d: more than %d different keys", offset, c.most), "raise the limit of columns")
+	}
+	if m.length > longestName || c.bytes > nameBytes {
+		return unsupported(fmt.Sprintf("byte %d: keys of more than %d bytes, or %d MiB in all", offset, longestName, nameBytes>>20), "")
 	}
 	return nil
 }
@@ -135,7 +157,8 @@ func (p *planner) count(n *node) error {
 // makePlan reads as much of the source as deciding its tables needs.
 func makePlan(s *scanner, lim format.Limits, lined bool) (*plan, error) {
 	p := &plan{limits: lim}
-	w := &planner{s: s, most: 4 * lim.Columns, budget: valuesBudget}
+	p.census.most = 4 * lim.Columns
+	w := &planner{s: s, census: &p.census, budget: valuesBudget}
 	var err error
 	switch c := s.peek(); {
 	case lined:
@@ -169,9 +192,7 @@ func (p *planner) lines(root *node) error {
 		one.over(line, 0)
 		q := *p
 		q.s = &one
-		err = q.value(root)
-		p.nodes = q.nodes
-		if err != nil {
+		if err := q.value(root); err != nil {
 			return err
 		}
 	}

@@ -11,12 +11,14 @@ import (
 type node struct {
 	key    string
 	parent *node
+	length int  // of the path
 	many   bool // stands inside an array, so that it may occur often
 
 	members []*node
 	byKey   map[string]int // indexes of members, when they are many
 	next    int            // where the following key is looked for first
 	ordinal bool           // all keys are whole numbers
+	keys    uint64         // hash of the keys in order, where n occurs once
 	any     *node          // of an object read as a map: its members taken together
 	elem    *node          // of an array: its elements taken together
 
@@ -57,13 +59,18 @@ const (
 const valueCut = 1 << 10
 
 func newNode(key string, parent *node, many bool) *node {
-	return &node{key: key, parent: parent, many: many, col: -1, shortest: -1}
+	n := &node{key: key, parent: parent, many: many, col: -1, shortest: -1}
+	if parent != nil {
+		n.length = parent.length
+	}
+	return n
 }
 
 // member returns the node of a key, making it if it is new. Records mostly
 // have the same keys in the same order, which costs one comparison.
 func (n *node) member(key []byte) *node {
 	if n.any != nil {
+		n.ordinal = n.ordinal && digits(key) == len(key)
 		return n.any
 	}
 	if i := n.next; i < len(n.members) && n.members[i].key == string(key) {
@@ -160,11 +167,14 @@ func (n *node) numbers() bool {
 	return n.onlyScalars() && n.scalars[text]+n.scalars[boolean] == 0 && n.scalars[number]+n.scalars[special] > 0
 }
 
+// mixing is an odd constant that spreads hashes (the golden ratio).
+const mixing = 0x9E3779B97F4A7C15
+
 // sawArray counts an array of the given length.
 func (n *node) sawArray(length int) {
 	n.arrays++
 	n.rows += int64(length)
-	n.lengths = (n.lengths ^ uint64(length)) * 0x9E3779B97F4A7C15
+	n.lengths = (n.lengths ^ uint64(length)) * mixing
 	n.longest = max(n.longest, length)
 	if n.shortest < 0 || length < n.shortest {
 		n.shortest = length

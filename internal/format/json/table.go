@@ -115,7 +115,7 @@ func (t *table) begin(parent int64, index int, key []byte) error {
 	if t.hasChildren && err == nil {
 		err = put(strconv.AppendInt(digits[:0], t.number(), 10))
 	}
-	if t.keyed && err == nil {
+	if t.keyed && key != nil && err == nil {
 		err = put(key)
 	}
 	return err

@@ -218,6 +218,8 @@ func (w *writer) memberOfDocument(m *node) error {
 		})
 	case m.role == series && is == '[':
 		return w.series(m)
+	case m.role == series && is == '{':
+		return w.seriesOfMembers(m)
 	case m.role != metadata && is == '{':
 		return w.document(m)
 	}

@@ -67,7 +67,13 @@ func (w *writer) object(n *node, t *table) error {
 	n.next = 0
 	w.open(n)
 	err := w.s.object(func(key []byte) error {
+		known := len(n.members)
 		m := n.member(key)
+		if len(n.members) > known {
+			if err := w.plan.census.admit(n, m, w.s.offset()); err != nil {
+				return err
+			}
+		}
 		if err := w.s.colon(); err != nil {
 			return err
 		}
@@ -145,26 +151,49 @@ func (w *writer) open(n *node) {
 
 // series appends one of the parallel arrays as a column.
 func (w *writer) series(m *node) error {
-	g, t := m.group, m.group.table
 	length := 0
 	err := w.s.array(func(i int) error {
 		length = i + 1
-		row := g.base + i
-		if t.rowStart = len(t.buf); row == len(t.cols[m.col+t.leads].spans) && len(t.buf)+8*t.cells > seriesBytes {
-			return unsupported(fmt.Sprintf("table %q: arrays side by side with more than %d MiB in all", t.name, seriesBytes>>20),
-				"write it as one object a line (JSON Lines)")
-		}
-		return w.seriesCell(m, t, row)
+		return w.seriesCell(m, i)
 	})
-	if g.length > 0 && length != g.length {
-		g.ragged = true
-	}
-	g.length = max(g.length, length)
+	m.group.ended(length)
 	return err
 }
 
-func (w *writer) seriesCell(m *node, t *table, row int) error {
-	i := m.col + t.leads
+// seriesOfMembers appends the members of an object as a column; their keys are
+// the same in all columns of the table.
+func (w *writer) seriesOfMembers(m *node) error {
+	t, length := m.group.table, 0
+	err := w.s.object(func(key []byte) error {
+		if row := m.group.base + length; len(t.cols[0].spans) <= row {
+			if err := t.set(0, row, key); err != nil {
+				return err
+			}
+		}
+		if err := w.s.colon(); err != nil {
+			return err
+		}
+		length++
+		return w.seriesCell(m, length-1)
+	})
+	m.group.ended(length)
+	return err
+}
+
+func (g *group) ended(length int) {
+	g.ragged = g.ragged || g.length > 0 && length != g.length
+	g.length = max(g.length, length)
+}
+
+// seriesCell puts the value that follows into cell number at of a column.
+func (w *writer) seriesCell(m *node, at int) error {
+	t := m.group.table
+	i, row := m.col+t.leads, m.group.base+at
+	t.rowStart = len(t.buf) // the limit of a row does not bind a column
+	if len(t.buf)+8*t.cells > seriesBytes {
+		return unsupported(fmt.Sprintf("table %q: arrays side by side with more than %d MiB in all", t.name, seriesBytes>>20),
+			"write it as one object a line (JSON Lines)")
+	}
 	if c := w.s.peek(); c == '{' || c == '[' {
 		b, err := w.s.raw()
 		if err != nil {

@@ -28,11 +28,12 @@ func (n *block) decide(merges []area, option headerOption) {
 		n.skipTitles(option)
 		return
 	}
-	first, last := n.levels(at, merges)
+	merged := n.spread(merges)
+	first, last := n.levels(at, merged)
 	n.head.preamble = n.sample[:first]
 	n.head.from = n.sample[last].number + 1
 	rows := n.sample[first : last+1]
-	if u := last + 1; n.unitsAt(u, merges) {
+	if u := last + 1; n.unitsAt(u, merged) {
 		n.head.units = make([]string, width)
 		for _, c := range n.sample[u].cells {
 			n.head.units[c.col-n.col0] = unitText(c.text)
@@ -40,7 +41,7 @@ func (n *block) decide(merges []area, option headerOption) {
 		n.head.from = n.sample[u].number + 1
 	}
 	for c := range width {
-		n.head.names[c] = joined(rows, n.col0+c, merges)
+		n.head.names[c] = joined(rows, n.col0+c, merged)
 	}
 }
 
@@ -130,13 +131,13 @@ func (n *block) skipTitles(option headerOption) {
 
 // levels returns the first and last row of a header of several levels around
 // row at.
-func (n *block) levels(at int, merges []area) (first, last int) {
+func (n *block) levels(at int, merged merging) (first, last int) {
 	const most = 6
 	first, last = at, at
-	for first > 0 && at-first < most && n.groups(first-1, merges) {
+	for first > 0 && at-first < most && n.groups(first-1, merged) {
 		first--
 	}
-	for last+2 < len(n.sample) && last-at < most && !n.unitsAt(last+1, merges) && n.aboveNumbers(last+1, 2) {
+	for last+2 < len(n.sample) && last-at < most && !n.unitsAt(last+1, merged) && n.aboveNumbers(last+1, 2) {
 		last++
 	}
 	return first, last
@@ -145,12 +146,13 @@ func (n *block) levels(at int, merges []area) (first, last int) {
 // groups reports whether a row above the header groups its columns: it has
 // cells merged over several columns, though not a title over all of them, or
 // several texts.
-func (n *block) groups(i int, merges []area) bool {
+func (n *block) groups(i int, merged merging) bool {
 	r := n.sample[i]
-	for _, m := range merges {
+	for c := n.col0; c <= n.col1; c++ {
+		m, ok := merged[place{r.number, c}]
 		wide := m.col1 > m.col0 && (len(r.cells) > 1 || 10*(m.col1-m.col0+1) < 9*n.width())
 		tall := m.row1 > m.row0 && len(r.cells) > 1
-		if m.row0 <= r.number && r.number <= m.row1 && m.col0 >= n.col0 && m.col0 <= n.col1 && (wide || tall) {
+		if ok && (wide || tall) {
 			return true
 		}
 	}
@@ -178,12 +180,10 @@ func (n *block) aboveNumbers(i, fewest int) bool {
 func (n *block) numbersBelow(i, col int) bool {
 	numbers, texts := 0, 0
 	for _, r := range n.sample[i+1:] {
-		for _, c := range r.cells {
-			if c.col == col && c.numeric {
-				numbers++
-			} else if c.col == col {
-				texts++
-			}
+		if c, ok := r.at(col); ok && c.numeric {
+			numbers++
+		} else if ok {
+			texts++
 		}
 	}
 	return numbers > texts
@@ -191,13 +191,13 @@ func (n *block) numbersBelow(i, col int) bool {
 
 // unitsAt reports whether row i of the sample gives the units of the columns.
 // It does not where it tells columns apart that share a merged header.
-func (n *block) unitsAt(i int, merges []area) bool {
+func (n *block) unitsAt(i int, merged merging) bool {
 	if !n.aboveNumbers(i, 1) {
 		return false
 	}
 	units := 0
 	for _, c := range n.sample[i].cells {
-		if statistics[strings.ToLower(c.text)] || shared(merges, n.sample[i-1].number, c.col) {
+		if statistics[strings.ToLower(c.text)] || merged.wide(n.sample[i-1].number, c.col) {
 			return false
 		}
 		if looksLikeUnit(c.text) {
@@ -211,16 +211,6 @@ func (n *block) unitsAt(i int, merges []area) bool {
 var statistics = map[string]bool{"mean": true, "median": true, "avg": true, "average": true, "sd": true, "std": true,
 	"se": true, "sem": true, "min": true, "max": true, "n": true, "count": true, "value": true, "error": true, "low": true,
 	"high": true, "start": true, "end": true, "x": true, "y": true, "z": true}
-
-// shared reports whether a cell is merged over several columns.
-func shared(merges []area, row, col int) bool {
-	for _, m := range merges {
-		if m.row0 <= row && row <= m.row1 && m.col0 <= col && col <= m.col1 && m.col1 > m.col0 {
-			return true
-		}
-	}
-	return false
-}
 
 // looksLikeUnit reports whether a text over numbers reads as a unit: brackets
 // around it, or short and without a space between words.
@@ -244,19 +234,49 @@ func unitText(s string) string {
 	return s
 }
 
-// joined returns the name of a column: the texts of its header rows, those of
-// merged cells spread over their columns, each once.
-func joined(rows []sampleRow, col int, merges []area) string {
-	var parts []string
-	for _, r := range rows {
-		at, number := col, r.number
-		for _, m := range merges {
-			if m.row0 <= number && number <= m.row1 && m.col0 <= col && col <= m.col1 {
-				at, number = m.col0, m.row0
-				break
+// place is a cell of a sheet; merging says which merged area places lie in.
+type (
+	place   struct{ row, col int }
+	merging map[place]area
+)
+
+// wide reports whether a cell is merged over several columns.
+func (m merging) wide(row, col int) bool {
+	a, ok := m[place{row, col}]
+	return ok && a.col1 > a.col0
+}
+
+// spread returns the merged cells among the first rows of the block. An area
+// that overlaps another, which no program makes, is left where they meet, so
+// that the work is bounded by the cells.
+func (n *block) spread(merges []area) merging {
+	out := make(merging)
+	for _, m := range merges {
+		for _, r := range n.sample {
+			if m.row0 > r.number || r.number > m.row1 {
+				continue
+			}
+			for c := max(m.col0, n.col0); c <= min(m.col1, n.col1); c++ {
+				if _, taken := out[place{r.number, c}]; taken {
+					break
+				}
+				out[place{r.number, c}] = m
 			}
 		}
-		part := strings.Join(strings.Fields(textAt(rows, number, at)), " ")
+	}
+	return out
+}
+
+// joined returns the name of a column: the texts of its header rows, those of
+// merged cells spread over their columns, each once.
+func joined(rows []sampleRow, col int, merged merging) string {
+	var parts []string
+	for _, r := range rows {
+		at := place{r.number, col}
+		if m, ok := merged[at]; ok {
+			at = place{m.row0, m.col0}
+		}
+		part := strings.Join(strings.Fields(textAt(rows, at)), " ")
 		if part != "" && (len(parts) == 0 || parts[len(parts)-1] != part) {
 			parts = append(parts, part)
 		}
@@ -264,15 +284,11 @@ func joined(rows []sampleRow, col int, merges []area) string {
 	return strings.Join(parts, " ")
 }
 
-func textAt(rows []sampleRow, number, col int) string {
+func textAt(rows []sampleRow, at place) string {
 	for _, r := range rows {
-		if r.number != number {
-			continue
-		}
-		for _, c := range r.cells {
-			if c.col == col {
-				return c.text
-			}
+		if r.number == at.row {
+			c, _ := r.at(at.col)
+			return c.text
 		}
 	}
 	return ""

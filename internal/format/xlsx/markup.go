@@ -200,10 +200,7 @@ func (x *markup) cut() error {
 }
 
 func (x *markup) element() (tokenKind, error) {
-	to := x.until(">", 1)
-	for to >= 0 && !quotesClosed(x.buf[x.pos:to]) {
-		to = x.until(">", to-x.pos)
-	}
+	to := x.tagEnd()
 	if to < 0 {
 		return eof, x.cut()
 	}
@@ -231,22 +228,27 @@ func (x *markup) element() (tokenKind, error) {
 	return start, nil
 }
 
-// quotesClosed reports whether a tag that ends here does not end inside an
-// attribute's value.
-func quotesClosed(tag []byte) bool {
-	if bytes.Count(tag, []byte{'"'})%2 == 0 && bytes.IndexByte(tag, '\'') < 0 {
-		return true
-	}
+// tagEnd returns the position behind the tag at pos, −1 if it has no end. A '>'
+// inside an attribute's value does not end it.
+func (x *markup) tagEnd() int {
 	var quote byte
-	for _, c := range tag {
-		switch {
-		case quote == 0 && (c == '"' || c == '\''):
-			quote = c
-		case c == quote:
-			quote = 0
+	for i := 1; ; {
+		for ; x.pos+i < x.end; i++ {
+			switch c := x.buf[x.pos+i]; {
+			case quote != 0:
+				if c == quote {
+					quote = 0
+				}
+			case c == '>':
+				return x.pos + i + 1
+			case c == '"' || c == '\'':
+				quote = c
+			}
+		}
+		if !x.fill() {
+			return -1
 		}
 	}
-	return quote == 0
 }
 
 // local cuts the namespace prefix off a name.

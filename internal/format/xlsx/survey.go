@@ -2,7 +2,9 @@ package xlsx
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
+	"slices"
 
 	"github.com/opengenesis/genesis/internal/format"
 )
@@ -52,6 +54,7 @@ type survey struct {
 type band struct {
 	first, last int
 	used        format.Bitmap // columns
+	low, high   int           // first and last used one
 	count       int
 	numbers     map[int]int
 	texts       map[int]int
@@ -59,7 +62,7 @@ type band struct {
 }
 
 func newBand(first int) *band {
-	return &band{first: first, used: format.NewBitmap(mostColumns), numbers: make(map[int]int), texts: make(map[int]int)}
+	return &band{first: first, low: mostColumns, high: -1, used: format.NewBitmap(mostColumns), numbers: make(map[int]int), texts: make(map[int]int)}
 }
 
 // add takes the next row of the sheet.
@@ -81,6 +84,7 @@ func (b *band) add(r *row, budget *int) {
 	b.count++
 	for _, c := range r.cells {
 		b.used.Set(c.col)
+		b.low, b.high = min(b.low, c.col), max(b.high, c.col)
 		if c.numeric() {
 			b.numbers[c.col]++
 		} else {
@@ -104,6 +108,15 @@ func sampleOf(r *row, budget *int) sampleRow {
 		s.cells[i] = sampleCell{c.col, c.numeric(), string(b)}
 	}
 	return s
+}
+
+// at returns the cell in a column; cells are in the order of columns.
+func (r sampleRow) at(col int) (sampleCell, bool) {
+	i, ok := slices.BinarySearchFunc(r.cells, col, func(c sampleCell, col int) int { return cmp.Compare(c.col, col) })
+	if !ok {
+		return sampleCell{}, false
+	}
+	return r.cells[i], true
 }
 
 // within returns the part of the sample in columns col0 … col1.
@@ -158,7 +171,7 @@ func (s *survey) closeBand() error {
 // runs returns the ranges of neighbouring used columns.
 func (b *band) runs() [][2]int {
 	var out [][2]int
-	for c := 0; c < mostColumns; c++ {
+	for c := b.low; c <= b.high; c++ {
 		if !b.used.Get(c) {
 			continue
 		}

@@ -19,11 +19,26 @@ func bytesText(n int64) string { return humanize.IBytes(uint64(max(n, 0))) }
 
 // number writes a value with at most five significant digits.
 func number(v float64) string {
-	switch {
-	case v == math.Trunc(v) && math.Abs(v) < 1e7:
+	if v == math.Trunc(v) && math.Abs(v) < 1e7 {
 		return strconv.FormatFloat(v, 'f', 0, 64)
 	}
 	return strconv.FormatFloat(v, 'g', 5, 64)
+}
+
+// score writes a metric with four significant digits.
+func score(v float64) string {
+	if math.Abs(v) < 5e-4 {
+		v = 0 // also −0: the trivial predictor's r2
+	}
+	return strconv.FormatFloat(v, 'g', 4, 64)
+}
+
+// seconds writes how long something took: 12.5 s, 3m20s.
+func seconds(s float64) string {
+	if s < 60 {
+		return strconv.FormatFloat(s, 'f', 1, 64) + " s"
+	}
+	return (time.Duration(s) * time.Second).String()
 }
 
 // percent writes a share: 12.5 %.

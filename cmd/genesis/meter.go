@@ -23,6 +23,7 @@ type meter struct {
 
 	mu    sync.Mutex
 	stage string
+	text  string // what the bar says now
 	bar   *progressbar.ProgressBar
 }
 
@@ -44,10 +45,13 @@ func (m *meter) event(e genesis.Event) {
 	}
 	if m.bar == nil || m.stage != e.Stage {
 		m.clear()
-		m.stage, m.bar = e.Stage, m.newBar(e)
+		m.stage, m.text, m.bar = e.Stage, describe(e), m.newBar(e)
 	}
-	m.bar.Describe(describe(e))
-	if e.Total > 0 {
+	if text := describe(e); text != m.text {
+		m.text = text
+		m.bar.Describe(text)
+	}
+	if e.Total > 0 && e.Total != m.bar.GetMax64() {
 		m.bar.ChangeMax64(e.Total)
 	}
 	_ = m.bar.Set64(e.Done) // a bar beyond its end is no reason to stop

@@ -117,8 +117,8 @@ func printPrepared(p *printer, made *genesis.Prepared) {
 		printColumns(p, t.Schema(), nil)
 	}
 	printRejects(p, made.Manifest.Rejects)
-	printSplits(p, made.Splits)
+	printSplits(p, made.Splits, false)
 	printFindings(p, made.Findings)
-	printReadiness(p, &made.Readiness)
+	printVerdicts(p, &made.Readiness)
 	p.line("\nNext: genesis show %s", made.Version.Name)
 }

@@ -15,13 +15,36 @@ var groups = []string{"discoverable", "accessible", "interoperable", "reusable",
 // printReadiness prints a line per group and, for each check that failed, why
 // and the command that mends it.
 func printReadiness(p *printer, r *genesis.Readiness) {
-	if r == nil || len(r.Checks) == 0 {
+	if !printPassed(p, r) {
 		return
 	}
-	p.heading(fmt.Sprintf("Readiness: %d of %d checks pass", r.Passed, r.Passed+r.Failed))
 	for _, group := range groupsOf(r) {
-		printGroup(p, r, group)
+		p.line("  %s %s", pad(clean(group), 14), verdicts(p, r, group))
+		for _, c := range r.Checks {
+			if c.Group == group && c.Verdict == genesis.Fail {
+				printFailure(p, c)
+			}
+		}
 	}
+}
+
+// printVerdicts prints a line per group and no more.
+func printVerdicts(p *printer, r *genesis.Readiness) {
+	if !printPassed(p, r) {
+		return
+	}
+	for _, group := range groupsOf(r) {
+		p.line("  %s %s", pad(clean(group), 14), verdicts(p, r, group))
+	}
+}
+
+// printPassed prints how many checks pass, if there are any.
+func printPassed(p *printer, r *genesis.Readiness) bool {
+	if r == nil || len(r.Checks) == 0 {
+		return false
+	}
+	p.heading(fmt.Sprintf("Readiness: %d of %d checks pass", r.Passed, r.Passed+r.Failed))
+	return true
 }
 
 // groupsOf returns the groups of a report: the known ones first.
@@ -45,40 +68,36 @@ func groupsOf(r *genesis.Readiness) []string {
 	return append(names, others...)
 }
 
-func printGroup(p *printer, r *genesis.Readiness, group string) {
+// verdicts counts the verdicts of a group: 3 pass, 1 fail.
+func verdicts(p *printer, r *genesis.Readiness, group string) string {
 	counts := map[genesis.Verdict]int{}
-	var failed []genesis.Check
 	for _, c := range r.Checks {
-		if c.Group != group {
-			continue
-		}
-		counts[c.Verdict]++
-		if c.Verdict == genesis.Fail {
-			failed = append(failed, c)
+		if c.Group == group {
+			counts[c.Verdict]++
 		}
 	}
-	summary := strconv.Itoa(counts[genesis.Pass]) + " pass"
+	text := strconv.Itoa(counts[genesis.Pass]) + " pass"
 	if n := counts[genesis.Fail]; n > 0 {
-		summary += ", " + p.style.paint(codeRed, strconv.Itoa(n)+" fail")
+		text += ", " + p.style.paint(codeRed, strconv.Itoa(n)+" fail")
 	}
 	if n := counts[genesis.Unknown]; n > 0 {
-		summary += ", " + strconv.Itoa(n) + " unknown"
+		text += ", " + strconv.Itoa(n) + " unknown"
 	}
-	p.line("  %s %s", pad(clean(group), 14), summary)
-	for _, c := range failed {
-		p.line("    %s %s: %s", p.style.paint(codeRed, "✗"), p.style.bold(clean(c.ID)), clean(c.Evidence))
-		if c.Fix != "" {
-			p.line("      %s", p.style.dim(clean(c.Fix)))
-		}
+	return text
+}
+
+func printFailure(p *printer, c genesis.Check) {
+	p.line("    %s %s: %s", p.style.paint(codeRed, "✗"), p.style.bold(clean(c.ID)), clean(c.Evidence))
+	if c.Fix != "" {
+		p.line("      %s", p.style.dim(clean(c.Fix)))
 	}
 }
 
 // printChecks prints every check.
 func printChecks(p *printer, r *genesis.Readiness) {
-	if r == nil || len(r.Checks) == 0 {
+	if !printPassed(p, r) {
 		return
 	}
-	p.heading(fmt.Sprintf("Readiness: %d of %d checks pass", r.Passed, r.Passed+r.Failed))
 	codes := map[genesis.Verdict]string{genesis.Pass: codeGreen, genesis.Fail: codeRed, genesis.Unknown: codeYellow, genesis.NotApplicable: codeDim}
 	t := newTable("group", "check", "verdict", "evidence")
 	for _, group := range groupsOf(r) {

@@ -14,7 +14,7 @@ func printReport(p *printer, r *genesis.ModelReport) {
 	p.field("split", r.Split)
 	p.field("network", r.Network)
 	p.field("parameters", count(r.Parameters))
-	p.field("training", plural(int64(r.Epochs), "epoch")+", "+number(r.Seconds)+" s")
+	p.field("training", plural(int64(r.Epochs), "epoch")+", "+seconds(r.Seconds))
 	for _, t := range r.Targets {
 		printTarget(p, t)
 	}
@@ -52,7 +52,7 @@ func printTarget(p *printer, t genesis.TargetReport) {
 			for _, m := range metrics {
 				text := ""
 				if v, ok := t.Scores[part][who][m]; ok {
-					text = number(v)
+					text = score(v)
 				}
 				cells = append(cells, cell{text, ""})
 			}
@@ -62,7 +62,7 @@ func printTarget(p *printer, t genesis.TargetReport) {
 	}
 	if c := t.Coverage; c != nil {
 		p.line("  %s intervals hold %s of %s held-out values, %s wide on average",
-			strconv.FormatFloat(100*c.Nominal, 'f', 0, 64)+" %", percent(c.Actual), count(c.Rows), number(c.Width))
+			strconv.FormatFloat(100*c.Nominal, 'f', 0, 64)+" %", percent(c.Actual), count(c.Rows), score(c.Width))
 	}
 }
 

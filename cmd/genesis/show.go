@@ -55,7 +55,7 @@ func printDescription(p *printer, d *genesis.Description, all bool) {
 	if d.Report != nil {
 		printReport(p, d.Report)
 	}
-	printSplits(p, d.Splits)
+	printSplits(p, d.Splits, all)
 	if all {
 		printChecks(p, d.Readiness)
 		printFindings(p, d.Findings)
@@ -139,13 +139,21 @@ func printRejects(p *printer, rejects []genesis.ManifestTable) {
 	}
 }
 
-func printSplits(p *printer, splits []genesis.Split) {
+// fewSplits is how many splits are shown unless all are asked for: published
+// ones come by the dozen.
+const fewSplits = 6
+
+func printSplits(p *printer, splits []genesis.Split, all bool) {
 	if len(splits) == 0 {
 		return
 	}
 	p.heading("Splits")
+	shown := splits
+	if !all && len(splits) > fewSplits {
+		shown = splits[:fewSplits]
+	}
 	t := newTable("name", "table", "kind", "column", "rows", "leaks")
-	for _, s := range splits {
+	for _, s := range shown {
 		leaks := cell{"none found", codeGreen}
 		if names := leaking(s); names != "" {
 			leaks = cell{names, codeRed}
@@ -153,6 +161,9 @@ func printSplits(p *printer, splits []genesis.Split) {
 		t.add(cell{s.Name, codeBold}, cell{s.Table, ""}, cell{s.Kind, ""}, cell{s.Column, ""}, cell{countsText(s), ""}, leaks)
 	}
 	t.print(p)
+	if more := len(splits) - len(shown); more > 0 {
+		p.line("  %s", p.style.dim("and "+plural(int64(more), "split")+" more, to "+clean(splits[len(splits)-1].Name)))
+	}
 }
 
 // leaking names the leak checks a split did not pass.

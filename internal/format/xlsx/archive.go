@@ -19,6 +19,7 @@ import (
 type archive struct {
 	ctx    context.Context
 	files  map[string]*zip.File
+	size   int64 // of the whole archive
 	limits format.Limits
 }
 
@@ -31,7 +32,7 @@ func openArchive(ctx context.Context, at io.ReaderAt, size int64, limits format.
 	if len(z.File) > limits.Members {
 		return nil, invalid(fmt.Sprintf("has more than %d members", limits.Members), "")
 	}
-	a := &archive{ctx: ctx, files: make(map[string]*zip.File), limits: limits}
+	a := &archive{ctx: ctx, files: make(map[string]*zip.File), size: size, limits: limits}
 	for _, f := range z.File {
 		if _, twice := a.files[f.Name]; !twice {
 			a.files[f.Name] = f
@@ -49,7 +50,7 @@ func (a *archive) open(name string) (*markup, io.Closer, error) {
 	if !ok {
 		return nil, nil, invalid(fmt.Sprintf("has no part %q", name), "")
 	}
-	most := max(slack, min(int64(f.CompressedSize64), 1<<40)*a.limits.Expansion)
+	most := max(slack, a.packed(f)*a.limits.Expansion)
 	if f.UncompressedSize64 > uint64(most) {
 		return nil, nil, tooLarge(name, a.limits.Expansion)
 	}
@@ -63,6 +64,11 @@ func (a *archive) open(name string) (*markup, io.Closer, error) {
 		return nil, nil, err
 	}
 	return newMarkup(name, r, a.limits.RowBytes), content, nil
+}
+
+// packed returns how many bytes a member has in the archive, whatever it claims.
+func (a *archive) packed(f *zip.File) int64 {
+	return int64(min(f.CompressedSize64, uint64(a.size)))
 }
 
 func tooLarge(name string, expansion int64) error {

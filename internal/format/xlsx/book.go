@@ -135,6 +135,7 @@ func (b *book) each(part string, do func(*markup) error) error {
 }
 
 func (b *book) readWorkbook(part string, relations map[string]relation) error {
+	seen := make(map[string]bool)
 	err := b.each(part, func(x *markup) error {
 		switch {
 		case x.is("workbookPr"):
@@ -144,6 +145,10 @@ func (b *book) readWorkbook(part string, relations map[string]relation) error {
 			if !strings.HasSuffix(r.kind, "/worksheet") {
 				return nil // a chart or a macro sheet has no cells
 			}
+			if seen[r.target] {
+				return x.damaged("two sheets with one content")
+			}
+			seen[r.target] = true
 			state := x.attrText("state")
 			b.sheets = append(b.sheets, sheet{x.attrText("name"), r.target, state != "" && state != "visible"})
 		}

@@ -342,6 +342,8 @@ func TestRefused(t *testing.T) {
 		{"no such text", bad(`<worksheet><sheetData><row><c t="s"><v>9</v></c></row></sheetData></worksheet>`), genesis.Invalid, "shared text"},
 		{"bomb", bad(bomb), genesis.Invalid, "expands more than"},
 		{"binary", workbook(t, one, map[string]string{"xl/workbook.bin": ""}), genesis.Unsupported, ".xlsb"},
+		{"one part twice", workbook(t, one, map[string]string{"xl/workbook.xml": `<workbook><sheets><sheet name="A" r:id="rId1"/>` +
+			`<sheet name="B" r:id="rId1"/></sheets></workbook>`}), genesis.Invalid, "two sheets with one content"},
 		{"no sheets", workbook(t, nil, nil), genesis.Invalid, "without worksheets"},
 	}
 	for _, c := range cases {

@@ -103,6 +103,16 @@ func classOf(k format.Kind) byte {
 // are written with twelve significant digits, so that files which were rounded
 // or rewritten on the way still match.
 func HashRows(dst []Identity, b *format.Batch, columns []int) []Identity {
+	return hashRows(dst, b, columns, appendValue)
+}
+
+// HashValues is HashRows for rows of one table, whose numbers are equal or
+// not: the same bits, the same identity. It is several times as fast.
+func HashValues(dst []Identity, b *format.Batch, columns []int) []Identity {
+	return hashRows(dst, b, columns, appendExact)
+}
+
+func hashRows(dst []Identity, b *format.Batch, columns []int, write func([]byte, *format.Vector, int) []byte) []Identity {
 	var h hasher
 	var cell []byte
 	for i := range b.Rows {
@@ -111,12 +121,22 @@ func HashRows(dst []Identity, b *format.Batch, columns []int) []Identity {
 				h.missing()
 				continue
 			}
-			cell = appendValue(cell[:0], &b.Cols[j], i)
+			cell = write(cell[:0], &b.Cols[j], i)
 			h.cell(cell)
 		}
 		dst = append(dst, h.sum())
 	}
 	return dst
+}
+
+func appendExact(b []byte, v *format.Vector, i int) []byte {
+	switch v.Kind {
+	case format.Text:
+		return append(b, v.Bytes(i)...)
+	case format.Float:
+		return binary.LittleEndian.AppendUint64(b, math.Float64bits(v.Floats[i]+0)) // −0 is 0
+	}
+	return binary.LittleEndian.AppendUint64(b, uint64(v.Ints[i]))
 }
 
 func appendValue(b []byte, v *format.Vector, i int) []byte {

@@ -446,11 +446,12 @@ func TestAssignmentOfKnownRows(t *testing.T) {
 }
 
 func TestTwinsAreSampledTogether(t *testing.T) {
-	var tw twins
-	for i := range int64(2 * watched) {
+	const limit = 1 << 12
+	tw := twins{limit: limit}
+	for i := range int64(4 * limit) {
 		tw.add(scatter(uint64(i/2)), i)
 	}
-	if tw.hashes == 0 || tw.rows != 0 || len(tw.kept) > watched || tw.sampled() == "" {
+	if tw.hashes == 0 || tw.rows != 0 || len(tw.kept) > limit || tw.sampled() == "" {
 		t.Fatalf("halved %d and %d times, kept %d", tw.hashes, tw.rows, len(tw.kept))
 	}
 	tw.runs(func(run []twin) {
@@ -458,12 +459,38 @@ func TestTwinsAreSampledTogether(t *testing.T) {
 			t.Fatalf("a run of %d, want both twins", len(run))
 		}
 	})
-	var one twins
-	for i := range int64(2 * watched) {
+	one := twins{limit: limit}
+	for i := range int64(4 * limit) {
 		one.add(12, i)
 	}
-	if len(one.kept) == 0 || len(one.kept) > watched {
+	if len(one.kept) == 0 || len(one.kept) > limit {
 		t.Errorf("%d rows of one hash are kept", len(one.kept))
+	}
+}
+
+func TestHashValues(t *testing.T) {
+	zero := math.Copysign(0, -1)
+	b := &format.Batch{Rows: 4, Cols: []format.Vector{
+		{Kind: format.Float, Floats: []float64{0, zero, .92, .9199999999999999}},
+		{Kind: format.Text},
+		{Kind: format.Int, Ints: []int64{1, 1, 1 << 60, 1<<60 + 1}},
+	}}
+	for _, s := range []string{"a", "a", "b", "b"} {
+		appendText(&b.Cols[1], s)
+	}
+	exact := HashValues(nil, b, []int{0, 1})
+	if exact[0] != exact[1] || exact[2] == exact[3] || exact[0] == exact[2] {
+		t.Error("exact: −0 is not 0, or two numbers are one")
+	}
+	rounded := HashRows(nil, b, []int{0, 1})
+	if rounded[0] != rounded[1] || rounded[2] != rounded[3] {
+		t.Error("rounded: numbers equal to twelve digits differ")
+	}
+	if ids := HashRows(nil, b, []int{2}); ids[2] == ids[3] {
+		t.Error("large integers are rounded")
+	}
+	if a, b := HashValues(nil, b, []int{0, 9}), HashValues(nil, b, []int{9, 0}); a[0] == b[0] {
+		t.Error("the place of a missing cell does not matter")
 	}
 }
 

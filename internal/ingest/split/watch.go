@@ -240,6 +240,7 @@ type twins struct {
 	rows   uint // rows were
 	byRow  bool // thin out rows only: the hash is a value whose order matters
 	sorted bool
+	limit  int // how many are kept; 0: watched
 }
 
 func (t *twins) keeps(x twin) bool {
@@ -276,7 +277,7 @@ func (t *twins) add(hash uint64, row int64) {
 		return
 	}
 	t.kept = append(t.kept, x)
-	for len(t.kept) > watched {
+	for len(t.kept) > cmp.Or(t.limit, watched) {
 		t.thin()
 	}
 }

@@ -10,10 +10,10 @@ import (
 	"github.com/opengenesis/genesis"
 )
 
-// BenchmarkSearch searches among 20,000 assets of ten columns each.
+// BenchmarkSearch searches among 5,000 assets of ten columns each.
 func BenchmarkSearch(b *testing.B) {
 	h := open(b)
-	const assets = 20_000
+	const assets = 5_000
 	random := rand.New(rand.NewPCG(1, 2))
 	err := h.db.Tx(b.Context(), func(tx *sql.Tx) error {
 		w := writer{ctx: b.Context(), tx: tx, by: "local", now: time.Now()}

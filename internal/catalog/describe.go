@@ -90,20 +90,20 @@ func (c *Catalog) List(ctx context.Context, q ListQuery) ([]genesis.Asset, strin
 		q.Limit = 100
 	}
 	limit := min(q.Limit, 1000)
-	assets, err := c.assets(ctx, `WHERE a.name > $1 AND ($2 = '' OR a.kind = $2) ORDER BY a.name LIMIT $3`,
+	all, err := assets(ctx, c.db.Read(), `WHERE a.name > $1 AND ($2 = '' OR a.kind = $2) ORDER BY a.name LIMIT $3`,
 		q.After, string(q.Kind), limit+1)
 	if err != nil {
 		return nil, "", store.Error("list", "", err)
 	}
-	if len(assets) <= limit {
-		return assets, "", nil
+	if len(all) <= limit {
+		return all, "", nil
 	}
-	return assets[:limit], string(assets[limit-1].Name), nil
+	return all[:limit], string(all[limit-1].Name), nil
 }
 
 // assets returns the assets that the rest of a query selects.
-func (c *Catalog) assets(ctx context.Context, where string, args ...any) ([]genesis.Asset, error) {
-	rows, err := c.db.Read().QueryContext(ctx, "SELECT "+versionColumns+`, a.title, a.created_at
+func assets(ctx context.Context, q queryer, where string, args ...any) ([]genesis.Asset, error) {
+	rows, err := q.QueryContext(ctx, "SELECT "+versionColumns+`, a.title, a.created_at
 		FROM assets a JOIN versions v ON v.id = a.current_version `+where, args...)
 	if err != nil {
 		return nil, err

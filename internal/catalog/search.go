@@ -1,9 +1,12 @@
 package catalog
 
 import (
+	"cmp"
 	"context"
+	"database/sql"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 
 	"github.com/opengenesis/genesis"
@@ -34,74 +37,102 @@ func (c *Catalog) Search(ctx context.Context, q SearchQuery) ([]genesis.Hit, err
 	if q.Limit <= 0 {
 		q.Limit = 20
 	}
-	query, args, err := c.rank(ctx, terms)
-	if err != nil || query == "" {
+	var hits []genesis.Hit
+	err := c.db.Snapshot(ctx, func(tx *sql.Tx) error {
+		best, err := rank(ctx, tx, terms)
+		if err != nil {
+			return err
+		}
+		hits = nil
+		for _, r := range best[:min(len(best), q.Limit, 200)] {
+			h, err := hit(ctx, tx, r, terms)
+			if err != nil {
+				return err
+			}
+			hits = append(hits, h)
+		}
+		return nil
+	})
+	return hits, store.Error("search", "", err)
+}
+
+// ranked is an asset that matches, by its key.
+type ranked struct {
+	asset int64
+	score float64
+}
+
+// rank returns the assets that match all terms, best first; those of one score
+// in the order in which they were added. A term adds to the score its weight times
+// its inverse document frequency, ln(1 + N/n) for n of N assets.
+func rank(ctx context.Context, tx *sql.Tx, terms []string) ([]ranked, error) {
+	var total float64
+	if err := tx.QueryRowContext(ctx, "SELECT count(*) FROM search_texts").Scan(&total); err != nil {
 		return nil, err
 	}
-	args = append(args, min(q.Limit, 200))
-	hits, err := c.hits(ctx, query+fmt.Sprintf(" ORDER BY score DESC, a.name LIMIT $%d", len(args)), args)
-	if err != nil {
-		return nil, store.Error("search", "", err)
-	}
-	for i := range hits {
-		hits[i].Snippet = snippet(hits[i].Snippet, terms)
-	}
-	return hits, nil
-}
-
-// after returns a text that follows every text that begins with prefix and
-// precedes all others that follow them. Terms are UTF-8, where 0xFF never occurs.
-func after(prefix string) string { return prefix + "\U0010FFFF" }
-
-// rank returns the query that scores assets, or "" when some word matches none.
-// One word's score is its weight times its inverse document frequency,
-// ln(1 + N/n) for n of N assets.
-func (c *Catalog) rank(ctx context.Context, terms []string) (string, []any, error) {
-	var total float64
-	if err := c.db.Read().QueryRowContext(ctx, "SELECT count(*) FROM search_texts").Scan(&total); err != nil {
-		return "", nil, store.Error("search", "", err)
-	}
-	var from strings.Builder
-	var scores []string
-	var args []any
-	for i, term := range terms {
-		var n float64
-		err := c.db.Read().QueryRowContext(ctx, "SELECT count(DISTINCT asset_id) FROM search_terms WHERE term >= $1 AND term < $2",
-			term, after(term)).Scan(&n)
+	var scores map[int64]float64 // of the assets that match all terms so far
+	for _, term := range terms {
+		found, err := matches(ctx, tx, term)
 		if err != nil {
-			return "", nil, store.Error("search", term, err)
+			return nil, err
 		}
-		if n == 0 {
-			return "", nil, nil
+		rarity := math.Log1p(total / float64(max(len(found), 1)))
+		next := make(map[int64]float64, len(found))
+		for _, r := range found {
+			if before, ok := scores[r.asset]; ok || scores == nil {
+				next[r.asset] = before + r.score*rarity
+			}
 		}
-		fmt.Fprintf(&from, ` JOIN (SELECT asset_id, max(CASE WHEN term = $%d THEN 2 * weight ELSE weight END) AS weight
-			FROM search_terms WHERE term >= $%[1]d AND term < $%[2]d GROUP BY asset_id) t%[3]d ON t%[3]d.asset_id = a.id`,
-			len(args)+1, len(args)+2, i)
-		scores = append(scores, fmt.Sprintf("t%d.weight * $%d", i, len(args)+3))
-		args = append(args, term, after(term), math.Log1p(total/n))
+		if scores = next; len(scores) == 0 {
+			return nil, nil
+		}
 	}
-	return "SELECT " + versionColumns + ", a.title, a.created_at, s.body, " + strings.Join(scores, " + ") + ` AS score
-		FROM assets a JOIN versions v ON v.id = a.current_version JOIN search_texts s ON s.asset_id = a.id` + from.String(), args, nil
+	best := make([]ranked, 0, len(scores))
+	for asset, score := range scores {
+		best = append(best, ranked{asset, score})
+	}
+	slices.SortFunc(best, func(a, b ranked) int {
+		return cmp.Or(cmp.Compare(b.score, a.score), cmp.Compare(a.asset, b.asset))
+	})
+	return best, nil
 }
 
-func (c *Catalog) hits(ctx context.Context, query string, args []any) ([]genesis.Hit, error) {
-	rows, err := c.db.Read().QueryContext(ctx, query, args...)
+// matches returns the assets that have a term which begins with prefix, each with
+// the highest weight of such a term; a whole word counts double. No term holds
+// U+10FFFF, so that what begins with prefix lies before prefix and that.
+func matches(ctx context.Context, tx *sql.Tx, prefix string) ([]ranked, error) {
+	rows, err := tx.QueryContext(ctx, `SELECT asset_id, max(CASE WHEN term = $1 THEN 2 * weight ELSE weight END)
+		FROM search_terms WHERE term >= $1 AND term < $2 GROUP BY asset_id`, prefix, prefix+"\U0010FFFF")
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	var hits []genesis.Hit
+	var all []ranked
 	for rows.Next() {
-		var h genesis.Hit
-		var created int64
-		r, err := scanVersion(rows.Scan, &h.Asset.Title, &created, &h.Snippet, &h.Score)
-		if err != nil {
+		var r ranked
+		if err := rows.Scan(&r.asset, &r.score); err != nil {
 			return nil, err
 		}
-		h.Asset.Name, h.Asset.Kind, h.Asset.Latest, h.Asset.Created = r.Name, r.Kind, &r.Version, store.TimeAt(created)
-		hits = append(hits, h)
+		all = append(all, r)
 	}
-	return hits, rows.Err()
+	return all, rows.Err()
+}
+
+// hit returns what is shown of an asset that matches.
+func hit(ctx context.Context, tx *sql.Tx, r ranked, terms []string) (genesis.Hit, error) {
+	h := genesis.Hit{Score: r.score}
+	found, err := assets(ctx, tx, "WHERE a.id = $1", r.asset)
+	if err != nil {
+		return h, err
+	}
+	if len(found) == 0 {
+		return h, sql.ErrNoRows
+	}
+	h.Asset = found[0]
+	var text string
+	err = tx.QueryRowContext(ctx, "SELECT body FROM search_texts WHERE asset_id = $1", r.asset).Scan(&text)
+	h.Snippet = snippet(text, terms)
+	return h, err
 }
 
 // snippet returns the line of an asset's text that matches most words.

@@ -46,7 +46,7 @@ func (d *Decider) Decide(rows int64) Decision {
 	c.header = unit.ReadHeader(d.raw.Name)
 	c.label = d.label()
 	c.words_ = strings.Split(c.label, "_")
-	c.Column = genesis.Column{Name: c.label, Original: d.raw.Name, Role: genesis.Feature}
+	c.Column = genesis.Column{Name: c.label, Original: d.raw.Name, Role: genesis.Feature, Description: d.described}
 	empty := d.counts[cEmpty] + max(0, rows-d.rows)
 	switch {
 	case d.raw.Typed && d.raw.Kind != format.Text:

@@ -8,10 +8,11 @@ import (
 )
 
 // A Decider watches all cells of one column and decides how they are read. It
-// needs at most about half a megabyte, however many cells there are.
+// needs less than a megabyte, however many cells there are.
 type Decider struct {
-	raw  format.RawColumn
-	name string
+	raw       format.RawColumn
+	name      string
+	described string // by the source, outside the table
 
 	rows    int64
 	line    int64 // of the cell being observed

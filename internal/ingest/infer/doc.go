@@ -26,6 +26,6 @@
 //   - Meaning by content and name: molecules, formulas, places, directions,
 //     people.
 //
-// numbers.go and times.go hold the one grammar both passes share, so that what
+// number.go, grouped.go and times.go hold the one grammar both passes share, so that what
 // was decided is what is read.
 package infer

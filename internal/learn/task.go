@@ -97,6 +97,7 @@ func (t *task) fitFeatures(tab table, chosen, fit []int) error {
 
 const (
 	calibrationShare = 0.1
+	calibrationAim   = 150  // rows to hold back, if that is not over a fifth
 	calibrationLeast = 100  // rows of a validation part that suffice to calibrate on
 	calibrationMost  = 4000 // more add nothing
 )
@@ -131,7 +132,7 @@ func (t *task) assign(tab table, parts []genesis.Part, opt Options) {
 
 // carve holds back a share of the training rows to calibrate on.
 func (t *task) carve(train []int, key func(int) uint64) {
-	share := min(max(calibrationShare, 60/float64(max(len(train), 1))), 0.25)
+	share := min(max(calibrationShare, calibrationAim/float64(max(len(train), 1))), 0.2)
 	share = min(share, calibrationMost/float64(max(len(train), 1)))
 	t.carved, t.calibration, t.fitRows = true, nil, nil
 	for _, r := range train {

@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"errors"
 	"flag"
+	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -39,7 +41,7 @@ func TestScripts(t *testing.T) {
 			env.Setenv("TZ", "UTC")
 			return nil
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "json": isJSON},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "json": isJSON, "mkdata": mkdata, "flip": flip},
 	})
 }
 
@@ -72,6 +74,42 @@ func isJSON(ts *testscript.TestScript, _ bool, args []string) {
 		if _, ok := got[member]; !ok {
 			ts.Fatalf("stdout has no member %q: %v", member, got)
 		}
+	}
+}
+
+// mkdata writes a raw file with so many rows: mkdata plant.csv 400.
+func mkdata(ts *testscript.TestScript, _ bool, args []string) {
+	rows, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	var b strings.Builder
+	b.WriteString("sample,Temp (°C),Valve,Power (kW)\n")
+	for i := range rows {
+		temp := float64(i%37) + .25*float64(i%11)
+		valve := []string{"open", "shut"}[i/5%2]
+		fmt.Fprintf(&b, "S%04d,%.2f,%s,%.3f\n", i, temp, valve, 3*temp+40*float64(i/5%2)+float64(i*7919%13)/10)
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(b.String()), 0o600))
+}
+
+// flip changes one bit in the middle of every stored blob of some size.
+func flip(ts *testscript.TestScript, _ bool, _ []string) {
+	flipped := 0
+	err := filepath.WalkDir(ts.MkAbs("home/blobs"), func(path string, d fs.DirEntry, err error) error {
+		if err != nil || !d.Type().IsRegular() {
+			return err
+		}
+		b, err := os.ReadFile(path)
+		if err != nil || len(b) < 1000 {
+			return err
+		}
+		flipped++
+		b[len(b)/2] ^= 4
+		_ = os.Chmod(path, 0o600)
+		return os.WriteFile(path, b, 0o600)
+	})
+	ts.Check(err)
+	if flipped == 0 {
+		ts.Fatalf("no blob was found")
 	}
 }
 

@@ -140,3 +140,32 @@ func TestRefusesOtherFiles(t *testing.T) {
 		t.Errorf("opening a text file gives %v", err)
 	}
 }
+
+// TestTxRunsAgainWhenBusy gives back from the first run the error that a database
+// held by somebody else answers with.
+func TestTxRunsAgainWhenBusy(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a.db")
+	db := open(t, path)
+	impatient, err := sql.Open("sqlite", "file:"+path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer impatient.Close()
+	runs := 0
+	act := func(always bool) error {
+		return db.Tx(t.Context(), func(tx *sql.Tx) error {
+			runs++
+			if err := insert(t.Context(), tx); err != nil || runs > 1 && !always {
+				return err
+			}
+			_, err := impatient.Exec("DELETE FROM assets") // tx holds the database
+			return err
+		})
+	}
+	if err := act(false); err != nil || runs != 2 || count(t, db) != 1 {
+		t.Errorf("%d runs, %d rows, %v, want 2 runs and 1 row", runs, count(t, db), err)
+	}
+	if err := act(true); genesis.KindOf(err) != genesis.Unavailable || count(t, db) != 1 {
+		t.Errorf("a database that stays busy gives %v and %d rows", err, count(t, db))
+	}
+}

@@ -117,6 +117,9 @@ func (t *table) decide(rt *recipe.Table) (*recipe.Table, []genesis.Finding, erro
 				findings = append(findings, f)
 			}
 		}
+		if joins[k.name] && t.raws[i].Unit == "" {
+			c.Role = genesis.Ignore
+		}
 		c.Source = k.name
 		if k.nth > 1 {
 			c.Nth = k.nth
@@ -135,6 +138,10 @@ func (t *table) decide(rt *recipe.Table) (*recipe.Table, []genesis.Finding, erro
 	}
 	return out, findings, nil
 }
+
+// joins are the columns by which readers of nested formats say how the rows of
+// their tables belong together. They are nothing to learn from.
+var joins = map[string]bool{"_row": true, "_parent": true, "_index": true}
 
 // oneTime leaves the role of time to the first column that has it.
 func oneTime(t *recipe.Table) {

@@ -70,6 +70,7 @@ type scan struct {
 	given   *recipe.Recipe // may be nil
 	bad     []genesis.Finding
 	keep    int64 // inspect: keep so many rows of each table
+	share   int   // bytes each decider may keep
 	sampled bool
 }
 
@@ -153,8 +154,25 @@ func (s *scan) read(ctx context.Context, src *source, opt format.Options, progre
 		}
 	}
 	src.about = r.About()
+	src.explain()
 	s.bad = append(s.bad, badRows.findings()...)
 	return nil
+}
+
+// explain tells the deciders what the lines around the tables say about their
+// columns.
+func (s *source) explain() {
+	legend := infer.Legend(s.about.Source.Preamble)
+	if len(legend) == 0 {
+		return
+	}
+	for _, t := range s.tables {
+		for i := range t.raws {
+			if e, ok := legend[t.raws[i].Name]; ok && t.deciders[i] != nil {
+				t.deciders[i].Explain(e)
+			}
+		}
+	}
 }
 
 // estimate says how much of a source has been read: exactly for text whose
@@ -225,6 +243,7 @@ func (t *table) merge(src *source, cols []format.RawColumn, s *scan) ([]int, err
 	for i, k := range keys(t.raws) {
 		have[k] = i
 	}
+	s.share = max(4<<10, min(1<<20, int(s.env.memory())/max(1, len(t.raws)+len(cols))))
 	m := make([]int, len(cols))
 	names := infer.Names(append(t.raws[:len(t.raws):len(t.raws)], cols...))[len(t.raws):]
 	for i, k := range keys(cols) {
@@ -262,7 +281,9 @@ func (s *scan) decider(t *table, c format.RawColumn, name string, k key) *infer.
 			}
 		}
 	}
-	return infer.NewDecider(c, name)
+	d := infer.NewDecider(c, name)
+	d.Bound(s.share)
+	return d
 }
 
 func (s *scan) observe(t *table, m []int, b *format.Batch) error {
@@ -276,7 +297,7 @@ func (s *scan) observe(t *table, m []int, b *format.Batch) error {
 			return t.identify(cols, b.Rows)
 		}
 		if d := t.deciders[i-1]; d != nil {
-			d.Observe(&cols[i-1])
+			d.ObserveLines(&cols[i-1], b.Lines)
 		}
 		return nil
 	})

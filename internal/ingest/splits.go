@@ -236,7 +236,7 @@ func (t *tableOut) assign(raw, vecs []format.Vector, keep format.Bitmap, b *form
 	}
 	r := t.splitRows(raw, vecs, keep, b.Rows)
 	if t.written < featureRows {
-		r.Features = split.HashRows(nil, &format.Batch{Rows: rows, Cols: vecs}, t.features)
+		r.Features = split.HashValues(nil, &format.Batch{Rows: rows, Cols: vecs}, t.features)
 	}
 	t.written += int64(rows)
 	t.watcher.Observe(r)

@@ -41,7 +41,7 @@ func openWork(ctx context.Context, h *Home) (Service, error) {
 	}
 	bound(h.Config.Memory)
 	return &works{db: db, blobs: blobs, Service: work.New(work.Config{
-		Catalog: catalog.New(db, blobs), Blobs: blobs, Access: &access.Decider{Node: h.Config.Node},
+		DB: db, Catalog: catalog.New(db, blobs), Blobs: blobs, Access: &access.Decider{Node: h.Config.Node},
 		Drivers: Formats(), Limits: h.Config.Limits, Temp: runs,
 		Memory: h.Config.Memory / 8, Threads: h.Config.Threads, Software: "genesis " + genesis.Build().Version,
 	})}, nil

@@ -37,10 +37,7 @@ func (s *Service) side(ctx context.Context, who genesis.Principal, ref string) (
 		return compare.Side{}, &genesis.Error{Op: "diff", Kind: genesis.Invalid, Subject: ref, Msg: "is a model; only datasets are compared"}
 	}
 	l, err := s.Catalog.Layout(ctx, v)
-	return compare.Side{Version: v, Manifest: d.Manifest, Profile: d.Profile,
-		Open: func(ctx context.Context, table string, columns []string) (compare.Rows, error) {
-			return stream.Open(ctx, s.Blobs, d.Manifest, l, table, columns)
-		}}, err
+	return compare.Stored(s.Blobs, d, l), err
 }
 
 // Export writes a table of a version to w as "parquet" or "csv"; empty table

@@ -34,6 +34,7 @@ func (s *Service) Prepare(ctx context.Context, who genesis.Principal, req genesi
 	if err != nil {
 		return nil, err
 	}
+	s.keepAnswers(ctx, req.Name, res.Findings)
 	ready, err := s.readiness(ctx, req, res, p)
 	if err != nil {
 		return nil, err
@@ -77,6 +78,22 @@ func (s *Service) readiness(ctx context.Context, req genesis.PrepareRequest, res
 		in.Proof = proof
 	}
 	return readiness.Check(in), nil
+}
+
+// keepAnswers takes over what a person said about the same finding in the
+// newest version of the name, so that a replay does not ask again.
+func (s *Service) keepAnswers(ctx context.Context, name genesis.Name, findings []genesis.Finding) {
+	var before []genesis.Finding
+	if v, err := s.Catalog.Resolve(ctx, genesis.Ref{Name: name}); err == nil {
+		_ = s.Catalog.Record(ctx, v, genesis.RecordFindings, &before) // none yet is no answers
+	}
+	for _, old := range before {
+		for i := range findings {
+			if f := &findings[i]; f.ID == old.ID && old.Answer != "" {
+				f.Answer, f.By = old.Answer, old.By
+			}
+		}
+	}
 }
 
 // card returns the card of the newest version of a name, if there is one.

@@ -2,13 +2,13 @@ package work
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"reflect"
 	"sort"
 	"strings"
 
 	"github.com/opengenesis/genesis"
+	"github.com/opengenesis/genesis/internal/catalog"
 	"github.com/opengenesis/genesis/internal/ingest/readiness"
 )
 
@@ -19,21 +19,18 @@ func (s *Service) SetCard(ctx context.Context, who genesis.Principal, ref string
 	if err != nil {
 		return nil, err
 	}
-	d, err := s.Catalog.Describe(ctx, v)
+	card, err := catalog.Edit(ctx, s.Catalog, v, genesis.RecordCard, who.Subject, func(c *genesis.Card) error {
+		for name, value := range fields {
+			if err := setField(c, name, value); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 	if err != nil {
 		return nil, err
 	}
-	card := d.Card
-	for name, value := range fields {
-		if err := setField(&card, name, value); err != nil {
-			return nil, err
-		}
-	}
-	if err := s.Catalog.PutRecord(ctx, v, genesis.RecordCard, card, who.Subject); err != nil {
-		return nil, err
-	}
-	d.Card = card
-	return &card, s.rescore(ctx, who, d)
+	return &card, s.rescore(ctx, who, v)
 }
 
 // setField sets one field of a card by its JSON name.
@@ -76,29 +73,29 @@ func (s *Service) Answer(ctx context.Context, who genesis.Principal, ref, findin
 	if strings.TrimSpace(answer) == "" {
 		return nil, &genesis.Error{Op: "answer", Kind: genesis.Invalid, Subject: finding, Msg: "the answer is empty"}
 	}
-	d, err := s.Catalog.Describe(ctx, v)
+	var answered genesis.Finding
+	_, err = catalog.Edit(ctx, s.Catalog, v, genesis.RecordFindings, who.Subject, func(list *[]genesis.Finding) error {
+		for i := range *list {
+			if f := &(*list)[i]; f.ID == finding {
+				f.Answer, f.By = answer, who.Subject
+				answered = *f
+				return nil
+			}
+		}
+		return &genesis.Error{Op: "answer", Kind: genesis.NotFound, Subject: finding, Msg: fmt.Sprintf("is no finding of %s", ref),
+			Hint: "`genesis show " + ref + "` lists the findings and their ids"}
+	})
 	if err != nil {
 		return nil, err
 	}
-	for i := range d.Findings {
-		f := &d.Findings[i]
-		if f.ID != finding {
-			continue
-		}
-		f.Answer, f.By = answer, who.Subject
-		if err := s.Catalog.PutRecord(ctx, v, genesis.RecordFindings, d.Findings, who.Subject); err != nil {
-			return nil, err
-		}
-		return f, s.rescore(ctx, who, d)
-	}
-	return nil, &genesis.Error{Op: "answer", Kind: genesis.NotFound, Subject: finding, Msg: fmt.Sprintf("is no finding of %s", ref),
-		Hint: "`genesis show " + ref + "` lists the findings and their ids"}
+	return &answered, s.rescore(ctx, who, v)
 }
 
 // rescore runs the readiness checks again after a record changed.
-func (s *Service) rescore(ctx context.Context, who genesis.Principal, d genesis.Description) error {
-	if d.Version.Kind != genesis.Dataset || d.Readiness == nil {
-		return nil
+func (s *Service) rescore(ctx context.Context, who genesis.Principal, v genesis.Version) error {
+	d, err := s.Catalog.Describe(ctx, v)
+	if err != nil || d.Version.Kind != genesis.Dataset || d.Readiness == nil {
+		return err
 	}
 	in := readiness.Input{Name: d.Version.Name, Manifest: d.Manifest, Card: d.Card, Findings: d.Findings, Splits: d.Splits, Recipe: d.Recipe, Proof: d.Readiness.Proof}
 	if d.Profile != nil {
@@ -108,11 +105,4 @@ func (s *Service) rescore(ctx context.Context, who genesis.Principal, d genesis.
 		in.Sources = d.Provenance.Sources
 	}
 	return s.Catalog.PutRecord(ctx, d.Version, genesis.RecordReadiness, readiness.Check(in), who.Subject)
-}
-
-// sameJSON reports whether two values have the same JSON.
-func sameJSON(a, b any) bool {
-	x, _ := json.Marshal(a)
-	y, _ := json.Marshal(b)
-	return string(x) == string(y)
 }

@@ -2,6 +2,8 @@ package work
 
 import (
 	"context"
+	"database/sql"
+	"encoding/json"
 	"io"
 
 	"github.com/opengenesis/genesis"
@@ -10,10 +12,13 @@ import (
 	"github.com/opengenesis/genesis/internal/catalog"
 	"github.com/opengenesis/genesis/internal/format"
 	"github.com/opengenesis/genesis/internal/ingest"
+	"github.com/opengenesis/genesis/internal/journal"
+	"github.com/opengenesis/genesis/internal/store"
 )
 
 // Config is what a Service works with.
 type Config struct {
+	DB       *store.DB
 	Catalog  *catalog.Catalog
 	Blobs    *blob.Store
 	Access   *access.Decider
@@ -35,9 +40,27 @@ func (s *Service) env(p genesis.Progress) ingest.Env {
 	return ingest.Env{Blobs: s.Blobs, Drivers: s.Drivers, Temp: s.Temp, Limits: s.Limits, Memory: s.Memory, Threads: s.Threads, Progress: p}
 }
 
-// may asks access, and gives the error of a refusal.
+// may asks access and records the answer, so that there is evidence before the
+// first byte; discovering leaves none. It gives the error of a refusal.
 func (s *Service) may(ctx context.Context, who genesis.Principal, a genesis.Action, name genesis.Name) error {
-	_, err := s.Access.Decide(ctx, who, a, access.Resource{Name: name})
+	d, refusal := s.Access.Decide(ctx, who, a, access.Resource{Name: name})
+	if a == genesis.Discover || name == "" {
+		return refusal
+	}
+	detail, err := json.Marshal(struct {
+		Action  genesis.Action `json:"action"`
+		Allowed bool           `json:"allowed"`
+		Rule    string         `json:"rule"`
+	}{a, d.Allowed, d.Rule})
+	if err != nil {
+		return err
+	}
+	err = s.DB.Tx(ctx, func(tx *sql.Tx) error {
+		return journal.Record(ctx, tx, journal.Event{Actor: who.Subject, Action: "decide", Subject: string(name), Detail: detail})
+	})
+	if refusal != nil {
+		return refusal
+	}
 	return err
 }
 

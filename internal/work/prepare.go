@@ -41,7 +41,7 @@ func (s *Service) Prepare(ctx context.Context, who genesis.Principal, req genesi
 	}
 	prov := genesis.Provenance{Sources: res.Sources, Recipe: genesis.DigestOf([]byte(res.Recipe)), Software: s.Software,
 		Started: started, Ended: time.Now().UTC(), By: who.Subject}
-	v, unchanged, err := s.commitDataset(ctx, who, req.Name, res, ready, prov)
+	v, unchanged, err := s.commitDataset(ctx, who, req.Name, res, ready, prov, s.card(ctx, req.Name))
 	if err != nil {
 		return nil, err
 	}
@@ -49,7 +49,7 @@ func (s *Service) Prepare(ctx context.Context, who genesis.Principal, req genesi
 		Readiness: ready, Splits: res.Splits, Recipe: res.Recipe}, nil
 }
 
-func (s *Service) commitDataset(ctx context.Context, who genesis.Principal, name genesis.Name, res *ingest.Result, ready genesis.Readiness, prov genesis.Provenance) (genesis.Version, bool, error) {
+func (s *Service) commitDataset(ctx context.Context, who genesis.Principal, name genesis.Name, res *ingest.Result, ready genesis.Readiness, prov genesis.Provenance, card genesis.Card) (genesis.Version, bool, error) {
 	return s.Catalog.Commit(ctx, catalog.Commit{
 		Name: name, Kind: genesis.Dataset, Manifest: res.Manifest, Layout: res.Layout, By: who.Subject, Rows: res.Rows, Bytes: res.Bytes,
 		Records: map[genesis.RecordKind]any{
@@ -59,6 +59,7 @@ func (s *Service) commitDataset(ctx context.Context, who genesis.Principal, name
 			genesis.RecordSplits:     res.Splits,
 			genesis.RecordProvenance: prov,
 			genesis.RecordFindings:   res.Findings,
+			genesis.RecordCard:       card,
 		},
 	})
 }

@@ -17,16 +17,11 @@ func (s *Service) Verify(ctx context.Context, who genesis.Principal, ref string,
 	if err != nil {
 		return nil, err
 	}
-	m, err := s.Catalog.Manifest(ctx, v)
-	if err != nil {
-		return nil, err
+	ver := &verifier{s: s, p: p, out: &genesis.Verification{Version: v, Damage: []genesis.Damage{}}}
+	if ok, err := ver.manifest(ctx, v); !ok {
+		return ver.out, err
 	}
-	l, err := s.Catalog.Layout(ctx, v)
-	if err != nil {
-		return nil, err
-	}
-	ver := &verifier{s: s, m: m, l: l, p: p, out: &genesis.Verification{Version: v, Damage: []genesis.Damage{}}}
-	if err := ver.manifest(v); err != nil {
+	if ver.l, err = s.Catalog.Layout(ctx, v); err != nil {
 		return nil, err
 	}
 	if err := ver.blobs(ctx); err != nil {
@@ -45,15 +40,26 @@ type verifier struct {
 
 func (v *verifier) damage(d genesis.Damage) { v.out.Damage = append(v.out.Damage, d) }
 
-func (v *verifier) manifest(version genesis.Version) error {
+// manifest reads the manifest and compares it with the version's name; without
+// it there is nothing else to verify against.
+func (v *verifier) manifest(ctx context.Context, version genesis.Version) (ok bool, err error) {
+	v.m, err = v.s.Catalog.Manifest(ctx, version)
+	if k := genesis.KindOf(err); k == genesis.Internal || k == genesis.NotFound {
+		v.damage(genesis.Damage{Blob: version.Digest, Msg: "the manifest is damaged: " + err.Error()})
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
 	b, err := genesis.CanonicalJSON(v.m)
 	if err != nil {
-		return err
+		return false, err
 	}
 	if genesis.DigestOf(b) != version.Digest {
-		v.damage(genesis.Damage{Msg: "the manifest is not the one this version was named by"})
+		v.damage(genesis.Damage{Blob: version.Digest, Msg: "the manifest is not the one this version was named by"})
+		return false, nil
 	}
-	return nil
+	return true, nil
 }
 
 // blobs verifies the bytes, and that no part is missing from the layout.

@@ -17,17 +17,18 @@ func main() {
 	name := flag.String("set", "ccpp", "table: ccpp or concrete")
 	splits := flag.String("splits", "", "split numbers, separated by commas; empty means all")
 	tune := flag.String("tune", "", "changes to the plan: sigma=0.5,epochs=60,hidden=64-64")
+	seed := flag.Uint64("seed", 0, "added to the seed of each split, which is its number")
 	asJSON := flag.Bool("json", false, "print one JSON object a line")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := table(ctx, *name, *splits, *tune, *asJSON); err != nil {
+	if err := table(ctx, *name, *splits, *tune, *seed, *asJSON); err != nil {
 		fmt.Fprintln(os.Stderr, "tables: error:", err)
 		os.Exit(1)
 	}
 }
 
-func table(ctx context.Context, name, splits, tune string, asJSON bool) error {
+func table(ctx context.Context, name, splits, tune string, seed uint64, asJSON bool) error {
 	s, ok := sets[name]
 	if !ok {
 		return fmt.Errorf("there is no set %q", name)
@@ -46,7 +47,7 @@ func table(ctx context.Context, name, splits, tune string, asJSON bool) error {
 	}
 	var rs []result
 	for _, k := range numbers {
-		r, err := s.run(ctx, data, k, change)
+		r, err := s.run(ctx, data, k, seed, change)
 		if err != nil {
 			return err
 		}

@@ -16,7 +16,7 @@ func TestPublishedSplits(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			var rs []result
 			for _, k := range []int{0, 1} {
-				r, err := s.run(context.Background(), data, k, nil)
+				r, err := s.run(context.Background(), data, k, 0, nil)
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -21,14 +21,14 @@ type result struct {
 	Seconds, TrainLast, Held float64
 }
 
-// run trains on split k with seed k.
-func (s set) run(ctx context.Context, data string, k int, tune func(*learn.Plan)) (result, error) {
+// run trains on split k with seed k+seed.
+func (s set) run(ctx context.Context, data string, k int, seed uint64, tune func(*learn.Plan)) (result, error) {
 	d, err := s.load(data, k)
 	if err != nil {
 		return result{}, err
 	}
 	target := d.Columns[len(d.Columns)-1].Name
-	_, r, err := learn.Train(ctx, d, learn.Options{Target: []string{target}, Seed: uint64(k), Tune: tune})
+	_, r, err := learn.Train(ctx, d, learn.Options{Target: []string{target}, Seed: uint64(k) + seed, Tune: tune})
 	if err != nil {
 		return result{}, err
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"os"
 	"strings"
 	"testing"
 
@@ -33,6 +34,10 @@ func withNulls(v *Vector, rows ...int) *Vector {
 // The vectors of docs/formats.md. They were computed independently (see there)
 // and must never change for format 1.
 func TestColumnDigestVectors(t *testing.T) {
+	documented, err := os.ReadFile("../../docs/formats.md")
+	if err != nil {
+		t.Fatal(err)
+	}
 	tests := []struct {
 		name string
 		typ  genesis.Type
@@ -53,6 +58,9 @@ func TestColumnDigestVectors(t *testing.T) {
 			d.Add(tt.v, tt.v.Len())
 			if got := d.Sum(); got != tt.want {
 				t.Errorf("digest = %s, want %s", got, tt.want)
+			}
+			if !strings.Contains(string(documented), string(tt.want)) {
+				t.Errorf("docs/formats.md does not state %s", tt.want)
 			}
 		})
 	}

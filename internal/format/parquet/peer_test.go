@@ -16,7 +16,7 @@ import (
 
 // peerWriter writes batches with parquet-go, as docs/decisions/0002 compares.
 type peerWriter struct {
-	w      *pq.Writer
+	w      *pq.GenericWriter[any]
 	order  []int // column index in the file, by column
 	values []pq.Value
 	filled int
@@ -28,7 +28,7 @@ func newPeerWriter(w io.Writer, cols []genesis.Column) *peerWriter {
 		group[c.Name] = pq.Optional(pq.Compressed(peerNode(c), &zstd.Codec{Level: zstd.SpeedFastest}))
 	}
 	schema := pq.NewSchema("genesis", group)
-	p := &peerWriter{w: pq.NewWriter(w, schema)}
+	p := &peerWriter{w: pq.NewGenericWriter[any](w, schema)}
 	for _, c := range cols {
 		leaf, _ := schema.Lookup(c.Name)
 		p.order = append(p.order, leaf.ColumnIndex)

@@ -60,11 +60,6 @@ func (w *thriftWriter) bool(id int16, v bool) {
 	}
 }
 
-func (w *thriftWriter) i8(id int16, v int8) {
-	w.field(id, wireByte)
-	w.buf = append(w.buf, byte(v))
-}
-
 func (w *thriftWriter) i16(id int16, v int16) {
 	w.field(id, wireI16)
 	w.buf = binary.AppendVarint(w.buf, int64(v))

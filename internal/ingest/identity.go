@@ -3,6 +3,7 @@ package ingest
 import (
 	"bufio"
 	"encoding/binary"
+	"hash/maphash"
 	"io"
 	"math"
 	"math/bits"
@@ -156,9 +157,11 @@ func (s *identities) repeats(want bool) (int64, format.Bitmap, error) {
 	return count, set, nil
 }
 
-// identitySet is a set of identities with open addressing. Identities are
-// hashes already, so their own bits place them.
+// identitySet is a set of identities with open addressing. Although identities
+// are hashes, a keyed hash places them: XXH3 has no key, and a file made to put
+// all its rows into one slot would take time without end.
 type identitySet struct {
+	key   maphash.Seed
 	slots []split.Identity
 	zero  bool // the identity that marks an empty slot is a member
 	n     int
@@ -169,7 +172,7 @@ func newIdentitySet(expect int) *identitySet {
 	for size < expect*3/2 {
 		size *= 2
 	}
-	return &identitySet{slots: make([]split.Identity, size)}
+	return &identitySet{key: maphash.MakeSeed(), slots: make([]split.Identity, size)}
 }
 
 // add puts id into the set and reports whether it was new.
@@ -180,7 +183,7 @@ func (s *identitySet) add(id split.Identity) bool {
 		return fresh
 	}
 	mask := len(s.slots) - 1
-	for i := int(binary.LittleEndian.Uint64(id[8:])) & mask; ; i = (i + 1) & mask {
+	for i := int(maphash.Bytes(s.key, id[:])) & mask; ; i = (i + 1) & mask {
 		if s.slots[i] == id {
 			return false
 		}

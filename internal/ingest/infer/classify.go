@@ -248,7 +248,7 @@ var missingWords = map[string]bool{}
 func init() {
 	for _, w := range []string{"na", "n/a", "n.a.", "n.a", "#n/a", "#na", "<na>", "nan", "-nan", "null", "nil", "none", "-", "--", "---", "----", "?", "??", ".", "..", "...",
 		"*", "**", "missing", "not available", "not applicable", "not measured", "no data", "nodata", "no value", "nd", "n.d.", "n/d", "#null!", "#value!", "#ref!", "#div/0!",
-		"#name?", "#num!", "\\n", "unknown", "unk", "undefined", "void", "—", "–", "(null)", "1.#qnan", "1.#ind", "-1.#ind", "bad", "error", "tbd", "invalid"} {
+		"#name?", "#num!", "\\n", "unknown", "unk", "undefined", "void", "—", "–", "(null)", "1.#qnan", "1.#ind", ".na.real", ".na.integer", ".na.character", "na_real_", "na_integer_", "na_character_", "-1.#ind", "bad", "error", "tbd", "invalid"} {
 		missingWords[w] = true
 	}
 }

@@ -34,7 +34,8 @@ type decision struct {
 	missing map[string]bool // words decided to be missing
 	rest    struct {        // the numbers without sentinels
 		lo, hi float64
-		ok     bool
+		ok     bool // there are some
+		none   bool // every number is a sentinel
 	}
 }
 

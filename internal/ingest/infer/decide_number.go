@@ -325,8 +325,8 @@ func shortened(b []byte) string {
 
 // sentinels decides which extreme numbers mean "no value".
 func (c *decision) sentinels() {
-	found, lo, hi, ok := sentinels(&c.values)
-	c.rest.lo, c.rest.hi, c.rest.ok = lo, hi, ok
+	found, lo, hi, ok := sentinels(&c.values, c.present())
+	c.rest.lo, c.rest.hi, c.rest.ok, c.rest.none = lo, hi, ok, !ok && len(found) > 0
 	for _, e := range found {
 		text := spelledNumber(e.value)
 		c.Reading.Missing = append(c.Reading.Missing, text)

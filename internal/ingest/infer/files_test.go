@@ -19,10 +19,10 @@ func TestRealFiles(t *testing.T) {
 		{layout{path: solar + "703165TY.csv", skip: 1}, map[string]string{
 			"date": "date role=time form=MM/DD/YYYY", "time": "categorical !time-of-day", "ghi": "integer unit=W/m2", "hvis": "integer unit=m missing=-9900 !sentinel",
 			"hvis_source": "categorical missing=? !constant", "lprecip_depth": "integer unit=mm missing=-9900 !sentinel", "dry_bulb": "float unit=Cel",
-			"tot_cld": "integer unit=10*-1", "zenith_lum": "integer unit=cd/m2", "wdir": "integer unit=deg semantic=angle", "pressure": "integer unit=mbar !constant",
+			"tot_cld": "integer unit=10*-1", "zenith_lum": "integer unit=cd/m2", "wdir": "integer unit=deg semantic=angle", "ceil_hgt": "integer unit=m missing=77777 !sentinel", "pressure": "integer unit=mbar !constant",
 		}},
 		{layout{path: solar + "surfrad-slv16001.dat", skip: 2, noHeader: true, blanks: true}, map[string]string{
-			"c29": "float missing=-9999.9 !sentinel !constant", "c31": "float missing=-9999.9 !sentinel !constant", "c9": "float", "c47": "float", "c1": "integer !constant", "c6": "integer",
+			"c29": "float role=ignore missing=-9999.9 !sentinel !constant", "c31": "float role=ignore missing=-9999.9 !sentinel !constant", "c9": "float", "c47": "float", "c1": "integer !constant", "c6": "integer",
 		}},
 		{layout{path: solar + "SRML-day-EUPO1801.txt", skip: 1, noHeader: true, comma: '\t'}, map[string]string{
 			"c5": "integer missing=-999 !sentinel", "c9": "float", "c6": "integer",

@@ -130,7 +130,7 @@ func (c *decision) role() {
 	case t == genesis.Integer && c.rowNumbers(n):
 		c.Column.Role = genesis.ID
 		c.say("role", "the rows are counted here")
-	case n == 0:
+	case n == 0, c.rest.none:
 		c.Column.Role = genesis.Ignore
 		c.say("role", "there is nothing to learn from")
 	}
@@ -143,7 +143,7 @@ func (c *decision) rowNumbers(n int64) bool {
 	}
 	if c.order.counting() {
 		name := c.label
-		return c.raw.Name == "" || c.idName() || c.named("index", "rec", "record", "row", "num", "no", "nr", "number", "unnamed") || strings.HasPrefix(name, "unnamed")
+		return c.raw.Name == "" || c.idName() || c.named("index", "rec", "record", "row", "num", "no", "nr", "number", "unnamed") || strings.HasPrefix(name, "unnamed") || strings.HasSuffix(c.raw.Name, "#")
 	}
 	return c.idName() && (c.order.increasing() || c.sketch.repeated() == 0)
 }

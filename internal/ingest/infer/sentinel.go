@@ -16,13 +16,17 @@ import (
 //     codes below numbers that are never negative need less of a gap. The more
 //     digits and the more often, the less.
 //
+// A large whole number of one digit repeated, such as 77777 for an unlimited
+// ceiling, is a code only if it is frequent too: it stands in a hundredth of
+// the cells, and in ten of them, and is three times the next one.
+//
 // So -9999 among powers from 0 to 3600 is a code, and among elevations around
 // -10000 m it is data. A column of nothing but one long negative code has no
 // values.
 
-// sentinels returns the codes among the extremes, and the bounds of the rest;
-// ok is false when nothing is left.
-func sentinels(x *extremes) (found []extreme, lo, hi float64, ok bool) {
+// sentinels returns the codes among the extremes of n cells, and the bounds of
+// the rest; ok is false when nothing is left.
+func sentinels(x *extremes, n int64) (found []extreme, lo, hi float64, ok bool) {
 	low, high := codesAt(x.low[:x.nlow]), codesAt(x.high[:x.nhigh])
 	if low == x.nlow && x.nlow < keep { // all distinct values are listed, and all are codes
 		return onlyCodes(x)
@@ -33,7 +37,7 @@ func sentinels(x *extremes) (found []extreme, lo, hi float64, ok bool) {
 	// From the innermost code outward: what is no code widens the rest.
 	lo, hi = x.low[low].value, x.high[high].value
 	accept := func(e extreme) {
-		if far(e, lo, hi) {
+		if far(e, lo, hi) || frequent(e, hi, n) {
 			found = append(found, e)
 			return
 		}
@@ -51,7 +55,7 @@ func sentinels(x *extremes) (found []extreme, lo, hi float64, ok bool) {
 // codesAt counts the leading values that look like codes.
 func codesAt(es []extreme) int {
 	n := 0
-	for n < len(es) && codeDigits(es[n].value) > 0 {
+	for n < len(es) && (codeDigits(es[n].value) > 0 || repdigit(es[n].value)) {
 		n++
 	}
 	return n
@@ -77,6 +81,8 @@ func far(e extreme, lo, hi float64) bool {
 	ratio := gap / scale
 	digits := codeDigits(e.value)
 	switch {
+	case digits == 0:
+		return false
 	case math.Abs(e.value) >= 1e20:
 		return ratio > 1e3
 	case e.value > 0: // large positive numbers are often real
@@ -87,6 +93,22 @@ func far(e extreme, lo, hi float64) bool {
 		return digits >= 4 || digits >= 3 && e.count >= 2 || digits == 2 && e.count >= 3
 	}
 	return e.count >= 3 && ratio >= 0.5 && digits >= 3 || e.count >= 3 && ratio >= 2
+}
+
+// frequent reports whether e is a number of one digit repeated that stands in
+// many of n cells, high above the others.
+func frequent(e extreme, hi float64, n int64) bool {
+	return repdigit(e.value) && e.count >= 10 && e.count*100 >= n && hi >= 0 && e.value >= 3*math.Max(hi, 1)
+}
+
+// repdigit reports whether v is a whole positive number of one digit repeated
+// four times or more.
+func repdigit(v float64) bool {
+	if v < 1111 || v >= 1e10 || v != math.Trunc(v) {
+		return false
+	}
+	s := spelledNumber(v)
+	return strings.Trim(s, s[:1]) == ""
 }
 
 // codeDigits says how much v looks like a code: the number of its digits, 0

@@ -118,6 +118,7 @@ func (s *source) describe() genesis.Source {
 	d.Path, d.Bytes = s.stream.Name, s.raw.Size
 	fill(&d.Format, s.driver.Name())
 	fill(&d.Packing, s.stream.Packing)
+	d.Tables = nil // the reader's names for them are not the dataset's
 	for _, t := range s.tables {
 		if t != nil {
 			d.Tables = append(d.Tables, tableName(t.from))

@@ -405,5 +405,11 @@ func TestRealFiles(t *testing.T) {
 				x.compare(t, lab.env, lab.prepare(t, x.files...))
 			})
 		}
+		t.Run("oqmd_train", func(t *testing.T) { t.Parallel(); testBandGaps(t, lab) })
+		t.Run("plant splits", func(t *testing.T) { t.Parallel(); testIndexLists(t, lab, plantFolder, "c5", 9568, 8611) })
+		t.Run("concrete splits", func(t *testing.T) { t.Parallel(); testIndexLists(t, lab, concreteFolder, "c9", 1030, 927) })
+		t.Run("steel folds", func(t *testing.T) { t.Parallel(); testFoldFiles(t, lab) })
+		t.Run("refused", func(t *testing.T) { t.Parallel(); testRefusedByName(t, lab) })
 	})
+	t.Run("plant formats", func(t *testing.T) { testPlantFormats(t, lab) })
 }

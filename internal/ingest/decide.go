@@ -3,6 +3,7 @@ package ingest
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/opengenesis/genesis"
@@ -283,9 +284,13 @@ func (t *badTally) add(rows []format.BadRow) {
 	}
 }
 
-func (t *badTally) findings() []genesis.Finding {
+// findings reports the rows of which the reader has not told itself.
+func (t *badTally) findings(told []genesis.Finding) []genesis.Finding {
 	var out []genesis.Finding
 	for _, code := range t.codes {
+		if slices.ContainsFunc(told, func(f genesis.Finding) bool { return f.Code == code }) {
+			continue
+		}
 		f := *t.found[code]
 		f.Message = fmt.Sprintf("%d %s", f.Count, f.Message)
 		out = append(out, f)

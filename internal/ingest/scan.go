@@ -155,7 +155,7 @@ func (s *scan) read(ctx context.Context, src *source, opt format.Options, progre
 	}
 	src.about = r.About()
 	src.explain()
-	s.bad = append(s.bad, badRows.findings()...)
+	s.bad = append(s.bad, badRows.findings(src.about.Findings)...)
 	return nil
 }
 

@@ -15,6 +15,7 @@ const (
 	codeUTF8      = "bad-utf8"       // bytes that are not UTF-8
 	codePreamble  = "preamble-cut"   // more metadata than the preamble holds
 	codeRagged    = "ragged-columns" // parallel arrays of unequal length
+	codeMixed     = "mixed-types"    // a string where other rows have a number
 	codeLate      = "late-structure" // nested records kept as JSON text
 )
 
@@ -31,6 +32,7 @@ var sayings = map[string]struct{ message, hint string }{
 	codeUTF8:      {"%d strings are not UTF-8; the wrong bytes became U+FFFD", "correct the source's encoding"},
 	codePreamble:  {"values beside the tables were cut from the preamble, which holds 64 KiB (%d time)", ""},
 	codeRagged:    {"%d arrays that run in parallel end early; the missing cells are null", ""},
+	codeMixed:     {"%d values are of another JSON type (number, string, boolean) than the first of their column", "correct the source if they were meant alike"},
 	codeBad:       {"%d rows could not be read", "the rejects table names them"},
 	codeLate:      {"%d nested arrays first seen behind the sampled beginning are kept as JSON text", ""},
 }

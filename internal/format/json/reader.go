@@ -45,6 +45,10 @@ func (r *reader) run(ctx context.Context, most int64) {
 		s.note = func(code string) { r.count(note{code: code}, 1) }
 		w := &writer{plan: r.plan, s: s, most: most}
 		w.emit = func(b *format.Batch) error { return r.send(ctx, b) }
+		w.odd = func(line int64) {
+			r.count(note{code: codeMixed}, 1)
+			r.where(note{code: codeMixed}, line)
+		}
 		return w.run()
 	})
 	r.finish()

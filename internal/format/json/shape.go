@@ -34,12 +34,25 @@ type node struct {
 	cut      bool   // value is not all of it
 
 	// What becomes of it.
+	kind   kind // of the first scalar written that is not null
 	role   role
 	table  *table
 	col    int // in the table its record belongs to; −1: none yet
 	group  *group
 	parts  []*node  // of a vector: one per element
 	groups []*group // sets of members that run in parallel
+}
+
+// drifts reports whether a scalar is of another type than the first that was
+// written from here.
+func (n *node) drifts(k kind) bool {
+	if k == special {
+		k = number
+	}
+	if n.kind == null {
+		n.kind = k
+	}
+	return k != null && k != n.kind
 }
 
 // role is what becomes of the containers at a node.

@@ -121,6 +121,14 @@ func (t *table) begin(parent int64, index int, key []byte) error {
 	return err
 }
 
+// line is where the row being filled stands in the source.
+func (t *table) line() int64 {
+	if n := len(t.lines); n > 0 {
+		return t.lines[n-1]
+	}
+	return t.number()
+}
+
 // number returns the number of the row being filled, from 1.
 func (t *table) number() int64 { return t.first + int64(t.rows) + 1 }
 

@@ -26,7 +26,8 @@ type writer struct {
 	plan *plan
 	s    *scanner
 	emit func(*format.Batch) error
-	most int64 // rows wanted; 0: all
+	odd  func(line int64) // told of each value whose type is not that of its column
+	most int64            // rows wanted; 0: all
 	read int64
 }
 
@@ -44,6 +45,9 @@ func (w *writer) value(n *node, t *table) error {
 	}
 	if k == null && n.col < 0 && n.objects+n.arrays > 0 {
 		return nil
+	}
+	if n.drifts(k) {
+		w.odd(t.line())
 	}
 	return w.cell(n, t, k, b)
 }

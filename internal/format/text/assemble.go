@@ -332,9 +332,6 @@ func (r *reader) About() format.About {
 			Message: "the text is " + r.encoding + " and was converted to UTF-8",
 			Hint:    "give the encoding if that is wrong"})
 	}
-	if r.in.Warnings != nil && r.ended {
-		found = append(found, r.in.Warnings()...)
-	}
 	return format.About{Findings: found, Source: genesis.Source{
 		Path: r.in.Name, Bytes: max(r.in.Size, 0), Format: r.d.name(), Encoding: r.encoding, Packing: r.in.Packing,
 		Preamble: string(r.preamble),

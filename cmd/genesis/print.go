@@ -34,13 +34,6 @@ func (p *printer) field(name, value string) {
 	}
 }
 
-// text prints lines as they are, indented.
-func (p *printer) text(s string) {
-	for line := range strings.Lines(s) {
-		p.line("  %s", clean(strings.TrimRight(line, "\r\n")))
-	}
-}
-
 // clean makes text harmless on a terminal: control characters and those that
 // reorder what is shown become visible stand-ins.
 func clean(s string) string {

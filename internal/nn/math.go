@@ -47,6 +47,4 @@ func sigmoid(x float32) float32 { return 1 / (1 + exp(-x)) }
 
 func tanh(x float32) float32 { return 2*sigmoid(2*x) - 1 }
 
-func log(x float32) float32 { return float32(math.Log(float64(x))) }
-
 func sqrt(x float32) float32 { return float32(math.Sqrt(float64(x))) }

@@ -89,7 +89,6 @@ type reader struct {
 	table
 	columns []string
 	at      int
-	closed  bool
 }
 
 func (r *reader) index(name string) int {

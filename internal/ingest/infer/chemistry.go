@@ -127,7 +127,7 @@ func organic(b []byte) int {
 // letters that may follow, and '.' where the letter alone is one. D is
 // deuterium.
 var elements = [26]string{
-	'A' - 'A': "clgumrstu", 'B' - 'A': ".aeihkr", 'C' - 'A': ".adeflmnorsu", 'D' - 'A': ".bsy", 'E' - 'A': "rsu", 'F' - 'A': ".elmr", 'G' - 'A': "ade",
+	0: "clgumrstu", 'B' - 'A': ".aeihkr", 'C' - 'A': ".adeflmnorsu", 'D' - 'A': ".bsy", 'E' - 'A': "rsu", 'F' - 'A': ".elmr", 'G' - 'A': "ade",
 	'H' - 'A': ".efgos", 'I' - 'A': ".nr", 'K' - 'A': ".r", 'L' - 'A': "airuv", 'M' - 'A': "cdgnot", 'N' - 'A': ".abdehiop", 'O' - 'A': ".gs",
 	'P' - 'A': ".abdmortu", 'R' - 'A': "abefghnu", 'S' - 'A': ".bcegimnr", 'T' - 'A': "abcehilms", 'U' - 'A': ".", 'V' - 'A': ".", 'W' - 'A': ".", 'X' - 'A': "e",
 	'Y' - 'A': ".b", 'Z' - 'A': "nr",

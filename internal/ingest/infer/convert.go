@@ -265,7 +265,7 @@ func (c *Converter) float(b []byte) (v value, rule string) {
 }
 
 func (c *Converter) withUnit(b []byte, v value) (value, string) {
-	x, at, ok := leading(b)
+	_, at, ok := leading(b)
 	if !ok || at == len(b) {
 		return v, NotANumber
 	}
@@ -275,7 +275,8 @@ func (c *Converter) withUnit(b []byte, v value) (value, string) {
 	}
 	var d decimal
 	d.scan(b[:at])
-	if x = d.float(b[:at]); math.IsInf(x, 0) {
+	x := d.float(b[:at])
+	if math.IsInf(x, 0) {
 		return v, OutOfRange
 	}
 	v.f = f(x)

@@ -101,7 +101,3 @@ func natural(b []byte) float64 {
 	}
 	return 0
 }
-
-// ambiguous reports whether b may be thousands with a comma as well as a
-// decimal comma: 1,234.
-func ambiguous(m uint8) bool { return m&(1<<1) != 0 && m&(1<<2) != 0 }

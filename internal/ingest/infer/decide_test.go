@@ -173,6 +173,8 @@ func TestDecide(t *testing.T) {
 		// Meaning.
 		{"smiles", "", []string{"CCO", "c1ccccc1", "CC(=O)O"}, "text semantic=smiles"},
 		{"mol", "", []string{"CCOc1ccc2nc(S(N)(=O)=O)sc2c1", "CCN1C(=O)NC(c2ccccc2)C1=O", "C[C@H](O)C(=O)O"}, "text semantic=smiles"},
+		{"smiles", "", []string{"CCO", "C1CC", "C(C(C", "[Xx]", "c1ccccc1", "CC(C)(C)(C)C"}, "text semantic=smiles !bad-smiles"},
+		{"smiles", "", []string{"no", "text of", "this kind"}, "text"},
 		{"formula", "", []string{"Ce2K1Mn1", "Ag(AuS)2", "Fe0.620C0.000953"}, "text semantic=formula"},
 		{"state", "", many(4, "D", "C", "R"), "categorical"},
 		{"state", "", many(4, "CO", "CN", "N"), "categorical"},

@@ -59,7 +59,7 @@ func (c *decision) molecule() {
 	smiles := c.named("smiles", "smi") || strings.HasSuffix(c.label, "smiles")
 	formula := c.named("formula", "composition", "formulas", "compound", "stoichiometry")
 	switch {
-	case c.most(fSmiles) && (smiles || !formula && c.flagged[fBonds]*2 > n):
+	case smiles && n > 0 && c.flagged[fSmiles]*4 >= c.present(), c.most(fSmiles) && !formula && c.flagged[fBonds]*2 > n:
 		c.Column.Semantic = genesis.SMILES
 		c.say("semantic", fmt.Sprintf("%s of %s have the syntax of SMILES", comma(c.flagged[fSmiles]), cells(c.present())))
 		c.invalid(fSmiles, "SMILES")

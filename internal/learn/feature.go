@@ -37,6 +37,9 @@ type feature struct {
 	High   float64   `json:"high,omitempty"`
 	Knots  []float64 `json:"knots,omitempty"`
 	Scores []float64 `json:"scores,omitempty"`
+	// Floor is from where on numbers are looked at in logarithms when unusual
+	// rows are sought (ood.go); 0: they are not.
+	Floor float64 `json:"floor,omitempty"`
 
 	// Values are all values seen in training, ascending, kept where an unseen
 	// one is rare enough to be news (stat.go).
@@ -109,6 +112,9 @@ func (f *feature) fitNumber(v *format.Vector, rows []int, kind string) (*feature
 	}
 	if kind == kindNumber && max(f.High-f.Center, f.Center-f.Low) > heavyTail*f.Scale {
 		f.fitKnots(xs)
+	}
+	if kind == kindNumber {
+		f.fitFloor(xs)
 	}
 	f.Values = seenValues(xs)
 	return f, ""

@@ -322,6 +322,49 @@ func TestUnusualRows(t *testing.T) {
 	}
 }
 
+// TestWrongUnitWithinTheRange multiplies small values by ten: they stay among
+// the ordinary ones, but no longer fit the other column, which shows in
+// logarithms only, because both span three decades.
+func TestWrongUnitWithinTheRange(t *testing.T) {
+	r := nn.NewRand(17)
+	const n = 2000
+	a, b, y := make([]float64, n), make([]float64, n), make([]float64, n)
+	for i := range n {
+		size := math.Exp(7 * r.Float64())
+		a[i], b[i] = size*math.Exp(0.2*r.Normal()), size*math.Exp(0.2*r.Normal())
+		y[i] = math.Log(size) + 0.1*r.Normal()
+	}
+	var bd builder
+	d := bd.floats("a", genesis.Feature, a).floats("b", genesis.Feature, b).floats("y", genesis.Target, y).Data
+	m, rep := train(t, d, Options{Target: []string{"y"}, Tune: func(p *Plan) { small(p); p.Epochs = 4 }})
+	if rep.OOD.Untouched > 0.05 || rep.OOD.Scaled < 0.99 {
+		t.Errorf("flagged untouched %g, times ten %g", rep.OOD.Untouched, rep.OOD.Scaled)
+	}
+	plain := *m.ood
+	plain.Logs.Precision = nil
+	m.ood = &plain
+	if share, ok := m.scaledShare(taskOf(t, d, "y"), 0, rows(200)); !ok || share > 0.9 {
+		t.Errorf("without logarithms %g are found: this test shows nothing", share)
+	}
+}
+
+func taskOf(t *testing.T, d Data, target string) *task {
+	t.Helper()
+	k, err := newTask(d, Options{Target: []string{target}}.withDefaults())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return k
+}
+
+func rows(n int) []int {
+	out := make([]int, n)
+	for i := range out {
+		out[i] = i
+	}
+	return out
+}
+
 // mixed is a table with every kind of column and two targets.
 func mixed(n int) Data {
 	r := nn.NewRand(21)

@@ -146,10 +146,9 @@ func (d *document) check() string {
 }
 
 func (d *document) checkOOD() string {
-	o, n := d.OOD, d.Pipeline.dense()
-	positive := o.Distance > 0 && o.Residual > 0 && o.Doubt > 0 && o.Threshold > 0 && o.Range > 0
-	shaped := len(o.Precision) == 0 && len(o.Mean) == 0 || n <= oodColumns && len(o.Mean) == n && len(o.Precision) == n*n
-	if !positive || !shaped {
+	o := d.OOD
+	positive := o.Doubt > 0 && o.Threshold > 0 && o.Range > 0
+	if !positive || !o.Plain.sound(d.Pipeline.dense()) || !o.Logs.sound(d.Pipeline.logWidth()) {
 		return "its statistics of unusual rows are malformed"
 	}
 	return ""
@@ -158,7 +157,7 @@ func (d *document) checkOOD() string {
 func (f *feature) sound() bool {
 	switch f.Kind {
 	case kindNumber, kindBoolean:
-		if !(f.Scale > 0) || f.Low > f.High || len(f.Knots) != len(f.Scores) || len(f.Knots) == 1 {
+		if !(f.Scale > 0) || f.Low > f.High || f.Floor < 0 || f.Floor > max(f.High, 0) || len(f.Knots) != len(f.Scores) || len(f.Knots) == 1 {
 			return false
 		}
 	case kindAngle, kindCategory:

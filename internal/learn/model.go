@@ -150,6 +150,7 @@ func (m *Model) Predict(b *format.Batch, cols []genesis.Column, level float64, t
 		return nil, err
 	}
 	w := newWriter(m, b.Rows, level)
+	look := m.pipe.look()
 	const block = 4096 // bounds memory
 	for from := 0; from < b.Rows; from += block {
 		rows := make([]int, min(block, b.Rows-from))
@@ -160,7 +161,7 @@ func (m *Model) Predict(b *format.Batch, cols []genesis.Column, level float64, t
 		m.pipe.encode(vectors, rows, x)
 		est := m.estimate(x, max(threads, 1))
 		for k, i := range rows {
-			w.add(est, k, m.ood.score(m.pipe, vectors, i, x.Row(k), est.doubt[k]))
+			w.add(est, k, m.ood.score(look, vectors, i, x.Row(k), est.doubt[k]))
 		}
 	}
 	return w.batch(b), nil

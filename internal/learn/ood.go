@@ -3,6 +3,7 @@ package learn
 import (
 	"math"
 	"slices"
+	"sort"
 
 	"github.com/opengenesis/genesis/internal/format"
 	"github.com/opengenesis/genesis/internal/nn"
@@ -12,9 +13,8 @@ import (
 // several signs:
 //
 //   - a number beyond the training range, in fiftieths of that range;
-//   - the Mahalanobis distance of the encoded features;
-//   - the greatest deviation of a feature from what the others predict for it
-//     linearly (which the precision matrix holds);
+//   - the shape of the row (shape.go): of the encoded features, and of the
+//     logarithms of positive numbers, in which a wrong unit is a plain shift;
 //   - the disagreement of the ensemble's members.
 //
 // The first is divided by Range, which 1 % of the held-back rows exceed, the
@@ -23,17 +23,15 @@ import (
 // column where new ones are rare (stat.go), counts 2.
 // Nothing about single training rows is stored.
 type ood struct {
-	Mean      []float64 `json:"mean,omitempty"`
-	Precision []float64 `json:"precision,omitempty"` // row-major
-	Distance  float64   `json:"distance"`            // 99.5 % quantiles of training rows
-	Residual  float64   `json:"residual"`
-	Doubt     float64   `json:"doubt"` // of held-back rows
-	Threshold float64   `json:"threshold"`
-	Range     float64   `json:"range"`
+	Plain     shape   `json:"plain"`
+	Logs      shape   `json:"logs"`
+	Doubt     float64 `json:"doubt"` // 99.5 % quantile of held-back rows
+	Threshold float64 `json:"threshold"`
+	Range     float64 `json:"range"`
 }
 
 const (
-	oodColumns  = 160 // dense columns up to which correlations are looked at
+	oodColumns  = 160 // columns up to which correlations are looked at
 	oodRows     = 20_000
 	oodShare    = 0.02 // of held-back rows flagged for shape or doubt
 	rangeShare  = 0.01 // and for values beyond the training range
@@ -44,8 +42,8 @@ const (
 // fitOOD learns what is usual from the fit rows and sets the threshold on the
 // held-back rows, of which est holds the estimates.
 func fitOOD(m *Model, t *task, est *estimate) *ood {
-	o := &ood{Distance: 1, Residual: 1, Doubt: 1, Threshold: 1, Range: 1}
-	o.fitShape(t)
+	o := &ood{Doubt: 1, Threshold: 1, Range: 1}
+	o.fitShapes(t)
 	if len(t.calibration) == 0 {
 		return o
 	}
@@ -53,8 +51,10 @@ func fitOOD(m *Model, t *task, est *estimate) *ood {
 	slices.Sort(doubts)
 	o.Doubt = max(quantile(doubts, 0.995), 1e-9)
 	scores, beyond := make([]float64, len(t.calibration)), make([]float64, len(t.calibration))
+	look := m.pipe.look()
 	for n, r := range t.calibration {
-		scores[n] = max(est.doubt[n]/o.Doubt, o.shapeScore(t.x.Row(r)))
+		look.at(t.vectors, t.raw[r], t.x.Row(r))
+		scores[n] = max(est.doubt[n]/o.Doubt, o.shapeScore(look))
 		beyond[n], _ = m.pipe.strangeness(t.vectors, t.raw[r])
 	}
 	slices.Sort(scores)
@@ -64,68 +64,98 @@ func fitOOD(m *Model, t *task, est *estimate) *ood {
 	return o
 }
 
-// fitShape learns mean and precision of the dense columns.
-func (o *ood) fitShape(t *task) {
-	d := t.pipe.dense()
-	if d == 0 || d > oodColumns {
-		return
-	}
+func (o *ood) fitShapes(t *task) {
 	rows := t.fitRows
 	if len(rows) > oodRows {
 		rows = slices.Clone(rows)
 		nn.NewRand(t.seed, 8).Shuffle(rows)
 		rows = rows[:oodRows]
 	}
-	o.Mean = make([]float64, d)
-	for _, r := range rows {
-		for j, v := range t.x.Row(r)[:d] {
-			o.Mean[j] += float64(v) / float64(len(rows))
-		}
-	}
-	cov := newSquare(d)
-	z := make([]float64, d)
-	for _, r := range rows {
-		for j, v := range t.x.Row(r)[:d] {
-			z[j] = float64(v) - o.Mean[j]
-		}
-		cov.addOuter(z, 1/float64(len(rows)))
-	}
-	for j := range d {
-		cov.data[j*d+j] += 0.01*cov.data[j*d+j] + 1e-4
-	}
-	o.Precision = cov.inverse().data
-	var distances, residuals []float64
-	for _, r := range rows {
-		a, b := o.shape(t.x.Row(r)[:d])
-		distances, residuals = append(distances, a), append(residuals, b)
-	}
-	slices.Sort(distances)
-	slices.Sort(residuals)
-	o.Distance = max(quantile(distances, 0.995), 1e-9)
-	o.Residual = max(quantile(residuals, 0.995), 1e-9)
+	o.Plain = fitShape(len(rows), t.pipe.dense(), func(k int, z []float64) {
+		widen(t.x.Row(rows[k]), z)
+	})
+	o.Logs = fitShape(len(rows), t.pipe.logWidth(), func(k int, z []float64) {
+		t.pipe.logs(t.vectors, t.raw[rows[k]], z)
+	})
 }
 
-// shape returns the Mahalanobis distance and the greatest conditional residual
-// of encoded features.
-func (o *ood) shape(x []float32) (distance, residual float64) {
-	d := len(o.Mean)
-	for j := range d {
-		row := o.Precision[j*d : (j+1)*d]
-		v := 0.0
-		for k, p := range row {
-			v += p * (float64(x[k]) - o.Mean[k])
-		}
-		distance += v * (float64(x[j]) - o.Mean[j])
-		residual = max(residual, math.Abs(v)/math.Sqrt(row[j]))
+// look is a row as the shapes see it.
+type look struct {
+	pipe        *pipeline
+	plain, logs []float64
+}
+
+func (p *pipeline) look() *look {
+	return &look{p, make([]float64, p.dense()), make([]float64, p.logWidth())}
+}
+
+// at looks at row i of the vectors, whose encoded features are x.
+func (l *look) at(vectors []*format.Vector, i int, x []float32) {
+	widen(x, l.plain)
+	l.pipe.logs(vectors, i, l.logs)
+}
+
+// widen writes the first numbers of x to z.
+func widen(x []float32, z []float64) {
+	for j := range z {
+		z[j] = float64(x[j])
 	}
-	return math.Sqrt(max(distance, 0)), residual
+}
+
+// logWidth returns the number of features that are looked at in logarithms.
+func (p *pipeline) logWidth() int {
+	n := 0
+	for _, f := range p.Features {
+		if f.Floor > 0 {
+			n++
+		}
+	}
+	return n
+}
+
+// logs writes the logarithms of row i's positive numbers, NaN where one is
+// missing.
+func (p *pipeline) logs(vectors []*format.Vector, i int, z []float64) {
+	n := 0
+	for k, f := range p.Features {
+		if f.Floor > 0 {
+			z[n] = f.logOf(vectors[k], i)
+			n++
+		}
+	}
+}
+
+func (f *feature) logOf(v *format.Vector, i int) float64 {
+	x, ok := number(v, i)
+	if !ok {
+		return math.NaN()
+	}
+	return f.log(x)
+}
+
+// log is bounded: below by Floor, because small numbers are noisy in
+// logarithms; above a little beyond the training range, which is watched by
+// itself.
+func (f *feature) log(x float64) float64 {
+	return math.Log(min(max(x, f.Floor), (1+clipBeyond)*f.High))
+}
+
+// fitFloor chooses from where on sorted xs are looked at in logarithms: none
+// when some are negative.
+func (f *feature) fitFloor(xs []float64) {
+	if f.Low < 0 || f.High <= 0 || f.High > math.MaxFloat64/2 {
+		return
+	}
+	positive := xs[sort.SearchFloat64s(xs, math.SmallestNonzeroFloat64):]
+	f.Floor = quantile(positive, 0.02)
 }
 
 // score returns how unusual row i of the vectors is, flagged above 1; x holds
-// its encoded features.
-func (o *ood) score(p *pipeline, vectors []*format.Vector, i int, x []float32, doubt float64) float64 {
-	beyond, unseen := p.strangeness(vectors, i)
-	return o.total(max(doubt/o.Doubt, o.shapeScore(x)), beyond, unseen)
+// its encoded features, and look is memory for it.
+func (o *ood) score(l *look, vectors []*format.Vector, i int, x []float32, doubt float64) float64 {
+	beyond, unseen := l.pipe.strangeness(vectors, i)
+	l.at(vectors, i, x)
+	return o.total(max(doubt/o.Doubt, o.shapeScore(l)), beyond, unseen)
 }
 
 // total brings the signs to one scale and returns the greatest.
@@ -147,12 +177,9 @@ func (p *pipeline) strangeness(vectors []*format.Vector, i int) (beyond float64,
 	return beyond, unseen
 }
 
-func (o *ood) shapeScore(x []float32) float64 {
-	if o.Precision == nil {
-		return 0
-	}
-	distance, residual := o.shape(x)
-	return max(distance/o.Distance, residual/o.Residual)
+// shapeScore overwrites l.
+func (o *ood) shapeScore(l *look) float64 {
+	return max(o.Plain.score(l.plain), o.Logs.score(l.logs))
 }
 
 // strangeness returns how far value i lies beyond the training range, and

@@ -132,8 +132,9 @@ func (m *Model) oodReport(t *task, held []int, est *estimate) genesis.OODReport 
 		return r
 	}
 	held = held[:min(len(held), 5000)]
+	look := m.pipe.look()
 	for n, row := range held {
-		if m.ood.score(m.pipe, t.vectors, t.raw[row], t.x.Row(row), est.doubt[n]) > 1 {
+		if m.ood.score(look, t.vectors, t.raw[row], t.x.Row(row), est.doubt[n]) > 1 {
 			r.Untouched += 1 / float64(len(held))
 		}
 	}
@@ -155,11 +156,12 @@ func (m *Model) oodReport(t *task, held []int, est *estimate) genesis.OODReport 
 
 // scaledShare is the share of rows flagged with feature k multiplied by ten.
 func (m *Model) scaledShare(t *task, k int, held []int) (float64, bool) {
-	at := 0
+	at, logAt := 0, 0
 	for _, f := range m.pipe.Features[:k] {
 		at += f.width()
+		logAt += int(indicator(f.Floor > 0))
 	}
-	f := m.pipe.Features[k]
+	f, look := m.pipe.Features[k], m.pipe.look()
 	held = held[:min(len(held), 2000)]
 	changed, flagged := 0, 0
 	var later []int // rows that need the nets' opinion
@@ -169,10 +171,13 @@ func (m *Model) scaledShare(t *task, k int, held []int) (float64, bool) {
 			continue
 		}
 		changed++
-		z := append([]float32(nil), t.x.Row(row)...)
-		z[at] = float32(f.score(10 * x))
+		look.at(t.vectors, t.raw[row], t.x.Row(row))
+		look.plain[at] = f.score(10 * x)
+		if f.Floor > 0 {
+			look.logs[logAt] = f.log(10 * x)
+		}
 		beyond, unseen := f.strangeNumber(10 * x)
-		if m.ood.total(m.ood.shapeScore(z), beyond, unseen) > 1 {
+		if m.ood.total(m.ood.shapeScore(look), beyond, unseen) > 1 {
 			flagged++
 		} else {
 			later = append(later, row)

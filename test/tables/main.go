@@ -1,89 +1,80 @@
+// Command tables writes docs/results.md: how well models predict on published
+// splits and on the sample data. Everything goes through the product: the
+// genesis binary prepares the raw files with the published splits, trains one
+// model a split in a home of its own, and the figures are read from the stored
+// reports. A model that the home already has, from the same dataset version,
+// split and seed, is not trained again; so a run that was stopped goes on, and
+// `-fresh` is needed after a change to the learning.
+//
+//	go run ./tables -out ../docs/results.md
+//	go run ./tables -only ccpp -runs 2
 package main
 
 import (
 	"context"
-	"encoding/json"
 	"flag"
 	"fmt"
+	"log"
 	"os"
 	"os/signal"
-	"strconv"
-	"strings"
+	"path/filepath"
 
 	"github.com/opengenesis/genesis/internal/testdata"
 )
 
 func main() {
-	name := flag.String("set", "ccpp", "table: ccpp or concrete")
-	splits := flag.String("splits", "", "split numbers, separated by commas; empty means all")
-	tune := flag.String("tune", "", "changes to the plan: sigma=0.5,epochs=60,hidden=64-64")
-	seed := flag.Uint64("seed", 0, "added to the seed of each split, which is its number")
-	asJSON := flag.Bool("json", false, "print one JSON object a line")
+	log.SetFlags(0)
+	out := flag.String("out", "", "file to write; empty: standard output")
+	home := flag.String("home", "tables/.home", "home that keeps datasets and models")
+	only := flag.String("only", "", "one set: ccpp, concrete, or one of the sample data")
+	runs := flag.Int("runs", 0, "trainings a set, the first of them; 0: all")
+	fresh := flag.Bool("fresh", false, "empty the home before")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := table(ctx, *name, *splits, *tune, *seed, *asJSON); err != nil {
-		fmt.Fprintln(os.Stderr, "tables: error:", err)
-		os.Exit(1)
-	}
-}
-
-func table(ctx context.Context, name, splits, tune string, seed uint64, asJSON bool) error {
-	s, ok := sets[name]
-	if !ok {
-		return fmt.Errorf("there is no set %q", name)
-	}
-	data, ok := testdata.Find()
-	if !ok {
-		return fmt.Errorf("the data folder was not found: set GENESIS_TEST_DATA")
-	}
-	change, err := parseTune(tune)
-	if err != nil {
-		return err
-	}
-	numbers, err := s.numbers(splits)
-	if err != nil {
-		return err
-	}
-	var rs []result
-	for _, k := range numbers {
-		r, err := s.run(ctx, data, k, seed, change)
-		if err != nil {
-			return err
+	if *fresh {
+		if err := os.RemoveAll(*home); err != nil {
+			log.Fatalf("tables: error: %v", err)
 		}
-		rs = append(rs, r)
-		show(r, asJSON)
 	}
-	if !asJSON {
-		show(mean(rs), false)
+	text, err := tables(ctx, *home, *only, *runs)
+	if err != nil {
+		log.Fatalf("tables: error: %v", err)
 	}
-	return nil
-}
-
-func show(r result, asJSON bool) {
-	if asJSON {
-		b, _ := json.Marshal(r) // of finite numbers
-		fmt.Println(string(b))
+	if *out == "" {
+		fmt.Print(text)
 		return
 	}
-	fmt.Println(r)
+	if err := os.WriteFile(*out, []byte(text), 0o644); err != nil {
+		log.Fatalf("tables: error: %v", err)
+	}
 }
 
-// numbers parses a list of split numbers; empty means all.
-func (s set) numbers(list string) ([]int, error) {
-	var out []int
-	if list == "" {
-		for k := range s.splits {
-			out = append(out, k)
-		}
-		return out, nil
+// tables runs the sets and returns the document.
+func tables(ctx context.Context, home, only string, runs int) (string, error) {
+	data, ok := testdata.Find()
+	if !ok {
+		return "", fmt.Errorf("the data folder was not found: set GENESIS_TEST_DATA")
 	}
-	for _, f := range strings.Split(list, ",") {
-		k, err := strconv.Atoi(f)
-		if err != nil || k < 0 || k >= s.splits {
-			return nil, fmt.Errorf("%q is no split of this set", f)
-		}
-		out = append(out, k)
+	dir, err := os.MkdirTemp("", "genesis-tables-*")
+	if err != nil {
+		return "", err
 	}
-	return out, nil
+	defer os.RemoveAll(dir)
+	p, err := build(ctx, filepath.Join(dir, "genesis"), home)
+	if err != nil {
+		return "", err
+	}
+	var outcomes []outcome
+	for _, s := range append(published(data), samples("../examples")...) {
+		if only != "" && only != s.name {
+			continue
+		}
+		o, err := s.run(ctx, p, runs)
+		if err != nil {
+			return "", fmt.Errorf("%s: %w", s.name, err)
+		}
+		outcomes = append(outcomes, o)
+	}
+	return document(outcomes), nil
 }

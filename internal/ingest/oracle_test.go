@@ -81,6 +81,59 @@ func testBandGaps(t *testing.T, lab *laboratory) {
 	}
 }
 
+// testTypicalYear compares the hours of PVGIS as text and as JSON. The beam
+// irradiance of a night is -0.0 in the one and 0.0 in the other, and stays so.
+func testTypicalYear(t *testing.T, lab *laboratory) {
+	csv, _ := lab.prepare(t, "energy/solar_met_stations/tmy_45.000_8.000_2005_2023.csv").Manifest.Table("block2")
+	doc, _ := lab.prepare(t, "energy/solar_met_stations/tmy_45.000_8.000_2005_2023.json").Manifest.Table("outputs_tmy_hourly")
+	if len(csv.Columns) != 10 || len(doc.Columns) != 10 {
+		t.Fatalf("there are %d and %d columns", len(csv.Columns), len(doc.Columns))
+	}
+	for i, c := range csv.Columns {
+		d := doc.Columns[i]
+		if c.Digest != d.Digest && c.Name != "gb_n" || c.Unit != d.Unit || c.Type != d.Type {
+			t.Errorf("column %s differs between CSV (%s, %s) and JSON (%s, %s)", c.Name, c.Type, c.Unit, d.Type, d.Unit)
+		}
+	}
+}
+
+// testReplays prepares every file again from its recipe, with other batches and
+// threads: the version must be the same.
+func testReplays(t *testing.T, lab *laboratory, x expectation) {
+	was := lab.prepare(t, x.files...)
+	if was.Rows > 100_000 {
+		return // once is enough for the largest
+	}
+	env := lab.env
+	env.Threads, env.Limits.Batch = 1, 100<<10
+	again := prepare(t, env, parse(t, was.Recipe), genesis.PrepareOptions{}, lab.open(t, x.files...)...)
+	if got, want := digest(t, again.Manifest), digest(t, was.Manifest); got != want {
+		t.Errorf("its recipe makes version %s of it, not %s", got, want)
+	}
+}
+
+// testClocks joins dates and times of day, which stand in two columns, by a line
+// of a recipe; the last hour of the day is 24:00 in one of the files.
+func testClocks(t *testing.T, lab *laboratory) {
+	for _, c := range []struct{ file, clock, first, last string }{
+		{"midc_20181014.txt", "mst", "2018-10-14T00:00:00Z", "2018-10-14T23:59:00Z"},
+		{"703165TY.csv", "time", "1997-01-01T01:00:00Z", "1999-01-01T00:00:00Z"},
+	} {
+		rec := parse(t, fmt.Sprintf(`
+format: 1
+tables:
+  - name: data
+    derive:
+      - {name: when, expr: 'date + duration(%[1]s.substring(0, 2) + "h" + %[1]s.substring(3, 5) + "m")', type: timestamp}
+`, c.clock))
+		res := prepare(t, lab.env, rec, genesis.PrepareOptions{}, lab.open(t, "energy/solar_met_stations/"+c.file)...)
+		got := rows(t, lab.env, res, "data", "when")
+		if got[0][0] != c.first || got[len(got)-1][0] != c.last {
+			t.Errorf("%s: times run from %s to %s", c.file, got[0][0], got[len(got)-1][0])
+		}
+	}
+}
+
 // testIndexLists imports the twenty published splits of a matrix and compares
 // every row's part with the lists.
 func testIndexLists(t *testing.T, lab *laboratory, folder, target string, rows, train int) {
@@ -206,5 +259,22 @@ func testRefusedByName(t *testing.T, lab *laboratory) {
 		if genesis.KindOf(err) != genesis.Unsupported || !strings.Contains(err.Error(), path.Base(file)) || !strings.Contains(err.Error(), name) {
 			t.Errorf("%s: got %v", file, err)
 		}
+	}
+}
+
+// TestTablesKeepTheirOrder reads a document whose child rows fill batches long
+// before its own rows do.
+func TestTablesKeepTheirOrder(t *testing.T) {
+	var doc strings.Builder
+	for i := range 50 {
+		fmt.Fprintf(&doc, `%c{"run": %d, "signal": [%s0]}`, "[,"[min(i, 1)], i, strings.Repeat("1.5,", 400))
+	}
+	doc.WriteString("]")
+	env := testEnv(t)
+	whole := prepare(t, env, nil, genesis.PrepareOptions{}, raw("runs.json", doc.String()))
+	env.Limits.Batch = 4 << 10
+	small := prepare(t, env, nil, genesis.PrepareOptions{}, raw("runs.json", doc.String()))
+	if len(whole.Manifest.Tables) != 2 || digest(t, whole.Manifest) != digest(t, small.Manifest) {
+		t.Errorf("small batches give tables %s, %s", small.Manifest.Tables[0].Name, small.Manifest.Tables[1].Name)
 	}
 }

@@ -403,13 +403,16 @@ func TestRealFiles(t *testing.T) {
 				t.Parallel()
 				x := readExpectation(t, path)
 				x.compare(t, lab.env, lab.prepare(t, x.files...))
+				testReplays(t, lab, x)
 			})
 		}
 		t.Run("oqmd_train", func(t *testing.T) { t.Parallel(); testBandGaps(t, lab) })
+		t.Run("clocks", func(t *testing.T) { t.Parallel(); testClocks(t, lab) })
 		t.Run("plant splits", func(t *testing.T) { t.Parallel(); testIndexLists(t, lab, plantFolder, "c5", 9568, 8611) })
 		t.Run("concrete splits", func(t *testing.T) { t.Parallel(); testIndexLists(t, lab, concreteFolder, "c9", 1030, 927) })
 		t.Run("steel folds", func(t *testing.T) { t.Parallel(); testFoldFiles(t, lab) })
 		t.Run("refused", func(t *testing.T) { t.Parallel(); testRefusedByName(t, lab) })
 	})
+	t.Run("typical year", func(t *testing.T) { testTypicalYear(t, lab) })
 	t.Run("plant formats", func(t *testing.T) { testPlantFormats(t, lab) })
 }

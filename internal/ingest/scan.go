@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/opengenesis/genesis"
 	"github.com/opengenesis/genesis/internal/format"
@@ -91,7 +92,22 @@ func newScan(ctx context.Context, env Env, sources []*source, given *recipe.Reci
 		}
 		done += src.raw.Size
 	}
+	s.order()
 	return s, nil
+}
+
+// order puts the tables in the order in which the sources declare them. They
+// were found in the order of the batches, which depends on how large those are.
+func (s *scan) order() {
+	tables := s.tables[:0:0]
+	for _, src := range s.sources {
+		for _, t := range src.tables {
+			if t != nil && !slices.Contains(tables, t) {
+				tables = append(tables, t)
+			}
+		}
+	}
+	s.tables = tables
 }
 
 func (s *scan) total() (n int64) {

@@ -29,7 +29,7 @@ type note struct {
 var sayings = map[string]struct{ message, hint string }{
 	codeSpecial:   {"%d NaN or Infinity literals, which JSON does not have; they are read as such", ""},
 	codeDuplicate: {"%d keys occur twice in one object; the last value was taken", "correct the source if the first one matters"},
-	codeUTF8:      {"%d strings are not UTF-8; the wrong bytes became U+FFFD", "correct the source's encoding"},
+	codeUTF8:      {"%d strings are not UTF-8, or escape half a character; what is wrong became U+FFFD", "correct the source's encoding"},
 	codePreamble:  {"values beside the tables were cut from the preamble, which holds 64 KiB (%d time)", ""},
 	codeRagged:    {"%d arrays that run in parallel end early; the missing cells are null", ""},
 	codeMixed:     {"%d values are of another JSON type (number, string, boolean) than the first of their column", "correct the source if they were meant alike"},

@@ -319,11 +319,14 @@ func (s *scanner) str() ([]byte, error) {
 func (s *scanner) closeString(end int, escaped bool, high byte) ([]byte, error) {
 	b := s.buf[s.pos+1 : end]
 	if escaped {
-		var ok bool
-		if s.scratch, ok = unescape(s.scratch[:0], b); !ok {
+		var lone, ok bool
+		if s.scratch, lone, ok = unescape(s.scratch[:0], b); !ok {
 			return nil, invalid(fmt.Sprintf("byte %d: a string with a wrong escape sequence", s.offset()), "")
 		}
 		b = s.scratch
+		if lone {
+			s.note(codeUTF8)
+		}
 	}
 	s.pos = end + 1
 	if high >= utf8.RuneSelf && !utf8.Valid(b) {

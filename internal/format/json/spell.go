@@ -53,31 +53,38 @@ func digits(b []byte) int {
 }
 
 // unescape appends the string spelled b (RFC 8259, section 7) to dst. A
-// surrogate without its other half becomes U+FFFD.
-func unescape(dst, b []byte) ([]byte, bool) {
+// surrogate without its other half becomes U+FFFD, and lone is true.
+func unescape(dst, b []byte) (text []byte, lone, ok bool) {
 	for len(b) > 0 {
 		if b[0] != '\\' {
 			dst, b = append(dst, b[0]), b[1:]
 			continue
 		}
 		if len(b) < 2 {
-			return dst, false
+			return dst, lone, false
 		}
 		if b[1] == 'u' {
 			r, n := unicodeEscape(b)
 			if n == 0 {
-				return dst, false
+				return dst, lone, false
 			}
+			lone = lone || r == utf8.RuneError && !fffd(b)
 			dst, b = utf8.AppendRune(dst, r), b[n:]
 			continue
 		}
 		c := plainEscape(b[1])
 		if c == 0 {
-			return dst, false
+			return dst, lone, false
 		}
 		dst, b = append(dst, c), b[2:]
 	}
-	return dst, true
+	return dst, lone, true
+}
+
+// fffd reports whether b begins with the escape of U+FFFD itself.
+func fffd(b []byte) bool {
+	r, ok := hex4(b)
+	return ok && r == utf8.RuneError
 }
 
 func plainEscape(c byte) byte {

@@ -70,7 +70,7 @@ func BenchmarkParse(b *testing.B) {
 		b.Run(fmt.Sprintf("quoted=%t/fast", quoted), func(b *testing.B) {
 			b.SetBytes(int64(len(data)))
 			for b.Loop() {
-				if p := d.parse(data, 10); !p.uniform {
+				if p := d.parse(data, 10, false); !p.uniform {
 					b.Fatal("not uniform")
 				}
 			}

@@ -140,7 +140,7 @@ func (r *reader) start(s *splitter, src io.Closer, threads int) {
 			defer r.group.Done()
 			for c := range jobs {
 				if c.err == nil && r.ctx.Err() == nil {
-					c.parsed = r.d.parse(c.buf, int(r.hint.Load()))
+					c.parsed = r.d.parse(c.buf, int(r.hint.Load()), c.encoding != "UTF-8")
 				}
 				close(c.done)
 			}

@@ -138,7 +138,7 @@ func TestFastAgainstCareful(t *testing.T) {
 		d := dialect{delim: ',', nl: '\n', width: 2}
 		want := d.careful(bytes.Clone(buf))
 		for width := 1; width < 4; width++ {
-			have := d.parse(bytes.Clone(buf), width)
+			have := d.parse(bytes.Clone(buf), width, false)
 			if !have.uniform {
 				continue
 			}

@@ -127,11 +127,18 @@ func (p *parsed) empty(i, j int) bool {
 	return true
 }
 
+// undecoded is what decoders write for bytes that the encoding does not have.
+var undecoded = []byte("\uFFFD")
+
 // parse takes a chunk of whole rows apart. Chunks whose rows all have width
-// cells are uniform, whichever way they were read.
-func (d *dialect) parse(buf []byte, width int) parsed {
+// cells are uniform, whichever way they were read. A decoded chunk may hold
+// marks of what could not be decoded; such rows are not in the encoding.
+func (d *dialect) parse(buf []byte, width int, decoded bool) parsed {
 	if d.rowQuoted {
 		buf = unwrapRows(buf, d.nl)
+	}
+	if decoded && bytes.Contains(buf, undecoded) {
+		return d.damaged(buf)
 	}
 	quoted := bytes.IndexByte(buf, '"') >= 0
 	if width > 0 && d.plainEnough(buf) {
@@ -149,6 +156,17 @@ func (d *dialect) parse(buf []byte, width int) parsed {
 	}
 	p := d.careful(buf)
 	return p.columnar(width)
+}
+
+// damaged takes a chunk apart in which something could not be decoded.
+func (d *dialect) damaged(buf []byte) parsed {
+	p := d.careful(buf)
+	for i := range p.records {
+		if bytes.Contains(p.raw(i), undecoded) {
+			p.records[i].flags |= badText
+		}
+	}
+	return p
 }
 
 // plainEnough reports whether the fast paths may try the chunk.

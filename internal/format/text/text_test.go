@@ -225,6 +225,33 @@ func TestBrokenUTF8(t *testing.T) {
 	}
 }
 
+// TestUndecodable sets rows aside that hold what their encoding does not have,
+// instead of replacing it.
+func TestUndecodable(t *testing.T) {
+	wide := func(s string) (b []byte) {
+		for _, r := range s {
+			b = append(b, byte(r), byte(r>>8))
+		}
+		return b
+	}
+	for name, in := range map[string]string{
+		"gbk":          "id,name\n" + strings.Repeat("1,\xd6\xd0\xce\xc4\n", 30) + "2,\xff\xfe\n3,Rom\n",
+		"windows-1252": "id,name\n" + strings.Repeat("1,Z\xfcrich\x80\n", 30) + "2,a\x81b\n3,Rom\n",
+		"utf-16":       "\xff\xfe" + string(wide("id,name\n"+strings.Repeat("1,Zürich\n", 30)+"2,\ufffd\n3,Rom\n")),
+		"half a pair":  "\xff\xfe" + string(wide("id,name\n"+strings.Repeat("1,Zürich\n", 30)+"2,")) + "\x00\xd8" + string(wide("\n3,Rom\n")),
+	} {
+		for _, batch := range []int{100, 1 << 20} {
+			g, err := readAll(t, memory([]byte(in)), format.Options{Limits: format.Limits{Batch: batch}})
+			if err != nil {
+				t.Fatal(name, err)
+			}
+			if diff := cmp.Diff([]int64{32}, g.Bad); diff != "" || g.Codes[0] != "bad-encoding" || len(g.Rows[0]) != 31 {
+				t.Errorf("%s: bad rows (−want +got): %s %v %d", name, diff, g.Codes, len(g.Rows[0]))
+			}
+		}
+	}
+}
+
 func hasFinding(g got, code string) bool {
 	for _, f := range g.about.Findings {
 		if f.Code == code {

@@ -131,7 +131,9 @@ func (c *Converter) cells(in, out, qualifier *format.Vector, bad func(int, strin
 // "no value". Codes are compared as numbers, so that -9999 also is -9999.0.
 func (c *Converter) meansNothing(b []byte, v value, rule string, numeric bool) bool {
 	switch {
-	case rule == "" && numeric && v.mark == "" && len(c.numbers) > 0 && c.code(v.f):
+	case rule == "" && c.reading.Type == genesis.Integer:
+		return c.codeInt(v.i)
+	case (rule == "" || rule == OutOfRange) && numeric && v.mark == "" && len(c.numbers) > 0 && c.code(v.f):
 		return true
 	case rule == "" && numeric && !math.IsInf(v.f, 0) && v.f == v.f:
 		return false
@@ -182,7 +184,7 @@ func (c *Converter) typedCell(in, out *format.Vector, i int, nan bool) (rule str
 		return c.typedFloat(out, i, in.Floats[i], nan)
 	}
 	v := in.Ints[i]
-	if in.Kind == format.Int && c.code(float64(v)) {
+	if in.Kind == format.Int && c.codeInt(v) {
 		return "", true
 	}
 	switch out.Kind {

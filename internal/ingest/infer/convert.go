@@ -2,6 +2,7 @@ package infer
 
 import (
 	"math"
+	"slices"
 
 	"github.com/opengenesis/genesis"
 	"github.com/opengenesis/genesis/internal/format"
@@ -26,6 +27,7 @@ type Converter struct {
 	grouped  bool
 	words    map[string]bool // spellings that mean "no value"
 	numbers  []float64       // those of them that are numbers
+	wholes   []int64         // or whole numbers, in a column of them
 	truths   map[string]int64
 	units    map[string]func(float64) float64
 	form     timeForm
@@ -80,6 +82,13 @@ func (c *Converter) prepareMissing() {
 	c.words = map[string]bool{}
 	for _, w := range c.reading.Missing {
 		c.words[w] = true
+		var d decimal
+		if c.reading.Type == genesis.Integer && d.scan([]byte(w)) {
+			if v, ok := d.integer([]byte(w)); ok {
+				c.wholes = append(c.wholes, v)
+				continue
+			}
+		}
 		if f, rule := c.number([]byte(w)); rule == "" && f == f && c.reading.Type != genesis.Text {
 			c.numbers = append(c.numbers, f)
 		}
@@ -209,6 +218,11 @@ func (c *Converter) code(f float64) bool {
 	return false
 }
 
+// codeInt is code for whole numbers, of which floats do not tell all apart.
+func (c *Converter) codeInt(v int64) bool {
+	return slices.Contains(c.wholes, v) || len(c.numbers) > 0 && c.code(float64(v))
+}
+
 // number reads b as a number: plain, grouped as the Reading says, or infinite.
 func (c *Converter) number(b []byte) (float64, string) {
 	if c.grouped {
@@ -314,14 +328,14 @@ func (c *Converter) integer(b []byte) (v value, rule string) {
 		if f != math.Trunc(f) {
 			return v, NotWhole
 		}
-		if math.Abs(f) >= 1<<63 {
-			return v, OutOfRange
+		if math.Abs(f) >= 1<<63 || math.Abs(f) >= exactWhole && significant(b) > exactDigits {
+			return value{f: f}, OutOfRange
 		}
 		return value{i: int64(f), f: f}, ""
 	}
 	var ok bool
 	if v.i, ok = d.integer(b); !ok {
-		return v, OutOfRange
+		return value{f: d.float(b)}, OutOfRange
 	}
 	v.f = float64(v.i)
 	return v, ""

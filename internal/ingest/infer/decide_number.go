@@ -138,6 +138,8 @@ func (c *decision) asNumber() bool {
 	c.sentinels()
 	c.numberForms(n)
 	c.badNumbers(n)
+	c.precision()
+	c.leadingZeros()
 	return true
 }
 
@@ -147,13 +149,13 @@ func (c *decision) codes(n numeric) bool {
 	if c.counts[cFloat] > 0 || n.units > 0 || n.qualified > 0 {
 		return false
 	}
-	if c.counts[cWide] > 0 && c.counts[cWide]*2 > n.plain {
+	if c.counts[cWide]*2 > n.plain || c.wideWhole(n) && !few(c.counts[cWide], n.all()) {
 		return true
 	}
 	if c.idName() && c.counts[cInt] == n.all() && !c.order.counting() {
 		return true
 	}
-	if c.zeros == 0 || c.lengths.max <= 2 || c.named("year", "month", "day", "hour", "minute", "second", "doy", "hh", "mm", "time", "hhmm") {
+	if c.zeros == 0 || c.paddedNumbers() {
 		return false
 	}
 	return c.lengths.min == c.lengths.max || c.idName()
@@ -196,6 +198,11 @@ func (c *decision) numberType(n numeric) {
 	if c.counts[cInt] == total-n.others-n.odd && n.all() == n.plain && c.counts[cInt] > 0 {
 		c.Column.Type = genesis.Integer
 		c.say("type", fmt.Sprintf("%s of %s are whole numbers", comma(c.counts[cInt]), cells(total)))
+		return
+	}
+	if c.wideWhole(n) && n.all() == total-n.others-n.odd { // the few wide ones are rejected: floats would change others
+		c.Column.Type = genesis.Integer
+		c.say("type", fmt.Sprintf("%s of %s are whole numbers of 64 bits", comma(c.counts[cInt]), cells(total)))
 		return
 	}
 	if g := groupings[n.grouping]; n.grouped > 0 && g.thousands != 0 && c.counts[cFloat]+n.units+n.qualified+c.counts[cInf]+c.counts[cWide] == 0 && c.allWhole(n.grouping) {
@@ -283,10 +290,14 @@ func (c *decision) cellUnits() {
 
 // badNumbers reports the cells that the converter will reject.
 func (c *decision) badNumbers(n numeric) {
-	if bad := n.others + n.odd + c.counts[cTooLarge]; bad > 0 {
+	tooLarge := c.counts[cTooLarge]
+	if c.Column.Type == genesis.Integer {
+		tooLarge += c.counts[cWide]
+	}
+	if bad := n.others + n.odd + tooLarge; bad > 0 {
 		s := &seen{}
-		for _, class := range []cellClass{cWord, cOdd, cTooLarge, cTime, cClock, cUnit, cGrouped} {
-			if from := c.seen[class]; from != nil && !(class == cUnit && n.units > 0) && !(class == cGrouped && n.grouped > 0) && !(class == cWord && n.others == 0) {
+		for _, class := range []cellClass{cWord, cOdd, cTooLarge, cWide, cTime, cClock, cUnit, cGrouped} {
+			if from := c.seen[class]; from != nil && !(class == cUnit && n.units > 0) && !(class == cGrouped && n.grouped > 0) && !(class == cWord && n.others == 0) && !(class == cWide && c.Column.Type != genesis.Integer) {
 				for _, row := range from.rows[:from.n] {
 					s.add(row)
 				}
@@ -307,7 +318,7 @@ func (c *decision) spellings() string {
 			out = append(out, fmt.Sprintf("%q", shortened(c.words.at(i))))
 		}
 	}
-	if c.counts[cTooLarge] > 0 {
+	if c.counts[cTooLarge] > 0 || c.counts[cWide] > 0 && c.Column.Type == genesis.Integer {
 		out = append(out, "a number too large for 64 bits")
 	}
 	if len(out) == 0 {

@@ -28,6 +28,7 @@ func (c *decision) asTime() bool {
 		c.zone(form)
 	}
 	c.otherForms(form, read)
+	c.fineTimes()
 	return true
 }
 

@@ -33,6 +33,10 @@ type Decider struct {
 	lengths lengths
 	padded  int64
 	lacking [2]seen // words that are no SMILES, no formula
+	inexact inexact
+
+	fine      seen // times finer than a microsecond
+	fineCount int64
 
 	missing   map[string]*tally
 	shapes    map[shape]*shapeTally
@@ -213,6 +217,9 @@ func (d *Decider) number(b []byte, n *decimal, h uint64) {
 	v, ok := n.integer(b)
 	if !ok {
 		d.note(cWide)
+		if !exactWide(b) {
+			d.inexact.addWhole(d.line)
+		}
 		d.values.add(n.near(b), 1, d.line)
 		return
 	}
@@ -221,6 +228,9 @@ func (d *Decider) number(b []byte, n *decimal, h uint64) {
 		d.whole++
 		if v >= 10000101 && v <= 29991231 && exists(int(v/10000), int(v/100%100), int(v%100)) {
 			d.dates++
+		}
+		if !exactInt(v) {
+			d.inexact.addWhole(d.line)
 		}
 	}
 	f := float64(v)
@@ -235,6 +245,9 @@ func (d *Decider) decimal(b []byte, n *decimal) {
 		return
 	}
 	d.counts[cFloat]++
+	if n.digits > floatDigits || f == 0 {
+		d.inexact.decimal(b, n, f, d.line)
+	}
 	if n.exp == -3 && n.digits >= 4 && n.digits <= 6 && !n.zero && n.mant >= 1000 {
 		d.dotted++
 	}
@@ -356,6 +369,10 @@ func (d *Decider) stamp(s *stamp) {
 	}
 	t.count++
 	t.seen.add(d.line)
+	if s.fine {
+		d.fineCount++
+		d.fine.add(d.line)
+	}
 	if s.order == dayMon {
 		if s.monthFirst() {
 			t.monthFirst++

@@ -29,6 +29,11 @@ func (d *Decider) Merge(o *Decider) {
 	d.dates += o.dates
 	d.padded += o.padded
 	d.invalid += o.invalid
+	d.inexact.merge(&o.inexact, shift)
+	d.fineCount += o.fineCount
+	for _, row := range o.fine.rows[:o.fine.n] {
+		d.fine.add(row + shift)
+	}
 	d.mergeLengths(o)
 	for i := range o.values.low {
 		o.values.low[i].first += shift

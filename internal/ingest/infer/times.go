@@ -45,7 +45,8 @@ type stamp struct {
 	shape
 	year, first, second int // of dayMon, first and second are month and day in an order to be decided; else month, day
 	micros              int64
-	offset              int // minutes east of UTC
+	offset              int  // minutes east of UTC
+	fine                bool // finer than a microsecond
 }
 
 // stampReader takes a cell apart from left to right.
@@ -271,7 +272,7 @@ func (r *stampReader) clock(s *stamp) bool {
 		if c := r.peek(); c == '.' || c == ',' {
 			r.i++
 			s.clock = fractions
-			if frac, n = r.fraction(); n == 0 {
+			if frac, n = r.fraction(s); n == 0 {
 				return false
 			}
 		}
@@ -289,10 +290,12 @@ func (r *stampReader) compactClock(s *stamp, v, n int) bool {
 	return s.micros >= 0
 }
 
-// fraction takes the digits after the point as microseconds; finer ones are cut.
-func (r *stampReader) fraction() (micros int64, n int) {
+// fraction takes the digits after the point as microseconds; finer ones are cut,
+// and said to be.
+func (r *stampReader) fraction(s *stamp) (micros int64, n int) {
 	scale := int64(100000)
 	for r.i < len(r.b) && r.b[r.i]-'0' <= 9 && n < 12 {
+		s.fine = s.fine || n >= 6 && r.b[r.i] != '0'
 		micros += int64(r.b[r.i]-'0') * scale
 		scale /= 10
 		r.i++

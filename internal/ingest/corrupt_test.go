@@ -251,6 +251,22 @@ func marked(res *Result) []string {
 	return out
 }
 
+// TestStrictRefusesWhatIsSetAside prepares with --strict the files of which some
+// rows or cells are not taken.
+func TestStrictRefusesWhatIsSetAside(t *testing.T) {
+	dir := filepath.Join(testdata.Dir(t), "corrupt")
+	for _, d := range corrupt {
+		if d.aside == 0 {
+			continue
+		}
+		res, err := Prepare(context.Background(), testEnv(t), openFiles(t, filepath.Join(dir, d.file)), nil, genesis.PrepareOptions{Strict: true}, nil)
+		line, _, _ := strings.Cut(d.rejects[0], " ")
+		if res != nil || genesis.KindOf(err) != invalid || !strings.Contains(err.Error(), "row "+line+",") && !strings.Contains(err.Error(), "row "+line+":") {
+			t.Errorf("%s: got %v, want an error about row %s", d.file, err, line)
+		}
+	}
+}
+
 func allListed(t *testing.T, dir string) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {

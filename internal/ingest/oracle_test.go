@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/opengenesis/genesis"
 	"github.com/opengenesis/genesis/internal/format"
 	"github.com/opengenesis/genesis/internal/stream"
@@ -109,6 +110,27 @@ func testReplays(t *testing.T, lab *laboratory, x expectation) {
 	again := prepare(t, env, parse(t, was.Recipe), genesis.PrepareOptions{}, lab.open(t, x.files...)...)
 	if got, want := digest(t, again.Manifest), digest(t, was.Manifest); got != want {
 		t.Errorf("its recipe makes version %s of it, not %s", got, want)
+	}
+}
+
+// testInspects holds what inspect says of a file against what prepare made of it.
+// Both know every row where the file is small enough for the sample.
+func testInspects(t *testing.T, lab *laboratory, x expectation) {
+	was := lab.prepare(t, x.files...)
+	got, err := Inspect(context.Background(), lab.env, lab.open(t, x.files...), genesis.PrepareOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(got.Tables) != len(was.Manifest.Tables) {
+		t.Fatalf("inspect finds %d tables, prepare %d", len(got.Tables), len(was.Manifest.Tables))
+	}
+	for i, table := range got.Tables {
+		if len(table.Head) != headRows || len(table.Columns) != len(was.Manifest.Tables[i].Columns) {
+			t.Errorf("inspect shows %d rows of %d columns of table %s", len(table.Head), len(table.Columns), table.Name)
+		}
+		if !got.Sampled && !cmp.Equal(table.Columns, was.Manifest.Tables[i].Schema()) {
+			t.Errorf("table %s (-prepare +inspect):\n%s", table.Name, cmp.Diff(was.Manifest.Tables[i].Schema(), table.Columns))
+		}
 	}
 }
 

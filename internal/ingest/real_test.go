@@ -404,6 +404,7 @@ func TestRealFiles(t *testing.T) {
 				x := readExpectation(t, path)
 				x.compare(t, lab.env, lab.prepare(t, x.files...))
 				testReplays(t, lab, x)
+				testInspects(t, lab, x)
 			})
 		}
 		t.Run("oqmd_train", func(t *testing.T) { t.Parallel(); testBandGaps(t, lab) })

@@ -33,6 +33,13 @@ type config struct {
 }
 
 func main() {
+	log.SetFlags(0)
+	if table := os.Getenv(trainTask); table != "" {
+		if err := trainOurs(table); err != nil {
+			log.Fatalf("bench: error: %v", err)
+		}
+		return
+	}
 	var c config
 	flag.StringVar(&c.out, "out", "", "file to write; empty: standard output")
 	flag.Int64Var(&c.size, "size", 1_000_000_000, "bytes of the generated CSV")
@@ -43,7 +50,6 @@ func main() {
 	flag.StringVar(&c.python, "python", os.Getenv("GENESIS_TEST_PYTHON"), "a Python with scikit-learn")
 	flag.StringVar(&c.cores, "cores", "0,1", "cores both sides are pinned to; empty: not pinned")
 	flag.Parse()
-	log.SetFlags(0)
 	if err := run(c); err != nil {
 		log.Fatalf("bench: error: %v", err)
 	}

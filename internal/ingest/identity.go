@@ -6,8 +6,6 @@ import (
 	"hash/maphash"
 	"io"
 	"math"
-	"math/bits"
-	"math/rand/v2"
 	"os"
 
 	"github.com/opengenesis/genesis/internal/format"
@@ -123,38 +121,6 @@ func (s *identities) each(f func(row int64, id split.Identity)) error {
 		f(i, id)
 	}
 	return nil
-}
-
-// repeats finds the rows whose identity an earlier row has. It returns their
-// number and, when want is true, the set of them. Identities are taken in as
-// many passes as the budget makes necessary, each pass those of one share.
-func (s *identities) repeats(want bool) (int64, format.Bitmap, error) {
-	var set format.Bitmap
-	if want {
-		set = format.NewBitmap(int(s.n))
-	}
-	passes := uint64(1 + s.n*3*identitySize/max(s.budget, 1<<20))
-	// The share of an identity depends on a key no one outside knows, so that
-	// no input can put all rows into one pass.
-	key := rand.Uint64() | 1
-	var count int64
-	for pass := range passes {
-		seen := newIdentitySet(int(s.n / int64(passes)))
-		err := s.each(func(row int64, id split.Identity) {
-			h := binary.LittleEndian.Uint64(id[:8]) * key
-			if share, _ := bits.Mul64(h, passes); share != pass || seen.add(id) {
-				return
-			}
-			count++
-			if want {
-				set.Set(int(row))
-			}
-		})
-		if err != nil {
-			return 0, nil, err
-		}
-	}
-	return count, set, nil
 }
 
 // identitySet is a set of identities with open addressing. Although identities

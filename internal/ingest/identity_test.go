@@ -58,7 +58,7 @@ func TestRepeats(t *testing.T) {
 		r := rand.New(rand.NewPCG(1, uint64(budget)))
 		seen := map[split.Identity]bool{}
 		var want []int
-		for i := range 100_000 {
+		for i := range 400_000 {
 			var id split.Identity
 			id[0], id[8], id[15] = byte(r.IntN(256)), byte(r.IntN(200)), byte(r.IntN(3)) // the identity of zeros occurs too
 			if seen[id] {
@@ -82,5 +82,34 @@ func TestRepeats(t *testing.T) {
 			}
 		}
 		s.close()
+	}
+}
+
+// TestSearchInPasses holds shares that are too large for one set against a map.
+func TestSearchInPasses(t *testing.T) {
+	d := deal{shares: make([]share, 2)}
+	defer d.close()
+	if err := d.open(t.TempDir()); err != nil {
+		t.Fatal(err)
+	}
+	f := finder{key: 12345679, set: format.NewBitmap(20_000)}
+	r := rand.New(rand.NewPCG(1, 2))
+	seen, want := map[split.Identity]bool{}, 0
+	for row := range int64(20_000) {
+		var id split.Identity
+		id[3], id[7], id[12] = byte(r.IntN(99)), byte(r.IntN(3)), byte(r.IntN(50))
+		if seen[id] {
+			want++
+		}
+		seen[id] = true
+		d.add(f.part(id, 2), row, id)
+	}
+	for i := range d.shares {
+		if err := f.search(&d.shares[i], 3); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if f.count != int64(want) || f.set.Count() != want {
+		t.Errorf("%d repeats, %d in the set, want %d", f.count, f.set.Count(), want)
 	}
 }

@@ -138,10 +138,17 @@ func Error(op, subject string, err error) error {
 		e.Kind, e.Msg, e.Hint = genesis.Unavailable, "another program holds the database", "try again in a moment"
 	case errors.As(err, &s) && s.Code()&0xff == sqlite3.SQLITE_FULL:
 		e.Kind, e.Msg, e.Hint = genesis.Unavailable, "there is no room left on the disk", "free some room, then try again"
+	case errors.As(err, &s) && unreachable(s.Code()&0xff):
+		e.Kind, e.Msg, e.Hint = genesis.Unavailable, "the database file cannot be read or written", "is there room on the disk, and may this user write there?"
 	case errors.As(err, &s) && (s.Code()&0xff == sqlite3.SQLITE_CORRUPT || s.Code()&0xff == sqlite3.SQLITE_NOTADB):
 		e.Msg, e.Hint = "the database file is damaged", "restore it from a backup"
 	}
 	return e
+}
+
+// unreachable reports codes by which the file system refuses.
+func unreachable(code int) bool {
+	return code == sqlite3.SQLITE_IOERR || code == sqlite3.SQLITE_READONLY || code == sqlite3.SQLITE_CANTOPEN || code == sqlite3.SQLITE_PERM
 }
 
 // Time returns how t is kept in the database: microseconds since

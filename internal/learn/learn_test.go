@@ -192,6 +192,39 @@ func TestDeterminism(t *testing.T) {
 	}
 }
 
+// TestTestRowsAreOnlyMeasured changes every value of the test rows: the model,
+// with its calibration and thresholds, must stay the same bytes, with and
+// without a validation part.
+func TestTestRowsAreOnlyMeasured(t *testing.T) {
+	for _, validation := range []bool{false, true} {
+		var models []map[string][]byte
+		for _, add := range []float64{0, 1000} {
+			d := wave(900, 15)
+			for i := range d.Parts {
+				if validation && i%7 == 0 && d.Parts[i] == genesis.Train {
+					d.Parts[i] = genesis.Validation
+				}
+				for j := range d.Batch.Cols {
+					if d.Parts[i] == genesis.Test {
+						d.Batch.Cols[j].Floats[i] += add
+					}
+				}
+			}
+			m, _ := train(t, d, Options{Target: []string{"y"}, Tune: func(p *Plan) { small(p); p.Epochs = 6 }})
+			parts, err := m.Parts()
+			if err != nil {
+				t.Fatal(err)
+			}
+			models = append(models, parts)
+		}
+		for name := range models[0] {
+			if !bytes.Equal(models[0][name], models[1][name]) {
+				t.Errorf("with a validation part %v: %s depends on test rows", validation, name)
+			}
+		}
+	}
+}
+
 // TestPredictAlone requires a row's prediction not to depend on its batch, and
 // a stored model to predict as the original.
 func TestPredictAlone(t *testing.T) {

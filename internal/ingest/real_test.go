@@ -30,18 +30,20 @@ import (
 //	preamble TEXT                  that the lines around the table must hold
 //	findings CODE:COLUMN …         all that ask for attention (no notes)
 //	rejects N                      cells and rows set aside
+//	duplicates N                   rows that repeat an earlier one
 //	table NAME N                   rows
-//	COLUMN TYPE KEY=VALUE …        in order, see factKeys
+//	COLUMN TYPE KEY=VALUE …        in order, see declared and computed
 //
 // and comments after a #.
 type expectation struct {
-	path     string
-	files    []string
-	encoding string
-	preamble []string
-	findings []string
-	rejects  int64
-	tables   []expectedTable
+	path       string
+	files      []string
+	encoding   string
+	preamble   []string
+	findings   []string
+	rejects    int64
+	duplicates int64
+	tables     []expectedTable
 }
 
 type expectedTable struct {
@@ -92,6 +94,8 @@ func (x *expectation) take(words []string) bool {
 		x.findings = append(x.findings, rest...)
 	case words[0] == "rejects" && len(rest) == 1:
 		x.rejects, _ = strconv.ParseInt(rest[0], 10, 64)
+	case words[0] == "duplicates" && len(rest) == 1:
+		x.duplicates, _ = strconv.ParseInt(rest[0], 10, 64)
 	case words[0] == "table" && len(rest) == 2:
 		rows, err := strconv.ParseInt(rest[1], 10, 64)
 		x.tables = append(x.tables, expectedTable{name: rest[0], rows: rows})
@@ -296,7 +300,13 @@ func (x *expectation) compare(t *testing.T, env Env, res *Result) {
 	if got := attention(res); !slices.Equal(got, sorted(x.findings)) {
 		t.Errorf("findings are\n%s\nwant\n%s", strings.Join(got, " "), strings.Join(sorted(x.findings), " "))
 	}
-	var rejects int64
+	var rejects, duplicates int64
+	for _, t := range res.Profile.Tables {
+		duplicates += t.Duplicates
+	}
+	if duplicates != x.duplicates {
+		t.Errorf("%d rows repeat an earlier one, want %d", duplicates, x.duplicates)
+	}
 	for _, r := range res.Manifest.Rejects {
 		rejects += r.Rows
 	}

@@ -25,12 +25,10 @@ type Plan struct {
 	Sigma       float64
 }
 
-// operations bounds the arithmetic of a training, in multiplications of the
-// net's weights: rows × epochs × members × parameters.
-const (
-	operations     = 3.2e10
-	operationsLong = 4e11 // for tables of over 50,000 rows
-)
+// operations bounds the arithmetic of a training of n rows, in multiplications
+// of the net's weights: rows × epochs × members × parameters. It grows with the
+// rows between 10,000 and 125,000, so that the epochs do not fall there.
+func operations(n int) float64 { return min(max(3.2e6*float64(n), 3.2e10), 4e11) }
 
 // choosePlan plans for n rows to fit and the given pipeline.
 func choosePlan(p *pipeline, targets []*target, n int, opt Options) Plan {
@@ -55,11 +53,7 @@ func choosePlan(p *pipeline, targets []*target, n int, opt Options) Plan {
 		plan.Members = opt.Members
 	}
 	net := plan.net(p, targets)
-	budget := operations
-	if n > 50_000 {
-		budget = operationsLong
-	}
-	epochs := budget / (float64(n) * float64(plan.Members) * float64(net.Size()))
+	epochs := operations(n) / (float64(n) * float64(plan.Members) * float64(net.Size()))
 	plan.Epochs = int(min(max(math.Round(epochs), 6), 120))
 	if opt.Epochs > 0 {
 		plan.Epochs = opt.Epochs

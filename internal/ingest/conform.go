@@ -29,12 +29,17 @@ type Conformed struct {
 	next   int // source to open next
 	reader format.Reader
 	source *source
+	steady steady
 }
 
 // Conform opens files for a model whose inputs are want. A missing column, a
 // column of another kind, or a unit that cannot be converted is an error of
 // kind Invalid that names it.
 func Conform(ctx context.Context, env Env, files []*format.Raw, want []genesis.Column) (*Conformed, error) {
+	steady, err := watch(files)
+	if err != nil {
+		return nil, err
+	}
 	sources, err := openSources(ctx, env, files)
 	if err != nil {
 		return nil, err
@@ -48,7 +53,7 @@ func Conform(ctx context.Context, env Env, files []*format.Raw, want []genesis.C
 		s.close()
 		return nil, err
 	}
-	c := &Conformed{ctx: ctx, env: env, scan: s, Findings: append(append(s.sourceFindings(), s.bad...), findings...)}
+	c := &Conformed{ctx: ctx, env: env, scan: s, steady: steady, Findings: append(append(s.sourceFindings(), s.bad...), findings...)}
 	if err := c.plan(rec, want); err != nil {
 		s.close()
 		return nil, err
@@ -227,7 +232,7 @@ func (c *Conformed) Next() (*format.Batch, error) {
 			return nil, err
 		}
 		if b.Table >= len(c.source.tables) || len(b.Cols) > len(c.source.maps[b.Table]) {
-			return nil, changed(c.source)
+			return nil, changed(c.source.stream.Name)
 		}
 		if c.source.tables[b.Table] != c.in || b.Rows == 0 {
 			continue
@@ -238,6 +243,9 @@ func (c *Conformed) Next() (*format.Batch, error) {
 
 func (c *Conformed) openNext() (err error) {
 	if c.next == len(c.scan.sources) {
+		if err := c.steady.check(); err != nil {
+			return err
+		}
 		return io.EOF
 	}
 	c.source = c.scan.sources[c.next]

@@ -93,7 +93,7 @@ func (e *encode) source(ctx context.Context, i int, src *source, progress func(i
 			return err
 		}
 		if b.Table >= len(src.tables) || len(b.Cols) > len(src.maps[b.Table]) {
-			return changed(src)
+			return changed(src.stream.Name)
 		}
 		t := e.tables[src.tables[b.Table]]
 		if t == nil {
@@ -106,10 +106,6 @@ func (e *encode) source(ctx context.Context, i int, src *source, progress func(i
 		}
 		progress(estimate(src, b))
 	}
-}
-
-func changed(src *source) error {
-	return &genesis.Error{Op: "prepare", Kind: genesis.Conflict, Subject: src.stream.Name, Msg: "changed while it was read", Hint: "prepare it again once it is complete"}
 }
 
 // strictness refuses the first cell or row that would be set aside.

@@ -27,6 +27,10 @@ type Result struct {
 // it does what the recipe says and decides only what that leaves open. Nothing
 // is left in the blob store when it fails, except blobs that nothing refers to.
 func Prepare(ctx context.Context, env Env, files []*format.Raw, rec *recipe.Recipe, opt genesis.PrepareOptions, splitFiles []*format.Raw) (*Result, error) {
+	steady, err := watch(files)
+	if err != nil {
+		return nil, err
+	}
 	sources, err := openSources(ctx, env, files)
 	if err != nil {
 		return nil, err
@@ -48,6 +52,9 @@ func Prepare(ctx context.Context, env Env, files []*format.Raw, rec *recipe.Reci
 		return nil, err
 	}
 	res, err := encodeAll(ctx, env, s, full, splitFiles)
+	if other := steady.check(); other != nil && canceled(ctx, "prepare") == nil {
+		err = other
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -58,8 +65,13 @@ func Prepare(ctx context.Context, env Env, files []*format.Raw, rec *recipe.Reci
 	res.Recipe = string(text)
 	res.Findings = append(append(s.sourceFindings(), findings...), res.Findings...)
 	number(res.Findings)
-	res.Sources, err = s.described(<-digests)
-	return res, err
+	if res.Sources, err = s.described(<-digests); err != nil {
+		return nil, err
+	}
+	if err := steady.check(); err != nil {
+		return nil, err
+	}
+	return res, nil
 }
 
 func encodeAll(ctx context.Context, env Env, s *scan, full *recipe.Recipe, splitFiles []*format.Raw) (*Result, error) {

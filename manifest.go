@@ -29,7 +29,11 @@ type Manifest struct {
 type ManifestTable struct {
 	Name    string           `json:"name"`
 	Rows    int64            `json:"rows"`
-	Columns []ManifestColumn `json:"columns"`
+	Columns []ManifestColumn `json:"columns,omitempty"`
+	// Pages stands in place of Columns in the stored form of a manifest that
+	// would be too long: digests of blobs that hold the columns, in order. Whoever
+	// reads a manifest from the catalogue gets the columns.
+	Pages []Digest `json:"pages,omitempty"`
 }
 
 // ManifestColumn is a column and the logical digest of its values.

@@ -108,7 +108,8 @@ func noVersion(r genesis.Ref) error {
 		Hint: "`genesis list` shows what there is"}
 }
 
-// MaxManifest is how long a manifest's canonical JSON may be.
+// MaxManifest is how long a manifest's canonical JSON may be; longer lists of
+// columns stand in pages.
 const MaxManifest = 1 << 20
 
 // Manifest returns the content manifest of a version, checked against its
@@ -125,7 +126,10 @@ func (c *Catalog) Manifest(ctx context.Context, v genesis.Version) (genesis.Mani
 	if m.Format > genesis.ManifestFormat {
 		return m, newer("read manifest", v, m.Format, genesis.ManifestFormat)
 	}
-	return m, nil
+	if err := c.turnPages(ctx, m.Tables); err != nil {
+		return m, err
+	}
+	return m, c.turnPages(ctx, m.Rejects)
 }
 
 // Layout returns where the bytes of a version lie. Errors as [Catalog.Record].

@@ -144,9 +144,9 @@ func TestCommitAgain(t *testing.T) {
 func TestCommitRefuses(t *testing.T) {
 	h := open(t)
 	h.mustCommit(t, commitOf("taken", dataset("a")))
-	wide := dataset("a")
-	for range 6000 {
-		wide.Tables[0].Columns = append(wide.Tables[0].Columns, genesis.ManifestColumn{Column: genesis.Column{Name: strings.Repeat("x", 100)}, Digest: genesis.DigestOf(nil)})
+	many := dataset("a")
+	for range 10_000 {
+		many.Tables = append(many.Tables, genesis.ManifestTable{Name: strings.Repeat("x", 100)})
 	}
 	model := genesis.Manifest{Format: genesis.ManifestFormat, Kind: genesis.Model}
 	for name, tt := range map[string]struct {
@@ -159,7 +159,7 @@ func TestCommitRefuses(t *testing.T) {
 		"mixed kinds":   {func(c *Commit) { c.Kind = genesis.Model }, genesis.Invalid},
 		"newer format":  {func(c *Commit) { c.Manifest.Format = 2 }, genesis.Invalid},
 		"other kind":    {func(c *Commit) { c.Name, c.Kind, c.Manifest = "taken", genesis.Model, model }, genesis.Conflict},
-		"too wide":      {func(c *Commit) { c.Manifest = wide }, genesis.Unsupported},
+		"many tables":   {func(c *Commit) { c.Manifest = many }, genesis.Unsupported},
 		"NaN in record": {func(c *Commit) { c.Records = map[genesis.RecordKind]any{genesis.RecordProfile: math.NaN()} }, genesis.Invalid},
 		"odd record":    {func(c *Commit) { c.Records = map[genesis.RecordKind]any{"diary": 1} }, genesis.Invalid},
 		"lost parent":   {func(c *Commit) { c.Parents = []genesis.Version{{Name: "taken", Digest: genesis.DigestOf(nil)}} }, genesis.NotFound},

@@ -34,9 +34,12 @@ type Commit struct {
 // records not given nothing changes. The bytes that Layout names must be in the
 // blob store already. Errors: Invalid (name, manifest, a record JSON cannot
 // express), Conflict (the asset is of another kind), NotFound (a parent),
-// Unsupported (the manifest is longer than 1 MiB).
+// Unsupported (the manifest is too long, even with its columns in pages).
 func (c *Catalog) Commit(ctx context.Context, in Commit) (v genesis.Version, unchanged bool, err error) {
-	manifest, err := encodeManifest(in)
+	if err := checkCommit(in); err != nil {
+		return v, false, err
+	}
+	manifest, pages, err := EncodeManifest(in.Manifest)
 	if err != nil {
 		return v, false, err
 	}
@@ -45,8 +48,10 @@ func (c *Catalog) Commit(ctx context.Context, in Commit) (v genesis.Version, unc
 		return v, false, err
 	}
 	// Before the transaction: a manifest that nobody refers to harms nobody.
-	if _, err := c.blobs.Put(ctx, manifest); err != nil {
-		return v, false, err
+	for _, b := range append(pages, manifest) {
+		if _, err := c.blobs.Put(ctx, b); err != nil {
+			return v, false, err
+		}
 	}
 	digest := genesis.DigestOf(manifest)
 	err = c.db.Tx(ctx, func(tx *sql.Tx) error {
@@ -64,13 +69,13 @@ func (c *Catalog) Commit(ctx context.Context, in Commit) (v genesis.Version, unc
 	return v, unchanged, nil
 }
 
-// encodeManifest checks a commit and returns its manifest's canonical bytes.
-func encodeManifest(in Commit) ([]byte, error) {
-	bad := func(kind genesis.ErrorKind, msg string) ([]byte, error) {
-		return nil, &genesis.Error{Op: "commit version", Kind: kind, Subject: string(in.Name), Msg: msg}
+// checkCommit checks what can be checked before anything is stored.
+func checkCommit(in Commit) error {
+	bad := func(kind genesis.ErrorKind, msg string) error {
+		return &genesis.Error{Op: "commit version", Kind: kind, Subject: string(in.Name), Msg: msg}
 	}
 	if err := genesis.CheckName(in.Name); err != nil {
-		return nil, err
+		return err
 	}
 	switch {
 	case in.By == "":
@@ -80,15 +85,7 @@ func encodeManifest(in Commit) ([]byte, error) {
 	case in.Manifest.Kind != in.Kind || in.Manifest.Format != genesis.ManifestFormat:
 		return bad(genesis.Invalid, fmt.Sprintf("its manifest is of kind %q and format %d", in.Manifest.Kind, in.Manifest.Format))
 	}
-	text, err := genesis.CanonicalJSON(in.Manifest)
-	if err != nil {
-		return nil, err
-	}
-	if len(text) > MaxManifest {
-		// Paged column lists will lift this.
-		return bad(genesis.Unsupported, fmt.Sprintf("its manifest is %d bytes long, and at most %d are possible for now: it has too many columns", len(text), MaxManifest))
-	}
-	return text, nil
+	return nil
 }
 
 func encodeRecords(in Commit) (map[genesis.RecordKind]body, error) {

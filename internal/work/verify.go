@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/opengenesis/genesis"
+	"github.com/opengenesis/genesis/internal/catalog"
 	"github.com/opengenesis/genesis/internal/format"
 	"github.com/opengenesis/genesis/internal/stream"
 )
@@ -51,7 +52,7 @@ func (v *verifier) manifest(ctx context.Context, version genesis.Version) (ok bo
 	if err != nil {
 		return false, err
 	}
-	b, err := genesis.CanonicalJSON(v.m)
+	b, _, err := catalog.EncodeManifest(v.m)
 	if err != nil {
 		return false, err
 	}

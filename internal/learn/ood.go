@@ -140,6 +140,10 @@ func (f *feature) log(x float64) float64 {
 	return math.Log(min(max(x, f.Floor), (1+clipBeyond)*f.High))
 }
 
+// floorShare of the positive numbers lie below Floor: zeros count as Floor, and
+// so do not lie far from what is small.
+const floorShare = 0.1
+
 // fitFloor chooses from where on sorted xs are looked at in logarithms: none
 // when some are negative.
 func (f *feature) fitFloor(xs []float64) {
@@ -147,7 +151,7 @@ func (f *feature) fitFloor(xs []float64) {
 		return
 	}
 	positive := xs[sort.SearchFloat64s(xs, math.SmallestNonzeroFloat64):]
-	f.Floor = quantile(positive, 0.02)
+	f.Floor = quantile(positive, floorShare)
 }
 
 // score returns how unusual row i of the vectors is, flagged above 1; x holds

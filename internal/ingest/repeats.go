@@ -72,6 +72,16 @@ func (f *finder) slice(id split.Identity, n uint64) uint64 {
 	return slice
 }
 
+// forget empties the set, and uses its memory again.
+func (f *finder) forget(expect int) {
+	if f.seen == nil {
+		f.seen = newIdentitySet(expect)
+		return
+	}
+	clear(f.seen.slots)
+	f.seen.n, f.seen.zero = 0, false
+}
+
 func (f *finder) look(row int64, id split.Identity) {
 	if f.seen.add(id) {
 		return
@@ -86,7 +96,7 @@ func (f *finder) look(row int64, id split.Identity) {
 // budget.
 func (f *finder) search(s *share, passes uint64) error {
 	for pass := range passes {
-		f.seen = newIdentitySet(int(s.n / int64(passes)))
+		f.forget(int(s.n / int64(passes)))
 		err := s.each(func(row int64, id split.Identity) {
 			if passes == 1 || f.slice(id, passes) == pass {
 				f.look(row, id)

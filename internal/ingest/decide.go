@@ -73,8 +73,9 @@ func (s *scan) leftover(out *recipe.Recipe) error {
 		if got == nil {
 			return recipeError(0, "the sources have no table %q; they have %s", rt.From, s.tableNames())
 		}
+		entries := got.Entries()
 		for _, c := range rt.Columns {
-			if got.Column(c.Source, c.Nth) == nil {
+			if entries.Column(c.Source, c.Nth) == nil {
 				return recipeError(c.Line, "the sources have no column %q in table %q", c.Source, rt.Name)
 			}
 		}
@@ -106,6 +107,7 @@ func (t *table) decide(rt *recipe.Table) (*recipe.Table, []genesis.Finding, erro
 		out.Columns = nil
 	}
 	names := infer.Names(t.raws)
+	entries := rt.Entries()
 	taken := map[string]bool{}
 	var findings []genesis.Finding
 	for i, k := range keys(t.raws) {
@@ -126,7 +128,7 @@ func (t *table) decide(rt *recipe.Table) (*recipe.Table, []genesis.Finding, erro
 			c.Nth = k.nth
 		}
 		if rt != nil {
-			overlay(&c, rt.Column(k.name, k.nth))
+			overlay(&c, entries.Column(k.name, k.nth))
 		}
 		if c.Name == "" {
 			c.Name = names[i]

@@ -56,6 +56,7 @@ func (s *source) open(ctx context.Context, env Env, read recipe.Read, opt format
 type table struct {
 	from     string // its name in the source
 	first    *source
+	given    recipe.Entries // what the given recipe says of its columns
 	raws     []format.RawColumn
 	deciders []*infer.Decider // nil where the recipe has decided already
 	rows     int64
@@ -230,7 +231,7 @@ func (s *scan) tableFrom(src *source, name string) *table {
 			return t
 		}
 	}
-	t := &table{from: name, first: src, ids: &identities{budget: s.env.memory(), temp: s.env.Temp}}
+	t := &table{from: name, first: src, given: given(s.given, name).Entries(), ids: &identities{budget: s.env.memory(), temp: s.env.Temp}}
 	s.tables = append(s.tables, t)
 	return t
 }
@@ -290,12 +291,8 @@ func (t *table) mismatch(src *source, msg string) error {
 
 // decider returns what decides a column, or nil when the recipe has done so.
 func (s *scan) decider(t *table, c format.RawColumn, name string, k key) *infer.Decider {
-	if s.given != nil {
-		if rt := given(s.given, t.from); rt != nil {
-			if rc := rt.Column(k.name, k.nth); rc != nil && rc.Decided() {
-				return nil
-			}
-		}
+	if rc := t.given.Column(k.name, k.nth); rc != nil && rc.Decided() {
+		return nil
 	}
 	d := infer.NewDecider(c, name)
 	d.Bound(s.share)

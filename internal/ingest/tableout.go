@@ -118,8 +118,9 @@ func (f *tableFile) manifest(name string) genesis.ManifestTable {
 func newTableOut(rt *recipe.Table, in *table) (*tableOut, error) {
 	t := &tableOut{rt: rt, in: in, index: map[string]int{}, idCol: -1, target: -1,
 		rejected: map[string]int64{}, rejectRow: map[string][]int64{}}
+	entries := rt.Entries()
 	for i, k := range keys(in.raws) {
-		rc := rt.Column(k.name, k.nth)
+		rc := entries.Column(k.name, k.nth)
 		if rc == nil {
 			return nil, recipeError(0, "column %q of table %q is not in the recipe", k.name, rt.Name)
 		}

@@ -107,15 +107,33 @@ func (r *Recipe) Table(name string) *Table {
 	return nil
 }
 
-// Column returns the entry for the nth source column called source, or nil.
-func (t *Table) Column(source string, nth int) *Column {
+// Entries finds the columns of a table by their header cell and which of that
+// name they are.
+type Entries map[entry]*Column
+
+type entry struct {
+	source string
+	nth    int
+}
+
+// Entries returns what finds the table's columns; none for a nil table.
+func (t *Table) Entries() Entries {
+	if t == nil {
+		return nil
+	}
+	e := make(Entries, len(t.Columns))
 	for i := range t.Columns {
 		c := &t.Columns[i]
-		if c.Source == source && max(c.Nth, 1) == max(nth, 1) {
-			return c
+		if k := (entry{c.Source, max(c.Nth, 1)}); e[k] == nil {
+			e[k] = c
 		}
 	}
-	return nil
+	return e
+}
+
+// Column returns the entry for the nth source column called source, or nil.
+func (e Entries) Column(source string, nth int) *Column {
+	return e[entry{source, max(nth, 1)}]
 }
 
 // Decided reports whether the entry says all that reading the column needs, so

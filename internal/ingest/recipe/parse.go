@@ -33,7 +33,9 @@ func Parse(text []byte) (*Recipe, error) {
 	if r.Format != Format {
 		return nil, invalid(0, "has format %d; this program reads format %d", r.Format, Format)
 	}
-	number(text, &r)
+	if err := number(text, &r); err != nil {
+		return nil, err
+	}
 	if err := r.check(); err != nil {
 		return nil, err
 	}
@@ -58,32 +60,54 @@ func plain(err error) string {
 }
 
 // number notes on which line each entry stands, so that later errors can say.
-func number(text []byte, r *Recipe) {
+// The decoder passes over entries without content, which are refused here.
+func number(text []byte, r *Recipe) (err error) {
 	var doc yaml.Node
 	if yaml.Unmarshal(text, &doc) != nil || len(doc.Content) == 0 {
-		return
+		return nil
 	}
 	root := doc.Content[0]
-	each(root, "tables", func(i int, n *yaml.Node) {
+	list := func(n *yaml.Node, key string, have int, f func(i int, item *yaml.Node)) {
+		items, line := entries(n, key)
+		switch {
+		case err != nil || items == nil:
+		case len(items) != have:
+			err = invalid(line, "an entry of %s is empty", key)
+		default:
+			for i, item := range items {
+				f(i, item)
+			}
+		}
+	}
+	list(root, "tables", len(r.Tables), func(i int, n *yaml.Node) {
 		t := &r.Tables[i]
-		each(n, "columns", func(j int, n *yaml.Node) { t.Columns[j].Line = n.Line })
-		each(n, "derive", func(j int, n *yaml.Node) { t.Derive[j].Line = n.Line })
-		each(n, "rules", func(j int, n *yaml.Node) { t.Rules[j].Line = n.Line })
+		list(n, "columns", len(t.Columns), func(j int, n *yaml.Node) { t.Columns[j].Line = n.Line })
+		list(n, "derive", len(t.Derive), func(j int, n *yaml.Node) { t.Derive[j].Line = n.Line })
+		list(n, "rules", len(t.Rules), func(j int, n *yaml.Node) { t.Rules[j].Line = n.Line })
 	})
-	each(root, "splits", func(i int, n *yaml.Node) { r.Splits[i].Line = n.Line })
+	list(root, "splits", len(r.Splits), func(i int, n *yaml.Node) { r.Splits[i].Line = n.Line })
+	return err
+}
+
+// entries returns the items of the sequence under key in a mapping, and its
+// line.
+func entries(n *yaml.Node, key string) ([]*yaml.Node, int) {
+	if n.Kind != yaml.MappingNode {
+		return nil, 0
+	}
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		if n.Content[i].Value == key && n.Content[i+1].Kind == yaml.SequenceNode {
+			return n.Content[i+1].Content, n.Content[i].Line
+		}
+	}
+	return nil, 0
 }
 
 // each calls f for every item of the sequence under key in a mapping.
 func each(n *yaml.Node, key string, f func(i int, item *yaml.Node)) {
-	if n.Kind == yaml.AliasNode || n.Kind != yaml.MappingNode {
-		return
-	}
-	for i := 0; i+1 < len(n.Content); i += 2 {
-		if n.Content[i].Value == key && n.Content[i+1].Kind == yaml.SequenceNode {
-			for j, item := range n.Content[i+1].Content {
-				f(j, item)
-			}
-		}
+	items, _ := entries(n, key)
+	for i, item := range items {
+		f(i, item)
 	}
 }
 

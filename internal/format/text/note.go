@@ -2,6 +2,8 @@ package text
 
 import (
 	"fmt"
+	"strconv"
+	"strings"
 
 	"github.com/opengenesis/genesis"
 )
@@ -113,20 +115,33 @@ func (n *notes) names(l layout, table string) {
 		return
 	}
 	seen := map[string]int{}
-	empty, repeated := int64(0), int64(0)
-	for _, c := range l.columns {
+	var unnamed []string
+	repeated := int64(0)
+	for j, c := range l.columns {
 		seen[c.name]++
 		switch {
 		case c.name == "":
-			empty++
+			unnamed = append(unnamed, strconv.Itoa(j+1))
 		case seen[c.name] > 1:
 			repeated++
 		}
 	}
-	if empty > 0 {
-		n.add("unnamed-columns", genesis.Note, table, empty, "columns have no name in the header")
+	if len(unnamed) > 0 {
+		n.add("unnamed-columns", genesis.Note, table, int64(len(unnamed)), unnamedText(unnamed))
 	}
 	if repeated > 0 {
 		n.add("repeated-names", genesis.Warn, table, repeated, "columns have the name of another column")
 	}
+}
+
+// unnamedText says which columns, by position, have no name.
+func unnamedText(at []string) string {
+	const shown = 5
+	switch n := len(at); {
+	case n == 1:
+		return "column " + at[0] + " has no name in the header: it is called c" + at[0]
+	case n > shown:
+		at = append(at[:shown:shown], "…")
+	}
+	return "columns " + strings.Join(at, ", ") + " have no name in the header: they are called c and that number"
 }

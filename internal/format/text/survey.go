@@ -2,6 +2,7 @@ package text
 
 import (
 	"bytes"
+	"strconv"
 	"strings"
 )
 
@@ -260,24 +261,35 @@ func compatible(cells [][]byte, cols []column) (fits, typed bool) {
 }
 
 // yearsHeader recognises a first row like "id,2019,2020,2021": years as names
-// of columns of numbers, beside a word over another column of numbers or text.
+// of columns of numbers or of nothing, beside a word over another column. Rows
+// of data may begin with such years too; then more than one does.
 func (s *survey) yearsHeader(run []int, cols []column) bool {
-	if len(run) < 2 {
+	if len(run) < 2 || !yearsAscend(s.rows[run[0]].cells, cols) {
 		return false
 	}
-	words, years := 0, 0
-	for j, cell := range s.rows[run[0]].cells {
+	for _, i := range run[1:] {
+		if yearsAscend(s.rows[i].cells, cols) {
+			return false
+		}
+	}
+	return true
+}
+
+// yearsAscend reports whether cells are words and at least two years, each
+// later than the one before.
+func yearsAscend(cells [][]byte, cols []column) bool {
+	words, years, last := 0, 0, 0
+	for j, cell := range cells {
 		b := bytes.TrimSpace(cell)
 		switch classify(b) {
 		case wordCell:
 			words++
 		case numberCell:
-			if len(b) != 4 || b[0] != '1' && b[0] != '2' || cols[j].class != numberCell || bytes.IndexByte(b, '.') >= 0 {
+			year, err := strconv.Atoi(string(b))
+			if err != nil || year <= last || year < 1500 || year > 2200 || cols[j].class == wordCell {
 				return false
 			}
-			if bytes.Equal(b, bytes.TrimSpace(s.rows[run[1]].cells[j])) {
-				return false
-			}
+			last = year
 			years++
 		default:
 			return false

@@ -45,7 +45,7 @@ func (cmd *cardSetCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	return a.print(card, func(p *printer) { printCard(p, *card) })
+	return a.print(card, func(p *printer) { printCard(p, *card, cmd.Ref) })
 }
 
 type cardShowCmd struct {
@@ -68,10 +68,10 @@ func (cmd *cardShowCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	return a.print(d.Card, func(p *printer) { printCard(p, d.Card) })
+	return a.print(d.Card, func(p *printer) { printCard(p, d.Card, cmd.Ref) })
 }
 
-func printCard(p *printer, c genesis.Card) {
+func printCard(p *printer, c genesis.Card, ref string) {
 	empty := true
 	for _, f := range []struct{ name, value string }{
 		{"title", c.Title}, {"description", c.Description}, {"creators", strings.Join(c.Creators, ", ")},
@@ -83,6 +83,6 @@ func printCard(p *printer, c genesis.Card) {
 		empty = empty && f.value == ""
 	}
 	if empty {
-		p.line("  %s", p.style.dim("nothing is on the card yet: genesis card set REF title=… license=…"))
+		p.line("  %s", p.style.dim("nothing is on the card yet: genesis card set "+clean(ref)+" title=… license=…"))
 	}
 }

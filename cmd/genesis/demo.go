@@ -281,7 +281,7 @@ func (o *demoOutcome) print(s demoSet) func(p *printer) {
 		p.line("  model    %s, %s", p.style.bold(s.name+"-net"), o.Report.Network)
 		p.line("           %s", scoreLine(t))
 		if t.Coverage != nil {
-			p.line("           90 %% intervals hold %s of %s held-out values", percent(t.Coverage.Actual), count(t.Coverage.Rows))
+			p.line("           %s", coverageText(t))
 		}
 		held := "in the 90 % interval"
 		if t.Task != "regression" {

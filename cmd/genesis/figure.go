@@ -27,8 +27,8 @@ func number(v float64) string {
 
 // score writes a metric with four significant digits.
 func score(v float64) string {
-	if math.Abs(v) < 5e-4 {
-		v = 0 // also −0: the trivial predictor's r2
+	if v == 0 {
+		return "0" // also −0
 	}
 	return strconv.FormatFloat(v, 'g', 4, 64)
 }

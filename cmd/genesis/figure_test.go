@@ -17,7 +17,9 @@ func TestFigures(t *testing.T) {
 		{number(0.123456789), "0.12346"},
 		{number(1e12), "1e+12"},
 		{number(math.NaN()), "NaN"},
-		{score(-0.00012284), "0"},
+		{score(-0.00012284), "-0.0001228"},
+		{score(6.809e-05), "6.809e-05"},
+		{score(math.Copysign(0, -1)), "0"},
 		{score(16.70123), "16.7"},
 		{seconds(12.54), "12.5 s"},
 		{seconds(200.7), "3m20s"},
@@ -37,6 +39,7 @@ func TestFigures(t *testing.T) {
 		{string(nameFrom("/data/Wind Turbines (2018).csv.gz")), "wind-turbines-2018"},
 		{string(nameFrom(".hidden")), "hidden"},
 		{string(nameFrom("数据.csv")), "data"},
+		{string(nameFrom("Européische Größen.csv")), "europeische-grossen"},
 		{string(nameFrom("-")), "data"},
 		{string(nameFrom(strings.Repeat("a", 100))), strings.Repeat("a", 64)},
 	} {

@@ -69,6 +69,10 @@ func formatOf(op, flag, path string) (string, error) {
 	case ".csv":
 		return "csv", nil
 	}
+	hint := "end it in .parquet or .csv"
+	if path == "-" {
+		hint = "say --format parquet or --format csv"
+	}
 	return "", &genesis.Error{Op: op, Kind: genesis.Invalid, Subject: path, Msg: "its name does not say which format to write",
-		Hint: "end it in .parquet or .csv"}
+		Hint: hint}
 }

@@ -4,6 +4,9 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"unicode"
+
+	"golang.org/x/text/unicode/norm"
 
 	"github.com/opengenesis/genesis"
 )
@@ -75,6 +78,11 @@ func (cmd *prepareCmd) request() (genesis.PrepareRequest, error) {
 	}
 	var err error
 	req.Recipe, err = readText("read recipe", cmd.Recipe)
+	if err == nil && strings.TrimSpace(req.Recipe) == "" {
+		// An empty one would ask the node to decide everything anew.
+		err = &genesis.Error{Op: "read recipe", Kind: genesis.Invalid, Subject: cmd.Recipe, Msg: "is empty",
+			Hint: "genesis show NAME --recipe > " + cmd.Recipe}
+	}
 	return req, err
 }
 
@@ -92,11 +100,23 @@ func (cmd *prepareCmd) handFiles(a *app, req *genesis.PrepareRequest) error {
 
 var notInName = regexp.MustCompile(`[^a-z0-9]+`)
 
+var spelled = strings.NewReplacer("ß", "ss", "æ", "ae", "Æ", "ae", "ø", "o", "Ø", "o", "ł", "l", "Ł", "l", "đ", "d", "'", "", "’", "")
+
+// plain takes the accents off letters.
+func plain(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.Is(unicode.Mn, r) {
+			return -1
+		}
+		return r
+	}, norm.NFKD.String(spelled.Replace(s)))
+}
+
 // nameFrom makes a dataset's name of a file's: "Wind Turbines.csv.gz" becomes
 // wind-turbines.
 func nameFrom(path string) genesis.Name {
 	base, _, _ := strings.Cut(strings.TrimLeft(filepath.Base(path), "."), ".")
-	name := strings.Trim(notInName.ReplaceAllString(strings.ToLower(base), "-"), "-")
+	name := strings.Trim(notInName.ReplaceAllString(strings.ToLower(plain(base)), "-"), "-")
 	if len(name) > 64 {
 		name = strings.Trim(name[:64], "-")
 	}

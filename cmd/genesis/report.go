@@ -23,8 +23,11 @@ func printReport(p *printer, r *genesis.ModelReport) {
 		p.field("untouched", percent(r.OOD.Untouched)+" of held-out rows are flagged")
 		p.field("scaled", percent(r.OOD.Scaled)+" are flagged with one feature multiplied by ten")
 	}
+	if len(r.Notes) > 0 {
+		p.heading("Notes")
+	}
 	for _, note := range r.Notes {
-		p.line("  %s %s", p.style.paint(codeYellow, "note"), clean(note))
+		p.line("  %s", clean(note))
 	}
 }
 
@@ -61,9 +64,26 @@ func printTarget(p *printer, t genesis.TargetReport) {
 		rows.print(p)
 	}
 	if c := t.Coverage; c != nil {
-		p.line("  %s intervals hold %s of %s held-out values, %s wide on average",
-			strconv.FormatFloat(100*c.Nominal, 'f', 0, 64)+" %", percent(c.Actual), count(c.Rows), score(c.Width))
+		p.line("  %s, %s on average", coverageText(t), widthText(t))
 	}
+}
+
+// coverageText says how many held-out values the intervals, or the sets of
+// classes, hold.
+func coverageText(t genesis.TargetReport) string {
+	kind := "intervals"
+	if t.Task != "regression" {
+		kind = "sets of classes"
+	}
+	c := t.Coverage
+	return strconv.FormatFloat(100*c.Nominal, 'f', 0, 64) + " % " + kind + " hold " + percent(c.Actual) + " of " + count(c.Rows) + " held-out values"
+}
+
+func widthText(t genesis.TargetReport) string {
+	if t.Task != "regression" {
+		return score(t.Coverage.Width) + " classes"
+	}
+	return score(t.Coverage.Width) + " wide"
 }
 
 // metricsOf returns the metrics that any predictor has, by name.

@@ -37,16 +37,16 @@ func (cmd *showCmd) Run(a *app) error {
 		_, err := fmt.Fprint(a.out, d.Recipe)
 		return err
 	}
-	return a.print(d, func(p *printer) { printDescription(p, d, cmd.All) })
+	return a.print(d, func(p *printer) { printDescription(p, d, cmd.Ref, cmd.All) })
 }
 
-func printDescription(p *printer, d *genesis.Description, all bool) {
+func printDescription(p *printer, d *genesis.Description, ref string, all bool) {
 	v := d.Version
 	p.line("%s  %s", p.style.bold(string(v.Name)), p.style.dim(string(v.Kind)+" "+shortVersion(v)+", "+string(v.State)+", "+when(v.Created)+" by "+clean(v.Creator)))
 	p.field("digest", string(v.Digest))
 	p.field("stored", bytesText(v.Bytes))
 	p.heading("Card")
-	printCard(p, d.Card)
+	printCard(p, d.Card, ref)
 	for _, t := range d.Manifest.Tables {
 		p.heading(tableTitle(t))
 		printColumns(p, t.Schema(), profileOf(d.Profile, t.Name))

@@ -3,6 +3,7 @@ package ingest
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -290,5 +291,19 @@ func TestInspectStoresNothing(t *testing.T) {
 		return nil
 	}); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestSplitColumn names the column of a split as its header does, and wrongly.
+func TestSplitColumn(t *testing.T) {
+	env := testEnv(t)
+	res := prepare(t, env, nil, genesis.PrepareOptions{Split: []string{"group:STATION"}}, raw("plant.csv", plant(200)))
+	if got := res.Splits[0].Column; got != "station" {
+		t.Errorf("the split is by %q", got)
+	}
+	_, err := Prepare(context.Background(), env, []*format.Raw{raw("plant.csv", plant(200))}, nil, genesis.PrepareOptions{Split: []string{"time:tim"}}, nil)
+	var e *genesis.Error
+	if !errors.As(err, &e) || e.Kind != genesis.Invalid || e.Subject != "tim" || e.Hint != "the columns are station, time, power, temp" {
+		t.Errorf("a column that is not there: %v", err)
 	}
 }

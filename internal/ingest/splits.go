@@ -3,6 +3,7 @@ package ingest
 import (
 	"context"
 	"io"
+	"strings"
 
 	"github.com/opengenesis/genesis"
 	"github.com/opengenesis/genesis/internal/format"
@@ -26,6 +27,14 @@ func addSplits(rec *recipe.Recipe, opt genesis.PrepareOptions) error {
 		rec.Splits = []recipe.Split{{By: split.Random, Fractions: split.DefaultFractions, Seed: opt.Seed}}
 	}
 	for _, s := range specs {
+		if s.Column != "" {
+			c := findColumn(rec, s.Column)
+			if c == nil {
+				return &genesis.Error{Op: "prepare", Kind: genesis.Invalid, Subject: s.Column, Msg: "is to split by but is no column",
+					Hint: "the columns are " + strings.Join(columnNames(rec), ", ")}
+			}
+			s.Column = c.Name
+		}
 		rec.Splits = append(rec.Splits, recipe.Split{By: s.String(), Fractions: s.Fractions, Folds: s.Folds, Seed: s.Seed})
 	}
 	return nil

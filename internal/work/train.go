@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/opengenesis/genesis"
@@ -122,9 +123,24 @@ func (t *training) choose(m genesis.Manifest) error {
 		}
 	}
 	if t.table == "" {
-		return &genesis.Error{Op: "train", Kind: genesis.Invalid, Subject: t.targets[0], Msg: "is to be the target but is no column of any table"}
+		return &genesis.Error{Op: "train", Kind: genesis.Invalid, Subject: t.targets[0], Msg: "is to be the target but is no column of any table", Hint: columnsHint(m)}
 	}
 	return nil
+}
+
+// columnsHint names the columns there are, the first of many.
+func columnsHint(m genesis.Manifest) string {
+	const shown = 20
+	var names []string
+	for _, t := range m.Tables {
+		for _, c := range t.Columns {
+			names = append(names, c.Name)
+		}
+	}
+	if len(names) > shown {
+		names = append(names[:shown], "…")
+	}
+	return "the columns are " + strings.Join(names, ", ")
 }
 
 func (s *Service) commitModel(ctx context.Context, who genesis.Principal, name genesis.Name, m *learn.Model, report *genesis.ModelReport, prov genesis.Provenance, parent genesis.Version) (genesis.Version, error) {

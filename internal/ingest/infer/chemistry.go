@@ -168,8 +168,8 @@ func formulaLike(b []byte) (ok, counts bool) {
 			}
 			i++
 		case c-'0' <= 9 || c == '.':
-			if atoms == 0 {
-				return false, false
+			if atoms == 0 || c == '0' && b[i-1] != '.' && b[i-1]-'0' > 9 && i+1 < len(b) && b[i+1]-'0' <= 9 {
+				return false, false // S007 is a sample's number
 			}
 			digits = true
 			i++

@@ -107,6 +107,9 @@ func (c *decision) nothing(empty int64) {
 	}
 	c.takeMissing(func(string) bool { return true })
 	c.say("type", "no cell has a value; the type is only a guess from the header")
+	if c.rows == 0 && empty == 0 {
+		return // the table has no row: that is said of it once
+	}
 	c.find("empty", genesis.Note, empty, nil, "the column has no value in any row", "drop it in the recipe: drop: true")
 }
 

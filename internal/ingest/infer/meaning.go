@@ -59,11 +59,11 @@ func (c *decision) molecule() {
 	smiles := c.named("smiles", "smi") || strings.HasSuffix(c.label, "smiles")
 	formula := c.named("formula", "composition", "formulas", "compound", "stoichiometry")
 	switch {
-	case smiles && n > 0 && c.flagged[fSmiles]*4 >= c.present(), c.most(fSmiles) && !formula && c.flagged[fBonds]*2 > n:
+	case smiles && n > 0 && c.flagged[fSmiles]*3 > c.present(), c.most(fSmiles) && !formula && c.flagged[fBonds]*2 > n:
 		c.Column.Semantic = genesis.SMILES
 		c.say("semantic", fmt.Sprintf("%s of %s have the syntax of SMILES", comma(c.flagged[fSmiles]), cells(c.present())))
 		c.invalid(fSmiles, "SMILES")
-	case c.most(fFormula) && (formula || c.flagged[fCounts]*2 > n && c.sketched() > 10):
+	case c.most(fFormula) && (formula || c.flagged[fCounts]*2 > n && c.sketched() > 10 && !c.idName()):
 		c.Column.Semantic = genesis.Formula
 		c.say("semantic", fmt.Sprintf("%s of %s are made of element symbols and counts", comma(c.flagged[fFormula]), cells(c.present())))
 		c.invalid(fFormula, "chemical formulas")

@@ -142,6 +142,7 @@ func (s *source) describe() genesis.Source {
 func (s *scan) sourceFindings() []genesis.Finding {
 	var out []genesis.Finding
 	for _, src := range s.sources {
+		out = append(out, src.beside...)
 		for _, f := range src.about.Findings {
 			fill(&f.Source, src.stream.Name)
 			out = append(out, f)

@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"archive/zip"
 	"bytes"
 	"context"
 	"errors"
@@ -305,5 +306,42 @@ func TestSplitColumn(t *testing.T) {
 	var e *genesis.Error
 	if !errors.As(err, &e) || e.Kind != genesis.Invalid || e.Subject != "tim" || e.Hint != "the columns are station, time, power, temp" {
 		t.Errorf("a column that is not there: %v", err)
+	}
+}
+
+// TestDocumentsInArchives has texts about the data beside the data.
+func TestDocumentsInArchives(t *testing.T) {
+	archive := func(members ...string) *format.Raw {
+		var b bytes.Buffer
+		w := zip.NewWriter(&b)
+		for i := 0; i < len(members); i += 2 {
+			m, err := w.Create(members[i])
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := io.WriteString(m, members[i+1]); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := w.Close(); err != nil {
+			t.Fatal(err)
+		}
+		return raw("data.zip", b.String())
+	}
+	about := "These are the data.\n\nThey are\nof wind turbines.\n"
+	env := testEnv(t)
+	res := prepare(t, env, nil, genesis.PrepareOptions{}, archive("README.txt", about, "plant.csv", plant(50), "docs/LICENSE", about))
+	var noted []string
+	for _, f := range res.Findings {
+		if f.Code == "document" {
+			noted = append(noted, f.ID)
+		}
+	}
+	if d := cmp.Diff([]string{"document:README.txt", "document:docs/LICENSE"}, noted); d != "" || res.Rows != 50 {
+		t.Errorf("%d rows; findings: %s", res.Rows, d)
+	}
+	res = prepare(t, env, nil, genesis.PrepareOptions{}, archive("README.csv", "a,b\n1,2\n"))
+	if res.Rows != 1 {
+		t.Errorf("an archive of a README alone has %d rows", res.Rows)
 	}
 }

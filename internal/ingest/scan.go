@@ -5,7 +5,10 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"io"
+	"path"
+	"regexp"
 	"slices"
+	"strings"
 
 	"github.com/opengenesis/genesis"
 	"github.com/opengenesis/genesis/internal/format"
@@ -22,6 +25,7 @@ type source struct {
 	tables []*table // by the reader's table index
 	maps   [][]int  // for each of those: reader column → table column
 	bytes  int64
+	beside []genesis.Finding // what the archive holds beside the data
 }
 
 // openSources recognises every stream of every file.
@@ -32,18 +36,41 @@ func openSources(ctx context.Context, env Env, files []*format.Raw) ([]*source, 
 		if err != nil {
 			return nil, err
 		}
+		streams, beside := withoutDocuments(streams)
 		for _, s := range streams {
 			driver, err := format.Recognise(s, env.Drivers)
 			if err != nil {
 				return nil, err
 			}
-			out = append(out, &source{raw: raw, stream: s, driver: driver})
+			out = append(out, &source{raw: raw, stream: s, driver: driver, beside: beside})
+			beside = nil
 		}
 	}
 	if len(out) == 0 {
 		return nil, &genesis.Error{Op: "prepare", Kind: genesis.Invalid, Msg: "no file was given"}
 	}
 	return out, nil
+}
+
+// documentName matches the names that texts about data have in archives.
+var documentName = regexp.MustCompile(`(?i)^(readme|licen[cs]e|copying|citation|changelog|notice)([._-].*)?$|\.(md|rst|pdf|html?|docx?)$`)
+
+// withoutDocuments leaves out the members of an archive that are texts about
+// its data, by their names, and says so; one that holds only such is left whole.
+func withoutDocuments(streams []*format.Stream) (data []*format.Stream, beside []genesis.Finding) {
+	for _, s := range streams {
+		_, member, inside := strings.Cut(s.Name, "!")
+		if base := path.Base(member); inside && documentName.MatchString(base) {
+			beside = append(beside, genesis.Finding{ID: "document:" + member, Code: "document", Severity: genesis.Note, Source: s.Name,
+				Message: member + " was passed over: its name says that it is a text about the data", Hint: "unpack the archive and name the file if it holds data"})
+			continue
+		}
+		data = append(data, s)
+	}
+	if len(data) == 0 {
+		return streams, nil
+	}
+	return data, beside
 }
 
 func (s *source) open(ctx context.Context, env Env, read recipe.Read, opt format.Options) (format.Reader, error) {

@@ -41,7 +41,7 @@ func (s *Service) Predict(ctx context.Context, who genesis.Principal, req genesi
 	if err != nil {
 		return nil, err
 	}
-	return &genesis.Predicted{Model: v, Rows: job.rows, Flagged: job.flagged, Columns: job.Columns(), Findings: in.Findings,
+	return &genesis.Predicted{Model: v, Rows: job.rows, Flagged: job.flagged, Columns: job.Columns(), Findings: append(in.Findings, job.clashes()...),
 		Output: out, Converted: in.Conversions}, nil
 }
 
@@ -89,6 +89,18 @@ func (j *prediction) Columns() []genesis.Column {
 		cols = append(cols, c)
 	}
 	return cols
+}
+
+// clashes reports the outputs whose names the input's columns have already.
+func (j *prediction) clashes() []genesis.Finding {
+	var out []genesis.Finding
+	for i, c := range j.Columns()[len(j.in.Columns):] {
+		if name := j.model.Outputs()[i].Name; c.Name != name {
+			out = append(out, genesis.Finding{ID: "name-taken:" + name, Code: "name-taken", Severity: genesis.Warn, Column: name, Count: 1,
+				Message: "the file has a column " + name + " already, which was kept; the model's is called " + c.Name})
+		}
+	}
+	return out
 }
 
 // predict runs the prediction into a new blob.

@@ -8,6 +8,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -111,6 +112,28 @@ func TestFromFileToPrediction(t *testing.T) {
 	lines := strings.Split(strings.TrimSpace(string(csv)), "\n")
 	if len(lines) != 3 || !strings.HasPrefix(lines[1], "N-1,") || out.Rows != 2 || out.Flagged != 1 || len(out.Converted) != 1 {
 		t.Errorf("%+v\n%s", out, csv)
+	}
+}
+
+// TestPredictOnPredictions applies a model to a file that has predictions.
+func TestPredictOnPredictions(t *testing.T) {
+	ctx := context.Background()
+	s, _ := service(t)
+	prepared(t, s, genesis.PrepareRequest{Name: "turbines", Options: genesis.PrepareOptions{Target: []string{"power"}, NoProof: true}}, raw("turbines.csv", turbines(0, 100)))
+	if _, err := s.Train(ctx, me, genesis.TrainRequest{Dataset: "turbines", Name: "net", Members: 1, Epochs: 1}, nil); err != nil {
+		t.Fatal(err)
+	}
+	in := "temp (°C),speed (m/s),power_predicted\n20,5.5,1\n10,6,2\n"
+	out, err := s.Predict(ctx, me, genesis.PredictRequest{Model: "net", Format: "csv"}, []*format.Raw{raw("new.csv", in)}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var codes []string
+	for _, f := range out.Findings {
+		codes = append(codes, f.ID)
+	}
+	if !slices.Contains(codes, "name-taken:power_predicted") || slices.Contains(codes, "name-taken:power_low") {
+		t.Errorf("findings %v", codes)
 	}
 }
 

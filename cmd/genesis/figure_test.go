@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"fmt"
 	"math"
 	"strings"
 	"testing"
@@ -132,5 +133,23 @@ func TestMeterOnTerminal(t *testing.T) {
 	m.event(genesis.Event{Stage: "training", Done: 2, Unit: "epochs"})
 	if b.Len() != after {
 		t.Error("a bar after the end")
+	}
+}
+
+// TestWideTables prints the first of many columns, and those with content.
+func TestWideTables(t *testing.T) {
+	cols := make([]genesis.Column, 3000)
+	for i := range cols {
+		cols[i] = genesis.Column{Name: fmt.Sprintf("v%d", i), Type: genesis.Float, Role: genesis.Feature}
+	}
+	got := printed(0, false, func(p *printer) { printColumns(p, cols, nil, fewColumns) })
+	if strings.Count(got, "\n") != fewColumns+2 || !strings.Contains(got, "and 2,900 columns more") {
+		t.Errorf("%d lines:\n%s", strings.Count(got, "\n"), got)
+	}
+	got = printed(0, false, func(p *printer) {
+		printHead(p, genesis.InspectionTable{Columns: cols[:4], Head: [][]string{{"1", "", "3", ""}, {"", "", "7", ""}}})
+	})
+	if !strings.Contains(got, "v0  v2\n") || !strings.Contains(got, "and 2 columns more") {
+		t.Errorf("the first rows:\n%s", got)
 	}
 }

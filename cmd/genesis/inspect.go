@@ -50,7 +50,7 @@ func printInspection(p *printer, in *genesis.Inspection) {
 			about = "from a sample of " + about
 		}
 		p.heading(clean(title) + ": " + plural(int64(len(t.Columns)), "column") + ", " + about)
-		printColumns(p, t.Columns, nil)
+		printColumns(p, t.Columns, nil, fewColumns)
 		printHead(p, t)
 	}
 	printFindings(p, in.Findings)
@@ -76,27 +76,42 @@ func printHead(p *printer, t genesis.InspectionTable) {
 	if len(t.Head) == 0 {
 		return
 	}
-	n := min(len(t.Columns), headColumns)
-	heads := make([]string, n)
-	for i, c := range t.Columns[:n] {
-		heads[i] = cut(clean(c.Name), 24)
-		if c.Type.Numeric() {
+	shown := filled(t)
+	shown = shown[:min(len(shown), headColumns)]
+	heads := make([]string, len(shown))
+	for i, j := range shown {
+		heads[i] = cut(clean(t.Columns[j].Name), 24)
+		if t.Columns[j].Type.Numeric() {
 			heads[i] = ">" + heads[i]
 		}
 	}
 	p.line("")
 	rows := newTable(heads...)
 	for _, head := range t.Head {
-		cells := make([]string, n)
-		for i := range cells {
-			if i < len(head) {
-				cells[i] = cut(clean(head[i]), 24)
+		cells := make([]string, len(shown))
+		for i, j := range shown {
+			if j < len(head) {
+				cells[i] = cut(clean(head[j]), 24)
 			}
 		}
 		rows.row(cells...)
 	}
 	rows.print(p)
-	if more := len(t.Columns) - n; more > 0 {
+	if more := len(t.Columns) - len(shown); more > 0 {
 		p.line("  %s", p.style.dim("and "+plural(int64(more), "column")+" more"))
 	}
+}
+
+// filled returns the columns that have something in the first rows.
+func filled(t genesis.InspectionTable) []int {
+	var out []int
+	for j := range t.Columns {
+		for _, head := range t.Head {
+			if j < len(head) && head[j] != "" {
+				out = append(out, j)
+				break
+			}
+		}
+	}
+	return out
 }

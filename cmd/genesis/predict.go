@@ -62,6 +62,6 @@ func printPredicted(p *printer, made *genesis.Predicted, path string) {
 		p.field("converted", c)
 	}
 	p.heading("Columns")
-	printColumns(p, made.Columns, nil)
+	printColumns(p, made.Columns, nil, fewColumns)
 	printFindings(p, made.Findings)
 }

@@ -134,7 +134,7 @@ func printPrepared(p *printer, made *genesis.Prepared) {
 	p.line("%s %s", word, p.style.bold(versionText(made.Version)))
 	for _, t := range made.Manifest.Tables {
 		p.heading(tableTitle(t))
-		printColumns(p, t.Schema(), nil)
+		printColumns(p, t.Schema(), nil, fewColumns)
 	}
 	printRejects(p, made.Manifest.Rejects)
 	printSplits(p, made.Splits, false)

@@ -10,7 +10,7 @@ import (
 type showCmd struct {
 	Ref    string `arg:"" help:"The version." placeholder:"REF"`
 	Recipe bool   `help:"Print the recipe alone, ready to edit and replay."`
-	All    bool   `help:"Show every readiness check and finding, not only what needs attention."`
+	All    bool   `help:"Show every column, readiness check and finding, not only what needs attention."`
 }
 
 func (showCmd) Help() string {
@@ -49,7 +49,11 @@ func printDescription(p *printer, d *genesis.Description, ref string, all bool) 
 	printCard(p, d.Card, ref)
 	for _, t := range d.Manifest.Tables {
 		p.heading(tableTitle(t))
-		printColumns(p, t.Schema(), profileOf(d.Profile, t.Name))
+		most := fewColumns
+		if all {
+			most = len(t.Columns)
+		}
+		printColumns(p, t.Schema(), profileOf(d.Profile, t.Name), most)
 	}
 	printRejects(p, d.Manifest.Rejects)
 	if d.Report != nil {
@@ -89,8 +93,14 @@ func profileOf(p *genesis.Profile, table string) *genesis.TableProfile {
 	return nil
 }
 
-// printColumns prints a schema, with what the profile knows if there is one.
-func printColumns(p *printer, columns []genesis.Column, profile *genesis.TableProfile) {
+// fewColumns is how many columns of a schema are shown unless all are asked for.
+const fewColumns = 100
+
+// printColumns prints a schema, at most the given number of columns, with what
+// the profile knows if there is one.
+func printColumns(p *printer, columns []genesis.Column, profile *genesis.TableProfile, most int) {
+	more := len(columns) - most
+	columns = columns[:min(most, len(columns))]
 	t := newTable("column", "type", "unit", "role", "as written", "missing", ">nulls", "range", "")
 	for _, c := range columns {
 		kind := string(c.Type)
@@ -113,6 +123,9 @@ func printColumns(p *printer, columns []genesis.Column, profile *genesis.TablePr
 			cell{strings.Join(c.Missing, " "), ""}, cell{nulls, ""}, cell{span, ""}, cell{bars, ""})
 	}
 	t.print(p)
+	if more > 0 {
+		p.line("  %s", p.style.dim("and "+plural(int64(more), "column")+" more: see genesis show --all, or --json"))
+	}
 }
 
 func profileText(profile *genesis.TableProfile, name string) (nulls, span, bars string) {

@@ -104,8 +104,11 @@ func (c *Catalog) Resolve(ctx context.Context, r genesis.Ref) (genesis.Version, 
 }
 
 func noVersion(r genesis.Ref) error {
-	return &genesis.Error{Op: "find version", Kind: genesis.NotFound, Subject: r.String(), Msg: "there is no such version here",
-		Hint: "`genesis list` shows what there is"}
+	hint := "`genesis list` shows what there is"
+	if r.Number != 0 || r.Digest != "" {
+		hint = "drafts have no number; `genesis show " + string(r.Name) + " --json` lists the digests of all versions"
+	}
+	return &genesis.Error{Op: "find version", Kind: genesis.NotFound, Subject: r.String(), Msg: "there is no such version here", Hint: hint}
 }
 
 // MaxManifest is how long a manifest's canonical JSON may be; longer lists of

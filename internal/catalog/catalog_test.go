@@ -205,7 +205,11 @@ func TestResolve(t *testing.T) {
 	check("x", b)
 	check("y", same)
 	check("x@"+string(a.Digest), a)
-	a, err := h.Publish(t.Context(), a, "local")
+	_, err := h.Resolve(t.Context(), genesis.Ref{Name: "x", Number: 1})
+	if e := new(genesis.Error); !errors.As(err, &e) || e.Kind != genesis.NotFound || !strings.Contains(e.Hint, "drafts have no number") {
+		t.Errorf("a number no draft has: %v", err)
+	}
+	a, err = h.Publish(t.Context(), a, "local")
 	if err != nil || a.Number != 1 || a.State != genesis.Published {
 		t.Fatalf("publish gives %+v, %v", a, err)
 	}

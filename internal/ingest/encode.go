@@ -175,6 +175,14 @@ func (r *Result) add(m genesis.ManifestTable, key string, f genesis.LayoutFile) 
 	r.Bytes += f.Size
 }
 
+// rowsThat writes "1 row repeats …" or "7 rows repeat …".
+func rowsThat(n int64, one, many string) string {
+	if n == 1 {
+		return "1 row " + one
+	}
+	return fmt.Sprintf("%d rows %s", n, many)
+}
+
 // findings says what the second pass noticed: repeated rows, rejects, filters,
 // times that occur twice.
 func (t *tableOut) findings(p genesis.TableProfile) []genesis.Finding {
@@ -183,7 +191,7 @@ func (t *tableOut) findings(p genesis.TableProfile) []genesis.Finding {
 		out = append(out, genesis.Finding{ID: code + ":" + t.rt.Name, Code: code, Severity: sev, Table: t.rt.Name, Count: n, Message: msg, Hint: hint})
 	}
 	if n := t.repeated - t.removed; n > 0 {
-		note("duplicate-rows", genesis.Warn, n, fmt.Sprintf("%d rows repeat an earlier row exactly; they were kept", n), "`deduplicate: true` in the recipe, or --dedup, keeps the first of each")
+		note("duplicate-rows", genesis.Warn, n, rowsThat(n, "repeats an earlier row exactly; it was kept", "repeat an earlier row exactly; they were kept"), "`deduplicate: true` in the recipe, or --dedup, keeps the first of each")
 	}
 	if t.removed > 0 {
 		note("duplicates-removed", genesis.Note, t.removed, fmt.Sprintf("%d rows that repeat an earlier row exactly were left out", t.removed), "")

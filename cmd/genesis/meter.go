@@ -40,7 +40,7 @@ func (m *meter) event(e genesis.Event) {
 		fmt.Fprintf(m.w, "genesis: %s\n", clean(e.Log))
 		return
 	}
-	if !m.bars || time.Since(m.start) < meterAfter {
+	if !m.bars {
 		return
 	}
 	if m.bar == nil || m.stage != e.Stage {
@@ -63,7 +63,7 @@ func (m *meter) newBar(e genesis.Event) *progressbar.ProgressBar {
 		total = -1 // a spinner with a rate
 	}
 	options := []progressbar.Option{
-		progressbar.OptionSetWriter(m.w),
+		progressbar.OptionSetWriter(later{m}),
 		progressbar.OptionSetDescription(describe(e)),
 		progressbar.OptionThrottle(100 * time.Millisecond),
 		progressbar.OptionSetPredictTime(true),
@@ -78,6 +78,17 @@ func (m *meter) newBar(e genesis.Event) *progressbar.ProgressBar {
 		options = append(options, progressbar.OptionShowIts(), progressbar.OptionSetItsString(e.Unit))
 	}
 	return progressbar.NewOptions64(total, options...)
+}
+
+// later is the terminal after the first second. A bar is made when its stage
+// begins, so that its rate is true, and seen only if the work takes long.
+type later struct{ *meter }
+
+func (l later) Write(p []byte) (int, error) {
+	if time.Since(l.start) < meterAfter {
+		return len(p), nil
+	}
+	return l.w.Write(p)
 }
 
 func describe(e genesis.Event) string {

@@ -114,6 +114,7 @@ func (t *table) decide(rt *recipe.Table) (*recipe.Table, []genesis.Finding, erro
 		var c recipe.Column
 		if t.deciders[i] != nil {
 			d := t.deciders[i].Decide(t.rows)
+			t.deciders[i] = nil // wide tables have many, and nobody asks it again
 			c = fromDecision(d, names[i])
 			for _, f := range d.Findings {
 				f.Column = c.Name

@@ -59,6 +59,28 @@ func TestRoundTrip(t *testing.T) {
 	}
 }
 
+// TestColumnsApart compares a recipe whose columns are written one by one with
+// the same written in one go.
+func TestColumnsApart(t *testing.T) {
+	odd := full()
+	odd.Read.Header = "columns: []\n"
+	odd.Tables = append(odd.Tables, Table{Name: "empty"}, Table{Name: "other", Columns: full().Tables[0].Columns})
+	odd.Tables[0].Columns[0].Description = "two\n\n  lines\n"
+	for _, r := range []*Recipe{full(), odd, {Format: Format}} {
+		want, err := whole(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := Print(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if d := cmp.Diff(string(want), string(got)); d != "" {
+			t.Errorf("written otherwise (-in one go +apart):\n%s", d)
+		}
+	}
+}
+
 func TestLinesAreKnown(t *testing.T) {
 	text := "format: 1\ntables:\n  - name: data\n    columns:\n      - source: a\n        type: float\n      - source: b\n"
 	r, err := Parse([]byte(text))

@@ -95,9 +95,20 @@ func (db *DB) try(ctx context.Context, act func(*sql.Tx) error) error {
 	}
 	defer tx.Rollback()
 	if err := act(tx); err != nil {
+		return interrupted(ctx, err)
+	}
+	return interrupted(ctx, tx.Commit())
+}
+
+// interrupted names the end of ctx as the cause of what it broke: database/sql
+// then rolls back on its own, and what follows finds the transaction done, or
+// the statement interrupted, as it happens.
+func interrupted(ctx context.Context, err error) error {
+	var known *genesis.Error
+	if err == nil || ctx.Err() == nil || errors.As(err, &known) {
 		return err
 	}
-	return tx.Commit()
+	return ctx.Err()
 }
 
 // Snapshot runs act in a transaction that reads one state of the database.
@@ -107,7 +118,7 @@ func (db *DB) Snapshot(ctx context.Context, act func(*sql.Tx) error) error {
 		return Error("read database", "", err)
 	}
 	defer tx.Rollback()
-	return Error("read database", "", act(tx))
+	return Error("read database", "", interrupted(ctx, act(tx)))
 }
 
 // busy reports whether the database was held by somebody else.

@@ -26,7 +26,7 @@ const LocalSubject = "local"
 
 // Local is the home's owner on the home's own socket.
 func Local() genesis.Principal {
-	return genesis.Principal{Subject: LocalSubject, Steward: true}
+	return genesis.Principal{Subject: LocalSubject, Duties: genesis.Duties}
 }
 
 // Resource is what is acted upon. An empty Name is the node itself: its list of
@@ -76,7 +76,7 @@ func (d *Decider) Decide(ctx context.Context, p genesis.Principal, a genesis.Act
 // owns reports whether p is the owner of this node's home. A principal of the
 // same name that comes from another node is somebody else.
 func (d *Decider) owns(p genesis.Principal) bool {
-	return p.Subject == LocalSubject && p.Steward && (p.Node == "" || p.Node == d.Node)
+	return p.Subject == LocalSubject && p.Has(genesis.DutySteward) && (p.Node == "" || p.Node == d.Node)
 }
 
 func known(a genesis.Action) bool {

@@ -17,11 +17,11 @@ func TestDecide(t *testing.T) {
 	}{
 		{"owner", "", owner, true},
 		{"owner of a named node", "nrel", owner, true},
-		{"owner, named with the node", "nrel", genesis.Principal{Subject: "local", Node: "nrel", Steward: true}, true},
-		{"local of another node", "nrel", genesis.Principal{Subject: "local", Node: "ornl", Steward: true}, false},
-		{"local of a node, here nameless", "", genesis.Principal{Subject: "local", Node: "ornl", Steward: true}, false},
+		{"owner, named with the node", "nrel", genesis.Principal{Subject: "local", Node: "nrel", Duties: genesis.Duties}, true},
+		{"local of another node", "nrel", genesis.Principal{Subject: "local", Node: "ornl", Duties: genesis.Duties}, false},
+		{"local of a node, here nameless", "", genesis.Principal{Subject: "local", Node: "ornl", Duties: genesis.Duties}, false},
 		{"local, not steward", "", genesis.Principal{Subject: "local"}, false},
-		{"another steward", "", genesis.Principal{Subject: "ann", Steward: true}, false},
+		{"another steward", "", genesis.Principal{Subject: "ann", Duties: genesis.Duties}, false},
 		{"nobody", "", genesis.Principal{}, false},
 	}
 	actions := []genesis.Action{genesis.Discover, genesis.Read, genesis.TrainOn, genesis.Infer,

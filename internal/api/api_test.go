@@ -24,7 +24,7 @@ import (
 )
 
 var (
-	steward  = genesis.Principal{Subject: "local", Node: "local", Steward: true}
+	steward  = genesis.Principal{Subject: "local", Node: "local", Duties: genesis.Duties}
 	stranger = genesis.Principal{Subject: "someone", Node: "elsewhere"}
 )
 

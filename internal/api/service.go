@@ -68,4 +68,4 @@ func caller(ctx context.Context) (genesis.Principal, error) {
 
 // mayRead reports whether who may see cell values in messages: for now the
 // steward alone.
-func mayRead(who genesis.Principal) bool { return who.Steward }
+func mayRead(who genesis.Principal) bool { return who.Has(genesis.DutySteward) }

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/opengenesis/genesis"
+	"github.com/opengenesis/genesis/internal/access"
 	"github.com/opengenesis/genesis/internal/api"
 )
 
@@ -101,7 +102,7 @@ func (n *Node) identify(ctx context.Context, c net.Conn) context.Context {
 	if n.checkPeer(c) != nil {
 		return ctx
 	}
-	return api.WithPrincipal(ctx, genesis.Principal{Subject: "local", Node: n.home.Config.Node, Steward: true})
+	return api.WithPrincipal(ctx, genesis.Principal{Subject: access.LocalSubject, Node: n.home.Config.Node, Duties: genesis.Duties, Assurance: genesis.AssuranceMFA})
 }
 
 func (n *Node) checkPeer(c net.Conn) error {

@@ -1,0 +1,65 @@
+package genesis
+
+import (
+	"encoding/json"
+	"time"
+)
+
+// Outcome is how an audited act ended.
+type Outcome string
+
+const (
+	Allowed Outcome = "allowed" // a decision that let somebody do something
+	Refused Outcome = "refused"
+	Done    Outcome = "done" // an act: publish, grant, sign-in
+)
+
+// AuditEntry is one entry of the audit log, as an officer reads it.
+type AuditEntry struct {
+	Seq         int64           `json:"seq"` // place in the log, from 0
+	ID          string          `json:"id"`
+	Time        time.Time       `json:"time"`
+	Actor       string          `json:"actor"` // a Person; "(forgotten)" once the person is
+	Act         string          `json:"act"`   // "read", "grant", "sign-in", "commit"
+	Outcome     Outcome         `json:"outcome"`
+	Subject     string          `json:"subject,omitempty"` // an asset's name, a person, a run
+	Version     Digest          `json:"version,omitempty"`
+	Rule        string          `json:"rule,omitempty"`
+	Purpose     string          `json:"purpose,omitempty"`
+	Institution string          `json:"institution,omitempty"`
+	Sector      Sector          `json:"sector,omitempty"`
+	Project     string          `json:"project,omitempty"`
+	Student     bool            `json:"student,omitempty"`
+	Challenge   string          `json:"challenge,omitempty"`
+	Detail      json.RawMessage `json:"detail,omitempty"`
+}
+
+// AuditQuery says which entries to list, newest first. Empty fields match all.
+type AuditQuery struct {
+	Actor   PersonID  `json:"actor,omitempty"`
+	Subject string    `json:"subject,omitempty"`
+	Act     string    `json:"act,omitempty"`
+	Outcome Outcome   `json:"outcome,omitempty"`
+	Project string    `json:"project,omitempty"`
+	Since   time.Time `json:"since,omitzero"`
+	Until   time.Time `json:"until,omitzero"`
+	After   string    `json:"after,omitempty"` // cursor
+	Limit   int       `json:"limit,omitempty"` // 0: 100; at most 1000
+}
+
+// AuditPage is one page of the audit log.
+type AuditPage struct {
+	Entries []AuditEntry `json:"entries"`
+	Next    string       `json:"next,omitempty"`
+}
+
+// AuditVerification is the outcome of `audit verify`.
+type AuditVerification struct {
+	Origin  string `json:"origin"`
+	Size    int64  `json:"size"`    // entries under the latest checkpoint
+	Checked int64  `json:"checked"` // entries recomputed
+	Root    string `json:"root"`    // base64, of the latest checkpoint
+	// Bad is the first entry that does not hold, −1 when all do.
+	Bad     int64  `json:"bad"`
+	Message string `json:"message,omitempty"` // what is wrong, in one sentence
+}

@@ -1,0 +1,172 @@
+package genesis
+
+import (
+	"slices"
+	"strings"
+	"time"
+)
+
+// GranteeKind is what sort of grantee a grant names.
+type GranteeKind string
+
+const (
+	ToPerson      GranteeKind = "person"
+	ToInstitution GranteeKind = "institution"
+	ToSector      GranteeKind = "sector"
+	ToProject     GranteeKind = "project"
+)
+
+// Grantee is to whom something is granted: "person:nrel/ada",
+// "institution:nrel", "sector:university", "project:wind".
+type Grantee string
+
+// Split returns kind and id.
+func (g Grantee) Split() (GranteeKind, string) {
+	kind, id, _ := strings.Cut(string(g), ":")
+	return GranteeKind(kind), id
+}
+
+// CheckGrantee reports why g is no grantee, or nil. It does not know who exists.
+func CheckGrantee(g Grantee) error {
+	kind, id := g.Split()
+	ok := false
+	switch kind {
+	case ToPerson:
+		ok = CheckPerson(PersonID(id)) == nil
+	case ToInstitution, ToProject:
+		ok = namePattern.MatchString(id)
+	case ToSector:
+		ok = slices.Contains(Sectors, Sector(id))
+	}
+	if ok {
+		return nil
+	}
+	return &Error{Op: "read grantee", Kind: Invalid, Subject: string(g), Msg: "names nobody to whom something could be granted",
+		Hint: "write person:ada, person:nrel/ada, institution:nrel, sector:university or project:wind"}
+}
+
+// Grant lets somebody do something to an asset for a time.
+type Grant struct {
+	ID        string     `json:"id"`
+	Name      Name       `json:"name"`
+	Version   Digest     `json:"version,omitempty"` // empty: every version
+	To        Grantee    `json:"to"`
+	Actions   []Action   `json:"actions"`
+	Until     time.Time  `json:"until,omitzero"`      // zero: until revoked
+	Condition string     `json:"condition,omitempty"` // CEL over principal, purpose and now
+	Licence   string     `json:"licence,omitempty"`   // export licence that covers this
+	Purpose   string     `json:"purpose,omitempty"`
+	Agreement Digest     `json:"agreement,omitempty"` // text that was accepted
+	Request   string     `json:"request,omitempty"`   // id of the request it answers
+	By        PersonID   `json:"by"`
+	At        time.Time  `json:"at"`
+	Revoked   *time.Time `json:"revoked,omitempty"`
+	RevokedBy PersonID   `json:"revoked_by,omitempty"`
+}
+
+// Active reports whether the grant holds at a time.
+func (g Grant) Active(at time.Time) bool {
+	return g.Revoked == nil && (g.Until.IsZero() || at.Before(g.Until))
+}
+
+// GrantRequest asks a node to make a grant.
+type GrantRequest struct {
+	Ref       string    `json:"ref"` // name, or name@version
+	To        Grantee   `json:"to"`
+	Actions   []Action  `json:"actions"`
+	Until     time.Time `json:"until,omitzero"`
+	Condition string    `json:"condition,omitempty"`
+	Licence   string    `json:"licence,omitempty"`
+	Purpose   string    `json:"purpose,omitempty"`
+}
+
+// RequestState is where a request for access stands.
+type RequestState string
+
+const (
+	RequestOpen      RequestState = "open"
+	RequestApproved  RequestState = "approved"
+	RequestDenied    RequestState = "denied"
+	RequestWithdrawn RequestState = "withdrawn"
+)
+
+// AccessRequest asks the steward of an asset for access.
+type AccessRequest struct {
+	ID        string       `json:"id"`
+	Name      Name         `json:"name"`
+	Version   Digest       `json:"version,omitempty"`
+	By        Principal    `json:"by"` // as they were when they asked
+	Actions   []Action     `json:"actions"`
+	Purpose   string       `json:"purpose"`
+	Project   string       `json:"project,omitempty"`   // ask for a project instead of oneself
+	Agreement Digest       `json:"agreement,omitempty"` // text accepted by the asker
+	State     RequestState `json:"state"`
+	Messages  []Message    `json:"messages,omitempty"`
+	Grant     string       `json:"grant,omitempty"`  // id, once approved
+	Renews    string       `json:"renews,omitempty"` // id of the grant this asks to renew
+	Reason    string       `json:"reason,omitempty"`
+	At        time.Time    `json:"at"`
+	Decided   *time.Time   `json:"decided,omitempty"`
+	DecidedBy PersonID     `json:"decided_by,omitempty"`
+}
+
+// Message is one message between the asker and the stewards.
+type Message struct {
+	By   PersonID  `json:"by"`
+	At   time.Time `json:"at"`
+	Text string    `json:"text"`
+}
+
+// AskRequest asks for access.
+type AskRequest struct {
+	Ref       string   `json:"ref"`
+	Actions   []Action `json:"actions,omitempty"` // default: read
+	Purpose   string   `json:"purpose"`
+	Project   string   `json:"project,omitempty"`
+	Agreement Digest   `json:"agreement,omitempty"` // digest of the text accepted, where one is needed
+	Renews    string   `json:"renews,omitempty"`
+}
+
+// Approval answers a request.
+type Approval struct {
+	Until     time.Time `json:"until,omitzero"`
+	Actions   []Action  `json:"actions,omitempty"` // default: those asked for
+	Condition string    `json:"condition,omitempty"`
+	Licence   string    `json:"licence,omitempty"`
+}
+
+// Project is a group of people of any institutions.
+type Project struct {
+	ID        string     `json:"id"`
+	Title     string     `json:"title,omitempty"`
+	Lead      PersonID   `json:"lead"`
+	Members   []PersonID `json:"members"`
+	Purpose   string     `json:"purpose,omitempty"`
+	Agreement string     `json:"agreement,omitempty"` // kind, and who owns results
+	Until     time.Time  `json:"until,omitzero"`
+	By        PersonID   `json:"by"`
+	At        time.Time  `json:"at"`
+	Ended     bool       `json:"ended,omitempty"`
+}
+
+// Member is an institution of the federation, as its charter has it.
+type Member struct {
+	ID          NodeID `json:"id"`
+	Institution string `json:"institution"`
+	Sector      Sector `json:"sector"`
+	URL         string `json:"url,omitempty"`
+}
+
+// Explanation says what decides a question and what would change it.
+type Explanation struct {
+	Principal Principal    `json:"principal"`
+	Action    Action       `json:"action"`
+	Ref       Ref          `json:"ref"`
+	Allowed   bool         `json:"allowed"`
+	Tier      Tier         `json:"tier,omitempty"` // in force now
+	Rule      string       `json:"rule"`           // the policy that decided, or "default"
+	Reason    string       `json:"reason"`
+	Change    []string     `json:"change,omitempty"` // what would turn the answer
+	Grants    []Grant      `json:"grants,omitempty"` // those that were considered
+	Sources   []Constraint `json:"sources,omitempty"`
+}

@@ -38,6 +38,31 @@ type commands struct {
 	Train   trainCmd   `cmd:"" help:"Train a neural network on a dataset version."`
 	Predict predictCmd `cmd:"" help:"Apply a model to a raw file."`
 	Verify  verifyCmd  `cmd:"" help:"Re-hash everything a version consists of."`
+
+	Publish  publishCmd  `cmd:"" help:"Publish a version under terms."`
+	Terms    termsCmd    `cmd:"" help:"Show under which terms a version is open."`
+	Withdraw withdrawCmd `cmd:"" help:"Withdraw a published version."`
+	Erase    eraseCmd    `cmd:"" help:"Erase a version; a tombstone stays."`
+	Lower    lowerCmd    `cmd:"" help:"Consent to a derived version being open more widely than an input."`
+	Grant    grantCmd    `cmd:"" help:"Let somebody do something to an asset."`
+	Grants   grantsCmd   `cmd:"" help:"List grants."`
+	Revoke   revokeCmd   `cmd:"" help:"Take a grant back."`
+	Request  requestCmd  `cmd:"" help:"Ask for access to an asset."`
+	Requests requestsCmd `cmd:"" help:"List requests for access, or show one."`
+	Say      sayCmd      `cmd:"" help:"Write to the other side of a request."`
+	Approve  approveCmd  `cmd:"" help:"Approve a request for access."`
+	Deny     denyCmd     `cmd:"" help:"Deny a request for access."`
+	Explain  explainCmd  `cmd:"" help:"Say what decides whether somebody may do something."`
+
+	Whoami  whoamiCmd  `cmd:"" help:"Say who the node takes you for."`
+	Account accountCmd `cmd:"" help:"Make and change accounts."`
+	Token   tokenCmd   `cmd:"" help:"Make and revoke tokens for programs."`
+	Project projectCmd `cmd:"" help:"Make and end projects."`
+	Members membersCmd `cmd:"" help:"List the institutions of the federation."`
+	Audit   auditCmd   `cmd:"" help:"Read and verify the audit log."`
+	Purge   purgeCmd   `cmd:"" help:"Remove a version's bytes for good, after a spill."`
+	GC      gcCmd      `cmd:"" name:"gc" help:"Remove bytes that nothing refers to."`
+
 	Version versionCmd `cmd:"" help:"Say which Genesis this is."`
 }
 

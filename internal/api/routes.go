@@ -35,6 +35,10 @@ func (s *server) register(a huma.API) {
 	bytesOf(s, a, op(get, "/v1/versions/{ref}/export", "export", "A table as Parquet or CSV"), s.export)
 	bytesOf(s, a, op(get, "/v1/blobs/{digest}", "blob", "The bytes of a prediction output"), s.output)
 	quick(s, a, op(get, "/v1/streams/{id}", "stream-error", "Why a stream of bytes broke off"), s.streamError)
+
+	s.registerGovern(a)
+	s.registerDoor(a)
+	s.registerOfficer(a)
 }
 
 func op(method, path, id, summary string) huma.Operation {

@@ -14,6 +14,9 @@ type Service interface {
 	maker
 	reader
 	keeper
+	governor
+	doorman
+	officer
 }
 
 // maker does long work on raw files and versions.

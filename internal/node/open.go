@@ -9,6 +9,7 @@ import (
 
 	"github.com/opengenesis/genesis"
 	"github.com/opengenesis/genesis/internal/access"
+	"github.com/opengenesis/genesis/internal/api"
 	"github.com/opengenesis/genesis/internal/blob"
 	"github.com/opengenesis/genesis/internal/blob/file"
 	"github.com/opengenesis/genesis/internal/catalog"
@@ -19,9 +20,13 @@ import (
 // works is internal/work over the stores of a home.
 type works struct {
 	*work.Service
+	governance
 	db    *store.DB
 	blobs *blob.Store
 }
+
+// governance stands for what internal/work does not do yet.
+type governance struct{ api.Service }
 
 // openWork puts the service of a home together. It is the one place that knows
 // how.

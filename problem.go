@@ -101,6 +101,8 @@ func kindOfStatus(status int) ErrorKind {
 	switch {
 	case status == http.StatusNotFound:
 		return NotFound
+	case status == http.StatusGone:
+		return Gone
 	case status == http.StatusConflict:
 		return Conflict
 	case status == http.StatusForbidden || status == http.StatusUnauthorized:

@@ -78,7 +78,7 @@ func problemIn(t *testing.T, resp *http.Response, b []byte) genesis.Problem {
 // TestKinds is the table of docs/cli.md: kinds of error and HTTP statuses.
 func TestKinds(t *testing.T) {
 	statuses := map[genesis.ErrorKind]int{
-		genesis.Invalid: 422, genesis.NotFound: 404, genesis.Private: 404, genesis.Exists: 409, genesis.Permission: 403,
+		genesis.Invalid: 422, genesis.NotFound: 404, genesis.Private: 404, genesis.Gone: 410, genesis.Exists: 409, genesis.Permission: 403,
 		genesis.Conflict: 409, genesis.Unavailable: 503, genesis.Unsupported: 501, genesis.Canceled: 499, genesis.Internal: 500,
 	}
 	for kind, status := range statuses {

@@ -109,6 +109,7 @@ type facts struct {
 	anywhere bool // it is a source: the token's scopes are about what was made of it
 	lowered  bool // it is a source, and its tier here is not its own
 	held     held
+	built    *cedar.Entity // the thing as policies see it; nil: not made yet
 }
 
 // factsOf are the facts of a resource as its asker gave it.
@@ -151,10 +152,21 @@ func (f facts) uid() cedar.EntityUID {
 	return cedar.NewEntityUID("Node", "machine")
 }
 
+// build makes the entities that policies look at, once for all judgements. Who
+// changes facts afterwards must forget them.
+func (f *facts) build() {
+	f.who.built, f.built = f.who.entity(), f.entity()
+}
+
+func (f *facts) forget() { f.who.built, f.built = nil, nil }
+
 // entity is the resource as policies see it.
-func (f facts) entity() cedar.Entity {
-	if f.node() {
-		return cedar.Entity{UID: f.uid()}
+func (f facts) entity() *cedar.Entity {
+	switch {
+	case f.built != nil:
+		return f.built
+	case f.node():
+		return &cedar.Entity{UID: f.uid()}
 	}
 	attributes := cedar.RecordMap{
 		"name":        cedar.String(f.name),
@@ -173,7 +185,7 @@ func (f facts) entity() cedar.Entity {
 	if f.creator != "" {
 		attributes["creator"] = personUID(f.creator)
 	}
-	return cedar.Entity{UID: f.uid(), Attributes: cedar.NewRecord(attributes)}
+	return &cedar.Entity{UID: f.uid(), Attributes: cedar.NewRecord(attributes)}
 }
 
 // context is what policies see beside principal and resource.

@@ -26,27 +26,62 @@ func (d *Decider) Derive(ctx context.Context, tx *sql.Tx, child Resource, parent
 	if len(all) > maxSources {
 		return &genesis.Error{Op: "derive", Kind: genesis.Unsupported, Subject: string(child.Name), Msg: fmt.Sprintf("was made from more than %d versions", maxSources)}
 	}
-	for _, k := range sortedKeys(all) {
-		if err := insertSource(ctx, tx, child, all[k]); err != nil {
+	heirs, err := made(ctx, tx, child)
+	if err != nil {
+		return err
+	}
+	for _, of := range append(heirs, assetKey{child.Name, child.Version}) {
+		if err := insertSources(ctx, tx, of, all, of.name == child.Name && of.version == child.Version); err != nil {
 			return err
 		}
 	}
-	_, err = note(ctx, tx, changeAsset, string(child.Name), string(child.Version))
+	return nil
+}
+
+// made returns what was made from a version already: a version made anew to the
+// same content, from other sources, passes these on.
+func made(ctx context.Context, tx *sql.Tx, from Resource) ([]assetKey, error) {
+	rows, err := tx.QueryContext(ctx, "SELECT child_name, child_version FROM policy_sources WHERE name = $1 AND version = $2 ORDER BY child_name, child_version",
+		string(from.Name), string(from.Version))
+	if err != nil {
+		return nil, store.Error("derive", string(from.Name), err)
+	}
+	defer rows.Close()
+	var heirs []assetKey
+	for rows.Next() {
+		var k assetKey
+		if err := rows.Scan(&k.name, &k.version); err != nil {
+			return nil, store.Error("derive", string(from.Name), err)
+		}
+		heirs = append(heirs, k)
+	}
+	return heirs, store.Error("derive", string(from.Name), rows.Err())
+}
+
+// insertSources adds the sources that a version does not have yet.
+func insertSources(ctx context.Context, tx *sql.Tx, child assetKey, all map[assetKey]source, direct bool) error {
+	for _, k := range sortedKeys(all) {
+		s := all[k]
+		if s.direct = s.direct && direct; k == child {
+			continue
+		}
+		if err := insertSource(ctx, tx, child, s); err != nil {
+			return err
+		}
+	}
+	_, err := note(ctx, tx, changeAsset, string(child.name), string(child.version))
 	return err
 }
 
 // lineage gathers the parents of a version and their sources.
 func lineage(ctx context.Context, tx *sql.Tx, child Resource, parents []Resource) (map[assetKey]source, error) {
 	all := map[assetKey]source{}
-	own := assetKey{child.Name, child.Version}
 	for _, p := range parents {
 		k := assetKey{p.Name, p.Version}
 		if err := checkVersion(k); err != nil {
 			return nil, err
 		}
-		if k != own {
-			all[k] = source{assetKey: k, kind: p.Kind, creator: p.Creator, direct: true}
-		}
+		all[k] = source{assetKey: k, kind: p.Kind, creator: p.Creator, direct: true}
 	}
 	for _, p := range parents {
 		far, err := readSources(ctx, tx, assetKey{p.Name, p.Version})
@@ -54,12 +89,10 @@ func lineage(ctx context.Context, tx *sql.Tx, child Resource, parents []Resource
 			return nil, err
 		}
 		for _, s := range far {
-			if s.assetKey != own {
-				all[s.assetKey] = join(all[s.assetKey], s)
-			}
+			all[s.assetKey] = join(all[s.assetKey], s)
 		}
 	}
-	return all, checkVersion(own)
+	return all, checkVersion(assetKey{child.Name, child.Version})
 }
 
 // join takes up a source by one more way.
@@ -78,14 +111,14 @@ func join(known, more source) source {
 
 // insertSource adds a source. If the version had it before, as one made anew to
 // the same content does, what was lowered for it stays.
-func insertSource(ctx context.Context, tx *sql.Tx, child Resource, s source) error {
+func insertSource(ctx context.Context, tx *sql.Tx, child assetKey, s source) error {
 	lowered, err := encodeLowered(s.lowered)
 	if err == nil {
 		_, err = tx.ExecContext(ctx, `INSERT INTO policy_sources (child_name, child_version, name, version, kind, creator, direct, lowered)
 			VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (child_name, child_version, name, version) DO NOTHING`,
-			string(child.Name), string(child.Version), string(s.name), string(s.version), string(s.kind), string(s.creator), int64(flag(s.direct)), lowered)
+			string(child.name), string(child.version), string(s.name), string(s.version), string(s.kind), string(s.creator), int64(flag(s.direct)), lowered)
 	}
-	return store.Error("derive", string(child.Name), err)
+	return store.Error("derive", string(child.name), err)
 }
 
 func encodeLowered(l *genesis.Lowered) (sql.NullString, error) {

@@ -128,7 +128,7 @@ func (q question) with(m move, a genesis.Action) question {
 	if !m.personal {
 		return q
 	}
-	return q.change(func(f *facts) { m.make(f, a) })
+	return q.change(func(f *facts) { m.apply(f, a) })
 }
 
 // most is how many moves are tried together.
@@ -154,7 +154,7 @@ func (p *policies) try(moves []move, f facts, a genesis.Action, n int) ([]move, 
 			continue
 		}
 		after := f
-		m.make(&after, a)
+		m.apply(&after, a)
 		if rest, ok := p.try(moves[i+1:], after, a, n-1); ok {
 			return append([]move{m}, rest...), true
 		}
@@ -220,7 +220,7 @@ func (q question) turning(allowed bool) []suggestion {
 			continue
 		}
 		after := q
-		m.make(&after.target, q.action)
+		m.apply(&after.target, q.action)
 		if !after.answer().allowed {
 			found = append(found, suggestion{m, q.target, q.action})
 		}

@@ -18,13 +18,13 @@ type verdict struct {
 }
 
 // entities are the two things that a policy may look at.
-type entities [2]cedar.Entity
+type entities [2]*cedar.Entity
 
 // Get finds an entity by its id.
 func (e entities) Get(uid cedar.EntityUID) (cedar.Entity, bool) {
 	for _, one := range e {
 		if one.UID == uid {
-			return one, true
+			return *one, true
 		}
 	}
 	return cedar.Entity{}, false
@@ -140,6 +140,7 @@ func (q question) reads() bool {
 func (d *Decider) question(ctx context.Context, ask Ask, now time.Time) (q question, until time.Time, err error) {
 	who := d.person(ask.Principal, d.index)
 	who.Projects, until = d.index.current(who.Projects, now)
+	who.built = who.entity()
 	q = question{policies: d.policies, action: ask.Action}
 	a := &asset{}
 	if ask.Resource.Name != "" {
@@ -150,6 +151,7 @@ func (d *Decider) question(ctx context.Context, ask Ask, now time.Time) (q quest
 	q.target = factsOf(who, ask.Resource, a, now, ask.Outside)
 	q.target.creator = d.canon(ask.Resource.Creator)
 	q.target.held = d.index.heldOn(who, ask.Resource.Name, ask.Resource.Version, now)
+	q.target.build()
 	until = sooner(until, sooner(nextOpening(a.terms, now), q.target.held.until))
 	for _, s := range a.sources {
 		of, err := d.asset(ctx, s.assetKey)
@@ -159,6 +161,7 @@ func (d *Decider) question(ctx context.Context, ask Ask, now time.Time) (q quest
 		f := sourceFacts(who, s, of, now, ask.Outside)
 		f.creator = d.canon(s.creator)
 		f.held = d.index.heldOn(who, s.name, s.version, now)
+		f.build()
 		until = sooner(until, sooner(nextOpening(of.terms, now), f.held.until))
 		q.sources = append(q.sources, f)
 	}

@@ -18,6 +18,12 @@ type move struct {
 	ask      func(facts, genesis.Action) string // to the asker; nil: not theirs to do
 }
 
+// apply makes the move.
+func (m move) apply(f *facts, a genesis.Action) {
+	m.make(f, a)
+	f.forget()
+}
+
 // someone is who an asker without a name might be: anybody registered.
 const someone = "someone"
 

@@ -73,6 +73,7 @@ type person struct {
 	member            string // id of the charter's member
 	registered        bool
 	home, owner       bool
+	built             *cedar.Entity // as policies see them; nil: not made yet
 }
 
 // person looks p up. Its home node may be empty, which means this one.
@@ -148,8 +149,11 @@ func inScope(p genesis.Principal, a genesis.Action, name genesis.Name) bool {
 func personUID(id string) cedar.EntityUID { return cedar.NewEntityUID("Person", cedar.String(id)) }
 
 // entity is the person as policies see them.
-func (p person) entity() cedar.Entity {
-	return cedar.Entity{UID: personUID(p.id), Attributes: cedar.NewRecord(cedar.RecordMap{
+func (p person) entity() *cedar.Entity {
+	if p.built != nil {
+		return p.built
+	}
+	return &cedar.Entity{UID: personUID(p.id), Attributes: cedar.NewRecord(cedar.RecordMap{
 		"home":        cedar.Boolean(p.home),
 		"owner":       cedar.Boolean(p.owner),
 		"registered":  cedar.Boolean(p.registered),

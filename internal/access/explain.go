@@ -74,7 +74,7 @@ type suggestion struct {
 
 // hint says what the asker could do about a refusal, "" when that is nothing.
 func (q question) hint() string {
-	found, ok := q.suggest(ownMoves)
+	found, ok := q.suggest(ownMoves, true)
 	if !ok {
 		return ""
 	}
@@ -88,47 +88,54 @@ func (q question) hint() string {
 }
 
 // suggest finds the fewest of some moves that would turn a refusal, for the thing
-// itself and for each of its sources. ok is false when they do not suffice.
-func (q question) suggest(moves []move) (found []suggestion, ok bool) {
-	about := func(f facts, actions []genesis.Action) bool {
-		for _, a := range actions {
-			if steps, ok := q.policies.solve(q.open(moves, f), f, a); ok {
-				for _, m := range steps {
-					found = append(found, suggestion{m, f, a})
-					q = q.with(m, a)
-				}
-				return true
-			}
-		}
-		return false
-	}
-	if !about(q.target, []genesis.Action{q.action}) {
-		return nil, false
-	}
+// itself and for each of its sources. To the asker, nothing is suggested about a
+// source that is not to be named to them. ok is false when the moves do not suffice.
+func (q question) suggest(moves []move, toAsker bool) (found []suggestion, ok bool) {
+	found, ok = q.suggestFor(q.target, []genesis.Action{q.action}, moves)
 	asked := q.ofSources()
 	for i := range q.sources {
-		if len(asked) > 0 && !about(q.sources[i], asked) {
-			return nil, false
+		if !ok || len(asked) == 0 {
+			break
 		}
+		for _, s := range found {
+			q = q.with(s)
+		}
+		of := moves
+		if toAsker && !q.nameable(q.sources[i]) {
+			of = slices.DeleteFunc(slices.Clone(moves), func(m move) bool { return !m.personal })
+		}
+		var more []suggestion
+		more, ok = q.suggestFor(q.sources[i], asked, of)
+		found = append(found, more...)
+	}
+	if !ok {
+		return nil, false
 	}
 	return found, true
 }
 
-// open are the moves that may be spoken of: of a source that is not to be named,
-// those about the person alone.
-func (q question) open(moves []move, f facts) []move {
-	if !f.anywhere || q.nameable(f) {
-		return moves
+// suggestFor finds the fewest moves after which one of some actions is allowed on
+// one thing.
+func (q question) suggestFor(f facts, actions []genesis.Action, moves []move) (best []suggestion, ok bool) {
+	for _, a := range actions {
+		steps, solved := q.policies.solve(moves, f, a)
+		if !solved || ok && len(steps) >= len(best) {
+			continue
+		}
+		best, ok = nil, true
+		for _, m := range steps {
+			best = append(best, suggestion{m, f, a})
+		}
 	}
-	return slices.DeleteFunc(slices.Clone(moves), func(m move) bool { return !m.personal })
+	return best, ok
 }
 
 // with takes a move about the person as made, for what is judged after.
-func (q question) with(m move, a genesis.Action) question {
-	if !m.personal {
+func (q question) with(s suggestion) question {
+	if !s.personal {
 		return q
 	}
-	return q.change(func(f *facts) { m.apply(f, a) })
+	return q.change(func(f *facts) { s.apply(f, s.action) })
 }
 
 // most is how many moves are tried together.
@@ -211,7 +218,7 @@ func (q question) explanation() genesis.Explanation {
 // turning are the suggestions to a steward.
 func (q question) turning(allowed bool) []suggestion {
 	if !allowed {
-		found, _ := q.suggest(slices.Concat(ownMoves, stewardMoves))
+		found, _ := q.suggest(slices.Concat(ownMoves, stewardMoves), false)
 		return found
 	}
 	var found []suggestion

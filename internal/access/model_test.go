@@ -34,15 +34,19 @@ func newModel() *model {
 
 // conditions are the conditions that random grants have, in CEL and in Go.
 var conditions = map[string]func(genesis.Principal, time.Time) bool{
-	`purpose.contains("wind")`:               func(p genesis.Principal, _ time.Time) bool { return strings.Contains(p.Purpose, "wind") },
-	`principal.sector == "university"`:       func(p genesis.Principal, _ time.Time) bool { return p.Node == "mit" },
-	`!principal.student`:                     func(p genesis.Principal, _ time.Time) bool { return !p.Student },
-	`principal.assurance == "mfa"`:           func(p genesis.Principal, _ time.Time) bool { return p.Assurance == genesis.AssuranceMFA },
-	`"wind" in principal.projects`:           nil, // needs the model: see conditionHolds
-	`now < timestamp("2027-02-01T00:00:00Z")`: func(_ genesis.Principal, now time.Time) bool { return now.Before(time.Date(2027, 2, 1, 0, 0, 0, 0, time.UTC)) },
+	`purpose.contains("wind")`:         func(p genesis.Principal, _ time.Time) bool { return strings.Contains(p.Purpose, "wind") },
+	`principal.sector == "university"`: func(p genesis.Principal, _ time.Time) bool { return p.Node == "mit" },
+	`!principal.student`:               func(p genesis.Principal, _ time.Time) bool { return !p.Student },
+	`principal.assurance == "mfa"`:     func(p genesis.Principal, _ time.Time) bool { return p.Assurance == genesis.AssuranceMFA },
+	`"wind" in principal.projects`:     nil, // needs the model: see conditionHolds
+	`now < timestamp("2027-02-01T00:00:00Z")`: func(_ genesis.Principal, now time.Time) bool {
+		return now.Before(time.Date(2027, 2, 1, 0, 0, 0, 0, time.UTC))
+	},
 }
 
-func bare(r access.Resource) access.Resource { return access.Resource{Name: r.Name, Version: r.Version} }
+func bare(r access.Resource) access.Resource {
+	return access.Resource{Name: r.Name, Version: r.Version}
+}
 
 // known reports whether somebody is vouched for by a member.
 func known(p genesis.Principal) bool {

@@ -68,3 +68,31 @@ func Suggestions(d *Decider, ask Ask, own bool) (steps []Suggestion, allowed boo
 	}
 	return steps, allowed
 }
+
+// TryPolicies loads policies and lets them judge every action on a thing.
+func TryPolicies(text []byte, p genesis.Principal) error {
+	v, err := validator()
+	if err != nil {
+		return err
+	}
+	own, err := parsePolicies(v, "fuzz.cedar", text)
+	if err != nil {
+		return err
+	}
+	set, err := arrange(own)
+	if err != nil {
+		return err
+	}
+	for _, a := range genesis.Actions {
+		for _, f := range []facts{{name: "turbines", who: person{Principal: p, id: "mit/mia"}, creator: "ada"}, {part: Office}} {
+			v := set.judge(f, a)
+			if v.allowed && len(set.byAction[a]) == 0 {
+				panic("nothing permits it")
+			}
+		}
+	}
+	return nil
+}
+
+// Key is under what an answer is kept.
+func Key(ask Ask, purposeful bool) string { return ask.key(purposeful) }

@@ -526,7 +526,7 @@ func (p *pair) random() (who genesis.Principal, a genesis.Action, r access.Resou
 // TestAgreesWithModel lets random things happen to random worlds, and compares
 // every answer, fresh and from the cache, with the model's.
 func TestAgreesWithModel(t *testing.T) {
-	worlds, steps, asks := 60, 25, 60
+	worlds, steps, asks := 40, 25, 60
 	if testing.Short() {
 		worlds = 15
 	}

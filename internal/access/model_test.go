@@ -3,6 +3,7 @@ package access_test
 import (
 	"context"
 	"database/sql"
+	"flag"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -523,12 +524,15 @@ func (p *pair) random() (who genesis.Principal, a genesis.Action, r access.Resou
 	return d.principal(), pick(d, genesis.Discover, genesis.Read, genesis.TrainOn, genesis.Infer, genesis.Evaluate, genesis.Request, genesis.Steward), r, d.often(50)
 }
 
+// worlds is how many random worlds TestAgreesWithModel visits, each in 25 states.
+var worlds = flag.Int("worlds", 30, "random worlds to compare with the model")
+
 // TestAgreesWithModel lets random things happen to random worlds, and compares
 // every answer, fresh and from the cache, with the model's.
 func TestAgreesWithModel(t *testing.T) {
-	worlds, steps, asks := 40, 25, 60
+	worlds, steps, asks := *worlds, 25, 60
 	if testing.Short() {
-		worlds = 15
+		worlds = min(worlds, 10)
 	}
 	allowed := 0
 	for seed := range worlds {

@@ -90,6 +90,7 @@ type Decider struct {
 	policyDir string
 	now       func() time.Time
 	live      func(context.Context, genesis.Principal) (genesis.Principal, error)
+	room      int // for grants in force
 
 	gen        atomic.Uint64 // moves on with every change
 	purposeful atomic.Bool   // a grant in force looks at the purpose
@@ -111,7 +112,7 @@ func Open(ctx context.Context, c Config) (*Decider, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &Decider{db: c.DB, node: c.Node, charter: c.Charter, policyDir: c.PolicyDir, now: c.Now, live: c.Live, policies: set, index: newIndex(),
+	d := &Decider{db: c.DB, node: c.Node, charter: c.Charter, policyDir: c.PolicyDir, now: c.Now, live: c.Live, policies: set, index: newIndex(), room: maxGrants,
 		decisions: newCache[string, *answer](cachedDecisions), assets: newCache[assetKey, *asset](cachedAssets), rung: make(chan struct{})}
 	if d.now == nil {
 		d.now = time.Now

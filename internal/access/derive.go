@@ -160,6 +160,27 @@ func (d *Decider) Constraints(ctx context.Context, name genesis.Name, version ge
 	return all, nil
 }
 
+// ConstraintsFor are those of Constraints whose source a principal may discover.
+// Errors: as of Decide, except that a refusal is no error.
+func (d *Decider) ConstraintsFor(ctx context.Context, who genesis.Principal, name genesis.Name, version genesis.Digest) ([]genesis.Constraint, error) {
+	all, err := d.Constraints(ctx, name, version)
+	if err != nil {
+		return nil, err
+	}
+	var known []genesis.Constraint
+	for _, c := range all {
+		r := Resource{Name: c.Source.Name, Version: c.Source.Digest, State: genesis.Published}
+		switch _, err := d.Decide(ctx, Ask{Principal: who, Action: genesis.Discover, Resource: r}); genesis.KindOf(err) {
+		case "":
+			known = append(known, c)
+		case genesis.Private, genesis.Permission:
+		default:
+			return nil, err
+		}
+	}
+	return known, nil
+}
+
 // Lowering is a steward's consent that a version be open more widely than what it
 // was made from.
 type Lowering struct {

@@ -123,6 +123,17 @@ func TestEverySourceCounts(t *testing.T) {
 	if err != nil || len(found) != 3 || found[0].Source.Name != "a" || found[0].Terms.Sensitivity != genesis.CUI || found[1].Source.Name != "b" || found[2].Source.Name != "c" {
 		t.Errorf("constraints: %+v, %v", found, err)
 	}
+	w.Publish(b, genesis.Terms{Tier: genesis.TierRestricted})
+	known, err := w.ConstraintsFor(t.Context(), mia, d.Name, d.Version)
+	if err != nil || len(known) != 1 || known[0].Source.Name != "a" { // c was made from b, too
+		t.Errorf("constraints that mia may know of: %+v, %v", known, err)
+	}
+	stop, cancel := context.WithCancel(t.Context())
+	cancel()
+	if known, err := w.ConstraintsFor(stop, mia, d.Name, d.Version); err == nil {
+		t.Errorf("constraints when it was stopped: %+v", known)
+	}
+	w.Publish(b, genesis.Terms{Tier: genesis.TierRegistered})
 	w.Publish(a, genesis.Terms{Tier: genesis.TierRegistered, Openings: []genesis.Opening{opening(5, genesis.TierPublic)}})
 	if got := w.Answer(mia, genesis.Read, d); !got.Allowed || !got.Until.Equal(day(5)) {
 		t.Errorf("with an opening of a source: %+v", got)

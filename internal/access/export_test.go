@@ -96,3 +96,6 @@ func TryPolicies(text []byte, p genesis.Principal) error {
 
 // Key is under what an answer is kept.
 func Key(ask Ask, purposeful bool) string { return ask.key(purposeful) }
+
+// SetRoom bounds how many grants may be in force.
+func SetRoom(d *Decider, n int) { d.room = n }

@@ -66,7 +66,7 @@ func (d *Decider) checkGrant(ctx context.Context, tx *sql.Tx, g *genesis.Grant, 
 	}
 	g.To = d.canonGrantee(g.To)
 	g.Actions = inOrder(g.Actions)
-	for _, check := range []func(context.Context, *sql.Tx, genesis.Grant, time.Time) error{d.checkProject, checkRestricted, checkRoom} {
+	for _, check := range []func(context.Context, *sql.Tx, genesis.Grant, time.Time) error{d.checkProject, checkRestricted, d.checkRoom} {
 		if err := check(ctx, tx, *g, now); err != nil {
 			return err
 		}
@@ -144,10 +144,10 @@ func checkRestricted(ctx context.Context, tx *sql.Tx, g genesis.Grant, now time.
 		Hint: "grant train, infer or evaluate, which work beside it; or a version that is not restricted"}
 }
 
-func checkRoom(ctx context.Context, tx *sql.Tx, g genesis.Grant, now time.Time) error {
+func (d *Decider) checkRoom(ctx context.Context, tx *sql.Tx, g genesis.Grant, now time.Time) error {
 	var n int
 	err := tx.QueryRowContext(ctx, "SELECT count(*) FROM policy_grants WHERE revoked = 0 AND (until IS NULL OR until > $1)", store.Time(now)).Scan(&n)
-	if err != nil || n < maxGrants {
+	if err != nil || n < d.room {
 		return store.Error("grant", string(g.Name), err)
 	}
 	return &genesis.Error{Op: "grant", Kind: genesis.Unavailable, Subject: string(g.Name),

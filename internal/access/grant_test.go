@@ -367,3 +367,30 @@ func TestNodeGetsAName(t *testing.T) {
 		t.Error("a namesake of another node may, too")
 	}
 }
+
+func TestRoomForGrants(t *testing.T) {
+	w := accesstest.Open(t)
+	access.SetRoom(w.Decider, 2)
+	grant := func() error {
+		return w.Tx(func(ctx context.Context, tx *sql.Tx) error {
+			_, err := w.Grant(ctx, tx, genesis.Grant{Name: "turbines", To: "person:bob", Actions: []genesis.Action{genesis.Read}, Until: day(1), By: "nrel/ann"})
+			return err
+		})
+	}
+	first := w.Give("turbines", "person:bob", genesis.Read)
+	if err := grant(); err != nil {
+		t.Fatal(err)
+	}
+	if err := grant(); genesis.KindOf(err) != genesis.Unavailable {
+		t.Errorf("one too many: %v", err)
+	}
+	w.Take(first)
+	if err := grant(); err != nil {
+		t.Errorf("after one was revoked: %v", err)
+	}
+	w.Pass(24 * time.Hour)
+	if err := grant(); genesis.KindOf(err) != genesis.Invalid { // of day 1 already
+		t.Errorf("%v", err)
+	}
+	w.Give("turbines", "person:bob", genesis.Read)
+}

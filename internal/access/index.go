@@ -16,7 +16,7 @@ import (
 const format = 1
 
 // maxGrants is how many grants may be active at once; they are held in memory.
-const maxGrants = 200_000
+const maxGrants = 100_000
 
 // grant is a grant as decisions use it.
 type grant struct {

@@ -209,7 +209,7 @@ func (q question) decision(ask Ask) Decision {
 	v := q.answer()
 	out := Decision{Ask: ask, Allowed: v.allowed, Rule: v.rule, Reason: v.says}
 	out.Principal = q.target.who.Principal
-	out.Discoverable = v.allowed || q.discoverable()
+	out.Discoverable = v.allowed || q.action != genesis.Discover && q.discoverable()
 	switch {
 	case v.allowed:
 		out.Grant = q.target.held.of(ask.Action).grant

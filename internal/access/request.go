@@ -3,6 +3,7 @@ package access
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -173,7 +174,13 @@ func (d *Decider) party(ctx context.Context, q querier, who genesis.Principal, i
 		return r, side{}, missing(err, "read request", id, "there is no such request")
 	}
 	s := side{asker: who.SignedIn() && d.canon(who.Person()) == d.canon(r.By.Person())}
-	_, refusal := d.Decide(ctx, Ask{Principal: who, Action: genesis.Steward, Resource: Resource{Name: r.Name, Version: r.Version, State: genesis.Published}})
+	version := r.Version
+	if version == "" {
+		if version, err = newest(ctx, q, r.Name); err != nil {
+			return r, side{}, err
+		}
+	}
+	_, refusal := d.Decide(ctx, Ask{Principal: who, Action: genesis.Steward, Resource: Resource{Name: r.Name, Version: version, State: genesis.Published}})
 	s.steward = refusal == nil
 	if k := genesis.KindOf(refusal); k != "" && k != genesis.Private && k != genesis.Permission {
 		return r, side{}, refusal
@@ -182,6 +189,17 @@ func (d *Decider) party(ctx context.Context, q querier, who genesis.Principal, i
 		return genesis.AccessRequest{}, side{}, &genesis.Error{Op: "read request", Kind: genesis.NotFound, Subject: id, Msg: "there is no such request"}
 	}
 	return r, s, nil
+}
+
+// newest returns the version of a name that was given terms last, "" without one:
+// its terms say how surely a steward must be recognised to decide about all.
+func newest(ctx context.Context, q querier, name genesis.Name) (genesis.Digest, error) {
+	var version genesis.Digest
+	err := q.QueryRowContext(ctx, "SELECT version FROM policy_terms WHERE name = $1 ORDER BY turn DESC LIMIT 1", string(name)).Scan(&version)
+	if errors.Is(err, sql.ErrNoRows) {
+		return "", nil
+	}
+	return version, store.Error("read request", string(name), err)
 }
 
 // edit changes an open request.

@@ -179,10 +179,12 @@ func TestRequestIsDeniedOrWithdrawn(t *testing.T) {
 	}
 	// Whoever may not steward because of how they signed in decides nothing.
 	k.Publish(r, genesis.Terms{Tier: genesis.TierControlled, Sensitivity: genesis.CUI})
-	third, err := k.ask(genesis.AccessRequest{Name: r.Name, Version: r.Version, By: mia, Purpose: "to learn"})
-	k.want(err, "", "asked for what is sensitive")
-	k.want(k.deny(ann, third.ID, "no"), genesis.NotFound, "denied with one factor")
-	k.want(k.deny(edit(ann, mfa), third.ID, "no"), "", "denied with two")
+	for _, version := range []genesis.Digest{"", r.Version} {
+		third, err := k.ask(genesis.AccessRequest{Name: r.Name, Version: version, By: mia, Purpose: "to learn"})
+		k.want(err, "", "asked for what is sensitive")
+		k.want(k.deny(ann, third.ID, "no"), genesis.NotFound, "denied with one factor")
+		k.want(k.deny(edit(ann, mfa), third.ID, "no"), "", "denied with two")
+	}
 }
 
 func TestRequestChecks(t *testing.T) {

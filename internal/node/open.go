@@ -40,13 +40,17 @@ func openWork(ctx context.Context, h *Home) (Service, error) {
 	if err != nil {
 		return nil, errors.Join(err, blobs.Close())
 	}
+	decider, err := access.Open(ctx, access.Config{DB: db, Node: h.Config.Node, Charter: access.Alone(genesis.Member{ID: h.Config.Node})})
+	if err != nil {
+		return nil, errors.Join(err, db.Close(), blobs.Close())
+	}
 	runs := filepath.Join(h.Temp(), "runs")
 	if err := os.MkdirAll(runs, 0o700); err != nil {
 		return nil, errors.Join(err, db.Close(), blobs.Close())
 	}
 	bound(h.Config.Memory)
 	return &works{db: db, blobs: blobs, Service: work.New(work.Config{
-		DB: db, Catalog: catalog.New(db, blobs), Blobs: blobs, Access: &access.Decider{Node: h.Config.Node},
+		DB: db, Catalog: catalog.New(db, blobs), Blobs: blobs, Access: decider,
 		Drivers: Formats(), Limits: h.Config.Limits, Temp: runs,
 		Memory: h.Config.Memory / 8, Threads: h.Config.Threads, Software: "genesis " + genesis.Build().Version,
 	})}, nil

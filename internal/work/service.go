@@ -43,7 +43,7 @@ func (s *Service) env(p genesis.Progress) ingest.Env {
 // may asks access and records the answer, so that there is evidence before the
 // first byte; discovering leaves none. It gives the error of a refusal.
 func (s *Service) may(ctx context.Context, who genesis.Principal, a genesis.Action, name genesis.Name) error {
-	d, refusal := s.Access.Decide(ctx, who, a, access.Resource{Name: name})
+	d, refusal := s.Access.Decide(ctx, access.Ask{Principal: who, Action: a, Resource: access.Resource{Name: name}})
 	if a == genesis.Discover || name == "" {
 		return refusal
 	}

@@ -25,7 +25,7 @@ import (
 	"github.com/opengenesis/genesis/internal/work"
 )
 
-var me = access.Local()
+var me = access.Local("")
 
 // service returns a Service over stores of its own.
 func service(t *testing.T) (*work.Service, string) {
@@ -41,7 +41,11 @@ func service(t *testing.T) (*work.Service, string) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { db.Close(); blobs.Close() })
-	return work.New(work.Config{DB: db, Catalog: catalog.New(db, blobs), Blobs: blobs, Access: &access.Decider{},
+	decider, err := access.Open(context.Background(), access.Config{DB: db, Charter: access.Alone(genesis.Member{})})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return work.New(work.Config{DB: db, Catalog: catalog.New(db, blobs), Blobs: blobs, Access: decider,
 		Drivers: []format.Driver{text.Driver{}}, Temp: t.TempDir(), Threads: 2, Software: "genesis test"}), dir
 }
 

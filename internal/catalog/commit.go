@@ -36,37 +36,60 @@ type Commit struct {
 // express), Conflict (the asset is of another kind), NotFound (a parent),
 // Unsupported (the manifest is too long, even with its columns in pages).
 func (c *Catalog) Commit(ctx context.Context, in Commit) (v genesis.Version, unchanged bool, err error) {
-	if err := checkCommit(in); err != nil {
-		return v, false, err
-	}
-	manifest, pages, err := EncodeManifest(in.Manifest)
+	staged, err := c.Stage(ctx, in)
 	if err != nil {
 		return v, false, err
 	}
-	records, err := encodeRecords(in)
-	if err != nil {
-		return v, false, err
-	}
-	// Before the transaction: a manifest that nobody refers to harms nobody.
-	for _, b := range append(pages, manifest) {
-		if _, err := c.blobs.Put(ctx, b); err != nil {
-			return v, false, err
-		}
-	}
-	digest := genesis.DigestOf(manifest)
 	err = c.db.Tx(ctx, func(tx *sql.Tx) error {
-		w := writer{ctx: ctx, tx: tx, by: in.By, now: time.Now()}
-		r, old, err := w.commit(in, digest, records)
-		if err != nil {
-			return err
-		}
-		v, unchanged = r.Version, old
-		return c.refresh(w, r.asset)
+		v, unchanged, err = staged.CommitTx(ctx, tx)
+		return err
 	})
 	if err != nil {
 		return genesis.Version{}, false, err
 	}
 	return v, unchanged, nil
+}
+
+// Staged is a commit that was checked and whose manifest is stored: what is
+// left is its transaction.
+type Staged struct {
+	catalog *Catalog
+	in      Commit
+	digest  genesis.Digest
+	records map[genesis.RecordKind]body
+}
+
+// Stage does the part of [Catalog.Commit] that needs no transaction. A staged
+// commit may be dropped: a manifest that nobody refers to harms nobody.
+func (c *Catalog) Stage(ctx context.Context, in Commit) (*Staged, error) {
+	if err := checkCommit(in); err != nil {
+		return nil, err
+	}
+	manifest, pages, err := EncodeManifest(in.Manifest)
+	if err != nil {
+		return nil, err
+	}
+	records, err := encodeRecords(in)
+	if err != nil {
+		return nil, err
+	}
+	for _, b := range append(pages, manifest) {
+		if _, err := c.blobs.Put(ctx, b); err != nil {
+			return nil, err
+		}
+	}
+	return &Staged{catalog: c, in: in, digest: genesis.DigestOf(manifest), records: records}, nil
+}
+
+// CommitTx is the part of [Catalog.Commit] that happens in a transaction, for
+// acts that commit together with a version.
+func (s *Staged) CommitTx(ctx context.Context, tx *sql.Tx) (v genesis.Version, unchanged bool, err error) {
+	w := writer{ctx: ctx, tx: tx, by: s.in.By, now: time.Now()}
+	r, unchanged, err := w.commit(s.in, s.digest, s.records)
+	if err != nil {
+		return genesis.Version{}, false, err
+	}
+	return r.Version, unchanged, s.catalog.refresh(w, r.asset)
 }
 
 // checkCommit checks what can be checked before anything is stored.

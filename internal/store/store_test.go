@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/opengenesis/genesis"
+	"github.com/pressly/goose/v3"
 )
 
 func open(t *testing.T, path string) *DB {
@@ -113,11 +114,15 @@ func TestRefusesNewerSchema(t *testing.T) {
 func TestMigratesAfterBackup(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "a.db")
 	db := open(t, path)
-	for _, stmt := range []string{"DROP TABLE journal", "DELETE FROM goose_db_version WHERE version_id > 1",
-		"INSERT INTO assets (id, name, kind, created_at) VALUES (1, 'kept', 'dataset', 0)"} {
-		if _, err := db.write.Exec(stmt); err != nil {
-			t.Fatal(err)
-		}
+	back, err := goose.NewProvider(goose.DialectSQLite3, db.write, os.DirFS("migrations"), goose.WithDisableGlobalRegistry(true))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := back.DownTo(t.Context(), 1); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := db.write.Exec("INSERT INTO assets (id, name, kind, created_at) VALUES (1, 'kept', 'dataset', 0)"); err != nil {
+		t.Fatal(err)
 	}
 	db.Close()
 	db = open(t, path)

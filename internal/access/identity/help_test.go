@@ -1,10 +1,10 @@
 package identity
 
 import (
+	"database/sql"
+	"encoding/base32"
 	"testing"
 	"time"
-
-	"encoding/base32"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/opengenesis/genesis"
@@ -39,4 +39,15 @@ func (w *world) codeOf(t testing.TB, setup TOTPSetup) string {
 		t.Fatal(err)
 	}
 	return code(secret, w.clock.now().Unix()/int64(totpStep/time.Second))
+}
+
+// write changes the database behind the back of the Identity, as another process
+// would.
+func (w *world) write(t testing.TB, query string, args ...any) (out sql.Result, err error) {
+	t.Helper()
+	err = w.db.Tx(t.Context(), func(tx *sql.Tx) (err error) {
+		out, err = tx.ExecContext(t.Context(), query, args...)
+		return err
+	})
+	return out, err
 }

@@ -26,9 +26,11 @@ func TestOpenAPI(t *testing.T) {
 		t.Errorf("openapi is %q", doc.OpenAPI)
 	}
 	want := []string{
+		"DELETE /v1/uploads/{id}",
 		"GET /v1/assets", "GET /v1/blobs/{digest}", "GET /v1/diff", "GET /v1/node", "GET /v1/search", "GET /v1/streams/{id}",
-		"GET /v1/versions/{ref}", "GET /v1/versions/{ref}/export", "PATCH /v1/versions/{ref}/card", "POST /v1/inspect",
-		"POST /v1/predict", "POST /v1/prepare", "POST /v1/train", "POST /v1/versions/{ref}/findings/{id}", "POST /v1/versions/{ref}/verify",
+		"GET /v1/uploads", "GET /v1/uploads/{id}", "GET /v1/versions/{ref}", "GET /v1/versions/{ref}/export",
+		"HEAD /v1/uploads/{id}", "PATCH /v1/uploads/{id}", "PATCH /v1/versions/{ref}/card", "POST /v1/inspect",
+		"POST /v1/predict", "POST /v1/prepare", "POST /v1/train", "POST /v1/uploads", "POST /v1/versions/{ref}/findings/{id}", "POST /v1/versions/{ref}/verify",
 	}
 	var got []string
 	for path, methods := range doc.Paths {

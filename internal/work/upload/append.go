@@ -27,7 +27,8 @@ type Part struct {
 // then, also after most errors: what has come in before them stays. Errors:
 // NotFound; Conflict (another offset, another connection, or complete);
 // Invalid (more or fewer bytes than announced, or other ones: the session is
-// gone then); Unavailable (over the quota, no room, or the body broke off).
+// gone then); Permission (over the quota); Unavailable (no room, or the body broke
+// off).
 func (s *Store) Append(ctx context.Context, who genesis.Principal, id string, p Part) (*genesis.Upload, error) {
 	if _, err := s.of(ctx, who, id); err != nil {
 		return nil, err

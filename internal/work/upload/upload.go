@@ -129,8 +129,8 @@ func noUpload(id string) error {
 	return &genesis.Error{Op: "find upload", Kind: genesis.NotFound, Subject: id, Msg: "is no upload of yours, or its time is over"}
 }
 
-// Create opens a session. Errors: Permission (nobody signed in), Invalid (a size
-// or digest that cannot be), Unavailable (over the quota).
+// Create opens a session. Errors: Permission (nobody signed in, or over the
+// quota), Invalid (a size or digest that cannot be).
 func (s *Store) Create(ctx context.Context, who genesis.Principal, req genesis.UploadRequest) (*genesis.Upload, error) {
 	if err := s.check(who, req); err != nil {
 		return nil, err
@@ -195,7 +195,7 @@ func (s *Store) checkQuota(ctx context.Context, tx *sql.Tx, person genesis.Perso
 }
 
 func overQuota(msg string) error {
-	return &genesis.Error{Op: "upload", Kind: genesis.Unavailable, Msg: msg, Hint: "remove uploads that are not needed any more, or wait until they expire"}
+	return &genesis.Error{Op: "upload", Kind: genesis.Permission, Msg: msg, Hint: "remove uploads that are not needed any more, or wait until they expire"}
 }
 
 // Find returns a session of who. Errors: NotFound.

@@ -93,7 +93,7 @@ func onSocket(next http.Handler) http.Handler {
 			next.ServeHTTP(w, r)
 			return
 		}
-		http.NotFound(w, r)
+		edge.NotFound(w, r)
 	})
 }
 

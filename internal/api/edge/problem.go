@@ -57,9 +57,14 @@ func found(mux *http.ServeMux) http.Handler {
 				Msg: "is not a method of this path", Hint: "it takes " + probe.header.Get("Allow")})
 			return
 		}
-		refuse(w, r, 0, &genesis.Error{Op: "find route", Kind: genesis.NotFound, Subject: short(r.URL.Path, 200),
-			Msg: "there is no such path", Hint: "/openapi.json lists the paths"})
+		NotFound(w, r)
 	})
+}
+
+// NotFound answers that there is no such path.
+func NotFound(w http.ResponseWriter, r *http.Request) {
+	refuse(w, r, 0, &genesis.Error{Op: "find route", Kind: genesis.NotFound, Subject: short(r.URL.Path, 200),
+		Msg: "there is no such path", Hint: "/openapi.json lists the paths"})
 }
 
 // silent learns what a handler would answer.

@@ -2,6 +2,7 @@ package edge
 
 import (
 	"context"
+	"net/url"
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
@@ -25,10 +26,14 @@ type Tracing struct {
 // full: a collector that is slow or gone costs the requests nothing. Whether a
 // trace is kept is decided here, whatever a caller's traceparent says.
 func NewTracing(ctx context.Context, t Tracing) (*sdktrace.TracerProvider, error) {
-	exporter, err := otlptracehttp.New(ctx, otlptracehttp.WithEndpointURL(t.Endpoint),
+	target, err := url.JoinPath(t.Endpoint, "v1/traces")
+	if err != nil {
+		return nil, badCollector(t.Endpoint, err)
+	}
+	exporter, err := otlptracehttp.New(ctx, otlptracehttp.WithEndpointURL(target),
 		otlptracehttp.WithTimeout(5*time.Second), otlptracehttp.WithRetry(otlptracehttp.RetryConfig{Enabled: false}))
 	if err != nil {
-		return nil, &genesis.Error{Op: "trace", Kind: genesis.Invalid, Subject: t.Endpoint, Msg: "is not the URL of a collector", Err: err}
+		return nil, badCollector(t.Endpoint, err)
 	}
 	return sdktrace.NewTracerProvider(
 		sdktrace.WithSampler(sdktrace.TraceIDRatioBased(t.Share)),
@@ -36,4 +41,8 @@ func NewTracing(ctx context.Context, t Tracing) (*sdktrace.TracerProvider, error
 		sdktrace.WithResource(resource.NewSchemaless(attribute.String("service.name", "genesis"),
 			attribute.String("service.version", t.Version), attribute.String("service.instance.id", string(t.Node)))),
 	), nil
+}
+
+func badCollector(endpoint string, err error) error {
+	return &genesis.Error{Op: "trace", Kind: genesis.Invalid, Subject: endpoint, Msg: "is not the URL of a collector", Err: err}
 }

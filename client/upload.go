@@ -196,11 +196,17 @@ func (u *uploading) ask(req *http.Request) error {
 	return nil
 }
 
-// abandon removes what was begun, also when the caller stopped.
+// abandon removes what was begun, also when the caller stopped. The node may
+// not have noticed yet that the last connection is gone.
 func (u *uploading) abandon() {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(u.ctx), 5*time.Second)
 	defer cancel()
-	_ = u.c.RemoveUpload(ctx, u.is.ID) // it expires otherwise
+	for tries := 1; ; tries++ {
+		err := u.c.RemoveUpload(ctx, u.is.ID)
+		if err == nil || !passing(err) || pause(ctx, tries) != nil {
+			return // it expires otherwise
+		}
+	}
 }
 
 // hashing reads a source and takes the digest of its bytes in order, each once,

@@ -80,3 +80,62 @@ func refsIn(b []byte) (refs []string) {
 	walk(doc)
 	return refs
 }
+
+// TestDocsShowEveryRoute: the page for people has every operation and schema of
+// the document.
+func TestDocsShowEveryRoute(t *testing.T) {
+	srv := serve(t, &fake{}, nil, &steward)
+	_, b, _ := do(t, "GET", srv.URL+"/openapi.json", "")
+	resp, page, _ := do(t, "GET", srv.URL+"/docs", "")
+	if resp.StatusCode != 200 || resp.Header.Get("Content-Type") != "text/html; charset=utf-8" {
+		t.Fatalf("%s %v", resp.Status, resp.Header)
+	}
+	var doc struct {
+		Paths      map[string]map[string]struct{ OperationID string }
+		Components struct{ Schemas map[string]any }
+	}
+	if err := json.Unmarshal(b, &doc); err != nil {
+		t.Fatal(err)
+	}
+	for _, methods := range doc.Paths {
+		for _, op := range methods {
+			if !strings.Contains(string(page), `id="op-`+op.OperationID+`"`) {
+				t.Errorf("the page does not show %s", op.OperationID)
+			}
+		}
+	}
+	for name := range doc.Components.Schemas {
+		if !strings.Contains(string(page), `id="type-`+name+`"`) {
+			t.Errorf("the page does not show %s", name)
+		}
+	}
+}
+
+// TestCreatingRoutesTakeKeys: what makes something says so, in the document and to
+// the edge.
+func TestCreatingRoutesTakeKeys(t *testing.T) {
+	_, b, _ := do(t, "GET", serve(t, &fake{}, nil, &steward).URL+"/openapi.json", "")
+	var doc struct {
+		Paths map[string]map[string]struct {
+			OperationID string
+			Parameters  []struct{ Name string }
+		}
+	}
+	if err := json.Unmarshal(b, &doc); err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, methods := range doc.Paths {
+		for _, op := range methods {
+			for _, p := range op.Parameters {
+				if p.Name == "Idempotency-Key" {
+					got = append(got, op.OperationID)
+				}
+			}
+		}
+	}
+	sort.Strings(got)
+	if diff := cmp.Diff([]string{"create-upload", "predict", "prepare", "train"}, got); diff != "" {
+		t.Error(diff)
+	}
+}

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"sync"
 	"syscall"
 	"time"
 
@@ -184,7 +185,7 @@ func (n *Node) reloadOnHangUp() {
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, syscall.SIGHUP)
 	done := make(chan struct{})
-	n.stopSignals = func() { signal.Stop(signals); close(done) }
+	n.stopSignals = sync.OnceFunc(func() { signal.Stop(signals); close(done) })
 	go func() {
 		for {
 			select {

@@ -113,8 +113,9 @@ func TestRefusesNewerSchema(t *testing.T) {
 func TestMigratesAfterBackup(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "a.db")
 	db := open(t, path)
-	for _, stmt := range []string{"DROP TABLE journal", "DELETE FROM goose_db_version WHERE version_id > 1",
-		"INSERT INTO assets (id, name, kind, created_at) VALUES (1, 'kept', 'dataset', 0)"} {
+	stmts := []string{"PRAGMA foreign_keys = 0", "DELETE FROM goose_db_version WHERE version_id > 1",
+		"INSERT INTO assets (id, name, kind, created_at) VALUES (1, 'kept', 'dataset', 0)"}
+	for _, stmt := range append(stmts, dropLater(t, db)...) {
 		if _, err := db.write.Exec(stmt); err != nil {
 			t.Fatal(err)
 		}
@@ -127,6 +128,26 @@ func TestMigratesAfterBackup(t *testing.T) {
 	if _, err := os.Stat(path + ".schema-1"); err != nil {
 		t.Errorf("no backup: %v", err)
 	}
+}
+
+// dropLater returns the statements that drop all tables of later migrations than
+// the first.
+func dropLater(t *testing.T, db *DB) (stmts []string) {
+	t.Helper()
+	rows, err := db.Read().Query(`SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%' AND name NOT IN
+		('goose_db_version', 'assets', 'versions', 'records', 'lineage', 'search_terms', 'search_texts')`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var name string
+		if err := rows.Scan(&name); err != nil {
+			t.Fatal(err)
+		}
+		stmts = append(stmts, "DROP TABLE "+name)
+	}
+	return stmts
 }
 
 func TestRefusesOtherFiles(t *testing.T) {

@@ -22,6 +22,7 @@ const exitUsage = 2
 // commands is the whole command line.
 type commands struct {
 	Home string `help:"The folder that holds everything the node keeps." placeholder:"DIR" env:"GENESIS_HOME"`
+	At   string `help:"Use the node at this URL instead of a home; $$GENESIS_TOKEN signs in." placeholder:"URL" env:"GENESIS_NODE"`
 	JSON bool   `name:"json" help:"Print one JSON object on stdout, for programs."`
 
 	Init    initCmd    `cmd:"" help:"Make a home, or check the one there is."`
@@ -62,7 +63,7 @@ type commands struct {
 	Audit   auditCmd   `cmd:"" help:"Read and verify the audit log."`
 	Purge   purgeCmd   `cmd:"" help:"Remove a version's bytes for good, after a spill."`
 	GC      gcCmd      `cmd:"" name:"gc" help:"Remove bytes that nothing refers to."`
-
+	Serve   serveCmd   `cmd:"" help:"Serve the home over HTTP until stopped."`
 	Version versionCmd `cmd:"" help:"Say which Genesis this is."`
 }
 
@@ -91,7 +92,7 @@ func run(args []string, in *os.File, out, errOut io.Writer, opt node.Options) (s
 	}
 	ctx, stop := interruptible(context.Background())
 	defer stop()
-	a := &app{ctx: ctx, in: in, out: out, err: errOut, homePath: cmds.Home, json: cmds.JSON, options: opt}
+	a := &app{ctx: ctx, in: in, out: out, err: errOut, homePath: cmds.Home, at: cmds.At, json: cmds.JSON, options: opt}
 	a.style = styleFor(out)
 	err = line.Run(a)
 	if err != nil {

@@ -35,6 +35,7 @@ func bytesOf[I any](s *server, a huma.API, o huma.Operation, do func(context.Con
 		Description: "The bytes. A response that breaks off is not whole: its reason is at /v1/streams/{id}, the id being in the " + StreamHeader + " header.",
 		Content:     map[string]*huma.MediaType{"application/octet-stream": {Schema: &huma.Schema{Type: "string", Format: "binary"}}},
 	}}
+	s.declare(&o, true)
 	huma.Register(a, o, func(ctx context.Context, in *I) (*huma.StreamResponse, error) {
 		who, err := caller(ctx)
 		if err != nil {
@@ -42,7 +43,7 @@ func bytesOf[I any](s *server, a huma.API, o huma.Operation, do func(context.Con
 		}
 		c, err := do(ctx, who, in)
 		if err != nil {
-			return nil, s.fail(o.OperationID, who, err)
+			return nil, s.fail(ctx, o.OperationID, who, err)
 		}
 		return &huma.StreamResponse{Body: func(hc huma.Context) { s.send(hc, o.OperationID, who, c) }}, nil
 	})
@@ -61,7 +62,7 @@ func (s *server) send(hc huma.Context, id string, who genesis.Principal, c *cont
 	if err == nil {
 		return
 	}
-	told := s.fail(id, who, err)
+	told := s.fail(hc.Context(), id, who, err)
 	if !out.started {
 		writeProblem(hc, told)
 		return

@@ -26,9 +26,11 @@ func TestOpenAPI(t *testing.T) {
 		t.Errorf("openapi is %q", doc.OpenAPI)
 	}
 	want := []string{
+		"DELETE /v1/uploads/{id}",
 		"GET /v1/assets", "GET /v1/blobs/{digest}", "GET /v1/diff", "GET /v1/node", "GET /v1/search", "GET /v1/streams/{id}",
-		"GET /v1/versions/{ref}", "GET /v1/versions/{ref}/export", "PATCH /v1/versions/{ref}/card", "POST /v1/inspect",
-		"POST /v1/predict", "POST /v1/prepare", "POST /v1/train", "POST /v1/versions/{ref}/findings/{id}", "POST /v1/versions/{ref}/verify",
+		"GET /v1/uploads", "GET /v1/uploads/{id}", "GET /v1/versions/{ref}", "GET /v1/versions/{ref}/export",
+		"HEAD /v1/uploads/{id}", "PATCH /v1/uploads/{id}", "PATCH /v1/versions/{ref}/card", "POST /v1/inspect",
+		"POST /v1/predict", "POST /v1/prepare", "POST /v1/train", "POST /v1/uploads", "POST /v1/versions/{ref}/findings/{id}", "POST /v1/versions/{ref}/verify",
 	}
 	var got []string
 	for path, methods := range doc.Paths {
@@ -77,4 +79,63 @@ func refsIn(b []byte) (refs []string) {
 	_ = json.Unmarshal(b, &doc)
 	walk(doc)
 	return refs
+}
+
+// TestDocsShowEveryRoute: the page for people has every operation and schema of
+// the document.
+func TestDocsShowEveryRoute(t *testing.T) {
+	srv := serve(t, &fake{}, nil, &steward)
+	_, b, _ := do(t, "GET", srv.URL+"/openapi.json", "")
+	resp, page, _ := do(t, "GET", srv.URL+"/docs", "")
+	if resp.StatusCode != 200 || resp.Header.Get("Content-Type") != "text/html; charset=utf-8" {
+		t.Fatalf("%s %v", resp.Status, resp.Header)
+	}
+	var doc struct {
+		Paths      map[string]map[string]struct{ OperationID string }
+		Components struct{ Schemas map[string]any }
+	}
+	if err := json.Unmarshal(b, &doc); err != nil {
+		t.Fatal(err)
+	}
+	for _, methods := range doc.Paths {
+		for _, op := range methods {
+			if !strings.Contains(string(page), `id="op-`+op.OperationID+`"`) {
+				t.Errorf("the page does not show %s", op.OperationID)
+			}
+		}
+	}
+	for name := range doc.Components.Schemas {
+		if !strings.Contains(string(page), `id="type-`+name+`"`) {
+			t.Errorf("the page does not show %s", name)
+		}
+	}
+}
+
+// TestCreatingRoutesTakeKeys: what makes something says so, in the document and to
+// the edge.
+func TestCreatingRoutesTakeKeys(t *testing.T) {
+	_, b, _ := do(t, "GET", serve(t, &fake{}, nil, &steward).URL+"/openapi.json", "")
+	var doc struct {
+		Paths map[string]map[string]struct {
+			OperationID string
+			Parameters  []struct{ Name string }
+		}
+	}
+	if err := json.Unmarshal(b, &doc); err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, methods := range doc.Paths {
+		for _, op := range methods {
+			for _, p := range op.Parameters {
+				if p.Name == "Idempotency-Key" {
+					got = append(got, op.OperationID)
+				}
+			}
+		}
+	}
+	sort.Strings(got)
+	if diff := cmp.Diff([]string{"create-upload", "predict", "prepare", "train"}, got); diff != "" {
+		t.Error(diff)
+	}
 }

@@ -64,6 +64,9 @@ func bound(memory int64) {
 	}
 }
 
+// DB returns the node's database, for what stands in front of the service.
+func (w *works) DB() *store.DB { return w.db }
+
 // Close closes the stores.
 func (w *works) Close() error {
 	return errors.Join(w.db.Close(), w.blobs.Close())

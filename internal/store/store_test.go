@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"sync"
 	"testing"
+	"testing/fstest"
 
 	"github.com/opengenesis/genesis"
 )
@@ -113,7 +114,7 @@ func TestRefusesNewerSchema(t *testing.T) {
 func TestMigratesAfterBackup(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "a.db")
 	db := open(t, path)
-	for _, stmt := range []string{"DROP TABLE journal", "DELETE FROM goose_db_version WHERE version_id > 1",
+	for _, stmt := range []string{"DROP TABLE journal", "DROP TABLE outbox", "DELETE FROM goose_db_version WHERE version_id > 1",
 		"INSERT INTO assets (id, name, kind, created_at) VALUES (1, 'kept', 'dataset', 0)"} {
 		if _, err := db.write.Exec(stmt); err != nil {
 			t.Fatal(err)
@@ -167,5 +168,27 @@ func TestTxRunsAgainWhenBusy(t *testing.T) {
 	}
 	if err := act(true); genesis.KindOf(err) != genesis.Unavailable || count(t, db) != 1 {
 		t.Errorf("a database that stays busy gives %v and %d rows", err, count(t, db))
+	}
+}
+
+func TestOpenWith(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "own.db")
+	schema := Schema{Derived: true, Migrations: fstest.MapFS{"0001_own.sql": {Data: []byte("-- +goose Up\nCREATE TABLE own (n BIGINT PRIMARY KEY);\n-- +goose Down\nDROP TABLE own;\n")}}}
+	for range 2 {
+		db, err := OpenWith(t.Context(), path, schema)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var sync, secure, assets, own string
+		for stmt, into := range map[string]*string{"PRAGMA synchronous": &sync, "PRAGMA secure_delete": &secure,
+			"SELECT count(*) FROM own": &own, "SELECT count(*) FROM sqlite_schema WHERE name = 'assets'": &assets} {
+			if err := db.write.QueryRow(stmt).Scan(into); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if sync != "1" || secure != "1" || own != "0" || assets != "0" {
+			t.Errorf("synchronous is %s, secure_delete %s, rows %s, tables of the catalogue %s", sync, secure, own, assets)
+		}
+		db.Close()
 	}
 }

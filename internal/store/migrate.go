@@ -16,12 +16,21 @@ import (
 //go:embed migrations/*.sql
 var migrations embed.FS
 
-// migrate brings the schema up to date.
-func migrate(ctx context.Context, db *sql.DB, path string) error {
-	files, err := fs.Sub(migrations, "migrations")
+// catalog is the schema of the catalogue's database.
+var catalog = Sub(migrations, "migrations")
+
+// Sub returns a folder of embedded files. It panics when there is none, which
+// the compiler has made sure of.
+func Sub(files embed.FS, dir string) fs.FS {
+	sub, err := fs.Sub(files, dir)
 	if err != nil {
-		return err
+		panic(err)
 	}
+	return sub
+}
+
+// migrate brings the schema up to date.
+func migrate(ctx context.Context, db *sql.DB, path string, files fs.FS) error {
 	p, err := goose.NewProvider(goose.DialectSQLite3, db, files, goose.WithDisableGlobalRegistry(true))
 	if err != nil {
 		return Error("open database", path, err)

@@ -16,13 +16,21 @@ import (
 //go:embed migrations/*.sql
 var migrations embed.FS
 
-// migrate brings the schema up to date.
-func migrate(ctx context.Context, db *sql.DB, path string) error {
+// copySuffix stands between the name of the database and the number of the schema
+// in the name of a copy.
+const copySuffix = ".schema-"
+
+func migrator(db *sql.DB) (*goose.Provider, error) {
 	files, err := fs.Sub(migrations, "migrations")
 	if err != nil {
-		return err
+		return nil, err
 	}
-	p, err := goose.NewProvider(goose.DialectSQLite3, db, files, goose.WithDisableGlobalRegistry(true))
+	return goose.NewProvider(goose.DialectSQLite3, db, files, goose.WithDisableGlobalRegistry(true))
+}
+
+// migrate brings the schema up to date.
+func migrate(ctx context.Context, db *sql.DB, path string) error {
+	p, err := migrator(db)
 	if err != nil {
 		return Error("open database", path, err)
 	}
@@ -39,7 +47,7 @@ func migrate(ctx context.Context, db *sql.DB, path string) error {
 		return nil
 	}
 	if have > 0 {
-		if err := backup(ctx, db, fmt.Sprintf("%s.schema-%d", path, have)); err != nil {
+		if err := backup(ctx, db, fmt.Sprintf("%s%s%d", path, copySuffix, have)); err != nil {
 			return err
 		}
 	}

@@ -18,6 +18,7 @@ import (
 type DB struct {
 	write *sql.DB // one connection
 	read  *sql.DB
+	path  string
 }
 
 // readers is how many connections read at once.
@@ -31,7 +32,8 @@ func Open(ctx context.Context, path string) (*DB, error) {
 	if err != nil {
 		return nil, Error("open database", path, err)
 	}
-	write, err := sql.Open("sqlite", dsn(path, "_txlock=immediate", "_pragma=journal_mode(WAL)", "_pragma=synchronous(FULL)"))
+	write, err := sql.Open("sqlite", dsn(path, "_txlock=immediate", "_pragma=journal_mode(WAL)", "_pragma=synchronous(FULL)",
+		"_pragma=secure_delete(1)")) // what is erased is overwritten
 	if err != nil {
 		return nil, Error("open database", path, err)
 	}
@@ -47,7 +49,7 @@ func Open(ctx context.Context, path string) (*DB, error) {
 	}
 	read.SetMaxOpenConns(readers)
 	read.SetMaxIdleConns(readers)
-	return &DB{write: write, read: read}, nil
+	return &DB{write: write, read: read, path: path}, nil
 }
 
 // dsn returns the name under which the driver opens path.

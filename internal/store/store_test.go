@@ -110,17 +110,32 @@ func TestRefusesNewerSchema(t *testing.T) {
 	}
 }
 
+// openAt makes a database whose schema has an older number.
+func openAt(t *testing.T, path string, version int64) *sql.DB {
+	t.Helper()
+	db, err := sql.Open("sqlite", dsn(path, "_txlock=immediate", "_pragma=journal_mode(WAL)"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { db.Close() })
+	p, err := migrator(db)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.UpTo(t.Context(), version); err != nil {
+		t.Fatal(err)
+	}
+	return db
+}
+
 func TestMigratesAfterBackup(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "a.db")
-	db := open(t, path)
-	for _, stmt := range []string{"DROP TABLE journal", "DELETE FROM goose_db_version WHERE version_id > 1",
-		"INSERT INTO assets (id, name, kind, created_at) VALUES (1, 'kept', 'dataset', 0)"} {
-		if _, err := db.write.Exec(stmt); err != nil {
-			t.Fatal(err)
-		}
+	old := openAt(t, path, 1)
+	if _, err := old.Exec("INSERT INTO assets (id, name, kind, created_at) VALUES (1, 'kept', 'dataset', 0)"); err != nil {
+		t.Fatal(err)
 	}
-	db.Close()
-	db = open(t, path)
+	old.Close()
+	db := open(t, path)
 	if _, err := db.Read().Exec("SELECT * FROM journal"); err != nil || count(t, db) != 1 {
 		t.Errorf("after migration: %v, %d rows", err, count(t, db))
 	}

@@ -145,6 +145,12 @@ func (s *Store) Pin(ctx context.Context) (release func() error, err error) {
 	return s.driver.Pin(ctx)
 }
 
+// Clean removes what processes that are gone left in their temporary folders.
+func (s *Store) Clean(ctx context.Context) error {
+	_, err := s.driver.Pinned(ctx)
+	return err
+}
+
 // List calls yield for every blob, in no particular order, and stops at the
 // first error, which it returns.
 func (s *Store) List(ctx context.Context, yield func(d genesis.Digest, size int64) error) error {

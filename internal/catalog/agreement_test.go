@@ -242,7 +242,7 @@ func (a *agreement) resolve() {
 		ref = a.version().Ref()
 	}
 	mine := a.model.resolve(ref)
-	got, err := a.home.Resolve(a.t.Context(), ref)
+	got, err := a.home.Resolve(a.t.Context(), ref, nil)
 	if mine == nil {
 		a.same("resolve "+ref.String(), err, genesis.NotFound)
 		return
@@ -255,7 +255,7 @@ func (a *agreement) resolve() {
 func (a *agreement) describe() {
 	v := a.version()
 	mine := a.model.exact(v.Ref())
-	got, err := a.home.Describe(a.t.Context(), v)
+	got, err := a.home.Describe(a.t.Context(), v, nil)
 	if mine == nil {
 		a.same("describe", err, genesis.NotFound)
 		return

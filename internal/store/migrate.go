@@ -16,6 +16,10 @@ import (
 //go:embed migrations/*.sql
 var migrations embed.FS
 
+// copySuffix stands between the name of the database and the number of the schema
+// in the name of a copy.
+const copySuffix = ".schema-"
+
 // catalog is the schema of the catalogue's database.
 var catalog = Sub(migrations, "migrations")
 
@@ -29,9 +33,13 @@ func Sub(files embed.FS, dir string) fs.FS {
 	return sub
 }
 
+func migrator(db *sql.DB, files fs.FS) (*goose.Provider, error) {
+	return goose.NewProvider(goose.DialectSQLite3, db, files, goose.WithDisableGlobalRegistry(true))
+}
+
 // migrate brings the schema up to date.
 func migrate(ctx context.Context, db *sql.DB, path string, files fs.FS) error {
-	p, err := goose.NewProvider(goose.DialectSQLite3, db, files, goose.WithDisableGlobalRegistry(true))
+	p, err := migrator(db, files)
 	if err != nil {
 		return Error("open database", path, err)
 	}
@@ -48,7 +56,7 @@ func migrate(ctx context.Context, db *sql.DB, path string, files fs.FS) error {
 		return nil
 	}
 	if have > 0 {
-		if err := backup(ctx, db, fmt.Sprintf("%s.schema-%d", path, have)); err != nil {
+		if err := backup(ctx, db, fmt.Sprintf("%s%s%d", path, copySuffix, have)); err != nil {
 			return err
 		}
 	}

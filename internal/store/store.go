@@ -19,6 +19,7 @@ import (
 type DB struct {
 	write *sql.DB // one connection
 	read  *sql.DB
+	path  string
 }
 
 // readers is how many connections read at once.
@@ -65,7 +66,7 @@ func OpenWith(ctx context.Context, path string, s Schema) (*DB, error) {
 	}
 	read.SetMaxOpenConns(readers)
 	read.SetMaxIdleConns(readers)
-	return &DB{write: write, read: read}, nil
+	return &DB{write: write, read: read, path: path}, nil
 }
 
 // dsn returns the name under which the driver opens path.

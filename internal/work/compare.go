@@ -29,7 +29,7 @@ func (s *Service) side(ctx context.Context, who genesis.Principal, ref string) (
 	if err != nil {
 		return compare.Side{}, err
 	}
-	d, err := s.Catalog.Describe(ctx, v)
+	d, err := s.Catalog.Describe(ctx, v, nil)
 	if err != nil {
 		return compare.Side{}, err
 	}

@@ -93,7 +93,7 @@ func (s *Service) Answer(ctx context.Context, who genesis.Principal, ref, findin
 
 // rescore runs the readiness checks again after a record changed.
 func (s *Service) rescore(ctx context.Context, who genesis.Principal, v genesis.Version) error {
-	d, err := s.Catalog.Describe(ctx, v)
+	d, err := s.Catalog.Describe(ctx, v, nil)
 	if err != nil || d.Version.Kind != genesis.Dataset || d.Readiness == nil {
 		return err
 	}

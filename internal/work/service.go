@@ -74,7 +74,7 @@ func (s *Service) resolve(ctx context.Context, who genesis.Principal, a genesis.
 	if err := s.may(ctx, who, a, r.Name); err != nil {
 		return genesis.Version{}, err
 	}
-	return s.Catalog.Resolve(ctx, r)
+	return s.Catalog.Resolve(ctx, r, nil)
 }
 
 // Inspect says what files are and hold, from a sample; it stores nothing.
@@ -91,7 +91,7 @@ func (s *Service) Describe(ctx context.Context, who genesis.Principal, ref strin
 	if err != nil {
 		return nil, err
 	}
-	d, err := s.Catalog.Describe(ctx, v)
+	d, err := s.Catalog.Describe(ctx, v, nil)
 	return &d, err
 }
 

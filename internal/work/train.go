@@ -69,7 +69,7 @@ func (s *Service) plan(ctx context.Context, v genesis.Version, req genesis.Train
 	if v.Kind != genesis.Dataset {
 		return nil, &genesis.Error{Op: "train", Kind: genesis.Invalid, Subject: req.Dataset, Msg: "is a model, not a dataset"}
 	}
-	d, err := s.Catalog.Describe(ctx, v)
+	d, err := s.Catalog.Describe(ctx, v, nil)
 	if err != nil {
 		return nil, err
 	}

@@ -28,7 +28,7 @@ type doorman interface {
 	RequestVetting(ctx context.Context, who genesis.Principal, note string) (*genesis.Account, error)
 	Vet(ctx context.Context, who genesis.Principal, subject string, v genesis.Vetting) (*genesis.Account, error)
 	SetupTOTP(ctx context.Context, who genesis.Principal) (*genesis.TOTPSetup, error)
-	ConfirmTOTP(ctx context.Context, who genesis.Principal, code string) (*genesis.Account, error)
+	ConfirmTOTP(ctx context.Context, who genesis.Principal, code string) (*genesis.TOTPSetup, error)
 
 	Tokens(ctx context.Context, who genesis.Principal, subject, after string, limit int) (*genesis.TokenPage, error)
 	CreateToken(ctx context.Context, who genesis.Principal, req genesis.TokenRequest) (*genesis.NewToken, error)
@@ -184,7 +184,7 @@ type confirmTOTPInput struct {
 	}
 }
 
-func (s *server) confirmTOTP(ctx context.Context, who genesis.Principal, in *confirmTOTPInput) (*genesis.Account, error) {
+func (s *server) confirmTOTP(ctx context.Context, who genesis.Principal, in *confirmTOTPInput) (*genesis.TOTPSetup, error) {
 	return s.Service.ConfirmTOTP(ctx, who, in.Body.Code)
 }
 

@@ -15,7 +15,6 @@ import (
 	"github.com/opengenesis/genesis"
 	"github.com/opengenesis/genesis/internal/blob"
 	"github.com/opengenesis/genesis/internal/blob/file"
-	"github.com/opengenesis/genesis/internal/journal"
 	"github.com/opengenesis/genesis/internal/store"
 )
 
@@ -192,8 +191,8 @@ func TestCommitRefuses(t *testing.T) {
 	if assets, _, err := h.List(t.Context(), ListQuery{}); err != nil || len(assets) != 1 {
 		t.Errorf("refused commits left %+v, %v", assets, err)
 	}
-	if n, err := journal.Verify(t.Context(), h.db); err != nil || n != 1 {
-		t.Errorf("refused commits left %d journal entries, %v", n, err)
+	if n := entries(t, h.db); n != 1 {
+		t.Errorf("refused commits left %d journal entries", n)
 	}
 }
 
@@ -379,4 +378,13 @@ func TestCanceledCommit(t *testing.T) {
 	if assets, _, err := h.List(t.Context(), ListQuery{}); err != nil || len(assets) != 0 {
 		t.Errorf("a cancelled commit left %v, %v", assets, err)
 	}
+}
+
+// entries counts what waits for the log.
+func entries(t *testing.T, db *store.DB) (n int64) {
+	t.Helper()
+	if err := db.Read().QueryRow("SELECT count(*) FROM outbox").Scan(&n); err != nil {
+		t.Fatal(err)
+	}
+	return n
 }

@@ -50,8 +50,8 @@ func (s *Service) Prepare(ctx context.Context, who genesis.Principal, req genesi
 }
 
 func (s *Service) commitDataset(ctx context.Context, who genesis.Principal, name genesis.Name, res *ingest.Result, ready genesis.Readiness, prov genesis.Provenance, card genesis.Card) (genesis.Version, bool, error) {
-	return s.Catalog.Commit(ctx, catalog.Commit{
-		Name: name, Kind: genesis.Dataset, Manifest: res.Manifest, Layout: res.Layout, By: who.Subject, Rows: res.Rows, Bytes: res.Bytes,
+	return s.commit(ctx, catalog.Commit{
+		Name: name, Kind: genesis.Dataset, Manifest: res.Manifest, Layout: res.Layout, By: s.by(who), Rows: res.Rows, Bytes: res.Bytes,
 		Records: map[genesis.RecordKind]any{
 			genesis.RecordRecipe:     res.Recipe,
 			genesis.RecordProfile:    res.Profile,

@@ -55,6 +55,8 @@ type commands struct {
 	Deny     denyCmd     `cmd:"" help:"Deny a request for access."`
 	Explain  explainCmd  `cmd:"" help:"Say what decides whether somebody may do something."`
 
+	Login   loginCmd   `cmd:"" help:"Sign in at a node elsewhere."`
+	Logout  logoutCmd  `cmd:"" help:"Sign out at a node elsewhere."`
 	Whoami  whoamiCmd  `cmd:"" help:"Say who the node takes you for."`
 	Account accountCmd `cmd:"" help:"Make and change accounts."`
 	Token   tokenCmd   `cmd:"" help:"Make and revoke tokens for programs."`

@@ -79,6 +79,9 @@ func (w *works) openDoors(ctx context.Context, h *Home, c *work.Config) error {
 	}
 	w.closeLast(c.Journal.Close)
 	live := func(ctx context.Context, p genesis.Principal) (genesis.Principal, error) {
+		if !p.SignedIn() || p.Node != h.Config.Node {
+			return p, nil // nobody has nothing to lose; for people of other nodes those vouch
+		}
 		return c.Identity.Current(ctx, p)
 	}
 	c.Access, err = access.Open(ctx, access.Config{DB: w.db, Node: h.Config.Node, Charter: c.Charter, PolicyDir: h.Config.Policy.Dir, Live: live})
@@ -90,7 +93,7 @@ func (w *works) openDoors(ctx context.Context, h *Home, c *work.Config) error {
 		return err
 	}
 	c.Identity, err = identity.Open(ctx, identity.Config{DB: w.db, Node: h.Config.Node, Charter: c.Charter, Providers: h.Config.Identity.providers(),
-		External: h.Config.URL, Limits: identity.Limits{Session: h.Config.Identity.Session.Absolute, Idle: h.Config.Identity.Session.Idle},
+		External: h.external(), Limits: identity.Limits{Session: h.Config.Identity.Session.Absolute, Idle: h.Config.Identity.Session.Idle},
 		Key: key, Log: w.log, Record: work.RecordIdentity, Changed: c.Access.Changed})
 	if err != nil {
 		return err
@@ -106,6 +109,19 @@ func (h *Home) charter() access.Charter {
 		m.Institution = string(m.ID)
 	}
 	return access.Alone(m)
+}
+
+// external is the node's URL as people reach it: without one that is configured,
+// that of its own machine.
+func (h *Home) external() string {
+	switch c := h.Config; {
+	case c.URL != "":
+		return c.URL
+	case c.Serve.TLS.Cert != "":
+		return "https://" + c.Serve.Listen
+	default:
+		return "http://" + c.Serve.Listen
+	}
 }
 
 // providers are the configured providers as package identity takes them.

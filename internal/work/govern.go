@@ -26,7 +26,7 @@ func (s *Service) Publish(ctx context.Context, who genesis.Principal, ref string
 	if err != nil {
 		return nil, err
 	}
-	err = s.act(ctx, who, "publish", func(tx *sql.Tx, e *journal.Event) error {
+	err = s.act(ctx, who, "terms", func(tx *sql.Tx, e *journal.Event) error {
 		if v, err = s.Catalog.PublishTx(ctx, tx, v, catalog.PublishOptions{By: s.by(who)}); err != nil {
 			return err
 		}
@@ -89,29 +89,32 @@ func detail(v any) json.RawMessage {
 
 // Withdraw withdraws a published version.
 func (s *Service) Withdraw(ctx context.Context, who genesis.Principal, ref, reason string) (*genesis.Version, error) {
-	return s.end(ctx, who, ref, "withdraw", reason, func(tx *sql.Tx, v genesis.Version) (genesis.Version, error) {
+	return s.end(ctx, who, ref, func(tx *sql.Tx, v genesis.Version) (genesis.Version, error) {
 		return s.Catalog.WithdrawTx(ctx, tx, v, s.by(who), reason)
 	})
 }
 
 // Erase erases a version; a tombstone stays.
 func (s *Service) Erase(ctx context.Context, who genesis.Principal, ref, reason string) (*genesis.Version, error) {
-	return s.end(ctx, who, ref, "erase", reason, func(tx *sql.Tx, v genesis.Version) (genesis.Version, error) {
+	return s.end(ctx, who, ref, func(tx *sql.Tx, v genesis.Version) (genesis.Version, error) {
 		return s.Catalog.EraseTx(ctx, tx, v, catalog.EraseOptions{By: s.by(who), Reason: reason})
 	})
 }
 
-func (s *Service) end(ctx context.Context, who genesis.Principal, ref, name, reason string, do func(*sql.Tx, genesis.Version) (genesis.Version, error)) (*genesis.Version, error) {
+func (s *Service) end(ctx context.Context, who genesis.Principal, ref string, do func(*sql.Tx, genesis.Version) (genesis.Version, error)) (*genesis.Version, error) {
 	v, _, err := s.enter(ctx, who, genesis.Steward, ref)
 	if err != nil {
 		return nil, err
 	}
-	err = s.act(ctx, who, name, func(tx *sql.Tx, e *journal.Event) error {
-		e.Subject, e.Version, e.Detail = string(v.Name), v.Digest, detail(map[string]string{"reason": reason})
+	err = s.DB.Tx(ctx, func(tx *sql.Tx) error { // the catalogue records it
 		v, err = do(tx, v)
 		return err
 	})
-	return &v, err
+	if err != nil {
+		return nil, err
+	}
+	s.Access.Changed()
+	return &v, nil
 }
 
 // Conditions returns under which terms a version is open, what it owes to its

@@ -256,7 +256,9 @@ var rows = []row{
 	{id: "sign-out", method: "POST", path: "/v1/signout"}, // last: it ends their session
 }
 
-func (r row) ofAsset() bool { return strings.Contains(r.path+r.body, "REF") || strings.Contains(r.body, "RAW") }
+func (r row) ofAsset() bool {
+	return strings.Contains(r.path+r.body, "REF") || strings.Contains(r.body, "RAW")
+}
 
 // ask makes one cell's request and returns the status.
 func (w *town) ask(r row, who, tier string) int {

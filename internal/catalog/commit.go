@@ -230,7 +230,7 @@ func (w writer) journal(r row, action string, detail any) error {
 	if err != nil {
 		return &genesis.Error{Op: "record event", Kind: genesis.Internal, Subject: string(r.Name), Err: err}
 	}
-	return journal.Record(w.ctx, w.tx, journal.Event{Time: w.now, Actor: w.by, Action: action,
+	return journal.Record(w.ctx, w.tx, journal.Event{Time: w.now, Actor: genesis.PersonID(w.by), Act: action,
 		Subject: string(r.Name), Version: r.Digest, Detail: text})
 }
 

@@ -3,7 +3,6 @@ package work
 import (
 	"context"
 	"database/sql"
-	"encoding/json"
 	"io"
 
 	"github.com/opengenesis/genesis"
@@ -47,16 +46,12 @@ func (s *Service) may(ctx context.Context, who genesis.Principal, a genesis.Acti
 	if a == genesis.Discover || name == "" {
 		return refusal
 	}
-	detail, err := json.Marshal(struct {
-		Action  genesis.Action `json:"action"`
-		Allowed bool           `json:"allowed"`
-		Rule    string         `json:"rule"`
-	}{a, d.Allowed, d.Rule})
-	if err != nil {
-		return err
+	outcome := genesis.Refused
+	if d.Allowed {
+		outcome = genesis.Allowed
 	}
-	err = s.DB.Tx(ctx, func(tx *sql.Tx) error {
-		return journal.Record(ctx, tx, journal.Event{Actor: who.Subject, Action: "decide", Subject: string(name), Detail: detail})
+	err := s.DB.Tx(ctx, func(tx *sql.Tx) error {
+		return journal.Record(ctx, tx, journal.Event{Actor: who.Person(), Act: string(a), Outcome: outcome, Subject: string(name), Rule: d.Rule})
 	})
 	if refusal != nil {
 		return refusal

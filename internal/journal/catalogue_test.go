@@ -67,6 +67,9 @@ func TestStatements(t *testing.T) {
 			t.Errorf("another statement passes: %v", err)
 		}
 	}
+	if v, err := h.VerifyPublic(t.Context(), nil); err != nil || v.Bad != -1 || v.Checked != 3 || v.Origin != log.Origin() {
+		t.Errorf("verified %+v, %v", v, err)
+	}
 	if some, err := h.Statements(t.Context(), 1, 1); err != nil || len(some) != 1 || some[0].Place != 1 {
 		t.Errorf("statements from 1 on are %+v, %v", some, err)
 	}
@@ -99,5 +102,18 @@ func TestStatementEpochs(t *testing.T) {
 	}
 	if err := CheckStatement(entries[0], all[0]); err == nil {
 		t.Error("a declaration passes for a statement")
+	}
+	if v, err := h.VerifyPublic(t.Context(), nil); err != nil || v.Bad != -1 || v.Checked != 3 {
+		t.Errorf("verified %+v, %v", v, err)
+	}
+	err = h.private.db.Tx(t.Context(), func(tx *sql.Tx) error {
+		_, err := tx.Exec("UPDATE statements SET salt = zeroblob(32) WHERE place = 2")
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if v, err := h.VerifyPublic(t.Context(), nil); err != nil || v.Bad != 2 {
+		t.Errorf("a changed statement: verified %+v, %v", v, err)
 	}
 }

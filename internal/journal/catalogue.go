@@ -182,8 +182,8 @@ func (s *statements) add(id string, text []byte) {
 func (c *catalogue) commit(ctx context.Context, s *statements) error {
 	if len(s.texts) > 0 && !s.logged {
 		err := c.private.db.Tx(ctx, func(tx *sql.Tx) error {
-			return bulk(ctx, tx, "INSERT INTO statements (log, place, id, salt, body) VALUES ",
-				" ON CONFLICT (log, place) DO UPDATE SET id = excluded.id, salt = excluded.salt, body = excluded.body", s.rows)
+			return bulk(ctx, tx, `INSERT INTO statements (log, place, id, salt, body) VALUES ($1, $2, $3, $4, $5)
+				ON CONFLICT (log, place) DO UPDATE SET id = excluded.id, salt = excluded.salt, body = excluded.body`, s.rows)
 		})
 		if err != nil {
 			return err

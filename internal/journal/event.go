@@ -73,14 +73,14 @@ func check(e *Event) error {
 
 // faults says why e is no event, or "". It compacts the detail.
 func faults(e *Event) string {
-	for name, text := range map[string]string{"id": e.ID, "actor": string(e.Actor), "act": e.Act, "subject": e.Subject,
-		"version": string(e.Version), "rule": e.Rule, "institution": e.Institution, "sector": string(e.Sector),
-		"project": e.Project, "challenge": e.Challenge, "purpose": e.Purpose} {
-		switch most := limit(name); {
-		case len(text) > most:
-			return fmt.Sprintf("its %s is longer than %d bytes", name, most)
-		case !utf8.ValidString(text):
-			return fmt.Sprintf("its %s is not UTF-8", name)
+	for _, f := range [...]struct{ name, text string }{{"id", e.ID}, {"actor", string(e.Actor)}, {"act", e.Act}, {"subject", e.Subject},
+		{"version", string(e.Version)}, {"rule", e.Rule}, {"institution", e.Institution}, {"sector", string(e.Sector)},
+		{"project", e.Project}, {"challenge", e.Challenge}, {"purpose", e.Purpose}} {
+		switch most := limit(f.name); {
+		case len(f.text) > most:
+			return fmt.Sprintf("its %s is longer than %d bytes", f.name, most)
+		case !utf8.ValidString(f.text):
+			return fmt.Sprintf("its %s is not UTF-8", f.name)
 		}
 	}
 	switch {

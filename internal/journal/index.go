@@ -80,7 +80,7 @@ func (x *index) add(ctx context.Context, all []columns) error {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
 	err := x.db.Tx(ctx, func(tx *sql.Tx) error {
-		return bulk(ctx, tx, "INSERT INTO entries ("+columnNames+") VALUES ", " ON CONFLICT (seq) DO NOTHING", rows)
+		return bulk(ctx, tx, "INSERT INTO entries ("+columnNames+") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (seq) DO NOTHING", rows)
 	})
 	if err == nil {
 		x.size.Store(all[len(all)-1].seq + 1)

@@ -14,6 +14,7 @@ import (
 
 	"github.com/opengenesis/genesis"
 	"github.com/opengenesis/genesis/internal/journal/disk"
+	"github.com/opengenesis/genesis/internal/journal/tile"
 	"github.com/opengenesis/genesis/internal/journal/wal"
 	"github.com/opengenesis/genesis/internal/store"
 )
@@ -280,6 +281,9 @@ func (j *Journal) Settle(ctx context.Context) error {
 func (j *Journal) Checkpoint(context.Context) ([]byte, error) {
 	return j.audit.last().log.Checkpoint(), nil
 }
+
+// Audit returns the audit log in its present epoch.
+func (j *Journal) Audit() *tile.Log { return j.audit.last().log }
 
 // VerifierKey returns the public key of the audit log's checkpoints, as
 // golang.org/x/mod/sumdb/note writes them.

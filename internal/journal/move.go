@@ -39,7 +39,7 @@ func moveChain(ctx context.Context, db *store.DB) error {
 		if err != nil {
 			return err
 		}
-		first := Event{ID: "chain-" + m.Head.Hex(), Act: "move-journal", Detail: detail}
+		first := Event{ID: "move-" + m.Head.Hex(), Act: "move-journal", Detail: detail}
 		if err := Record(ctx, tx, first); err != nil {
 			return err
 		}

@@ -7,7 +7,6 @@ import (
 	"database/sql"
 	"embed"
 	"errors"
-	"fmt"
 	"path/filepath"
 	"slices"
 	"sync"
@@ -159,25 +158,21 @@ func (p *private) hide(ctx context.Context, all []secret) error {
 		rows[i] = []any{s.seq, s.salt, s.body}
 	}
 	return p.db.Tx(ctx, func(tx *sql.Tx) error {
-		return bulk(ctx, tx, "INSERT INTO bodies (seq, salt, body) VALUES ",
-			" ON CONFLICT (seq) DO UPDATE SET salt = excluded.salt, body = excluded.body", rows)
+		return bulk(ctx, tx, `INSERT INTO bodies (seq, salt, body) VALUES ($1, $2, $3)
+			ON CONFLICT (seq) DO UPDATE SET salt = excluded.salt, body = excluded.body`, rows)
 	})
 }
 
-// bulk inserts many rows with few statements.
-func bulk(ctx context.Context, tx *sql.Tx, before, after string, rows [][]any) error {
-	for chunk := range slices.Chunk(rows, 64) {
-		stmt := bytes.NewBufferString(before)
-		var args []any
-		for i, row := range chunk {
-			if i > 0 {
-				stmt.WriteByte(',')
-			}
-			fmt.Fprintf(stmt, "(%s)", placeholders(len(args)+1, len(row)))
-			args = append(args, row...)
-		}
-		stmt.WriteString(after)
-		if _, err := tx.ExecContext(ctx, stmt.String(), args...); err != nil {
+// bulk runs a statement for every row. One prepared statement is faster than few
+// long ones: SQLite looks each numbered parameter up among all of a statement.
+func bulk(ctx context.Context, tx *sql.Tx, stmt string, rows [][]any) error {
+	prepared, err := tx.PrepareContext(ctx, stmt)
+	if err != nil {
+		return err
+	}
+	defer prepared.Close()
+	for _, row := range rows {
+		if _, err := prepared.ExecContext(ctx, row...); err != nil {
 			return err
 		}
 	}

@@ -137,8 +137,8 @@ func (s *shares) opened(one *share) {
 		return
 	}
 	s.schedule(one, s.window)
-	if len(s.due) > mostShares {
-		s.due[0].due = time.Now()
+	if over := len(s.due) - mostShares; over > 0 {
+		s.due[over-1].due = time.Now()
 		s.signal()
 	}
 }

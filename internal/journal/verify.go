@@ -27,8 +27,13 @@ func (j *Journal) Verify(ctx context.Context, since time.Time, p genesis.Progres
 	}
 	err = v.aliases()
 	for i := 0; i < len(v.epochs) && err == nil; i++ {
-		err = v.epoch(i, from, &out)
+		err = v.epoch(i, from, &out, v.entry)
 	}
+	return v.outcome(out, err)
+}
+
+// outcome puts what was found wrong into the answer.
+func (v *verification) outcome(out genesis.AuditVerification, err error) (genesis.AuditVerification, error) {
 	out.Checked = v.checked
 	var broken *tile.Broken
 	if errors.As(err, &broken) {
@@ -36,6 +41,47 @@ func (j *Journal) Verify(ctx context.Context, since time.Time, p genesis.Progres
 		return out, nil
 	}
 	return out, err
+}
+
+// VerifyPublic does for the catalogue log what [Journal.Verify] does for the
+// audit log, and compares the statements that are kept with its entries.
+func (j *Journal) VerifyPublic(ctx context.Context, p genesis.Progress) (genesis.AuditVerification, error) {
+	out := genesis.AuditVerification{Bad: -1}
+	v := verification{j: j, ctx: ctx, progress: p, epochs: j.catalogue.log.all()}
+	v.size = v.epochs[len(v.epochs)-1].end()
+	var err error
+	for i := 0; i < len(v.epochs) && err == nil; i++ {
+		err = v.epoch(i, 0, &out, v.statement)
+	}
+	return v.outcome(out, err)
+}
+
+// statement says what is wrong with an entry of the catalogue log beyond its
+// hash, or "".
+func (v *verification) statement(i int, seq int64, text []byte) (string, error) {
+	e, err := decodeCatalogue(text)
+	if err != nil {
+		return err.Error(), nil
+	}
+	if msg := v.declared(i, seq, e.Epoch); msg != "" || e.Epoch != nil {
+		return msg, nil
+	}
+	if seq < v.from || seq >= v.to {
+		v.from, v.to = seq, min(seq+tile.Width, v.size)
+		v.progress.Send(genesis.Event{Stage: "verifying", Done: seq, Total: v.size, Unit: "entries"})
+		all, err := v.j.Statements(v.ctx, v.from, tile.Width)
+		if err != nil {
+			return "", err
+		}
+		v.statements = map[int64]Witnessed{}
+		for _, w := range all {
+			v.statements[w.Place] = w
+		}
+	}
+	if CheckStatement(text, v.statements[seq]) != nil {
+		return "its statement is missing or is not the one it was written with", nil
+	}
+	return "", nil
 }
 
 // firstSince returns the number of the first entry that is not older.
@@ -61,6 +107,8 @@ type verification struct {
 	to      int64
 	rows    map[int64]columns
 	secrets map[int64]secret
+
+	statements map[int64]Witnessed
 }
 
 // aliases checks that the names kept for pseudonyms are those they were made
@@ -85,9 +133,15 @@ func (v *verification) aliases() error {
 }
 
 // epoch verifies one epoch, from entry number from on.
-func (v *verification) epoch(i int, from int64, out *genesis.AuditVerification) error {
+func (v *verification) epoch(i int, from int64, out *genesis.AuditVerification, entry func(i int, seq int64, text []byte) (string, error)) error {
 	e := v.epochs[i]
-	done, err := e.log.Verify(v.ctx, from-e.base, func(n int64, text []byte) error { return v.entry(i, e.base+n, text) })
+	done, err := e.log.Verify(v.ctx, from-e.base, func(n int64, text []byte) error {
+		msg, err := entry(i, e.base+n, text)
+		if err == nil && msg != "" {
+			return &tile.Broken{Entry: n, Msg: msg}
+		}
+		return err
+	})
 	out.Origin, out.Size, out.Root = done.Checkpoint.Origin, done.Checkpoint.Size, done.Checkpoint.Root.String()
 	v.checked += done.Checked
 	var broken *tile.Broken
@@ -97,46 +151,45 @@ func (v *verification) epoch(i int, from int64, out *genesis.AuditVerification) 
 	return err
 }
 
-// entry checks one entry beyond its hash.
-func (v *verification) entry(i int, seq int64, text []byte) error {
-	bad := func(msg string) error { return &tile.Broken{Entry: seq, Msg: msg} }
+// entry says what is wrong with one entry beyond its hash, or "".
+func (v *verification) entry(i int, seq int64, text []byte) (string, error) {
 	e, err := decode(text)
 	if err != nil {
-		return bad(err.Error())
+		return err.Error(), nil
 	}
-	if msg := v.declared(i, seq, &e); msg != "" {
-		return bad(msg)
+	if msg := v.declared(i, seq, e.Epoch); msg != "" {
+		return msg, nil
 	}
 	if err := v.load(seq); err != nil {
-		return err
+		return "", err
 	}
 	if !v.known[e.Actor] || !v.known[e.Owner] {
-		return bad("the name kept for one of its people is missing or damaged")
+		return "the name kept for one of its people is missing or damaged", nil
 	}
 	s, there := v.secrets[seq]
 	if msg := s.check(&e, there); msg != "" {
-		return bad(msg)
+		return msg, nil
 	}
 	if seq < v.indexed && v.rows[seq] != columnsOf(seq, &e) {
-		return bad("the index has something else of it than the log: rebuild the index")
+		return "the index has something else of it than the log: rebuild the index", nil
 	}
-	return nil
+	return "", nil
 }
 
 // declared checks that the first entry of an epoch speaks of the log before as it
 // is, and no other entry of any.
-func (v *verification) declared(i int, seq int64, e *entry) string {
+func (v *verification) declared(i int, seq int64, d *declaration) string {
 	first := i > 0 && seq == v.epochs[i].base
 	switch {
-	case !first && e.Epoch == nil:
+	case !first && d == nil:
 		return ""
 	case !first:
 		return "it speaks of a log before, and is not the first of an epoch"
-	case e.Epoch == nil:
+	case d == nil:
 		return "it does not say where the log before ended"
 	}
 	before := v.epochs[i-1].log
-	if *e.Epoch != (declaration{before.Origin(), before.Root().String(), before.Size()}) {
+	if *d != (declaration{before.Origin(), before.Root().String(), before.Size()}) {
 		return "the log before did not end as it says"
 	}
 	return ""

@@ -39,6 +39,9 @@ type commands struct {
 	Train   trainCmd   `cmd:"" help:"Train a neural network on a dataset version."`
 	Predict predictCmd `cmd:"" help:"Apply a model to a raw file."`
 	Verify  verifyCmd  `cmd:"" help:"Re-hash everything a version consists of."`
+	Runs    runsCmd    `cmd:"" help:"List runs, or show one."`
+	Logs    logsCmd    `cmd:"" help:"Show the log of a run."`
+	Cancel  cancelCmd  `cmd:"" help:"Stop a run."`
 
 	Publish  publishCmd  `cmd:"" help:"Publish a version under terms."`
 	Terms    termsCmd    `cmd:"" help:"Show under which terms a version is open."`
@@ -66,6 +69,7 @@ type commands struct {
 	Purge   purgeCmd   `cmd:"" help:"Remove a version's bytes for good, after a spill."`
 	GC      gcCmd      `cmd:"" name:"gc" help:"Remove bytes that nothing refers to."`
 	Serve   serveCmd   `cmd:"" help:"Serve the home over HTTP until stopped."`
+	Worker  workerCmd  `cmd:"" hidden:"" help:"Compute one run, for a node."`
 	Version versionCmd `cmd:"" help:"Say which Genesis this is."`
 }
 

@@ -253,6 +253,12 @@ var rows = []row{
 	{id: "upload-offset", method: "HEAD", path: "/v1/uploads/none"},
 	{id: "append-upload", method: "PATCH", path: "/v1/uploads/none"},
 	{id: "abort-upload", method: "DELETE", path: "/v1/uploads/none"},
+	{id: "runs", method: "GET", path: "/v1/runs?all=true"},
+	{id: "submit-run", method: "POST", path: "/v1/runs", body: `{"kind":"train","request":{"dataset":"RAW","name":"~WHO/net","target":["b"]}}`},
+	{id: "run", method: "GET", path: "/v1/runs/0123456789abcdef"},
+	{id: "follow-run", method: "GET", path: "/v1/runs/0123456789abcdef/events"},
+	{id: "run-log", method: "GET", path: "/v1/runs/0123456789abcdef/log"},
+	{id: "cancel-run", method: "POST", path: "/v1/runs/0123456789abcdef/cancel"},
 	{id: "sign-out", method: "POST", path: "/v1/signout"}, // last: it ends their session
 }
 
@@ -345,7 +351,7 @@ func (w *town) covers(rows []row) {
 
 // open are the operations that answer somebody who is not signed in about the node
 // itself; everything else is refused to them.
-var open = []string{"node", "list", "search", "grants", "requests", "members", "projects", "sign-in-methods", "start-device", "whoami", "sign-out", "list-uploads"}
+var open = []string{"node", "list", "search", "grants", "requests", "members", "projects", "sign-in-methods", "start-device", "whoami", "sign-out", "list-uploads", "runs"}
 
 // deniedByDefault holds rules of its own against a matrix, so that a wrong golden
 // file does not pass: whatever was rewritten, nobody and forged tokens get nothing
@@ -397,7 +403,7 @@ func TestWhatIsHiddenIsAsIfItWereNotThere(t *testing.T) {
 		out := map[string]string{}
 		for _, who := range []string{"ada", "nobody"} {
 			for _, r := range rows {
-				if r.changes || r.id == "node" || r.id == "sign-out" || strings.HasPrefix(r.id, "create-") || strings.Contains(r.id, "totp") || r.id == "start-device" {
+				if r.changes || r.id == "node" || r.id == "sign-out" || strings.HasPrefix(r.id, "create-") || r.id == "submit-run" || strings.Contains(r.id, "totp") || r.id == "start-device" {
 					continue // what differs by itself: times, ids, secrets
 				}
 				refs := []string{""}

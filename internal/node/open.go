@@ -22,6 +22,7 @@ import (
 	"github.com/opengenesis/genesis/internal/store"
 	"github.com/opengenesis/genesis/internal/web"
 	"github.com/opengenesis/genesis/internal/work"
+	"github.com/opengenesis/genesis/internal/work/run"
 )
 
 // works is internal/work over the stores of a home. Its parts are closed in the
@@ -35,7 +36,7 @@ type works struct {
 
 // openWork puts the service of a home together. It is the one place that knows
 // how.
-func openWork(ctx context.Context, h *Home, log *slog.Logger) (_ Service, err error) {
+func openWork(ctx context.Context, h *Home, network bool, log *slog.Logger) (_ Service, err error) {
 	w := &works{log: log}
 	defer func() {
 		if err != nil {
@@ -64,6 +65,12 @@ func openWork(ctx context.Context, h *Home, log *slog.Logger) (_ Service, err er
 		return nil, err
 	}
 	w.Service = work.New(c)
+	limits := run.Limits{Concurrent: h.Config.Runs.Concurrent, Queue: h.Config.Runs.Queue, Memory: h.Config.Runs.Memory, Time: h.Config.Runs.Time}
+	err = w.Service.OpenRuns(ctx, run.Config{Dir: h.Runs(), Limits: limits, Worker: worker(h.Path), ResumeAttached: network, Log: w.log})
+	if err != nil {
+		return nil, err
+	}
+	w.closeLast(w.Service.CloseRuns)
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
 	w.closeLast(func() error { stop(); return nil })
 	go w.openOnTime(background)

@@ -16,47 +16,12 @@ const oodColumn = "ood"
 // maxPart is how large one part of a stored model may be.
 const maxPart = 1 << 30
 
-// Predict applies a model to the rows of raw files; the output is fetched with
-// Output by its digest.
-func (s *Service) Predict(ctx context.Context, who genesis.Principal, req genesis.PredictRequest, files []*format.Raw, p genesis.Progress) (*genesis.Predicted, error) {
-	v, err := s.resolve(ctx, who, genesis.Infer, req.Model)
-	if err != nil {
-		return nil, err
-	}
-	m, err := s.model(ctx, v)
-	if err != nil {
-		return nil, err
-	}
-	env := s.env(p)
-	in, err := ingest.Conform(ctx, env, files, m.Inputs())
-	if err != nil {
-		return nil, err
-	}
-	job := &prediction{model: m, in: in, level: req.Level, threads: s.Threads, p: p}
-	if job.level == 0 {
-		job.level = 0.9
-	}
-	out, err := s.predict(ctx, job, req.Format)
-	in.Close()
-	if err != nil {
-		return nil, err
-	}
-	return &genesis.Predicted{Model: v, Rows: job.rows, Flagged: job.flagged, Columns: job.Columns(), Findings: append(in.Findings, job.clashes()...),
-		Output: out, Converted: in.Conversions}, nil
-}
-
-// model loads a model version.
-func (s *Service) model(ctx context.Context, v genesis.Version) (*learn.Model, error) {
-	if v.Kind != genesis.Model {
-		return nil, &genesis.Error{Op: "predict", Kind: genesis.Invalid, Subject: string(v.Name), Msg: "is a dataset, not a model", Hint: "`genesis train` makes a model of it"}
-	}
-	l, err := s.Catalog.Layout(ctx, v)
-	if err != nil {
-		return nil, err
-	}
+// model loads the parts of a model.
+func (w *Workbench) model(ctx context.Context, l genesis.Layout) (*learn.Model, error) {
 	parts := map[string][]byte{}
 	for name, b := range l.Parts {
-		if parts[name], err = s.Blobs.Bytes(ctx, b.Digest, maxPart); err != nil {
+		var err error
+		if parts[name], err = w.Blobs.Bytes(ctx, b.Digest, maxPart); err != nil {
 			return nil, err
 		}
 	}
@@ -103,17 +68,17 @@ func (j *prediction) clashes() []genesis.Finding {
 	return out
 }
 
-// predict runs the prediction into a new blob.
-func (s *Service) predict(ctx context.Context, j *prediction, as string) (genesis.Blob, error) {
-	w, err := s.Blobs.Create(ctx)
+// predictInto runs the prediction into a new blob.
+func (w *Workbench) predictInto(ctx context.Context, j *prediction, as string) (genesis.Blob, error) {
+	out, err := w.Blobs.Create(ctx)
 	if err != nil {
 		return genesis.Blob{}, err
 	}
-	if err = write(ctx, w, as, &counted{batches: j, total: j.in.Rows, stage: "predicting", p: j.p}); err != nil {
-		w.Abort()
+	if err = write(ctx, out, as, &counted{batches: j, total: j.in.Rows, stage: "predicting", p: j.p}); err != nil {
+		out.Abort()
 		return genesis.Blob{}, err
 	}
-	return w.Commit()
+	return out.Commit()
 }
 
 // Next returns the next rows of the input with the model's outputs beside them.

@@ -2,7 +2,6 @@ package work
 
 import (
 	"context"
-	"io"
 
 	"github.com/opengenesis/genesis"
 	"github.com/opengenesis/genesis/internal/access"
@@ -13,6 +12,7 @@ import (
 	"github.com/opengenesis/genesis/internal/ingest"
 	"github.com/opengenesis/genesis/internal/journal"
 	"github.com/opengenesis/genesis/internal/store"
+	"github.com/opengenesis/genesis/internal/work/run"
 )
 
 // Config is what a Service works with.
@@ -34,10 +34,13 @@ type Config struct {
 }
 
 // Service does a node's work over one catalogue and one blob store.
-type Service struct{ Config }
+type Service struct {
+	Config
+	runs *run.Manager
+}
 
 // New returns a Service.
-func New(c Config) *Service { return &Service{c} }
+func New(c Config) *Service { return &Service{Config: c} }
 
 func (s *Service) env(p genesis.Progress) ingest.Env {
 	return ingest.Env{Blobs: s.Blobs, Drivers: s.Drivers, Temp: s.Temp, Limits: s.Limits, Memory: s.Memory, Threads: s.Threads, Progress: p}
@@ -92,20 +95,4 @@ func (s *Service) List(ctx context.Context, who genesis.Principal, kind genesis.
 // Search returns the assets that match text and that who may know of, best first.
 func (s *Service) Search(ctx context.Context, who genesis.Principal, text string, limit int) ([]genesis.Hit, error) {
 	return s.Catalog.Search(ctx, catalog.SearchQuery{Text: text, Limit: limit, Visible: s.visible(ctx, who)})
-}
-
-// Output returns the bytes of a prediction.
-func (s *Service) Output(ctx context.Context, who genesis.Principal, d genesis.Digest) (io.ReadCloser, int64, error) {
-	if err := s.may(ctx, who, genesis.Infer, ""); err != nil {
-		return nil, 0, err
-	}
-	b, err := s.Blobs.Stat(ctx, d)
-	if err != nil {
-		return nil, 0, err
-	}
-	r, err := s.Blobs.Open(ctx, b)
-	if err != nil {
-		return nil, 0, err
-	}
-	return r, b.Size, nil
 }

@@ -23,6 +23,7 @@ import (
 	"github.com/opengenesis/genesis/internal/journal"
 	"github.com/opengenesis/genesis/internal/store"
 	"github.com/opengenesis/genesis/internal/work"
+	"github.com/opengenesis/genesis/internal/work/run"
 )
 
 var me = access.Local("here")
@@ -51,8 +52,13 @@ func service(t *testing.T) (*work.Service, string) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { j.Close() })
-	return work.New(work.Config{DB: db, Catalog: catalog.New(db, blobs), Blobs: blobs, Node: "here", Charter: charter, Access: decider, Journal: j,
-		Drivers: []format.Driver{text.Driver{}}, Temp: t.TempDir(), Threads: 2, Software: "genesis test"}), dir
+	s := work.New(work.Config{DB: db, Catalog: catalog.New(db, blobs), Blobs: blobs, Node: "here", Charter: charter, Access: decider, Journal: j,
+		Drivers: []format.Driver{text.Driver{}}, Temp: t.TempDir(), Threads: 2, Software: "genesis test"})
+	if err := s.OpenRuns(context.Background(), run.Config{Dir: filepath.Join(dir, "runs")}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.CloseRuns() })
+	return s, dir
 }
 
 func raw(name, text string) *format.Raw {

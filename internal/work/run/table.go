@@ -205,3 +205,12 @@ func (m *Manager) live(r genesis.Run) genesis.Run {
 	}
 	return r
 }
+
+// Made reports whether a prediction that is done put out the blob; person narrows
+// it to the runs of one, "" does not.
+func (m *Manager) Made(ctx context.Context, d genesis.Digest, person genesis.PersonID) (bool, error) {
+	var n int
+	err := m.cfg.DB.Read().QueryRowContext(ctx, `SELECT count(*) FROM runs WHERE kind = 'predict' AND state = 'done' AND ($1 = '' OR person = $1) AND instr(result, $2) > 0`,
+		string(person), `"output":{"digest":"`+string(d)+`"`).Scan(&n)
+	return n > 0, store.Error("find output", string(d), err)
+}

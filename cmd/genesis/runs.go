@@ -1,0 +1,147 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/opengenesis/genesis"
+)
+
+type runsCmd struct {
+	ID    string           `arg:"" optional:"" help:"One run, with its result." placeholder:"ID"`
+	All   bool             `help:"Everybody's, for operators."`
+	State genesis.RunState `help:"queued, running, done, failed or canceled." placeholder:"STATE"`
+	Limit int              `help:"At most so many." default:"50" placeholder:"N"`
+}
+
+func (runsCmd) Help() string {
+	return `Examples:
+
+    genesis runs
+    genesis runs --state running
+    genesis runs tz3k7q2m4x6p8r0vabcdefghij`
+}
+
+func (cmd *runsCmd) Run(a *app) error {
+	c, err := a.connect()
+	if err != nil {
+		return err
+	}
+	if cmd.ID != "" {
+		r, err := c.Run(a.ctx, cmd.ID)
+		if err != nil {
+			return err
+		}
+		return a.print(r, func(p *printer) { printRun(p, *r) })
+	}
+	page, err := c.Runs(a.ctx, cmd.All, cmd.State, "", cmd.Limit)
+	if err != nil {
+		return err
+	}
+	return a.print(page, func(p *printer) {
+		if len(page.Runs) == 0 {
+			p.line("No runs.")
+			return
+		}
+		t := newTable("id", "kind", "of", "state", "by", "asked", "took", "try", "why")
+		for _, r := range page.Runs {
+			why := ""
+			if r.Error != nil {
+				why = r.Error.Message
+			}
+			t.row(r.ID, string(r.Kind), r.Subject, string(r.State), string(r.By.Person()), when(r.Created), tookText(r), fmt.Sprint(r.Tries), why)
+		}
+		t.print(p)
+	})
+}
+
+func tookText(r genesis.Run) string {
+	switch {
+	case r.Started.IsZero():
+		return ""
+	case r.Ended.IsZero():
+		return time.Since(r.Started).Round(time.Second).String()
+	}
+	return r.Ended.Sub(r.Started).Round(10 * time.Millisecond).String()
+}
+
+func printRun(p *printer, r genesis.Run) {
+	p.line("run %s: %s %s", r.ID, r.Kind, clean(r.Subject))
+	p.field("state", string(r.State))
+	if r.Position > 0 {
+		p.field("queue", fmt.Sprintf("place %d", r.Position))
+	}
+	p.field("by", string(r.By.Person()))
+	p.field("asked", when(r.Created))
+	p.field("took", tookText(r))
+	p.field("tries", fmt.Sprint(r.Tries))
+	p.field("memory", bytesText(r.Memory))
+	if r.Progress != nil {
+		p.field("progress", fmt.Sprintf("%s %s %s", r.Progress.Stage, count(r.Progress.Done), r.Progress.Unit))
+	}
+	if r.Error != nil {
+		p.field("error", r.Error.Detail)
+		p.field("hint", r.Error.Hint)
+	}
+	var made struct{ Version genesis.Version }
+	if json.Unmarshal(r.Result, &made) == nil && made.Version.Name != "" {
+		p.field("made", versionText(made.Version))
+	}
+}
+
+type logsCmd struct {
+	ID     string `arg:"" help:"The run." placeholder:"ID"`
+	Follow bool   `help:"Go on until it is ended." short:"f"`
+}
+
+func (logsCmd) Help() string {
+	return `Examples:
+
+    genesis logs tz3k7q2m4x6p8r0vabcdefghij
+    genesis logs tz3k7q2m4x6p8r0vabcdefghij --follow`
+}
+
+func (cmd *logsCmd) Run(a *app) error {
+	c, err := a.connect()
+	if err != nil {
+		return err
+	}
+	if !cmd.Follow {
+		return c.RunLog(a.ctx, cmd.ID, a.out)
+	}
+	r, err := c.FollowRun(a.ctx, cmd.ID, func(e genesis.Event) {
+		if e.Log != "" {
+			fmt.Fprintln(a.out, clean(e.Log))
+		}
+	})
+	if err != nil {
+		return err
+	}
+	if r.Error != nil {
+		return r.Error.Err()
+	}
+	return nil
+}
+
+type cancelCmd struct {
+	ID string `arg:"" help:"The run." placeholder:"ID"`
+}
+
+func (cancelCmd) Help() string {
+	return `Examples:
+
+    genesis cancel tz3k7q2m4x6p8r0vabcdefghij`
+}
+
+func (cmd *cancelCmd) Run(a *app) error {
+	c, err := a.connect()
+	if err != nil {
+		return err
+	}
+	r, err := c.CancelRun(a.ctx, cmd.ID)
+	if err != nil {
+		return err
+	}
+	return a.print(r, func(p *printer) { printRun(p, *r) })
+}

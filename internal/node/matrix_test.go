@@ -235,7 +235,7 @@ var rows = []row{
 	{id: "accounts", method: "GET", path: "/v1/accounts"},
 	{id: "create-account", method: "POST", path: "/v1/accounts", body: `{"subject":"A","password":"short"}`},
 	{id: "account", method: "GET", path: "/v1/accounts/gil"},
-	{id: "change-account", method: "PATCH", path: "/v1/accounts/gil", body: `{"duties":["steward"]}`},
+	{id: "change-account", method: "PATCH", path: "/v1/accounts/gil", body: `{"duties":[]}`},
 	{id: "vet", method: "POST", path: "/v1/accounts/gil/vetting", body: `{"state":"requested"}`},
 	{id: "request-vetting", method: "POST", path: "/v1/vetting", body: `{}`},
 	{id: "setup-totp", method: "POST", path: "/v1/totp"},

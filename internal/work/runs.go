@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"io"
 	"os"
-	"sync"
 
 	"github.com/opengenesis/genesis"
 	"github.com/opengenesis/genesis/internal/access"
@@ -216,27 +215,27 @@ func (s *Service) planRun(ctx context.Context, r genesis.Run, pin json.RawMessag
 func (s *Service) commitRun(ctx context.Context, r genesis.Run, pin, outcome json.RawMessage) (run.Act, error) {
 	var p pinned
 	if err := json.Unmarshal(pin, &p); err != nil {
-		return nil, err
+		return run.Act{}, nonsense(r, err)
 	}
 	switch r.Kind {
 	case genesis.RunPrepare:
 		var out prepareOutcome
 		if err := json.Unmarshal(outcome, &out); err != nil {
-			return nil, nonsense(r, err)
+			return run.Act{}, nonsense(r, err)
 		}
 		return s.commitDataset(ctx, r, &out)
 	case genesis.RunTrain:
 		var out trainOutcome
 		if err := json.Unmarshal(outcome, &out); err != nil {
-			return nil, nonsense(r, err)
+			return run.Act{}, nonsense(r, err)
 		}
 		return s.commitModel(ctx, r, p, &out)
 	}
 	var out genesis.Predicted
 	if err := json.Unmarshal(outcome, &out); err != nil {
-		return nil, nonsense(r, err)
+		return run.Act{}, nonsense(r, err)
 	}
-	return func(context.Context, *sql.Tx) (any, error) { return out, nil }, nil
+	return run.Act{Tx: func(context.Context, *sql.Tx) (any, error) { return out, nil }}, nil
 }
 
 func nonsense(r genesis.Run, err error) error {
@@ -269,18 +268,17 @@ func (s *Service) commitModel(ctx context.Context, r genesis.Run, p pinned, out 
 		Name: genesis.Name(r.Subject), Kind: genesis.Model, Manifest: out.Manifest, Layout: out.Layout, Parents: []genesis.Version{p.Version}, By: s.by(r.By), Bytes: out.Bytes,
 		Records: map[genesis.RecordKind]any{genesis.RecordReport: out.Report, genesis.RecordProvenance: out.Provenance},
 	}
-	context.AfterFunc(ctx, func() { s.forgetCheckpoint(ctx, r.ID, out.Checkpoint) })
-	return s.staged(ctx, in, func(v genesis.Version, _ bool) any {
+	act, err := s.staged(ctx, in, func(v genesis.Version, _ bool) any {
 		return genesis.Trained{Version: v, Report: out.Report, Resumed: out.Resumed}
 	})
-}
-
-// forgetCheckpoint removes the state of a training whose result is committed.
-func (s *Service) forgetCheckpoint(ctx context.Context, id, path string) {
-	r, err := s.runs.Run(context.WithoutCancel(ctx), id)
-	if err == nil && r.State == genesis.RunDone && isCheckpoint(s.Temp, path) {
-		os.Remove(path)
+	known := act.Done
+	act.Done = func() {
+		known()
+		if isCheckpoint(s.Temp, out.Checkpoint) {
+			os.Remove(out.Checkpoint)
+		}
 	}
+	return act, err
 }
 
 // staged stages a version and returns the act that commits it. What staging holds
@@ -288,20 +286,16 @@ func (s *Service) forgetCheckpoint(ctx context.Context, id, path string) {
 func (s *Service) staged(ctx context.Context, in catalog.Commit, result func(genesis.Version, bool) any) (run.Act, error) {
 	staged, err := s.Catalog.Stage(ctx, in)
 	if err != nil {
-		return nil, err
+		return run.Act{Done: func() {}}, err
 	}
-	release := sync.OnceFunc(func() { _ = staged.Close() })
-	context.AfterFunc(ctx, func() {
-		release()
-		s.Access.Changed()
-	})
-	return func(ctx context.Context, tx *sql.Tx) (any, error) {
+	context.AfterFunc(ctx, func() { _ = staged.Close() })
+	return run.Act{Done: s.Access.Changed, Tx: func(ctx context.Context, tx *sql.Tx) (any, error) {
 		v, unchanged, err := s.commitTx(ctx, tx, staged, in.Parents)
 		if err != nil {
 			return nil, err
 		}
 		return result(v, unchanged), nil
-	}, nil
+	}}, nil
 }
 
 // watchRun ends a run when the access it needs does.
@@ -350,7 +344,7 @@ func (s *Service) keepsRuns(ctx context.Context, who genesis.Principal) bool {
 func (s *Service) Run(ctx context.Context, who genesis.Principal, id string) (*genesis.Run, error) {
 	r, err := s.runs.Run(ctx, id)
 	if err == nil && !s.mayWatch(ctx, who, r) {
-		err = &genesis.Error{Op: "find run", Kind: genesis.NotFound, Subject: id, Msg: "there is no such run here", Hint: "`genesis runs` lists them"}
+		err = run.NotFound(id)
 	}
 	return pointed(r, err)
 }

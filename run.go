@@ -61,3 +61,12 @@ type RunPage struct {
 	Runs []Run  `json:"runs"`
 	Next string `json:"next,omitempty"`
 }
+
+// RunQuery says which runs to list, newest first: one's own, unless All.
+type RunQuery struct {
+	All   bool     // of everybody; for stewards and operators
+	State RunState // "": in any
+	Kind  RunKind  // "": of any
+	After string   // the Next of the page before
+	Limit int      // 0: as the node likes
+}

@@ -12,6 +12,7 @@ type Raw struct {
 	Name string // as the person wrote it
 	Size int64
 	At   io.ReaderAt
+	Path string // where the node can open it again; "" when it was handed over open
 }
 
 // OpenRaw opens the file at path. The closer ends access to it. It returns

@@ -16,6 +16,13 @@ import (
 // maxTraining is how large a table may be in memory to be learnt from.
 const maxTraining = 8 << 30
 
+func (c *Computer) table() int64 {
+	if c.Table > 0 {
+		return min(c.Table, maxTraining)
+	}
+	return maxTraining
+}
+
 // splitOf returns the split called name of a table, the first one when name is
 // empty, or nil.
 func splitOf(splits []genesis.Split, table, name string) *genesis.Split {
@@ -30,8 +37,8 @@ func splitOf(splits []genesis.Split, table, name string) *genesis.Split {
 // data loads a table for learning: the columns named, nil for all, and where
 // the split puts each row. Without a split, rows are assigned at random by
 // their number.
-func (s *Service) data(ctx context.Context, m genesis.Manifest, l genesis.Layout, table string, columns []string, sp *genesis.Split, fold int) (*learn.Data, error) {
-	b, cols, err := stream.Load(ctx, s.Blobs, m, l, table, columns, maxTraining)
+func (c *Computer) data(ctx context.Context, m genesis.Manifest, l genesis.Layout, table string, columns []string, sp *genesis.Split, fold int) (*learn.Data, error) {
+	b, cols, err := stream.Load(ctx, c.Blobs, m, l, table, columns, c.table())
 	if err != nil {
 		return nil, err
 	}
@@ -40,7 +47,7 @@ func (s *Service) data(ctx context.Context, m genesis.Manifest, l genesis.Layout
 		d.Parts = randomParts(b.Rows, 0)
 		return d, nil
 	}
-	parts, err := stream.Assignment(ctx, s.Blobs, *sp)
+	parts, err := stream.Assignment(ctx, c.Blobs, *sp)
 	if err != nil {
 		return nil, err
 	}

@@ -2,12 +2,14 @@ package work
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
 
 	"github.com/opengenesis/genesis"
 	"github.com/opengenesis/genesis/internal/format"
 	"github.com/opengenesis/genesis/internal/ingest"
 	"github.com/opengenesis/genesis/internal/learn"
+	"github.com/opengenesis/genesis/internal/work/run"
 )
 
 // oodColumn is the output that flags rows unlike those a model learnt from.
@@ -19,44 +21,73 @@ const maxPart = 1 << 30
 // Predict applies a model to the rows of raw files; the output is fetched with
 // Output by its digest.
 func (s *Service) Predict(ctx context.Context, who genesis.Principal, req genesis.PredictRequest, files []*format.Raw, p genesis.Progress) (*genesis.Predicted, error) {
+	a, err := s.askPredict(ctx, who, req, files)
+	if err != nil {
+		return nil, err
+	}
+	return do[genesis.Predicted](ctx, s, who, a, p)
+}
+
+// askPredict allows a request to predict.
+func (s *Service) askPredict(ctx context.Context, who genesis.Principal, req genesis.PredictRequest, files []*format.Raw) (*asked, error) {
 	v, err := s.resolve(ctx, who, genesis.Infer, req.Model)
 	if err != nil {
 		return nil, err
 	}
-	m, err := s.model(ctx, v)
-	if err != nil {
-		return nil, err
-	}
-	env := s.env(p)
-	in, err := ingest.Conform(ctx, env, files, m.Inputs())
-	if err != nil {
-		return nil, err
-	}
-	job := &prediction{model: m, in: in, level: req.Level, threads: s.Threads, p: p}
-	if job.level == 0 {
-		job.level = 0.9
-	}
-	out, err := s.predict(ctx, job, req.Format)
-	in.Close()
-	if err != nil {
-		return nil, err
-	}
-	return &genesis.Predicted{Model: v, Rows: job.rows, Flagged: job.flagged, Columns: job.Columns(), Findings: append(in.Findings, job.clashes()...),
-		Output: out, Converted: in.Conversions}, nil
-}
-
-// model loads a model version.
-func (s *Service) model(ctx context.Context, v genesis.Version) (*learn.Model, error) {
 	if v.Kind != genesis.Model {
 		return nil, &genesis.Error{Op: "predict", Kind: genesis.Invalid, Subject: string(v.Name), Msg: "is a dataset, not a model", Hint: "`genesis train` makes a model of it"}
 	}
+	req.Files = withoutTokens(req.Files)
+	return &asked{kind: genesis.RunPredict, subject: string(v.Name), request: req, pinned: pinned{v}, files: files}, nil
+}
+
+// predictTask is a request to predict and where the model lies.
+type predictTask struct {
+	Request genesis.PredictRequest `json:"request"`
+	Layout  genesis.Layout         `json:"layout"`
+}
+
+func (s *Service) planPredict(ctx context.Context, req genesis.PredictRequest, v genesis.Version) (*predictTask, error) {
 	l, err := s.Catalog.Layout(ctx, v)
+	return &predictTask{Request: req, Layout: l}, err
+}
+
+// predict computes predictions into a blob.
+func (c *Computer) predict(ctx context.Context, t *predictTask, files []*format.Raw, p genesis.Progress) (*genesis.Predicted, error) {
+	m, err := c.model(ctx, t.Layout)
 	if err != nil {
 		return nil, err
 	}
+	in, err := ingest.Conform(ctx, c.env(p), files, m.Inputs())
+	if err != nil {
+		return nil, err
+	}
+	defer in.Close()
+	job := &prediction{model: m, in: in, level: t.Request.Level, threads: c.Threads, p: p}
+	if job.level == 0 {
+		job.level = 0.9
+	}
+	out, err := c.write(ctx, job, t.Request.Format)
+	if err != nil {
+		return nil, err
+	}
+	return &genesis.Predicted{Rows: job.rows, Flagged: job.flagged, Columns: job.Columns(), Findings: append(in.Findings, job.clashes()...),
+		Output: out, Converted: in.Conversions}, nil
+}
+
+// commitPredicted says of which model the predictions are. They are no version:
+// there is nothing to commit but the run.
+func (s *Service) commitPredicted(ctx context.Context, model genesis.Version, out *genesis.Predicted) (run.Act, error) {
+	out.Model = model
+	return run.Act{Tx: func(context.Context, *sql.Tx) (any, error) { return out, nil }}, s.stored(ctx, []genesis.Blob{out.Output})
+}
+
+// model loads a model version.
+func (c *Computer) model(ctx context.Context, l genesis.Layout) (*learn.Model, error) {
 	parts := map[string][]byte{}
 	for name, b := range l.Parts {
-		if parts[name], err = s.Blobs.Bytes(ctx, b.Digest, maxPart); err != nil {
+		var err error
+		if parts[name], err = c.Blobs.Bytes(ctx, b.Digest, maxPart); err != nil {
 			return nil, err
 		}
 	}
@@ -103,9 +134,9 @@ func (j *prediction) clashes() []genesis.Finding {
 	return out
 }
 
-// predict runs the prediction into a new blob.
-func (s *Service) predict(ctx context.Context, j *prediction, as string) (genesis.Blob, error) {
-	w, err := s.Blobs.Create(ctx)
+// write runs the prediction into a new blob.
+func (c *Computer) write(ctx context.Context, j *prediction, as string) (genesis.Blob, error) {
+	w, err := c.Blobs.Create(ctx)
 	if err != nil {
 		return genesis.Blob{}, err
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/opengenesis/genesis/internal/ingest"
 	"github.com/opengenesis/genesis/internal/journal"
 	"github.com/opengenesis/genesis/internal/store"
+	"github.com/opengenesis/genesis/internal/work/run"
 )
 
 // Config is what a Service works with.
@@ -28,16 +29,24 @@ type Config struct {
 	Memory   int64  // bytes for what grows with the rows of a table; 0: 64 MiB
 	Threads  int    // 0: one per core
 	Software string // "genesis 0.1.0", for the provenance
+
+	// Execution says how work is executed once [Service.Start] was called; what the
+	// service itself knows of runs it fills in.
+	Execution run.Config
 }
 
 // Service does a node's work over one catalogue and one blob store.
-type Service struct{ Config }
+type Service struct {
+	Config
+	runs *run.Manager // nil before Start: work is done in this process, by whoever asks
+}
 
 // New returns a Service.
-func New(c Config) *Service { return &Service{c} }
+func New(c Config) *Service { return &Service{Config: c} }
 
-func (s *Service) env(p genesis.Progress) ingest.Env {
-	return ingest.Env{Blobs: s.Blobs, Drivers: s.Drivers, Temp: s.Temp, Limits: s.Limits, Memory: s.Memory, Threads: s.Threads, Progress: p}
+// computer is what computes in this process.
+func (s *Service) computer() *Computer {
+	return &Computer{Blobs: s.Blobs, Drivers: s.Drivers, Limits: s.Limits, Temp: s.Temp, Checkpoints: s.Temp, Memory: s.Memory, Threads: s.Threads}
 }
 
 // may asks access and records the answer, so that there is evidence before the
@@ -82,7 +91,7 @@ func (s *Service) Inspect(ctx context.Context, who genesis.Principal, files []*f
 	if err := s.may(ctx, who, genesis.Operate, ""); err != nil {
 		return nil, err
 	}
-	return ingest.Inspect(ctx, s.env(p), files, opt)
+	return ingest.Inspect(ctx, s.computer().env(p), files, opt)
 }
 
 // Describe returns everything the node says about a version.

@@ -3,6 +3,7 @@ package work
 import (
 	"bytes"
 	"context"
+	"database/sql"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -14,10 +15,20 @@ import (
 	"github.com/opengenesis/genesis"
 	"github.com/opengenesis/genesis/internal/catalog"
 	"github.com/opengenesis/genesis/internal/learn"
+	"github.com/opengenesis/genesis/internal/work/run"
 )
 
 // Train makes a model version from a dataset version.
 func (s *Service) Train(ctx context.Context, who genesis.Principal, req genesis.TrainRequest, p genesis.Progress) (*genesis.Trained, error) {
+	a, err := s.askTrain(ctx, who, req)
+	if err != nil {
+		return nil, err
+	}
+	return do[genesis.Trained](ctx, s, who, a, p)
+}
+
+// askTrain allows a request to train.
+func (s *Service) askTrain(ctx context.Context, who genesis.Principal, req genesis.TrainRequest) (*asked, error) {
 	if err := genesis.CheckName(req.Name); err != nil {
 		return nil, err
 	}
@@ -28,33 +39,110 @@ func (s *Service) Train(ctx context.Context, who genesis.Principal, req genesis.
 	if err != nil {
 		return nil, err
 	}
-	started := time.Now().UTC()
-	job, err := s.plan(ctx, v, req)
+	if v.Kind != genesis.Dataset {
+		return nil, &genesis.Error{Op: "train", Kind: genesis.Invalid, Subject: req.Dataset, Msg: "is a model, not a dataset"}
+	}
+	return &asked{kind: genesis.RunTrain, subject: string(req.Name), request: req, pinned: pinned{v}}, nil
+}
+
+// trainTask is a request to train and what the catalogue knows of the dataset.
+type trainTask struct {
+	Request  genesis.TrainRequest `json:"request"`
+	Version  genesis.Version      `json:"version"`
+	Manifest genesis.Manifest     `json:"manifest"`
+	Splits   []genesis.Split      `json:"splits"`
+	Layout   genesis.Layout       `json:"layout"`
+}
+
+func (s *Service) planTrain(ctx context.Context, req genesis.TrainRequest, v genesis.Version) (*trainTask, error) {
+	t := &trainTask{Request: req, Version: v}
+	var err error
+	if t.Manifest, err = s.Catalog.Manifest(ctx, v); err != nil {
+		return nil, err
+	}
+	if t.Layout, err = s.Catalog.Layout(ctx, v); err != nil {
+		return nil, err
+	}
+	err = s.Catalog.Record(ctx, v, genesis.RecordSplits, &t.Splits)
+	if genesis.KindOf(err) == genesis.NotFound {
+		err = nil
+	}
+	return t, err
+}
+
+// trainOutcome is a model version that is not committed.
+type trainOutcome struct {
+	Parts   map[string]genesis.Blob `json:"parts"`
+	Report  genesis.ModelReport     `json:"report"`
+	Resumed bool                    `json:"resumed"`
+	Started time.Time               `json:"started"`
+}
+
+// train computes a model. Its checkpoint stays until it is committed.
+func (c *Computer) train(ctx context.Context, t *trainTask, p genesis.Progress) (*trainOutcome, error) {
+	out := &trainOutcome{Started: time.Now().UTC(), Parts: map[string]genesis.Blob{}}
+	job, err := c.plan(ctx, t)
 	if err != nil {
 		return nil, err
 	}
-	cp := s.checkpoint(v, req)
+	req := t.Request
+	cp := checkpointOf(c.Checkpoints, t.Version, req)
 	opt := learn.Options{Target: job.targets, Features: req.Features, Seed: req.Seed, Epochs: req.Epochs, Members: req.Members,
-		Threads: s.threads(req.Threads), Checkpoint: cp, Progress: p}
+		Threads: c.threads(req.Threads), Checkpoint: cp, Progress: p}
 	model, report, err := learn.Train(ctx, *job.data, opt)
 	if err != nil {
 		return nil, err
 	}
-	report.Dataset, report.Table, report.Split = v.Ref(), job.table, job.split
-	prov := genesis.Provenance{Parents: []genesis.Ref{v.Ref()}, Software: s.Software, Started: started, Ended: time.Now().UTC(), By: who.Subject, Split: job.split}
-	mv, err := s.commitModel(ctx, who, req.Name, model, report, prov, v)
+	report.Dataset, report.Table, report.Split = t.Version.Ref(), job.table, job.split
+	out.Report, out.Resumed = *report, cp.resumed
+	parts, err := model.Parts()
 	if err != nil {
 		return nil, err
 	}
-	cp.remove()
-	return &genesis.Trained{Version: mv, Report: *report, Resumed: cp.resumed}, nil
+	for name, content := range parts {
+		if out.Parts[name], err = c.Blobs.Put(ctx, content); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
 }
 
-func (s *Service) threads(n int) int {
+// commitTrained checks in what train computed, with what the worker has no say
+// in: name, asker, parent and provenance.
+func (s *Service) commitTrained(ctx context.Context, r genesis.Run, req genesis.TrainRequest, parent genesis.Version, out *trainOutcome) (run.Act, error) {
+	manifest := genesis.Manifest{Format: genesis.ManifestFormat, Kind: genesis.Model, Parts: map[string]genesis.Digest{}}
+	layout := genesis.Layout{Format: 1, Parts: out.Parts}
+	if err := s.stored(ctx, blobsOf(layout, nil)); err != nil {
+		return run.Act{}, err
+	}
+	var size int64
+	for name, b := range out.Parts {
+		manifest.Parts[name] = b.Digest
+		size += b.Size
+	}
+	out.Report.Dataset = parent.Ref()
+	prov := genesis.Provenance{Parents: []genesis.Ref{parent.Ref()}, Software: s.Software, Started: out.Started, Ended: time.Now().UTC(),
+		By: r.By.Subject, Split: out.Report.Split}
+	staged, err := s.Catalog.Stage(ctx, catalog.Commit{
+		Name: req.Name, Kind: genesis.Model, Manifest: manifest, Layout: layout, Parents: []genesis.Version{parent}, By: r.By.Subject, Bytes: size,
+		Records: map[genesis.RecordKind]any{genesis.RecordReport: out.Report, genesis.RecordProvenance: prov},
+	})
+	if err != nil {
+		return run.Act{}, err
+	}
+	act := run.Act{Done: checkpointOf(s.Temp, parent, req).remove}
+	act.Tx = func(ctx context.Context, tx *sql.Tx) (any, error) {
+		v, _, err := staged.CommitTx(ctx, tx)
+		return &genesis.Trained{Version: v, Report: out.Report, Resumed: out.Resumed}, err
+	}
+	return act, nil
+}
+
+func (c *Computer) threads(n int) int {
 	if n > 0 {
 		return n
 	}
-	return s.Threads
+	return c.Threads
 }
 
 // training is what a train request comes to.
@@ -65,19 +153,13 @@ type training struct {
 	targets []string
 }
 
-func (s *Service) plan(ctx context.Context, v genesis.Version, req genesis.TrainRequest) (*training, error) {
-	if v.Kind != genesis.Dataset {
-		return nil, &genesis.Error{Op: "train", Kind: genesis.Invalid, Subject: req.Dataset, Msg: "is a model, not a dataset"}
-	}
-	d, err := s.Catalog.Describe(ctx, v)
-	if err != nil {
-		return nil, err
-	}
+func (c *Computer) plan(ctx context.Context, task *trainTask) (*training, error) {
+	req := task.Request
 	t := &training{table: req.Table, targets: req.Target}
-	if err := t.choose(d.Manifest); err != nil {
+	if err := t.choose(task.Manifest); err != nil {
 		return nil, err
 	}
-	mt, ok := d.Manifest.Table(t.table)
+	mt, ok := task.Manifest.Table(t.table)
 	if !ok {
 		return nil, &genesis.Error{Op: "train", Kind: genesis.NotFound, Subject: req.Dataset, Msg: fmt.Sprintf("has no table %q", t.table)}
 	}
@@ -85,9 +167,9 @@ func (s *Service) plan(ctx context.Context, v genesis.Version, req genesis.Train
 	if err != nil {
 		return nil, err
 	}
-	sp := splitOf(d.Splits, t.table, req.Split)
+	sp := splitOf(task.Splits, t.table, req.Split)
 	if sp == nil && req.Split != "" {
-		return nil, &genesis.Error{Op: "train", Kind: genesis.NotFound, Subject: req.Split, Msg: "is no split of this version", Hint: "`genesis show " + string(v.Name) + "` lists its splits"}
+		return nil, &genesis.Error{Op: "train", Kind: genesis.NotFound, Subject: req.Split, Msg: "is no split of this version", Hint: "`genesis show " + string(task.Version.Name) + "` lists its splits"}
 	}
 	t.split = "by row number, 80:10:10"
 	if sp != nil {
@@ -96,11 +178,7 @@ func (s *Service) plan(ctx context.Context, v genesis.Version, req genesis.Train
 			t.split = fmt.Sprintf("%s, fold %d", sp.Name, req.Fold)
 		}
 	}
-	layout, err := s.Catalog.Layout(ctx, v)
-	if err != nil {
-		return nil, err
-	}
-	t.data, err = s.data(ctx, d.Manifest, layout, t.table, columns, sp, req.Fold)
+	t.data, err = c.data(ctx, task.Manifest, task.Layout, t.table, columns, sp, req.Fold)
 	return t, err
 }
 
@@ -143,29 +221,6 @@ func columnsHint(m genesis.Manifest) string {
 	return "the columns are " + strings.Join(names, ", ")
 }
 
-func (s *Service) commitModel(ctx context.Context, who genesis.Principal, name genesis.Name, m *learn.Model, report *genesis.ModelReport, prov genesis.Provenance, parent genesis.Version) (genesis.Version, error) {
-	parts, err := m.Parts()
-	if err != nil {
-		return genesis.Version{}, err
-	}
-	manifest := genesis.Manifest{Format: genesis.ManifestFormat, Kind: genesis.Model, Parts: map[string]genesis.Digest{}}
-	layout := genesis.Layout{Format: 1, Parts: map[string]genesis.Blob{}}
-	var size int64
-	for part, content := range parts {
-		b, err := s.Blobs.Put(ctx, content)
-		if err != nil {
-			return genesis.Version{}, err
-		}
-		manifest.Parts[part], layout.Parts[part] = b.Digest, b
-		size += b.Size
-	}
-	v, _, err := s.Catalog.Commit(ctx, catalog.Commit{
-		Name: name, Kind: genesis.Model, Manifest: manifest, Layout: layout, Parents: []genesis.Version{parent}, By: who.Subject, Bytes: size,
-		Records: map[genesis.RecordKind]any{genesis.RecordReport: report, genesis.RecordProvenance: prov},
-	})
-	return v, err
-}
-
 // checkpoint keeps the state of one training in a file, known by the dataset
 // version and the request, so that asking for the same training again goes on
 // where a stopped one left off.
@@ -174,10 +229,9 @@ type checkpoint struct {
 	resumed bool
 }
 
-func (s *Service) checkpoint(v genesis.Version, req genesis.TrainRequest) *checkpoint {
+func checkpointOf(dir string, v genesis.Version, req genesis.TrainRequest) *checkpoint {
 	req.Dataset, req.Threads = string(v.Digest), 0
 	b, _ := json.Marshal(req) // plain data: cannot fail
-	dir := s.Temp
 	if dir == "" {
 		dir = os.TempDir()
 	}

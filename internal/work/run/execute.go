@@ -209,7 +209,7 @@ func (m *Manager) commit(ctx context.Context, a *active, outcome json.RawMessage
 	now := time.Now().UTC().Truncate(time.Microsecond)
 	var result json.RawMessage
 	err = m.cfg.DB.Tx(ctx, func(tx *sql.Tx) error {
-		v, err := act(ctx, tx)
+		v, err := act.Tx(ctx, tx)
 		if err != nil {
 			return err
 		}
@@ -224,6 +224,9 @@ func (m *Manager) commit(ctx context.Context, a *active, outcome json.RawMessage
 	})
 	if err != nil {
 		return err
+	}
+	if act.Done != nil {
+		act.Done()
 	}
 	a.log.line("done")
 	m.settle(a, func(r *genesis.Run) { r.State, r.Ended, r.Result = genesis.RunDone, now, result })

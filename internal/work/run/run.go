@@ -90,9 +90,13 @@ type Config struct {
 	Log *slog.Logger // nil: nothing is logged
 }
 
-// Act commits an outcome in tx and returns the result that the asker gets. It
-// may be called more than once.
-type Act func(ctx context.Context, tx *sql.Tx) (result any, err error)
+// Act is what commits an outcome. Tx does so in a transaction and returns the
+// result that the asker gets; it may be called more than once. Done, if there is
+// one, is called when that is durable.
+type Act struct {
+	Tx   func(ctx context.Context, tx *sql.Tx) (result any, err error)
+	Done func()
+}
 
 // Compute does a job on its files and returns the outcome.
 type Compute func(ctx context.Context, job Job, files []*os.File, p genesis.Progress) (outcome any, err error)
@@ -184,6 +188,7 @@ func broken(op, subject string, err error) error {
 		Hint: "is there room on the disk, and may this user write there?", Err: err}
 }
 
-func noRun(id string) error {
+// NotFound is the error of a run that is not there, or that somebody may not know of.
+func NotFound(id string) error {
 	return &genesis.Error{Op: "find run", Kind: genesis.NotFound, Subject: id, Msg: "there is no such run here", Hint: "`genesis runs` lists them"}
 }

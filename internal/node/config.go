@@ -6,12 +6,14 @@ import (
 	"io"
 	"os"
 	"regexp"
+	"time"
 
 	"github.com/dustin/go-humanize"
 	"go.yaml.in/yaml/v3"
 
 	"github.com/opengenesis/genesis"
 	"github.com/opengenesis/genesis/internal/format"
+	"github.com/opengenesis/genesis/internal/work/run"
 )
 
 // Config is a home's config.yaml. Every key is optional.
@@ -20,6 +22,7 @@ type Config struct {
 	Memory  int64          // bytes that work on data may hold at once
 	Threads int            // 0: one per core
 	Limits  format.Limits  // what a raw file may cost; zero fields mean the default
+	Runs    run.Limits     // what runs may cost; zero fields mean the default
 }
 
 // DefaultMemory is what work on data may hold unless config.yaml says otherwise.
@@ -37,6 +40,11 @@ const configTemplate = `# Configuration of this Genesis home. Every key is optio
 #   depth: 1000      # nesting of JSON
 #   row: 64MiB       # one row
 #   members: 10000   # files in an archive
+# runs:              # prepare, train and predict, each in a process of its own
+#   concurrent: 1    # at once; if missing, one per two cores
+#   queue: 100       # that wait for their turn
+#   memory: 4GiB     # one may hold; if missing, its share of three quarters of the machine's
+#   time: 24h        # one may take
 `
 
 // configFile is config.yaml as it is spelled.
@@ -51,6 +59,12 @@ type configFile struct {
 		Row       string `yaml:"row"`
 		Members   int    `yaml:"members"`
 	} `yaml:"limits"`
+	Runs struct {
+		Concurrent int    `yaml:"concurrent"`
+		Queue      int    `yaml:"queue"`
+		Memory     string `yaml:"memory"`
+		Time       string `yaml:"time"`
+	} `yaml:"runs"`
 }
 
 // maxConfig bounds config.yaml.
@@ -117,6 +131,26 @@ func (c *Config) take(path string, file configFile) error {
 	l := file.Limits
 	if file.Threads < 0 || l.Columns < 0 || l.Expansion < 0 || l.Depth < 0 || l.Members < 0 {
 		return configError(path, "holds a negative number")
+	}
+	return c.takeRuns(path, file)
+}
+
+// takeRuns is take for the section runs.
+func (c *Config) takeRuns(path string, file configFile) (err error) {
+	r := file.Runs
+	if r.Concurrent < 0 || r.Queue < 0 {
+		return configError(path, "runs: holds a negative number")
+	}
+	c.Runs.Concurrent, c.Runs.Queue = r.Concurrent, r.Queue
+	if r.Memory != "" {
+		if c.Runs.Memory, err = size(r.Memory, 128<<20, 1<<50); err != nil {
+			return configError(path, "runs.memory: "+err.Error())
+		}
+	}
+	if r.Time != "" {
+		if c.Runs.Time, err = time.ParseDuration(r.Time); err != nil || c.Runs.Time < time.Second {
+			return configError(path, `runs.time: is not a time of a second or more like "90m" or "24h"`)
+		}
 	}
 	return nil
 }

@@ -39,6 +39,7 @@ type commands struct {
 	Predict predictCmd `cmd:"" help:"Apply a model to a raw file."`
 	Verify  verifyCmd  `cmd:"" help:"Re-hash everything a version consists of."`
 	Version versionCmd `cmd:"" help:"Say which Genesis this is."`
+	Worker  workerCmd  `cmd:"" hidden:"" help:"Compute one run, for the node that starts this process."`
 }
 
 const about = `Makes raw laboratory files into AI-ready datasets, trains neural networks on them and predicts.`
@@ -63,6 +64,12 @@ func run(args []string, in *os.File, out, errOut io.Writer, opt node.Options) (s
 	if err != nil {
 		complain(errOut, &genesis.Error{Msg: err.Error(), Hint: usageHint(err)})
 		return exitUsage
+	}
+	if line.Command() == "worker" {
+		return node.Worker(in, out, errOut)
+	}
+	if opt.Worker == nil {
+		opt.Worker = workerCommand()
 	}
 	ctx, stop := interruptible(context.Background())
 	defer stop()

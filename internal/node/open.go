@@ -14,6 +14,7 @@ import (
 	"github.com/opengenesis/genesis/internal/catalog"
 	"github.com/opengenesis/genesis/internal/store"
 	"github.com/opengenesis/genesis/internal/work"
+	"github.com/opengenesis/genesis/internal/work/run"
 )
 
 // works is internal/work over the stores of a home.
@@ -25,7 +26,7 @@ type works struct {
 
 // openWork puts the service of a home together. It is the one place that knows
 // how.
-func openWork(ctx context.Context, h *Home) (Service, error) {
+func openWork(ctx context.Context, h *Home, opt Options) (Service, error) {
 	driver, err := file.Open(h.Blobs())
 	if err != nil {
 		return nil, err
@@ -35,16 +36,30 @@ func openWork(ctx context.Context, h *Home) (Service, error) {
 	if err != nil {
 		return nil, errors.Join(err, blobs.Close())
 	}
-	runs := filepath.Join(h.Temp(), "runs")
-	if err := os.MkdirAll(runs, 0o700); err != nil {
+	checkpoints := filepath.Join(h.Temp(), "runs")
+	if err := os.MkdirAll(checkpoints, 0o700); err != nil {
 		return nil, errors.Join(err, db.Close(), blobs.Close())
 	}
 	bound(h.Config.Memory)
-	return &works{db: db, blobs: blobs, Service: work.New(work.Config{
+	w := &works{db: db, blobs: blobs, Service: work.New(work.Config{
 		DB: db, Catalog: catalog.New(db, blobs), Blobs: blobs, Access: &access.Decider{Node: h.Config.Node},
-		Drivers: Formats(), Limits: h.Config.Limits, Temp: runs,
+		Drivers: Formats(), Limits: h.Config.Limits, Temp: checkpoints,
 		Memory: h.Config.Memory / 8, Threads: h.Config.Threads, Software: "genesis " + genesis.Build().Version,
-	})}, nil
+		Execution: execution(h, checkpoints, opt),
+	})}
+	if err := w.Start(ctx); err != nil {
+		return nil, errors.Join(err, w.Close())
+	}
+	return w, nil
+}
+
+// execution says how the runs of a home are executed.
+func execution(h *Home, checkpoints string, opt Options) run.Config {
+	return run.Config{
+		Dir: h.Runs(), Worker: opt.Worker, Soft: h.Config.Memory / 8 * 7, Limits: h.Config.Runs, Log: opt.Log,
+		Settings: workerSettings{Blobs: h.Blobs(), Checkpoints: checkpoints, Limits: h.Config.Limits,
+			Memory: h.Config.Memory / 8, Threads: h.Config.Threads},
+	}
 }
 
 // bound tells the garbage collector the memory that may be held, leaving room
@@ -55,7 +70,7 @@ func bound(memory int64) {
 	}
 }
 
-// Close closes the stores.
+// Close stops the runs and closes the stores.
 func (w *works) Close() error {
-	return errors.Join(w.db.Close(), w.blobs.Close())
+	return errors.Join(w.Service.Close(), w.db.Close(), w.blobs.Close())
 }

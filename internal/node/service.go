@@ -23,6 +23,10 @@ type Options struct {
 	Open func(context.Context, *Home) (Service, error)
 	Log  *slog.Logger // nil: nothing is logged
 
+	// Worker is the command that runs [Worker] in a process of its own, for
+	// internal/work; nil: runs compute in this process.
+	Worker []string
+
 	// peer tells the uid of the process at the other end; nil: the kernel's word.
 	peer func(net.Conn) (uint32, error)
 }

@@ -41,9 +41,9 @@ const configTemplate = `# Configuration of this Genesis home. Every key is optio
 #   row: 64MiB       # one row
 #   members: 10000   # files in an archive
 # runs:              # prepare, train and predict, each in a process of its own
-#   concurrent: 1    # at once; if missing, one per two cores
+#   concurrent: 0    # at once; 0 means one per two cores
 #   queue: 100       # that wait for their turn
-#   memory: 4GiB     # one may hold; if missing, its share of three quarters of the machine's
+#   memory: 0        # one may hold; 0 means its share of three quarters of the machine's
 #   time: 24h        # one may take
 `
 
@@ -142,7 +142,7 @@ func (c *Config) takeRuns(path string, file configFile) (err error) {
 		return configError(path, "runs: holds a negative number")
 	}
 	c.Runs.Concurrent, c.Runs.Queue = r.Concurrent, r.Queue
-	if r.Memory != "" {
+	if r.Memory != "" && r.Memory != "0" {
 		if c.Runs.Memory, err = size(r.Memory, 128<<20, 1<<50); err != nil {
 			return configError(path, "runs.memory: "+err.Error())
 		}

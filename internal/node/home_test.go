@@ -6,11 +6,13 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/opengenesis/genesis"
 	"github.com/opengenesis/genesis/internal/format"
+	"github.com/opengenesis/genesis/internal/work/run"
 )
 
 func mustHome(t *testing.T, path string) *Home {
@@ -104,6 +106,12 @@ func TestConfig(t *testing.T) {
 		{text: configTemplate, want: Config{Node: "local", Memory: DefaultMemory}},
 		{text: "node: nrel\nmemory: 2GiB\nthreads: 4\nlimits: {columns: 7, row: 1MiB, depth: 3, expansion: 9, members: 2}",
 			want: Config{Node: "nrel", Memory: 2 << 30, Threads: 4, Limits: format.Limits{Columns: 7, RowBytes: 1 << 20, Depth: 3, Expansion: 9, Members: 2}}},
+		{text: "runs: {concurrent: 3, queue: 7, memory: 2GiB, time: 90m}",
+			want: Config{Node: "local", Memory: DefaultMemory, Runs: run.Limits{Concurrent: 3, Queue: 7, Memory: 2 << 30, Time: 90 * time.Minute}}},
+		{text: "runs: {memory: 1MB}", says: "runs.memory: is not between"},
+		{text: "runs: {time: 5}", says: "runs.time"},
+		{text: "runs: {time: -5h}", says: "runs.time"},
+		{text: "runs: {queue: -1}", says: "negative"},
 		{text: "memory: lots", says: "memory: is not a size"},
 		{text: "memory: 1KB", says: "memory: is not between"},
 		{text: "node: NREL", says: "node:"},
@@ -131,7 +139,7 @@ func TestConfig(t *testing.T) {
 func TestTemplateSpellsDefaults(t *testing.T) {
 	text := ""
 	for line := range strings.Lines(configTemplate) {
-		if line = strings.TrimPrefix(line, "# "); strings.Contains(line, ": ") || strings.HasPrefix(line, "limits:") {
+		if line = strings.TrimPrefix(line, "# "); strings.Contains(line, ": ") || strings.HasPrefix(line, "limits:") || strings.HasPrefix(line, "runs:") {
 			if !strings.HasPrefix(line, "Configuration") {
 				text += line
 			}
@@ -141,7 +149,7 @@ func TestTemplateSpellsDefaults(t *testing.T) {
 	if err != nil {
 		t.Fatalf("%v in\n%s", err, text)
 	}
-	want := Config{Node: "local", Memory: DefaultMemory, Limits: format.Limits{}.WithDefaults()}
+	want := Config{Node: "local", Memory: DefaultMemory, Limits: format.Limits{}.WithDefaults(), Runs: run.Limits{Queue: 100, Time: 24 * time.Hour}}
 	want.Limits.Batch = 0
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)

@@ -393,6 +393,9 @@ func TestNodeGetsAName(t *testing.T) {
 		return w.PutProject(ctx, tx, genesis.Project{ID: "wind", Lead: "cal", By: "ann"})
 	})
 	w.Give(r.Name, "project:wind", genesis.TrainOn)
+	made := accesstest.Model("power", "/bob", genesis.Draft)
+	derive(t, w, made, r)
+	w.Publish(r, genesis.Terms{Tier: genesis.TierRestricted, By: "/ann"})
 	named, err := access.Open(t.Context(), access.Config{DB: w.DB, Node: "nrel", Charter: accesstest.Charter(), Now: w.Now})
 	if err != nil {
 		t.Fatal(err)
@@ -404,6 +407,16 @@ func TestNodeGetsAName(t *testing.T) {
 	}
 	if _, err := named.Decide(t.Context(), access.Ask{Principal: accesstest.Person("mit", "bob"), Action: genesis.TrainOn, Resource: r}); err == nil {
 		t.Error("a namesake of another node may, too")
+	}
+	if d, err := named.Decide(t.Context(), access.Ask{Principal: bob, Action: genesis.Infer, Resource: made}); err != nil || d.Rule != "creator" {
+		t.Errorf("whoever made it while the node was nameless: %+v, %v", d, err)
+	}
+	err = w.DB.Tx(t.Context(), func(tx *sql.Tx) error {
+		_, err := named.Lower(t.Context(), tx, ann, access.Lowering{Child: made, Source: genesis.Ref{Name: r.Name, Digest: r.Version}, Tier: genesis.TierPublic, Reason: "test"})
+		return err
+	})
+	if err != nil {
+		t.Errorf("whoever set the terms while the node was nameless: %v", err)
 	}
 }
 

@@ -47,14 +47,18 @@ var townTiers = []string{"public", "registered", "partner", "controlled", "hidde
 
 const password = "a long and harmless password"
 
-func newTown(t *testing.T) *town {
+func newTown(t *testing.T, edits ...func(*Options)) *town {
 	t.Helper()
 	dir := t.TempDir()
 	config := "node: here\nserve:\n  rate:\n    per_second: 0\n"
 	if err := os.WriteFile(filepath.Join(dir, "config.yaml"), []byte(config), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	n, err := Start(t.Context(), mustHome(t, dir), Options{Network: true})
+	opt := Options{Network: true}
+	for _, edit := range edits {
+		edit(&opt)
+	}
+	n, err := Start(t.Context(), mustHome(t, dir), opt)
 	if err != nil {
 		t.Fatal(err)
 	}

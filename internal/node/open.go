@@ -19,6 +19,7 @@ import (
 	"github.com/opengenesis/genesis/internal/blob/file"
 	"github.com/opengenesis/genesis/internal/catalog"
 	"github.com/opengenesis/genesis/internal/journal"
+	"github.com/opengenesis/genesis/internal/journal/disk"
 	"github.com/opengenesis/genesis/internal/store"
 	"github.com/opengenesis/genesis/internal/web"
 	"github.com/opengenesis/genesis/internal/work"
@@ -36,7 +37,7 @@ type works struct {
 
 // openWork puts the service of a home together. It is the one place that knows
 // how.
-func openWork(ctx context.Context, h *Home, network bool, log *slog.Logger) (_ Service, err error) {
+func openWork(ctx context.Context, h *Home, opt Options, log *slog.Logger) (_ Service, err error) {
 	w := &works{log: log}
 	defer func() {
 		if err != nil {
@@ -61,12 +62,12 @@ func openWork(ctx context.Context, h *Home, network bool, log *slog.Logger) (_ S
 	c := work.Config{DB: w.db, Catalog: catalog.New(w.db, blobs), Blobs: blobs, Node: h.Config.Node, Charter: h.charter(),
 		Drivers: Formats(), Limits: h.Config.Limits, Temp: runs,
 		Memory: h.Config.Memory / 8, Threads: h.Config.Threads, Software: "genesis " + genesis.Build().Version}
-	if err := w.openDoors(ctx, h, &c); err != nil {
+	if err := w.openDoors(ctx, h, &c, opt.disk); err != nil {
 		return nil, err
 	}
 	w.Service = work.New(c)
 	limits := run.Limits{Concurrent: h.Config.Runs.Concurrent, Queue: h.Config.Runs.Queue, Memory: h.Config.Runs.Memory, Time: h.Config.Runs.Time}
-	err = w.Service.OpenRuns(ctx, run.Config{Dir: h.Runs(), Limits: limits, Worker: worker(h.Path), ResumeAttached: network, Log: w.log})
+	err = w.Service.OpenRuns(ctx, run.Config{Dir: h.Runs(), Limits: limits, Worker: worker(h.Path), ResumeAttached: opt.Network, Log: w.log})
 	if err != nil {
 		return nil, err
 	}
@@ -78,9 +79,9 @@ func openWork(ctx context.Context, h *Home, network bool, log *slog.Logger) (_ S
 }
 
 // openDoors opens what decides, what knows people and what keeps the evidence.
-func (w *works) openDoors(ctx context.Context, h *Home, c *work.Config) error {
+func (w *works) openDoors(ctx context.Context, h *Home, c *work.Config, d disk.Disk) error {
 	var err error
-	c.Journal, err = journal.Open(ctx, journal.Config{Dir: h.Journal(), Keys: h.Keys(), DB: w.db, Node: h.Config.Node, Log: w.log, Window: h.Config.Journal.Window})
+	c.Journal, err = journal.Open(ctx, journal.Config{Dir: h.Journal(), Keys: h.Keys(), DB: w.db, Node: h.Config.Node, Log: w.log, Window: h.Config.Journal.Window, Disk: d})
 	if err != nil {
 		return err
 	}

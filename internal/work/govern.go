@@ -16,10 +16,14 @@ import (
 // maxAgreement bounds the text of an agreement.
 const maxAgreement = 1 << 20
 
-// Publish publishes a version under terms, or gives a published one new terms.
+// Publish publishes a version under terms, or gives a published one new terms. A
+// bare name means its newest draft, if that is newer than what is published.
 func (s *Service) Publish(ctx context.Context, who genesis.Principal, ref string, req genesis.PublishRequest) (*genesis.PublishedVersion, error) {
 	v, _, err := s.enter(ctx, who, genesis.Steward, ref)
 	if err != nil {
+		return nil, err
+	}
+	if v, err = s.newest(ctx, who, v, ref); err != nil {
 		return nil, err
 	}
 	terms, err := s.newTerms(ctx, who, v, req)
@@ -37,6 +41,19 @@ func (s *Service) Publish(ctx context.Context, who genesis.Principal, ref string
 		return nil, err
 	}
 	return &genesis.PublishedVersion{Version: v, Terms: terms}, nil
+}
+
+// newest returns the draft that a bare name means to whoever publishes it, else v.
+func (s *Service) newest(ctx context.Context, who genesis.Principal, v genesis.Version, ref string) (genesis.Version, error) {
+	if r, err := genesis.ParseRef(ref); err != nil || r.Number != 0 || r.Digest != "" {
+		return v, err
+	}
+	d, err := s.Catalog.Describe(ctx, v, s.visible(ctx, who))
+	if err != nil || len(d.Versions) == 0 || d.Versions[0].State != genesis.Draft {
+		return v, err
+	}
+	_, err = s.decide(ctx, who, genesis.Steward, resource(d.Versions[0]))
+	return d.Versions[0], err
 }
 
 // newTerms are the terms a request asks for: what it leaves open is taken from the

@@ -173,6 +173,7 @@ func TestNoEvidenceNoBytes(t *testing.T) {
 					}
 				}
 			}
+			answers("when it breaks", map[string]int{"/v1/versions/open/export?format=csv": 503})
 			answers("broken", map[string]int{"/v1/versions/open/export?format=csv": 503, "/v1/versions/open": 200, "/v1/assets": 200,
 				"/v1/search?q=open": 200, "/readyz": 503, "/healthz": 200})
 			broken.Fail(nil)

@@ -19,12 +19,14 @@ import (
 	"github.com/opengenesis/genesis/internal/store"
 )
 
-// The names of the logs: their folders, and parts of their origins.
+// What lies in a journal. The names of the logs are parts of their origins, too.
 const (
-	auditLog   = "audit"
-	publicLog  = "catalog-public"
-	indexFile  = "index.db"
-	walFolder  = "wal"
+	auditLog    = "audit"
+	publicLog   = "catalog-public"
+	walFolder   = "wal"
+	indexFile   = "index.db"
+	privateFile = "private.db"
+
 	operating  = "open journal"
 	defaultLag = 200 * time.Millisecond
 )

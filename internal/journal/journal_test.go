@@ -494,6 +494,87 @@ func TestIndexOfAnotherLog(t *testing.T) {
 	}
 }
 
+// TestBackup restores a backup that was made while events came, after more had
+// come: the answers are those of the backup, and the new log says where the old
+// one was.
+func TestBackup(t *testing.T) {
+	h := start(t, t.TempDir(), func(c *Config) { c.Interval = time.Millisecond })
+	for i := range 600 {
+		h.appended(read("ada", i))
+	}
+	h.stated(card(1)).settled()
+	stop := make(chan struct{})
+	var writer sync.WaitGroup
+	writer.Go(func() {
+		for i := 0; ; i++ {
+			select {
+			case <-stop:
+				return
+			default:
+				h.appended(read("bob", i)).recorded(read("bob", -i))
+			}
+		}
+	})
+	restored := t.TempDir()
+	if err := h.cfg.DB.Backup(t.Context(), filepath.Join(restored, "catalog.db")); err != nil {
+		t.Fatal(err)
+	}
+	if err := h.Backup(t.Context(), filepath.Join(restored, "journal")); err != nil {
+		t.Fatal(err)
+	}
+	close(stop)
+	writer.Wait()
+	if err := h.Backup(t.Context(), filepath.Join(restored, "journal")); genesis.KindOf(err) != genesis.Exists {
+		t.Errorf("a second backup in one place gives %v", err)
+	}
+	again := start(t, restored, func(c *Config) { c.Keys = h.cfg.Keys })
+	again.settled()
+	size := again.audit.size()
+	again.holds(size)
+	want, got := h.query(genesis.AuditQuery{Until: noon.Add(time.Hour), Actor: "ada"}), again.query(genesis.AuditQuery{Until: noon.Add(time.Hour), Actor: "ada"})
+	if diff := cmp.Diff(want, got); diff != "" || len(got) != 100 || size < 600 {
+		t.Errorf("%d entries (-before +restored):\n%s", size, diff)
+	}
+	if err := again.NewEpoch(t.Context(), "restored"); err != nil {
+		t.Fatal(err)
+	}
+	again.holds(size + 1)
+	if v, err := again.VerifyPublic(t.Context(), nil); err != nil || v.Bad != -1 || v.Checked != 2 {
+		t.Errorf("verified %+v, %v", v, err)
+	}
+}
+
+func TestKey(t *testing.T) {
+	h := start(t, t.TempDir())
+	h.appended(read("ada", 1)).settled().stop()
+	path := filepath.Join(h.cfg.Keys, keyFile)
+	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("the key is %v, %v", info, err)
+	}
+	text, err := os.ReadFile(path)
+	if err == nil {
+		err = os.Remove(path)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if why := found(t, h); !strings.Contains(why, "missing") {
+		t.Errorf("without the key, opening says %q", why)
+	}
+	if _, err := makeKey(path, disk.OS); err != nil {
+		t.Fatal(err)
+	}
+	if why := found(t, h); !strings.Contains(why, "not signed by") {
+		t.Errorf("with another key, opening says %q", why)
+	}
+	if err := os.WriteFile(path, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if why := found(t, h); why != "" {
+		t.Error(why)
+	}
+}
+
 // TestMovesTheChain opens a home from before there were logs.
 func TestMovesTheChain(t *testing.T) {
 	for _, tamper := range []string{"", "UPDATE journal SET subject = 'x' WHERE seq = 2"} {

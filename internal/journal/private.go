@@ -32,7 +32,7 @@ type private struct {
 const mostCached = 1 << 16
 
 func openPrivate(ctx context.Context, dir string) (*private, error) {
-	db, err := store.OpenWith(ctx, filepath.Join(dir, "private.db"), store.Schema{Migrations: store.Sub(schemas, "schema/private")})
+	db, err := store.OpenWith(ctx, filepath.Join(dir, privateFile), store.Schema{Migrations: store.Sub(schemas, "schema/private")})
 	return &private{db: db, cache: map[genesis.PersonID]string{}}, err
 }
 

@@ -64,6 +64,10 @@ func migrate(ctx context.Context, db *sql.DB, path string, files fs.FS) error {
 	return Error("open database", path, err)
 }
 
+// Backup copies the database, as it is at one moment, to a file in place of an
+// earlier copy.
+func (db *DB) Backup(ctx context.Context, path string) error { return backup(ctx, db.write, path) }
+
 // backup copies the database to path, in place of an earlier copy.
 func backup(ctx context.Context, db *sql.DB, path string) error {
 	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {

@@ -201,6 +201,13 @@ func TestOpenWith(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
+		copied := filepath.Join(t.TempDir(), "copy.db")
+		if err := errors.Join(db.Flush(t.Context()), db.Backup(t.Context(), copied)); err != nil {
+			t.Fatal(err)
+		}
+		if other, err := OpenWith(t.Context(), copied, schema); err != nil || other.Close() != nil {
+			t.Errorf("the copy does not open: %v", err)
+		}
 		if sync != "1" || secure != "1" || own != "0" || assets != "0" {
 			t.Errorf("synchronous is %s, secure_delete %s, rows %s, tables of the catalogue %s", sync, secure, own, assets)
 		}

@@ -189,5 +189,5 @@ func newer(path string, b []byte) error {
 
 func damage(path, msg string) error {
 	return &genesis.Error{Op: "open write-ahead log", Kind: genesis.Internal, Subject: path, Msg: msg,
-		Hint: "put the file back from a backup; or, to go on without the entries in it, keep it elsewhere"}
+		Hint: "put the file back from a backup; or, to go on without the entries in it, keep it elsewhere and put an empty file in its place"}
 }

@@ -36,10 +36,11 @@ type BackupManifest struct {
 	HomeFormat int          `json:"home_format"`
 	Taken      time.Time    `json:"taken"`
 	Keys       bool         `json:"keys"`
-	Checkpoint string       `json:"checkpoint,omitempty"` // of the audit log, as it was copied
-	Count      int64        `json:"count"`
-	Bytes      int64        `json:"bytes"`
-	Files      []BackupFile `json:"-"` // in order of Path; the member "files" of backup.json
+	// Checkpoints are those of the logs as they were copied, by path in the home.
+	Checkpoints map[string]string `json:"checkpoints,omitempty"`
+	Count       int64             `json:"count"`
+	Bytes       int64             `json:"bytes"`
+	Files       []BackupFile      `json:"-"` // in order of Path; the member "files" of backup.json
 }
 
 // BackupFile is one file of the home that was copied.

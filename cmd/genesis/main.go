@@ -38,6 +38,8 @@ type commands struct {
 	Train   trainCmd   `cmd:"" help:"Train a neural network on a dataset version."`
 	Predict predictCmd `cmd:"" help:"Apply a model to a raw file."`
 	Verify  verifyCmd  `cmd:"" help:"Re-hash everything a version consists of."`
+	Backup  backupCmd  `cmd:"" help:"Copy the home while it is served."`
+	Restore restoreCmd `cmd:"" help:"Make a home from a backup."`
 	Version versionCmd `cmd:"" help:"Say which Genesis this is."`
 }
 

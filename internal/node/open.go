@@ -44,6 +44,7 @@ func openWork(ctx context.Context, h *Home) (Service, error) {
 		DB: db, Catalog: catalog.New(db, blobs), Blobs: blobs, Access: &access.Decider{Node: h.Config.Node},
 		Drivers: Formats(), Limits: h.Config.Limits, Temp: runs,
 		Memory: h.Config.Memory / 8, Threads: h.Config.Threads, Software: "genesis " + genesis.Build().Version,
+		BackUp: backUpOf(h, db, blobs),
 	})}, nil
 }
 

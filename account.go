@@ -106,3 +106,50 @@ type DeviceLogin struct {
 	ExpiresIn       int    `json:"expires_in"` // seconds
 	Interval        int    `json:"interval"`   // seconds between polls
 }
+
+// AccountPage is one page of accounts, in order of subject.
+type AccountPage struct {
+	Accounts []Account `json:"accounts"`
+	Next     string    `json:"next,omitempty"`
+}
+
+// TokenPage is one page of tokens, newest first.
+type TokenPage struct {
+	Tokens []Token `json:"tokens"`
+	Next   string  `json:"next,omitempty"`
+}
+
+// SignInRequest signs in with a password.
+type SignInRequest struct {
+	Subject  string `json:"subject"`
+	Password string `json:"password"`
+	Code     string `json:"code,omitempty"` // of the second factor, or a recovery code
+}
+
+// TOTPSetup is a second factor about to be set up (RFC 6238). It counts once a
+// code of it was confirmed.
+type TOTPSetup struct {
+	Secret   string   `json:"secret,omitempty"`   // base32
+	URI      string   `json:"uri,omitempty"`      // otpauth://
+	Recovery []string `json:"recovery,omitempty"` // codes for when it is lost; once it is confirmed
+}
+
+// SignInMethods are the ways to sign in at a node.
+type SignInMethods struct {
+	Password  bool             `json:"password"`
+	Providers []SignInProvider `json:"providers"`
+}
+
+// SignInProvider is an OpenID Connect provider at which one can sign in.
+type SignInProvider struct {
+	ID     string `json:"id"`
+	Name   string `json:"name"`
+	Issuer string `json:"issuer"`
+}
+
+// VetRequest says how the vetting of a person stands.
+type VetRequest struct {
+	State VettingState `json:"state"`
+	Until time.Time    `json:"until,omitzero"`
+	Note  string       `json:"note,omitempty"`
+}

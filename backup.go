@@ -29,13 +29,13 @@ type Backup struct {
 
 // BackupManifest is backup.json, which is written last: what a backup holds.
 type BackupManifest struct {
-	Format     int          `json:"format"`
-	Software   string       `json:"software"` // "genesis v0.3.0"
-	Node       NodeID       `json:"node"`
-	Home       string       `json:"home"` // path it was taken from
-	HomeFormat int          `json:"home_format"`
-	Taken      time.Time    `json:"taken"`
-	Keys       bool         `json:"keys"`
+	Format     int       `json:"format"`
+	Software   string    `json:"software"` // "genesis v0.3.0"
+	Node       NodeID    `json:"node"`
+	Home       string    `json:"home"` // path it was taken from
+	HomeFormat int       `json:"home_format"`
+	Taken      time.Time `json:"taken"`
+	Keys       bool      `json:"keys"`
 	// Checkpoints are those of the logs as they were copied, by path in the home.
 	Checkpoints map[string]string `json:"checkpoints,omitempty"`
 	Count       int64             `json:"count"`

@@ -13,6 +13,7 @@ type ErrorKind string
 const (
 	Invalid     ErrorKind = "invalid"     // the input is wrong
 	NotFound    ErrorKind = "not-found"   // there is no such thing
+	Gone        ErrorKind = "gone"        // it was there, and its steward withdrew it
 	Exists      ErrorKind = "exists"      // it is already there
 	Private     ErrorKind = "private"     // it is there, but not for this caller: shown exactly as NotFound
 	Permission  ErrorKind = "permission"  // the caller may know of it but not do this
@@ -94,6 +95,8 @@ func (k ErrorKind) HTTPStatus() int {
 		return http.StatusUnprocessableEntity
 	case NotFound, Private:
 		return http.StatusNotFound
+	case Gone:
+		return http.StatusGone
 	case Exists, Conflict:
 		return http.StatusConflict
 	case Permission:
@@ -116,7 +119,7 @@ func (k ErrorKind) ExitStatus() int {
 		return 0
 	case Invalid:
 		return 3
-	case NotFound, Private:
+	case NotFound, Private, Gone:
 		return 4
 	case Exists, Conflict:
 		return 5

@@ -170,3 +170,56 @@ type Explanation struct {
 	Grants    []Grant      `json:"grants,omitempty"` // those that were considered
 	Sources   []Constraint `json:"sources,omitempty"`
 }
+
+// GrantQuery says which grants to list. Empty fields match all.
+type GrantQuery struct {
+	Name     Name    `json:"name,omitempty"`
+	To       Grantee `json:"to,omitempty"`
+	Mine     bool    `json:"mine,omitempty"`     // that let the asker do something
+	Ended    bool    `json:"ended,omitempty"`    // revoked and expired ones, too
+	Expiring int     `json:"expiring,omitempty"` // days: those that end within so many
+	After    string  `json:"after,omitempty"`    // cursor
+	Limit    int     `json:"limit,omitempty"`    // 0: 100; at most 1000
+}
+
+// GrantPage is one page of grants, newest first.
+type GrantPage struct {
+	Grants []Grant `json:"grants"`
+	Next   string  `json:"next,omitempty"`
+}
+
+// RequestQuery says which requests for access to list. Empty fields match all.
+type RequestQuery struct {
+	Name  Name         `json:"name,omitempty"`
+	State RequestState `json:"state,omitempty"`
+	Mine  bool         `json:"mine,omitempty"` // the asker's own
+	After string       `json:"after,omitempty"`
+	Limit int          `json:"limit,omitempty"`
+}
+
+// RequestPage is one page of requests for access, newest first.
+type RequestPage struct {
+	Requests []AccessRequest `json:"requests"`
+	Next     string          `json:"next,omitempty"`
+}
+
+// ProjectPage is one page of projects, in order of id.
+type ProjectPage struct {
+	Projects []Project `json:"projects"`
+	Next     string    `json:"next,omitempty"`
+}
+
+// MemberList is the charter's members.
+type MemberList struct {
+	Members []Member `json:"members"`
+}
+
+// ProjectRequest makes or changes a project.
+type ProjectRequest struct {
+	Title     string     `json:"title,omitempty"`
+	Lead      PersonID   `json:"lead,omitempty"` // default: whoever makes it
+	Members   []PersonID `json:"members,omitempty"`
+	Purpose   string     `json:"purpose,omitempty"`
+	Agreement string     `json:"agreement,omitempty"`
+	Until     time.Time  `json:"until,omitzero"`
+}

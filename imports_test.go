@@ -46,6 +46,8 @@ var only = []struct {
 		"it finds files for tests; the product must not depend on them"},
 	{[]string{"internal/blob/blobtest"}, nil,
 		"it is a test suite"},
+	{[]string{"internal/access/accesstest"}, nil,
+		"it is a world for tests"},
 	{[]string{"modernc.org/", "github.com/pressly/goose/"}, []string{"internal/store"},
 		"only store knows which database this is"},
 }

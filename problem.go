@@ -18,7 +18,8 @@ type Problem struct {
 	Subject string    `json:"subject,omitempty"`
 	Message string    `json:"message,omitempty"`
 	Hint    string    `json:"hint,omitempty"`
-	Value   string    `json:"value,omitempty"` // an offending cell value, for readers only
+	Value   string    `json:"value,omitempty"`   // an offending cell value, for readers only
+	Request string    `json:"request,omitempty"` // id of the request, as in the node's log
 }
 
 // ProblemOf returns err as it may be told to a caller who may know that its
@@ -101,6 +102,8 @@ func kindOfStatus(status int) ErrorKind {
 	switch {
 	case status == http.StatusNotFound:
 		return NotFound
+	case status == http.StatusGone:
+		return Gone
 	case status == http.StatusConflict:
 		return Conflict
 	case status == http.StatusForbidden || status == http.StatusUnauthorized:

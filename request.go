@@ -1,7 +1,8 @@
 package genesis
 
 // FileRef names a file handed to a node: by a token for an open descriptor
-// passed over the home's socket, with the path as the person wrote it.
+// passed over the home's socket, "upload:" and the id of an upload, or "path:"
+// and a path at the node; with the path as the person wrote it.
 type FileRef struct {
 	Path  string `json:"path"`
 	Token string `json:"token"`

@@ -204,3 +204,20 @@ type Lowered struct {
 	At     time.Time `json:"at"`
 	Reason string    `json:"reason"`
 }
+
+// Conditions are the terms of a version and what it owes to its inputs.
+type Conditions struct {
+	Version     Version      `json:"version"`
+	Terms       *Terms       `json:"terms,omitempty"` // none: never published
+	Tier        Tier         `json:"tier,omitempty"`  // in force now
+	Constraints []Constraint `json:"constraints,omitempty"`
+	You         []Action     `json:"you"` // what the asker may do
+}
+
+// LowerRequest consents to a derived version being open more widely than one
+// of its inputs.
+type LowerRequest struct {
+	Source string `json:"source"` // Ref of the input whose constraint is lowered
+	Tier   Tier   `json:"tier"`   // instead of the input's own
+	Reason string `json:"reason"`
+}

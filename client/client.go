@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"iter"
+	"net"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -21,6 +22,7 @@ const maxAnswer = 1 << 30
 type Client struct {
 	http    *http.Client
 	base    string // without a final slash
+	token   string
 	session *session
 }
 
@@ -30,6 +32,20 @@ func New(base string, h *http.Client) *Client {
 		h = http.DefaultClient
 	}
 	return &Client{http: h, base: strings.TrimSuffix(base, "/")}
+}
+
+// WithToken returns a client that signs its requests with a personal or service
+// token, or that of a session. A token goes over TLS, or to this machine, alone.
+func (c *Client) WithToken(token string) *Client {
+	signed := *c
+	signed.token = token
+	return &signed
+}
+
+// mayTell reports whether a token is safe on the way to a host.
+func mayTell(u *url.URL) bool {
+	ip := net.ParseIP(u.Hostname())
+	return u.Scheme == "https" || u.Hostname() == "localhost" || ip != nil && ip.IsLoopback()
 }
 
 // Close ends the session with a local node, which may then leave.
@@ -171,10 +187,22 @@ func (c *Client) request(ctx context.Context, method, path string, q url.Values,
 	if in != nil {
 		req.Header.Set("Content-Type", "application/json")
 	}
+	return req, c.sign(req)
+}
+
+// sign says who asks.
+func (c *Client) sign(req *http.Request) error {
 	if c.session != nil {
 		req.Header.Set("Genesis-Session", c.session.id)
 	}
-	return req, nil
+	if c.token == "" {
+		return nil
+	}
+	if !mayTell(req.URL) {
+		return &genesis.Error{Op: "reach node", Kind: genesis.Invalid, Subject: c.base, Msg: "would get the token in the clear", Hint: "use the node's https:// URL"}
+	}
+	req.Header.Set("Authorization", "Bearer "+c.token)
+	return nil
 }
 
 // problemOf reads the error that a response is.

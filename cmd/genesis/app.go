@@ -7,9 +7,11 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net/url"
 	"os"
 	"time"
 
+	"github.com/opengenesis/genesis"
 	"github.com/opengenesis/genesis/client"
 	"github.com/opengenesis/genesis/internal/node"
 )
@@ -20,12 +22,14 @@ type app struct {
 	in       *os.File
 	out, err io.Writer
 	homePath string
+	at       string // URL of a node elsewhere; "": the home's
 	json     bool
 	style    style
 	options  node.Options
 
-	client *client.Client
-	node   *node.Node // when this process serves the home
+	client  *client.Client
+	node    *node.Node // when this process serves the home
+	uploads []string   // ids of files this command brought to a node elsewhere
 }
 
 // open returns the home named by --home, $GENESIS_HOME or the default.
@@ -40,11 +44,20 @@ func (a *app) open() (*node.Home, error) {
 	return node.OpenHome(path)
 }
 
-// connect returns a client of the node that serves the home; if there is none,
-// this process becomes it.
+// connect returns a client of the node named by --at, else of the one that serves
+// the home; if there is none, this process becomes it.
 func (a *app) connect() (*client.Client, error) {
 	if a.client != nil {
 		return a.client, nil
+	}
+	if a.at != "" {
+		var err error
+		token := os.Getenv("GENESIS_TOKEN")
+		if token == "" {
+			token = credential(a.at)
+		}
+		a.client, err = reach(a.at, token)
+		return a.client, err
 	}
 	home, err := a.open()
 	if err != nil {
@@ -57,10 +70,20 @@ func (a *app) connect() (*client.Client, error) {
 	return a.client, err
 }
 
+// reach returns a client of a node elsewhere.
+func reach(at, token string) (*client.Client, error) {
+	u, err := url.Parse(at)
+	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" {
+		return nil, &genesis.Error{Op: "reach node", Kind: genesis.Invalid, Subject: at, Msg: "is not the URL of a node", Hint: "write https://data.example.edu"}
+	}
+	return client.New(at, nil).WithToken(token), nil
+}
+
 // close leaves the node. If this process serves it, that waits for others, or
 // for Ctrl-C.
 func (a *app) close() {
 	if a.client != nil {
+		a.removeUploads()
 		a.client.Close()
 	}
 	if a.node == nil {

@@ -30,7 +30,7 @@ func TestStatuses(t *testing.T) {
 			documented[genesis.ErrorKind(strings.TrimSpace(cells[1]))] = [2]string{strings.TrimSpace(cells[2]), strings.TrimSpace(cells[3])}
 		}
 	}
-	for _, kind := range []genesis.ErrorKind{genesis.Invalid, genesis.NotFound, genesis.Exists, genesis.Private, genesis.Permission,
+	for _, kind := range []genesis.ErrorKind{genesis.Invalid, genesis.NotFound, genesis.Gone, genesis.Exists, genesis.Private, genesis.Permission,
 		genesis.Conflict, genesis.Unavailable, genesis.Unsupported, genesis.Canceled, genesis.Internal} {
 		want := [2]string{strconv.Itoa(kind.ExitStatus()), strconv.Itoa(kind.HTTPStatus())}
 		if documented[kind] != want {

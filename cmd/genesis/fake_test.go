@@ -17,7 +17,7 @@ import (
 // fake is a service with one dataset, "turbines", and one model,
 // "turbine-power". Its answers are fixed: it stands in for internal/work where
 // a test is about the command line alone.
-type fake struct{}
+type fake struct{ node.Service }
 
 func fakeOptions() node.Options {
 	return node.Options{Open: func(context.Context, *node.Home) (node.Service, error) { return fake{}, nil }}

@@ -9,11 +9,13 @@ import (
 	"path/filepath"
 	"sort"
 	"strings"
+	"time"
 
 	"github.com/opengenesis/genesis"
 )
 
-// handOver passes the files at paths to the node. "-" is the standard input.
+// handOver passes the files at paths to the node: as open descriptors on this
+// machine, as uploads elsewhere. "-" is the standard input.
 func (a *app) handOver(op string, paths []string) ([]genesis.FileRef, error) {
 	refs := make([]genesis.FileRef, 0, len(paths))
 	for _, path := range paths {
@@ -32,7 +34,36 @@ func (a *app) handOverOne(op, path string) (genesis.FileRef, error) {
 		return genesis.FileRef{}, err
 	}
 	defer f.Close()
-	return a.client.HandOver(a.ctx, f, path)
+	if a.at == "" {
+		return a.client.HandOver(a.ctx, f, path)
+	}
+	return a.upload(op, f, path)
+}
+
+// upload brings a file to a node elsewhere. It is removed there when the command
+// ends.
+func (a *app) upload(op string, f *os.File, path string) (genesis.FileRef, error) {
+	info, err := f.Stat()
+	if err != nil {
+		return genesis.FileRef{}, inputError(op, path, err)
+	}
+	m, stop := a.progress()
+	defer stop()
+	u, err := a.client.Upload(a.ctx, f, info.Size(), path, m.event)
+	if err != nil {
+		return genesis.FileRef{}, err
+	}
+	a.uploads = append(a.uploads, u.ID)
+	return u.Ref(), nil
+}
+
+// removeUploads gives back the room that this command's files take at the node.
+func (a *app) removeUploads() {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	for _, id := range a.uploads {
+		_ = a.client.RemoveUpload(ctx, id) // it expires otherwise
+	}
 }
 
 // openInput opens a file for the node, which reads at random access: what is

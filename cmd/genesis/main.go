@@ -22,6 +22,7 @@ const exitUsage = 2
 // commands is the whole command line.
 type commands struct {
 	Home string `help:"The folder that holds everything the node keeps." placeholder:"DIR" env:"GENESIS_HOME"`
+	At   string `help:"Use the node at this URL instead of a home; $$GENESIS_TOKEN signs in." placeholder:"URL" env:"GENESIS_NODE"`
 	JSON bool   `name:"json" help:"Print one JSON object on stdout, for programs."`
 
 	Init    initCmd    `cmd:"" help:"Make a home, or check the one there is."`
@@ -38,6 +39,33 @@ type commands struct {
 	Train   trainCmd   `cmd:"" help:"Train a neural network on a dataset version."`
 	Predict predictCmd `cmd:"" help:"Apply a model to a raw file."`
 	Verify  verifyCmd  `cmd:"" help:"Re-hash everything a version consists of."`
+
+	Publish  publishCmd  `cmd:"" help:"Publish a version under terms."`
+	Terms    termsCmd    `cmd:"" help:"Show under which terms a version is open."`
+	Withdraw withdrawCmd `cmd:"" help:"Withdraw a published version."`
+	Erase    eraseCmd    `cmd:"" help:"Erase a version; a tombstone stays."`
+	Lower    lowerCmd    `cmd:"" help:"Consent to a derived version being open more widely than an input."`
+	Grant    grantCmd    `cmd:"" help:"Let somebody do something to an asset."`
+	Grants   grantsCmd   `cmd:"" help:"List grants."`
+	Revoke   revokeCmd   `cmd:"" help:"Take a grant back."`
+	Request  requestCmd  `cmd:"" help:"Ask for access to an asset."`
+	Requests requestsCmd `cmd:"" help:"List requests for access, or show one."`
+	Say      sayCmd      `cmd:"" help:"Write to the other side of a request."`
+	Approve  approveCmd  `cmd:"" help:"Approve a request for access."`
+	Deny     denyCmd     `cmd:"" help:"Deny a request for access."`
+	Explain  explainCmd  `cmd:"" help:"Say what decides whether somebody may do something."`
+
+	Login   loginCmd   `cmd:"" help:"Sign in at a node elsewhere."`
+	Logout  logoutCmd  `cmd:"" help:"Sign out at a node elsewhere."`
+	Whoami  whoamiCmd  `cmd:"" help:"Say who the node takes you for."`
+	Account accountCmd `cmd:"" help:"Make and change accounts."`
+	Token   tokenCmd   `cmd:"" help:"Make and revoke tokens for programs."`
+	Project projectCmd `cmd:"" help:"Make and end projects."`
+	Members membersCmd `cmd:"" help:"List the institutions of the federation."`
+	Audit   auditCmd   `cmd:"" help:"Read and verify the audit log."`
+	Purge   purgeCmd   `cmd:"" help:"Remove a version's bytes for good, after a spill."`
+	GC      gcCmd      `cmd:"" name:"gc" help:"Remove bytes that nothing refers to."`
+	Serve   serveCmd   `cmd:"" help:"Serve the home over HTTP until stopped."`
 	Backup  backupCmd  `cmd:"" help:"Copy the home while it is served."`
 	Restore restoreCmd `cmd:"" help:"Make a home from a backup."`
 	Version versionCmd `cmd:"" help:"Say which Genesis this is."`
@@ -68,7 +96,7 @@ func run(args []string, in *os.File, out, errOut io.Writer, opt node.Options) (s
 	}
 	ctx, stop := interruptible(context.Background())
 	defer stop()
-	a := &app{ctx: ctx, in: in, out: out, err: errOut, homePath: cmds.Home, json: cmds.JSON, options: opt}
+	a := &app{ctx: ctx, in: in, out: out, err: errOut, homePath: cmds.Home, at: cmds.At, json: cmds.JSON, options: opt}
 	a.style = styleFor(out)
 	err = line.Run(a)
 	if err != nil {

@@ -26,8 +26,9 @@ var update = flag.Bool("update", false, "rewrite the files that scripts compare 
 
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
-		"genesis":      func() { os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr, node.Options{})) },
-		"fake-genesis": func() { os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr, fakeOptions())) },
+		"genesis":       func() { os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr, node.Options{})) },
+		"token-genesis": func() { os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr, tokenOptions())) },
+		"fake-genesis":  func() { os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr, fakeOptions())) },
 	})
 }
 

@@ -78,7 +78,7 @@ func problemIn(t *testing.T, resp *http.Response, b []byte) genesis.Problem {
 // TestKinds is the table of docs/cli.md: kinds of error and HTTP statuses.
 func TestKinds(t *testing.T) {
 	statuses := map[genesis.ErrorKind]int{
-		genesis.Invalid: 422, genesis.NotFound: 404, genesis.Private: 404, genesis.Exists: 409, genesis.Permission: 403,
+		genesis.Invalid: 422, genesis.NotFound: 404, genesis.Private: 404, genesis.Gone: 410, genesis.Exists: 409, genesis.Permission: 403,
 		genesis.Conflict: 409, genesis.Unavailable: 503, genesis.Unsupported: 501, genesis.Canceled: 499, genesis.Internal: 500,
 	}
 	for kind, status := range statuses {
@@ -462,15 +462,28 @@ func TestFiles(t *testing.T) {
 	}
 }
 
+// TestPaging: what a page's next is to the service is nobody's to read or make
+// up, and holds for its own list alone.
 func TestPaging(t *testing.T) {
 	var got string
 	s := &fake{list: func(kind genesis.Kind, after string, limit int) ([]genesis.Asset, string, error) {
 		got = fmt.Sprint(kind, " ", after, " ", limit)
-		return nil, "next", nil
+		return nil, "turbines", nil
 	}}
-	_, b, _ := do(t, "GET", serve(t, s, nil, &steward).URL+"/v1/assets?kind=model&after=m&limit=7", "")
-	if got != "model m 7" || strings.TrimSpace(string(b)) != `{"assets":[],"next":"next"}` {
+	url := serve(t, s, nil, &steward).URL + "/v1/assets?limit=7&kind="
+	_, b, _ := do(t, "GET", url+"model", "")
+	var page genesis.ListPage
+	if err := json.Unmarshal(b, &page); err != nil || page.Assets == nil || page.Next == "" || strings.Contains(string(b), "turbines") {
+		t.Fatalf("%v: %s", err, b)
+	}
+	if resp, b, _ := do(t, "GET", url+"model&after="+page.Next, ""); resp.StatusCode != 200 || got != "model turbines 7" {
 		t.Errorf("%s: %s", got, b)
+	}
+	for _, wrong := range []string{"dataset&after=" + page.Next, "model&after=turbines"} {
+		resp, b, _ := do(t, "GET", url+wrong, "")
+		if p := problemIn(t, resp, b); p.Kind != genesis.Invalid {
+			t.Errorf("%s: %+v", wrong, p)
+		}
 	}
 }
 

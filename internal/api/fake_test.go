@@ -11,6 +11,9 @@ import (
 // fake is a Service of functions; an operation without one returns nothing.
 type fake struct {
 	maker
+	governor
+	doorman
+	officer
 	operator
 	describe func(who genesis.Principal, ref string) (*genesis.Description, error)
 	train    func(ctx context.Context, p genesis.Progress) (*genesis.Trained, error)

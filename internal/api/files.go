@@ -1,10 +1,12 @@
 package api
 
 import (
+	"context"
 	"os"
 
 	"github.com/opengenesis/genesis"
 	"github.com/opengenesis/genesis/internal/format"
+	"github.com/opengenesis/genesis/internal/work/upload"
 )
 
 // maxFiles bounds the files of one request.
@@ -17,7 +19,7 @@ type SessionInput struct {
 
 // take turns file references into bytes at random access. done closes the
 // files and is never nil: a descriptor lives no longer than its request.
-func (s *server) take(op, session string, refs []genesis.FileRef) (raws []*format.Raw, done func(), err error) {
+func (s *server) take(ctx context.Context, who genesis.Principal, op, session string, refs []genesis.FileRef) (raws []*format.Raw, done func(), err error) {
 	var open []*os.File
 	done = func() {
 		for _, f := range open {
@@ -28,7 +30,7 @@ func (s *server) take(op, session string, refs []genesis.FileRef) (raws []*forma
 		return nil, done, &genesis.Error{Op: op, Kind: genesis.Invalid, Msg: "names more files than one request may"}
 	}
 	for _, ref := range refs {
-		f, raw, err := s.takeOne(op, session, ref)
+		f, raw, err := s.takeOne(ctx, who, op, session, ref)
 		if err != nil {
 			return nil, done, err
 		}
@@ -38,11 +40,8 @@ func (s *server) take(op, session string, refs []genesis.FileRef) (raws []*forma
 	return raws, done, nil
 }
 
-func (s *server) takeOne(op, session string, ref genesis.FileRef) (*os.File, *format.Raw, error) {
-	if s.Files == nil {
-		return nil, nil, &genesis.Error{Op: op, Kind: genesis.Unsupported, Subject: ref.Path, Msg: "this node takes no files over this connection"}
-	}
-	f, err := s.Files.Take(session, ref.Token)
+func (s *server) takeOne(ctx context.Context, who genesis.Principal, op, session string, ref genesis.FileRef) (*os.File, *format.Raw, error) {
+	f, err := s.fileOf(ctx, who, session, ref)
 	if err != nil {
 		return nil, nil, named(op, ref.Path, err)
 	}
@@ -55,6 +54,18 @@ func (s *server) takeOne(op, session string, ref genesis.FileRef) (*os.File, *fo
 		return nil, nil, named(op, ref.Path, err)
 	}
 	return f, &format.Raw{Name: ref.Path, Size: info.Size(), At: f}, nil
+}
+
+// fileOf finds what a reference names: an upload, a path at the node, or a
+// descriptor that was handed over.
+func (s *server) fileOf(ctx context.Context, who genesis.Principal, session string, ref genesis.FileRef) (*os.File, error) {
+	switch {
+	case upload.Names(ref) && s.Uploads != nil:
+		return s.Uploads.Open(ctx, who, ref)
+	case upload.Names(ref) || s.Files == nil:
+		return nil, &genesis.Error{Kind: genesis.Unsupported, Msg: "this node takes no files over this connection"}
+	}
+	return s.Files.Take(session, ref.Token)
 }
 
 // named puts op and subject on an error that comes without.

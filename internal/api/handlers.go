@@ -4,10 +4,14 @@ import (
 	"context"
 
 	"github.com/opengenesis/genesis"
+	"github.com/opengenesis/genesis/internal/api/edge"
 )
 
-func (s *server) node(_ context.Context, _ genesis.Principal, _ *struct{}) (*genesis.NodeInfo, error) {
+func (s *server) node(ctx context.Context, _ genesis.Principal, _ *struct{}) (*genesis.NodeInfo, error) {
 	info := s.Info
+	if !edge.Socket(ctx) {
+		info.Home = ""
+	}
 	return &info, nil
 }
 
@@ -18,7 +22,16 @@ type listInput struct {
 }
 
 func (s *server) list(ctx context.Context, who genesis.Principal, in *listInput) (*genesis.ListPage, error) {
-	assets, next, err := s.Service.List(ctx, who, genesis.Kind(in.Kind), in.After, in.Limit)
+	after, list := "", "assets "+in.Kind
+	if in.After != "" {
+		if err := s.Cursors.Open(list, in.After, &after); err != nil {
+			return nil, err
+		}
+	}
+	assets, next, err := s.Service.List(ctx, who, genesis.Kind(in.Kind), after, in.Limit)
+	if err == nil && next != "" {
+		next, err = s.Cursors.Seal(list, next)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -75,7 +88,7 @@ type inspectInput struct {
 }
 
 func (s *server) inspect(ctx context.Context, who genesis.Principal, in *inspectInput, p genesis.Progress) (*genesis.Inspection, error) {
-	raws, done, err := s.take("inspect", in.Session, in.Body.Files)
+	raws, done, err := s.take(ctx, who, "inspect", in.Session, in.Body.Files)
 	defer done()
 	if err != nil {
 		return nil, err
@@ -89,12 +102,12 @@ type prepareInput struct {
 }
 
 func (s *server) prepare(ctx context.Context, who genesis.Principal, in *prepareInput, p genesis.Progress) (*genesis.Prepared, error) {
-	raws, done, err := s.take("prepare", in.Session, in.Body.Files)
+	raws, done, err := s.take(ctx, who, "prepare", in.Session, in.Body.Files)
 	defer done()
 	if err != nil {
 		return nil, err
 	}
-	splits, splitsDone, err := s.take("prepare", in.Session, in.Body.Options.SplitFiles)
+	splits, splitsDone, err := s.take(ctx, who, "prepare", in.Session, in.Body.Options.SplitFiles)
 	defer splitsDone()
 	if err != nil {
 		return nil, err
@@ -114,7 +127,7 @@ type predictInput struct {
 }
 
 func (s *server) predict(ctx context.Context, who genesis.Principal, in *predictInput, p genesis.Progress) (*genesis.Predicted, error) {
-	raws, done, err := s.take("predict", in.Session, in.Body.Files)
+	raws, done, err := s.take(ctx, who, "predict", in.Session, in.Body.Files)
 	defer done()
 	if err != nil {
 		return nil, err

@@ -38,6 +38,7 @@ func long[I, T any](s *server, a huma.API, o huma.Operation, do func(context.Con
 		Description: "Events, then one result or error",
 		Content:     map[string]*huma.MediaType{linesType: {Schema: schema}},
 	}}
+	s.declare(&o, true)
 	huma.Register(a, o, func(ctx context.Context, in *I) (*huma.StreamResponse, error) {
 		who, err := caller(ctx)
 		if err != nil {
@@ -68,7 +69,7 @@ func finish[T any](s *server, out *lines, id string, who genesis.Principal, resu
 		}
 		err = &genesis.Error{Op: id, Kind: genesis.Internal, Msg: "the result cannot be written as JSON", Err: jsonErr}
 	}
-	told := s.fail(id, who, err)
+	told := s.fail(out.hc.Context(), id, who, err)
 	if out.untouched() {
 		writeProblem(out.hc, told)
 		return
@@ -211,4 +212,9 @@ func (l *lines) untouched() bool {
 func (l *lines) end(last []byte) {
 	l.settle()
 	l.send(l.takePending(), last)
+}
+
+func writeJSON(w http.ResponseWriter, v any) {
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(v) // a client that is gone needs no answer
 }

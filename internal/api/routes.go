@@ -9,6 +9,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/opengenesis/genesis"
+	"github.com/opengenesis/genesis/internal/api/edge"
 )
 
 func stack() string { return string(debug.Stack()) }
@@ -25,17 +26,21 @@ func (s *server) register(a huma.API) {
 	quick(s, a, op(patch, "/v1/versions/{ref}/card", "set-card", "Change fields of a version's card"), s.setCard)
 	quick(s, a, op(post, "/v1/versions/{ref}/findings/{id}", "answer", "Answer a finding"), s.answer)
 
-	long(s, a, op(post, "/v1/inspect", "inspect", "Say what raw files hold; store nothing"), s.inspect)
-	long(s, a, op(post, "/v1/prepare", "prepare", "Make a draft dataset version from raw files"), s.prepare)
-	long(s, a, op(post, "/v1/train", "train", "Train a model on a dataset version"), s.train)
-	long(s, a, op(post, "/v1/predict", "predict", "Apply a model to raw files"), s.predict)
-	long(s, a, op(post, "/v1/versions/{ref}/verify", "verify", "Re-hash everything a version consists of"), s.verify)
-	long(s, a, op(get, "/v1/diff", "diff", "Compare two versions"), s.diff)
-	long(s, a, op(post, "/v1/admin/backup", "backup", "Copy the home to a folder or archive on the node's machine"), s.backup)
+	long(s, a, weighs(4, op(post, "/v1/inspect", "inspect", "Say what raw files hold; store nothing")), s.inspect)
+	long(s, a, weighs(4, creates(op(post, "/v1/prepare", "prepare", "Make a draft dataset version from raw files"))), s.prepare)
+	long(s, a, weighs(4, creates(op(post, "/v1/train", "train", "Train a model on a dataset version"))), s.train)
+	long(s, a, weighs(4, creates(op(post, "/v1/predict", "predict", "Apply a model to raw files"))), s.predict)
+	long(s, a, weighs(8, op(post, "/v1/versions/{ref}/verify", "verify", "Re-hash everything a version consists of")), s.verify)
+	long(s, a, weighs(8, op(get, "/v1/diff", "diff", "Compare two versions")), s.diff)
+	long(s, a, weighs(8, op(post, "/v1/admin/backup", "backup", "Copy the home to a folder or archive on the node's machine")), s.backup)
 
-	bytesOf(s, a, op(get, "/v1/versions/{ref}/export", "export", "A table as Parquet or CSV"), s.export)
+	bytesOf(s, a, weighs(2, op(get, "/v1/versions/{ref}/export", "export", "A table as Parquet or CSV")), s.export)
 	bytesOf(s, a, op(get, "/v1/blobs/{digest}", "blob", "The bytes of a prediction output"), s.output)
 	quick(s, a, op(get, "/v1/streams/{id}", "stream-error", "Why a stream of bytes broke off"), s.streamError)
+
+	s.registerGovern(a)
+	s.registerDoor(a)
+	s.registerOfficer(a)
 }
 
 func op(method, path, id, summary string) huma.Operation {
@@ -50,6 +55,7 @@ type body[T any] struct{ Body T }
 
 // quick registers an operation that answers with JSON.
 func quick[I, T any](s *server, a huma.API, o huma.Operation, do func(context.Context, genesis.Principal, *I) (*T, error)) {
+	s.declare(&o, false)
 	huma.Register(a, o, func(ctx context.Context, in *I) (*body[T], error) {
 		who, err := caller(ctx)
 		if err != nil {
@@ -60,7 +66,7 @@ func quick[I, T any](s *server, a huma.API, o huma.Operation, do func(context.Co
 			err = notYet(o.OperationID)
 		}
 		if err != nil {
-			return nil, s.fail(o.OperationID, who, err)
+			return nil, s.fail(ctx, o.OperationID, who, err)
 		}
 		return &body[T]{*out}, nil
 	})
@@ -72,10 +78,11 @@ func notYet(id string) error {
 }
 
 // fail logs what is our own fault and returns what the caller may know.
-func (s *server) fail(id string, who genesis.Principal, err error) *refusal {
+func (s *server) fail(ctx context.Context, id string, who genesis.Principal, err error) *refusal {
 	told := fault(who, err)
+	told.Request = edge.RequestID(ctx)
 	if told.Kind == genesis.Internal {
-		s.Log.Error("request failed", "operation", id, "subject", who.Subject, "error", err, "cause", errors.Unwrap(err))
+		s.Log.ErrorContext(ctx, "request failed", "request_id", told.Request, "operation", id, "subject", who.Subject, "error", err, "cause", errors.Unwrap(err))
 	}
 	return told
 }

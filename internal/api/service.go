@@ -6,6 +6,7 @@ import (
 	"os"
 
 	"github.com/opengenesis/genesis"
+	"github.com/opengenesis/genesis/internal/api/edge"
 	"github.com/opengenesis/genesis/internal/format"
 )
 
@@ -14,6 +15,9 @@ type Service interface {
 	maker
 	reader
 	keeper
+	governor
+	doorman
+	officer
 	operator
 }
 
@@ -53,17 +57,15 @@ type files interface {
 	Take(session, token string) (*os.File, error)
 }
 
-type principalKey struct{}
-
 // WithPrincipal says who makes the requests of ctx. The listener calls it, from
 // what the transport proves; a request without a principal is refused.
 func WithPrincipal(ctx context.Context, who genesis.Principal) context.Context {
-	return context.WithValue(ctx, principalKey{}, who)
+	return edge.WithPrincipal(ctx, who)
 }
 
 // caller returns who makes the request.
 func caller(ctx context.Context) (genesis.Principal, error) {
-	who, ok := ctx.Value(principalKey{}).(genesis.Principal)
+	who, ok := edge.PrincipalOf(ctx)
 	if !ok {
 		return who, &genesis.Error{Op: "sign in", Kind: genesis.Permission,
 			Msg:  "this connection does not belong to the person who owns the home",

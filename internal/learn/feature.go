@@ -70,9 +70,10 @@ const (
 	clipBeyond    = 0.1 // of the training range
 )
 
-// fitFeature learns a feature from the given rows. It returns nil and the
-// reason when the column has nothing to learn from.
-func fitFeature(c genesis.Column, v *format.Vector, rows []int) (*feature, string) {
+// fitFeature learns a feature from the given rows; words that fewer than least
+// of them have are not told apart. It returns nil and the reason when the column
+// has nothing to learn from.
+func fitFeature(c genesis.Column, v *format.Vector, rows []int, least int) (*feature, string) {
 	f := &feature{Column: c}
 	switch {
 	case c.Semantic == genesis.Formula:
@@ -86,7 +87,7 @@ func fitFeature(c genesis.Column, v *format.Vector, rows []int) (*feature, strin
 	case c.Type.Numeric():
 		return f.fitNumber(v, rows, kindNumber)
 	}
-	return f.fitCategory(v, rows)
+	return f.fitCategory(v, rows, least)
 }
 
 func (f *feature) fitNumber(v *format.Vector, rows []int, kind string) (*feature, string) {
@@ -153,7 +154,7 @@ func (f *feature) score(x float64) float64 {
 	return f.Scores[k-1] + min(max(t, -1), 2)*(f.Scores[k]-f.Scores[k-1])
 }
 
-func (f *feature) fitCategory(v *format.Vector, rows []int) (*feature, string) {
+func (f *feature) fitCategory(v *format.Vector, rows []int, least int) (*feature, string) {
 	f.Kind = kindCategory
 	counts := map[string]int{}
 	filled := 0
@@ -170,17 +171,21 @@ func (f *feature) fitCategory(v *format.Vector, rows []int) (*feature, string) {
 	if len(counts) > 20 && len(counts) > filled/2 {
 		return nil, "almost every row has its own value"
 	}
-	f.Vocabulary = frequent(counts)
+	f.Vocabulary = frequent(counts, least)
+	if least > 0 && len(f.Vocabulary) == 0 && !f.Missing {
+		return nil, "its words are too rare to be told"
+	}
 	f.Closed = unseenMass(counts, filled) <= maxUnseen
 	f.index()
 	return f, ""
 }
 
-// frequent returns the words worth an embedding, most frequent first.
-func frequent(counts map[string]int) []string {
+// frequent returns the words worth an embedding, most frequent first: of those
+// that at least least rows have.
+func frequent(counts map[string]int, least int) []string {
 	var words []string
 	for s, n := range counts {
-		if n >= 2 || len(counts) <= 20 {
+		if n >= least && (n >= 2 || len(counts) <= 20) {
 			words = append(words, s)
 		}
 	}

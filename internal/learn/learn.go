@@ -38,6 +38,10 @@ type Options struct {
 	Progress   genesis.Progress
 	Level      float64 // of the intervals reported; 0: 0.9
 
+	// Least is how many rows must share a word, a class or a figure before it is
+	// kept or told; 0: any. Trainings by people who may not read the rows set it.
+	Least int
+
 	// Tune changes the plan chosen from the data; for experiments.
 	Tune func(*Plan)
 }

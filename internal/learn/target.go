@@ -1,6 +1,7 @@
 package learn
 
 import (
+	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -22,8 +23,9 @@ type target struct {
 	lookup  map[string]int
 }
 
-// fitTarget decides the task from the column's type and the training rows.
-func fitTarget(c genesis.Column, v *format.Vector, rows []int) (*target, error) {
+// fitTarget decides the task from the column's type and the training rows. A
+// class that fewer than least of them have is left out, with its rows.
+func fitTarget(c genesis.Column, v *format.Vector, rows []int, least int) (*target, error) {
 	t := &target{Column: c}
 	labels := map[string]int{}
 	var xs []float64
@@ -39,10 +41,17 @@ func fitTarget(c genesis.Column, v *format.Vector, rows []int) (*target, error) 
 			xs = append(xs, x)
 		}
 	}
+	if least > 0 && len(labels) > maxClasses && !c.Type.Numeric() {
+		return nil, invalid(c.Name, "the target has too many classes to learn", "is it an identifier?")
+	}
+	binary := c.Type == genesis.Integer && len(labels) == 2
+	maps.DeleteFunc(labels, func(_ string, n int) bool { return n < least })
 	switch {
 	case c.Type == genesis.Timestamp || c.Type == genesis.Date:
 		return nil, invalid(c.Name, "times cannot be predicted", "derive a number from it in the recipe")
-	case c.Type == genesis.Integer && len(labels) == 2:
+	case binary && len(labels) < 2:
+		return nil, invalid(c.Name, "one of the target's two values is too rare to be learnt without reading the rows", "")
+	case binary:
 		t.Task, t.Classes = nn.Binary, sortedKeys(labels)
 	case c.Type.Numeric():
 		return t, t.fitNumber(xs)

@@ -54,13 +54,13 @@ func newTask(d Data, opt Options) (*task, error) {
 	}
 	for _, name := range opt.Target {
 		j := tab.index(name)
-		target, err := fitTarget(tab.columns[j], tab.vector(j), fit)
+		target, err := fitTarget(tab.columns[j], tab.vector(j), fit, opt.Least)
 		if err != nil {
 			return nil, err
 		}
 		t.targets, t.truth = append(t.targets, target), append(t.truth, tab.vector(j))
 	}
-	if err := t.fitFeatures(tab, chosen, fit); err != nil {
+	if err := t.fitFeatures(tab, chosen, fit, opt.Least); err != nil {
 		return nil, err
 	}
 	t.encode(tab)
@@ -76,10 +76,10 @@ func (t *task) tableRows(rows []int) []int {
 	return out
 }
 
-func (t *task) fitFeatures(tab table, chosen, fit []int) error {
+func (t *task) fitFeatures(tab table, chosen, fit []int, least int) error {
 	for _, j := range chosen {
 		c, v := tab.columns[j], tab.vector(j)
-		f, why := fitFeature(c, v, fit)
+		f, why := fitFeature(c, v, fit, least)
 		if f == nil {
 			t.notes = append(t.notes, "column \""+c.Name+"\" is not learned from: "+why)
 			continue

@@ -17,8 +17,10 @@ import (
 
 	"github.com/opengenesis/genesis"
 	"github.com/opengenesis/genesis/internal/blob"
+	"github.com/opengenesis/genesis/internal/journal"
 	"github.com/opengenesis/genesis/internal/node/backup"
 	"github.com/opengenesis/genesis/internal/store"
+	"github.com/opengenesis/genesis/internal/work"
 )
 
 // copier makes backups of a home while it is served.
@@ -30,15 +32,16 @@ import (
 // before it, and blobs never change. What somebody erases meanwhile may be
 // missing: then the backup says so instead of looking whole.
 type copier struct {
-	home  *Home
-	db    *store.DB
-	blobs *blob.Store
-	one   sync.Mutex // one backup at a time
+	home    *Home
+	db      *store.DB
+	blobs   *blob.Store
+	journal *journal.Journal
+	one     sync.Mutex // one backup at a time
 }
 
 // backUpOf returns the function by which work makes backups.
-func backUpOf(h *Home, db *store.DB, blobs *blob.Store) func(context.Context, genesis.BackupRequest, genesis.Progress) (*genesis.Backup, error) {
-	return (&copier{home: h, db: db, blobs: blobs}).backUp
+func backUpOf(h *Home, c *work.Config) func(context.Context, genesis.BackupRequest, genesis.Progress) (*genesis.Backup, error) {
+	return (&copier{home: h, db: c.DB, blobs: c.Blobs, journal: c.Journal}).backUp
 }
 
 // backUp copies the home to req.Path. Errors: Invalid (a path in the home),
@@ -59,6 +62,7 @@ func (c *copier) backUp(ctx context.Context, req genesis.BackupRequest, p genesi
 	}
 	r := &backupRun{copier: c, ctx: ctx, req: req, w: w, p: p, manifest: genesis.BackupManifest{
 		Software: genesis.Build().String(), Node: c.home.Config.Node, Home: c.home.Path, HomeFormat: HomeFormat, Keys: !req.NoKeys,
+		Checkpoints: map[string]string{},
 	}}
 	done, err := r.run()
 	if err != nil {
@@ -121,7 +125,7 @@ func (r *backupRun) run() (genesis.Backup, error) {
 	}
 	for _, step := range []func() error{
 		func() error { return r.file(sql, "catalog.db") },
-		r.journal,
+		func() error { return r.copyJournal(temp) },
 		r.rest,
 		func() error { return r.content(sql) },
 	} {
@@ -155,15 +159,14 @@ func (r *backupRun) temp() (string, error) {
 // progress, sockets, the lock, what is derived from the rest, and what is
 // copied in another way.
 func transient(name string) bool {
-	top, rest, _ := strings.Cut(name, "/")
+	top, _, _ := strings.Cut(name, "/")
 	switch {
 	case top == "tmp" || top == "lock" || top == "restoring" || top == "lost+found":
 		return true
 	case strings.HasSuffix(top, ".sock") || strings.HasPrefix(top, ".genesis-") || strings.HasPrefix(top, "catalog.db-") || strings.HasPrefix(top, "catalog.db."):
 		return true
-	case top == "journal":
-		base := path.Base(rest)
-		return rest == restoredMark || strings.HasSuffix(base, ".lock") || strings.HasSuffix(base, ".db") || strings.Contains(base, ".db-")
+	case name == "journal/"+restoredMark || strings.HasPrefix(name, "journal/index.db"):
+		return true
 	}
 	return false
 }
@@ -245,73 +248,28 @@ func (r *backupRun) file(from, name string) error {
 	return r.w.Add(r.ctx, backup.File{Path: name, Size: info.Size(), Open: func() (io.ReadCloser, error) { return f, nil }}, nil)
 }
 
-// journal copies the logs. An entry moves from the write-ahead files, which then
-// go, into tiles and then under a checkpoint. Read in the order write-ahead
-// files, checkpoints, tiles, every entry is met at least once, and no checkpoint
-// speaks of tiles that are not copied.
-func (r *backupRun) journal() error {
-	for _, kind := range []journalKind{writeAhead, checkpoint, tiles} {
-		var names []string
-		if err := r.list("journal", &names); err != nil {
-			return err
+// copyJournal copies the logs. What was acknowledged before the moment that the
+// database's copy shows is in them.
+func (r *backupRun) copyJournal(temp string) error {
+	r.p.Send(genesis.Event{Stage: "copying the journal", Unit: "bytes"})
+	return r.journal.Copy(r.ctx, temp, func(from, name string) error {
+		name = "journal/" + name
+		if path.Base(name) == "checkpoint" {
+			return r.checkpoint(from, name)
 		}
-		for _, name := range names {
-			if kindOf(name) != kind {
-				continue
-			}
-			if err := r.journalFile(name, kind); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-type journalKind int
-
-const (
-	writeAhead journalKind = iota
-	checkpoint
-	tiles // and whatever else is there
-)
-
-func kindOf(name string) journalKind {
-	switch {
-	case strings.Contains(name, "wal"):
-		return writeAhead
-	case path.Base(name) == "checkpoint":
-		return checkpoint
-	}
-	return tiles
-}
-
-// list adds the names of all files in a folder of the home.
-func (r *backupRun) list(name string, names *[]string) error {
-	return walk(r.home.Path, name, func(name string) error {
-		*names = append(*names, name)
-		return nil
+		return r.file(from, name)
 	})
 }
 
 // maxCheckpoint bounds what backup.json repeats of a checkpoint.
 const maxCheckpoint = 16 << 10
 
-func (r *backupRun) journalFile(name string, kind journalKind) error {
-	from := filepath.Join(r.home.Path, name)
-	if kind != checkpoint {
-		return r.file(from, name)
-	}
+func (r *backupRun) checkpoint(from, name string) error {
 	b, err := os.ReadFile(from)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
 	if err != nil {
 		return backupError(name, genesis.Internal, plain(err), "")
 	}
 	if len(b) <= maxCheckpoint {
-		if r.manifest.Checkpoints == nil {
-			r.manifest.Checkpoints = map[string]string{}
-		}
 		r.manifest.Checkpoints[name] = string(b)
 	}
 	return r.w.Add(r.ctx, backup.File{Path: name, Size: int64(len(b)), Open: func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(b)), nil }}, nil)

@@ -1,57 +1,128 @@
 package node
 
 import (
-	"bytes"
 	"errors"
 	"io"
 	"os"
-	"regexp"
-
-	"github.com/dustin/go-humanize"
-	"go.yaml.in/yaml/v3"
+	"path/filepath"
+	"time"
 
 	"github.com/opengenesis/genesis"
 	"github.com/opengenesis/genesis/internal/format"
 )
 
-// Config is a home's config.yaml. Every key is optional.
+// Config is a home's config.yaml, with defaults for what it leaves out. Its keys
+// are declared in config_keys.go, and documented in docs/config.md.
 type Config struct {
-	Node    genesis.NodeID // id of this node; "local" until it joins a federation
-	Memory  int64          // bytes that work on data may hold at once
-	Threads int            // 0: one per core
-	Limits  format.Limits  // what a raw file may cost; zero fields mean the default
+	Node        genesis.NodeID // id of this node; "local" until it joins a federation
+	Institution string
+	Sector      genesis.Sector
+	URL         string // as others reach the node; "" for a node that nobody else reaches
+
+	Memory  int64         // bytes that work on data may hold at once
+	Threads int           // 0: one per core
+	Limits  format.Limits // what a raw file may cost
+	Paths   []string      // folders from which stewards may name files
+
+	Serve     ServeConfig
+	Uploads   UploadsConfig
+	Runs      RunsConfig
+	Identity  IdentityConfig
+	Policy    PolicyConfig
+	Journal   JournalConfig
+	Telemetry TelemetryConfig
+	Log       LogConfig
 }
+
+// ServeConfig is how `genesis serve` listens, and what it takes on at once.
+type ServeConfig struct {
+	Listen      string
+	Insecure    bool     // plain HTTP on an address that others reach
+	Hosts       []string // further names of the node
+	TLS         TLSConfig
+	Body        int64 // bytes of a request's JSON
+	Rate        RateConfig
+	Concurrency int // weight of short requests at once; 0: eight per core
+	Streams     int // weight of long ones at once
+	Drain       time.Duration
+}
+
+// TLSConfig names the files of a certificate.
+type TLSConfig struct{ Cert, Key string }
+
+// RateConfig is how often one caller may ask.
+type RateConfig struct {
+	PerSecond float64 // 0: not limited
+	Burst     int
+}
+
+// UploadsConfig bounds uploads.
+type UploadsConfig struct {
+	Max    int64
+	Expire time.Duration
+	Quota  int64 // of one person
+}
+
+// RunsConfig bounds runs; zero fields are chosen by the machine.
+type RunsConfig struct {
+	Concurrent int
+	Queue      int
+	Memory     int64
+	Time       time.Duration
+}
+
+// IdentityConfig is how people sign in.
+type IdentityConfig struct {
+	Providers []ProviderConfig
+	Session   SessionConfig
+}
+
+// ProviderConfig is an OpenID Connect provider.
+type ProviderConfig struct {
+	ID               string
+	Issuer           string
+	ClientID         string
+	ClientSecretFile string
+	Scopes           []string
+	SubjectClaim     string
+	GroupsClaim      string
+	Rules            []RuleConfig
+}
+
+// RuleConfig gives attributes to those whose claims meet a condition.
+type RuleConfig struct {
+	When        string // CEL over claims
+	Duties      []genesis.Duty
+	Assurance   genesis.Assurance
+	Citizenship genesis.Citizenship
+	Student     bool
+}
+
+// SessionConfig is how long signing in lasts.
+type SessionConfig struct{ Idle, Absolute time.Duration }
+
+// PolicyConfig names the institution's own policies.
+type PolicyConfig struct{ Dir string }
+
+// JournalConfig is how reads are recorded.
+type JournalConfig struct {
+	Window time.Duration // in which small reads share their entries
+}
+
+// TelemetryConfig is where figures and traces go.
+type TelemetryConfig struct {
+	Metrics struct{ Listen string } // "": on the home's socket alone
+	OTLP    struct {
+		Endpoint string // "": no traces
+		Share    float64
+	}
+}
+
+// LogConfig is how `genesis serve` logs.
+type LogConfig struct{ Level, Format string }
 
 // DefaultMemory is what work on data may hold unless config.yaml says otherwise.
 const DefaultMemory = 512_000_000
-
-const configTemplate = `# Configuration of this Genesis home. Every key is optional; these are the
-# defaults.
-
-# node: local        # id of this node, for others: a-z, 0-9 and -
-# memory: 512MB      # what work on data may hold in memory at once, whatever its size
-# threads: 0         # cores to use; 0 means all
-# limits:            # what a raw file may cost before it is refused
-#   columns: 100000  # columns of a table
-#   expansion: 1000  # bytes unpacked per packed byte
-#   depth: 1000      # nesting of JSON
-#   row: 64MiB       # one row
-#   members: 10000   # files in an archive
-`
-
-// configFile is config.yaml as it is spelled.
-type configFile struct {
-	Node    string `yaml:"node"`
-	Memory  string `yaml:"memory"`
-	Threads int    `yaml:"threads"`
-	Limits  struct {
-		Columns   int    `yaml:"columns"`
-		Expansion int64  `yaml:"expansion"`
-		Depth     int    `yaml:"depth"`
-		Row       string `yaml:"row"`
-		Members   int    `yaml:"members"`
-	} `yaml:"limits"`
-}
 
 // maxConfig bounds config.yaml.
 const maxConfig = 1 << 20
@@ -62,78 +133,33 @@ func readConfig(path string) (Config, error) {
 		return parseConfig(path, nil)
 	}
 	if err != nil {
-		return Config{}, configError(path, plain(err))
+		return Config{}, configError(path, 0, plain(err), "")
 	}
 	defer f.Close()
 	b, err := io.ReadAll(io.LimitReader(f, maxConfig+1))
 	if err != nil {
-		return Config{}, configError(path, plain(err))
+		return Config{}, configError(path, 0, plain(err), "")
 	}
 	if len(b) > maxConfig {
-		return Config{}, configError(path, "is larger than 1 MiB")
+		return Config{}, configError(path, 0, "is larger than 1 MiB", "")
 	}
 	return parseConfig(path, b)
 }
 
-// parseConfig reads b; a key it does not know is an error that names the line.
-func parseConfig(path string, b []byte) (Config, error) {
-	var file configFile
-	dec := yaml.NewDecoder(bytes.NewReader(b))
-	dec.KnownFields(true)
-	if err := dec.Decode(&file); err != nil && !errors.Is(err, io.EOF) {
-		return Config{}, configError(path, err.Error())
+// resolve makes paths absolute: they are written as seen from the home.
+func (c *Config) resolve(home string) {
+	for _, p := range []*string{&c.Serve.TLS.Cert, &c.Serve.TLS.Key, &c.Policy.Dir} {
+		*p = from(home, *p)
 	}
-	c := Config{
-		Node: "local", Memory: DefaultMemory, Threads: file.Threads,
-		Limits: format.Limits{Columns: file.Limits.Columns, Expansion: file.Limits.Expansion, Depth: file.Limits.Depth, Members: file.Limits.Members},
+	for i := range c.Identity.Providers {
+		p := &c.Identity.Providers[i].ClientSecretFile
+		*p = from(home, *p)
 	}
-	return c, c.take(path, file)
 }
 
-var nodePattern = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,63}$`)
-
-// take checks what file says and fills the fields that need it.
-func (c *Config) take(path string, file configFile) error {
-	if file.Node != "" {
-		if !nodePattern.MatchString(file.Node) {
-			return configError(path, "node: is not 1 to 64 of a-z, 0-9 and -")
-		}
-		c.Node = genesis.NodeID(file.Node)
+func from(home, path string) string {
+	if path == "" || filepath.IsAbs(path) {
+		return path
 	}
-	if file.Memory != "" {
-		n, err := size(file.Memory, 64<<20, 1<<50)
-		if err != nil {
-			return configError(path, "memory: "+err.Error())
-		}
-		c.Memory = n
-	}
-	if file.Limits.Row != "" {
-		n, err := size(file.Limits.Row, 1<<10, 1<<31-1)
-		if err != nil {
-			return configError(path, "limits.row: "+err.Error())
-		}
-		c.Limits.RowBytes = int(n)
-	}
-	l := file.Limits
-	if file.Threads < 0 || l.Columns < 0 || l.Expansion < 0 || l.Depth < 0 || l.Members < 0 {
-		return configError(path, "holds a negative number")
-	}
-	return nil
-}
-
-// size reads "512MB" or "64MiB".
-func size(s string, least, most int64) (int64, error) {
-	n, err := humanize.ParseBytes(s)
-	if err != nil {
-		return 0, errors.New(`is not a size like "512MB"`)
-	}
-	if n < uint64(least) || n > uint64(most) {
-		return 0, errors.New("is not between " + humanize.IBytes(uint64(least)) + " and " + humanize.IBytes(uint64(most)))
-	}
-	return int64(n), nil
-}
-
-func configError(path, msg string) error {
-	return &genesis.Error{Op: "read config", Kind: genesis.Invalid, Subject: path, Msg: msg,
-		Hint: "docs/cli.md lists the keys"}
+	return filepath.Join(home, path)
 }

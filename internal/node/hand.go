@@ -52,7 +52,7 @@ func (n *Node) serveSession(conn *net.UnixConn) {
 		_ = reply(conn, handReply{Error: problem(err)})
 		return
 	}
-	if !n.presence.enter() {
+	if n.draining.Load() || !n.presence.enter() {
 		return
 	}
 	defer n.presence.exit()

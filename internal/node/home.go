@@ -26,12 +26,13 @@ func (h *Home) Catalog() string { return filepath.Join(h.Path, "catalog.db") }
 func (h *Home) Journal() string { return filepath.Join(h.Path, "journal") }
 func (h *Home) Keys() string    { return filepath.Join(h.Path, "keys") }
 func (h *Home) Temp() string    { return filepath.Join(h.Path, "tmp") }
+func (h *Home) Uploads() string { return filepath.Join(h.Path, "uploads") }
 
 func (h *Home) lockFile() string { return filepath.Join(h.Path, "lock") }
 
 // contents are the names that may lie in a home. A folder with others that has
 // no format file is somebody else's.
-var contents = []string{"format", "config.yaml", "blobs", "catalog.db", "journal", "keys", "tmp", "lock", "lost+found"}
+var contents = []string{"format", "config.yaml", "blobs", "catalog.db", "journal", "keys", "tmp", "uploads", "lock", "lost+found"}
 
 // DefaultHome returns $GENESIS_HOME, else the folder genesis in the XDG data
 // directory.
@@ -75,6 +76,7 @@ func OpenHome(path string) (*Home, error) {
 		return nil, err
 	}
 	h.Config, err = readConfig(filepath.Join(abs, "config.yaml"))
+	h.Config.resolve(abs)
 	return h, err
 }
 
@@ -109,7 +111,7 @@ func (h *Home) layOut() error {
 			return homeError(h.Path, genesis.Invalid, "cannot be laid out", "", err)
 		}
 	}
-	err := writeOnce(filepath.Join(h.Path, "config.yaml"), []byte(configTemplate))
+	err := writeOnce(filepath.Join(h.Path, "config.yaml"), []byte(configTemplate()))
 	if err == nil {
 		err = writeOnce(filepath.Join(h.Path, "format"), []byte(strconv.Itoa(HomeFormat)+"\n"))
 	}

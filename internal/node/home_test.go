@@ -10,7 +10,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/opengenesis/genesis"
-	"github.com/opengenesis/genesis/internal/format"
 )
 
 func mustHome(t *testing.T, path string) *Home {
@@ -40,7 +39,7 @@ func TestHomeIsMade(t *testing.T) {
 	if info, _ := os.Stat(path); info.Mode().Perm() != 0o700 {
 		t.Errorf("mode is %v", info.Mode())
 	}
-	if diff := cmp.Diff(Config{Node: "local", Memory: DefaultMemory}, h.Config); diff != "" {
+	if diff := cmp.Diff(defaults(), h.Config); diff != "" {
 		t.Errorf("a new home has other than the default configuration: %s", diff)
 	}
 	write(t, filepath.Join(path, "config.yaml"), "node: nrel\n")
@@ -94,60 +93,6 @@ func TestHomeRefused(t *testing.T) {
 	}
 }
 
-func TestConfig(t *testing.T) {
-	for _, c := range []struct {
-		text string
-		want Config
-		says string // of the error
-	}{
-		{text: "", want: Config{Node: "local", Memory: DefaultMemory}},
-		{text: configTemplate, want: Config{Node: "local", Memory: DefaultMemory}},
-		{text: "node: nrel\nmemory: 2GiB\nthreads: 4\nlimits: {columns: 7, row: 1MiB, depth: 3, expansion: 9, members: 2}",
-			want: Config{Node: "nrel", Memory: 2 << 30, Threads: 4, Limits: format.Limits{Columns: 7, RowBytes: 1 << 20, Depth: 3, Expansion: 9, Members: 2}}},
-		{text: "memory: lots", says: "memory: is not a size"},
-		{text: "memory: 1KB", says: "memory: is not between"},
-		{text: "node: NREL", says: "node:"},
-		{text: "threads: -1", says: "negative"},
-		{text: "threads: many", says: "line 1"},
-		{text: "node: x\n\nmemry: 1GB", says: "line 3"},
-		{text: "limits: {row: 3TB}", says: "limits.row"},
-		{text: "- a\n- b", says: "line 1"},
-	} {
-		got, err := parseConfig("config.yaml", []byte(c.text))
-		if c.says != "" {
-			if genesis.KindOf(err) != genesis.Invalid || !strings.Contains(err.Error(), c.says) {
-				t.Errorf("%q: %v", c.text, err)
-			}
-			continue
-		}
-		if diff := cmp.Diff(c.want, got); err != nil || diff != "" {
-			t.Errorf("%q: %v %s", c.text, err, diff)
-		}
-	}
-}
-
-// TestTemplateSpellsDefaults: the commented keys of a new config.yaml, with the
-// comment signs taken away, say what holds without them.
-func TestTemplateSpellsDefaults(t *testing.T) {
-	text := ""
-	for line := range strings.Lines(configTemplate) {
-		if line = strings.TrimPrefix(line, "# "); strings.Contains(line, ": ") || strings.HasPrefix(line, "limits:") {
-			if !strings.HasPrefix(line, "Configuration") {
-				text += line
-			}
-		}
-	}
-	got, err := parseConfig("template", []byte(text))
-	if err != nil {
-		t.Fatalf("%v in\n%s", err, text)
-	}
-	want := Config{Node: "local", Memory: DefaultMemory, Limits: format.Limits{}.WithDefaults()}
-	want.Limits.Batch = 0
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Error(diff)
-	}
-}
-
 func TestDefaultHome(t *testing.T) {
 	t.Setenv("GENESIS_HOME", "")
 	t.Setenv("XDG_DATA_HOME", "")
@@ -165,16 +110,4 @@ func TestDefaultHome(t *testing.T) {
 	check("/data/genesis")
 	t.Setenv("GENESIS_HOME", "/g")
 	check("/g")
-}
-
-func FuzzConfig(f *testing.F) {
-	f.Add([]byte(configTemplate))
-	f.Add([]byte("memory: 512MB\nlimits: {row: 1MiB}"))
-	f.Add([]byte("a: &a [*a]"))
-	f.Fuzz(func(t *testing.T, b []byte) {
-		c, err := parseConfig("config.yaml", b)
-		if err == nil && (c.Memory < 1 || c.Node == "" || c.Threads < 0) {
-			t.Errorf("%q gives %+v", b, c)
-		}
-	})
 }

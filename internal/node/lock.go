@@ -30,6 +30,7 @@ const (
 type serving struct {
 	PID     int    `json:"pid"`
 	Sockets string `json:"sockets"`
+	URL     string `json:"url,omitempty"` // where it listens on the network
 }
 
 // takeLock returns the locked lock file, or ErrBusy. The kernel gives the lock
@@ -42,7 +43,7 @@ func (h *Home) takeLock() (*os.File, error) {
 	}
 	err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
 	if err == nil {
-		return f, nil
+		return f, f.Truncate(0) // what it says is of whoever held it before
 	}
 	f.Close()
 	if errors.Is(err, syscall.EWOULDBLOCK) {
@@ -52,8 +53,8 @@ func (h *Home) takeLock() (*os.File, error) {
 }
 
 // announce writes into the lock file who serves, and where.
-func (h *Home) announce(lock *os.File, dir string) error {
-	b, err := json.Marshal(serving{PID: os.Getpid(), Sockets: dir})
+func (h *Home) announce(lock *os.File, s serving) error {
+	b, err := json.Marshal(s)
 	if err != nil {
 		return err
 	}
@@ -81,6 +82,16 @@ func (h *Home) Sockets() (string, error) {
 		}
 	}
 	return s.Sockets, nil
+}
+
+// Server returns the process that serves the home, or is about to, and where it
+// listens on the network, if it does.
+func (h *Home) Server() (pid int, url string) {
+	var s serving
+	if b, err := os.ReadFile(h.lockFile()); err == nil {
+		_ = json.Unmarshal(b, &s) // just being written
+	}
+	return s.PID, s.URL
 }
 
 // makeSockets returns the folder for the sockets: the home, or one with a

@@ -11,11 +11,16 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"time"
+
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 
 	"github.com/opengenesis/genesis"
 	"github.com/opengenesis/genesis/internal/access"
 	"github.com/opengenesis/genesis/internal/api"
+	"github.com/opengenesis/genesis/internal/api/edge"
+	"github.com/opengenesis/genesis/internal/work/upload"
 )
 
 // Node serves a home.
@@ -27,9 +32,21 @@ type Node struct {
 	desk     *desk
 	http     *http.Server
 	hand     *net.UnixListener
+	sockets  string // folder they lie in
 	log      *slog.Logger
-	owner    uint32
-	peer     func(net.Conn) (uint32, error) // uid of the process at the other end
+
+	handler  http.Handler // of requests from anywhere
+	edge     *edge.Edge
+	uploads  *upload.Store // nil: the service has no database
+	draining atomic.Bool
+
+	network     *http.Server // from here on: nil unless Serve runs
+	figures     *http.Server // of the metrics
+	certs       *certificates
+	tracing     *sdktrace.TracerProvider
+	stopSignals func()
+	owner       uint32
+	peer        func(net.Conn) (uint32, error) // uid of the process at the other end
 }
 
 // Start takes the home's lock and serves it, until Leave. It returns ErrBusy
@@ -55,54 +72,50 @@ func Start(ctx context.Context, h *Home, opt Options) (*Node, error) {
 
 func (n *Node) open(ctx context.Context, opt Options) error {
 	if opt.Open == nil {
-		opt.Open = openWork
+		opt.Open = func(ctx context.Context, h *Home) (Service, error) { return openWork(ctx, h, n.log) }
 	}
 	service, err := opt.Open(ctx, n.home)
 	if err != nil {
 		return err
 	}
 	n.service = service
+	h, err := n.equip(ctx, opt)
+	if err != nil {
+		return err
+	}
+	n.handler = n.counted(h)
 	dir, err := n.home.makeSockets()
 	if err != nil {
 		return err
 	}
+	n.sockets = dir
 	requests, err := listen(filepath.Join(dir, apiSocket))
 	if err != nil {
 		return err
 	}
-	n.http = n.server()
+	n.http = n.newServer(n.handler)
+	n.http.ConnContext = n.identify
 	go func() { _ = n.http.Serve(requests) }() // ends with ErrServerClosed
 	if n.hand, err = listen(filepath.Join(dir, handSocket)); err != nil {
 		return err
 	}
 	go n.takeSessions()
-	return n.home.announce(n.lock, dir)
+	return n.home.announce(n.lock, serving{PID: os.Getpid(), Sockets: dir})
 }
 
-// server is the HTTP server of the API socket.
-func (n *Node) server() *http.Server {
-	handler := api.New(api.Config{
-		Service: n.service,
-		Files:   n.desk,
-		Info:    genesis.NodeInfo{Node: n.home.Config.Node, Home: n.home.Path, Software: genesis.Build(), Started: time.Now().UTC()},
-		Log:     n.log,
-	})
-	return &http.Server{
-		Handler:           n.counted(handler),
-		ReadHeaderTimeout: 10 * time.Second,
-		IdleTimeout:       2 * time.Minute,
-		ConnContext:       n.identify,
-		ErrorLog:          slog.NewLogLogger(n.log.Handler(), slog.LevelDebug),
-	}
+// info is what the node says about itself.
+func (n *Node) info() genesis.NodeInfo {
+	return genesis.NodeInfo{Node: n.home.Config.Node, Home: n.home.Path, Software: genesis.Build(), Started: time.Now().UTC()}
 }
 
-// identify makes the owner of the home the principal of a connection. Others
-// get none, which the API refuses.
+// identify makes the owner of the home the principal of a connection over the
+// socket. Others get none, which the API refuses.
 func (n *Node) identify(ctx context.Context, c net.Conn) context.Context {
+	ctx = edge.WithSocket(ctx)
 	if n.checkPeer(c) != nil {
 		return ctx
 	}
-	return api.WithPrincipal(ctx, genesis.Principal{Subject: access.LocalSubject, Node: n.home.Config.Node, Duties: genesis.Duties, Assurance: genesis.AssuranceMFA})
+	return api.WithPrincipal(ctx, access.Local(n.home.Config.Node))
 }
 
 func (n *Node) checkPeer(c net.Conn) error {
@@ -150,8 +163,19 @@ func (n *Node) close() error {
 	n.desk.close()
 	if n.http != nil {
 		errs = append(errs, n.http.Close())
+	}
+	for _, s := range []*http.Server{n.network, n.figures} {
+		if s != nil {
+			errs = append(errs, s.Close())
+		}
+	}
+	if n.http != nil || n.network != nil {
 		_ = n.presence.drain(context.Background()) // canceled requests end before the service does
 	}
+	if n.stopSignals != nil {
+		n.stopSignals()
+	}
+	stopTracing(n.tracing, n.log)
 	if n.service != nil {
 		errs = append(errs, n.service.Close())
 	}

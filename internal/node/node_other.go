@@ -23,5 +23,14 @@ func (h *Home) Sockets() (string, error) { return h.Path, nil }
 // Others returns how many sessions and requests the node serves now.
 func (n *Node) Others() int { return 0 }
 
+// Server returns the process that serves the home.
+func (h *Home) Server() (int, string) { return 0, "" }
+
+// Serve refuses, like Start.
+func (n *Node) Serve(context.Context, func(string)) error {
+	_, err := Start(context.Background(), nil, Options{})
+	return err
+}
+
 // Leave stops serving.
 func (n *Node) Leave(context.Context) error { return nil }

@@ -22,6 +22,8 @@ type Options struct {
 	// over the home's stores.
 	Open func(context.Context, *Home) (Service, error)
 	Log  *slog.Logger // nil: nothing is logged
+	// Network says that Serve will follow.
+	Network bool
 
 	// peer tells the uid of the process at the other end; nil: the kernel's word.
 	peer func(net.Conn) (uint32, error)

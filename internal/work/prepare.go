@@ -50,8 +50,8 @@ func (s *Service) Prepare(ctx context.Context, who genesis.Principal, req genesi
 }
 
 func (s *Service) commitDataset(ctx context.Context, who genesis.Principal, name genesis.Name, res *ingest.Result, ready genesis.Readiness, prov genesis.Provenance, card genesis.Card) (genesis.Version, bool, error) {
-	return s.Catalog.Commit(ctx, catalog.Commit{
-		Name: name, Kind: genesis.Dataset, Manifest: res.Manifest, Layout: res.Layout, By: who.Subject, Rows: res.Rows, Bytes: res.Bytes,
+	return s.commit(ctx, catalog.Commit{
+		Name: name, Kind: genesis.Dataset, Manifest: res.Manifest, Layout: res.Layout, By: s.by(who), Rows: res.Rows, Bytes: res.Bytes,
 		Records: map[genesis.RecordKind]any{
 			genesis.RecordRecipe:     res.Recipe,
 			genesis.RecordProfile:    res.Profile,
@@ -85,7 +85,7 @@ func (s *Service) readiness(ctx context.Context, req genesis.PrepareRequest, res
 // newest version of the name, so that a replay does not ask again.
 func (s *Service) keepAnswers(ctx context.Context, name genesis.Name, findings []genesis.Finding) {
 	var before []genesis.Finding
-	if v, err := s.Catalog.Resolve(ctx, genesis.Ref{Name: name}); err == nil {
+	if v, err := s.Catalog.Resolve(ctx, genesis.Ref{Name: name}, nil); err == nil {
 		_ = s.Catalog.Record(ctx, v, genesis.RecordFindings, &before) // none yet is no answers
 	}
 	for _, old := range before {
@@ -99,7 +99,7 @@ func (s *Service) keepAnswers(ctx context.Context, name genesis.Name, findings [
 
 // card returns the card of the newest version of a name, if there is one.
 func (s *Service) card(ctx context.Context, name genesis.Name) (c genesis.Card) {
-	if v, err := s.Catalog.Resolve(ctx, genesis.Ref{Name: name}); err == nil {
+	if v, err := s.Catalog.Resolve(ctx, genesis.Ref{Name: name}, nil); err == nil {
 		_ = s.Catalog.Record(ctx, v, genesis.RecordCard, &c) // no card yet is an empty card
 	}
 	return c

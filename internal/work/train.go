@@ -69,7 +69,7 @@ func (s *Service) plan(ctx context.Context, v genesis.Version, req genesis.Train
 	if v.Kind != genesis.Dataset {
 		return nil, &genesis.Error{Op: "train", Kind: genesis.Invalid, Subject: req.Dataset, Msg: "is a model, not a dataset"}
 	}
-	d, err := s.Catalog.Describe(ctx, v)
+	d, err := s.Catalog.Describe(ctx, v, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -159,8 +159,8 @@ func (s *Service) commitModel(ctx context.Context, who genesis.Principal, name g
 		manifest.Parts[part], layout.Parts[part] = b.Digest, b
 		size += b.Size
 	}
-	v, _, err := s.Catalog.Commit(ctx, catalog.Commit{
-		Name: name, Kind: genesis.Model, Manifest: manifest, Layout: layout, Parents: []genesis.Version{parent}, By: who.Subject, Bytes: size,
+	v, _, err := s.commit(ctx, catalog.Commit{
+		Name: name, Kind: genesis.Model, Manifest: manifest, Layout: layout, Parents: []genesis.Version{parent}, By: s.by(who), Bytes: size,
 		Records: map[genesis.RecordKind]any{genesis.RecordReport: report, genesis.RecordProvenance: prov},
 	})
 	return v, err

@@ -23,7 +23,7 @@ func copyHashed(ctx context.Context, w io.Writer, r io.Reader, limit int64, tick
 	var n int64
 	for n < limit {
 		if err := ctx.Err(); err != nil {
-			return n, "", &genesis.Error{Op: "copy", Kind: genesis.Canceled, Msg: "stopped", Err: err}
+			return n, "", stopped(err)
 		}
 		more, err := io.CopyN(out, r, min(copyChunk, limit-n))
 		n += more
@@ -38,6 +38,10 @@ func copyHashed(ctx context.Context, w io.Writer, r io.Reader, limit int64, tick
 		}
 	}
 	return n, genesis.DigestSum(h.Sum(nil)), nil
+}
+
+func stopped(err error) error {
+	return &genesis.Error{Op: "copy", Kind: genesis.Canceled, Msg: "stopped", Err: err}
 }
 
 func syncFile(path string) error {

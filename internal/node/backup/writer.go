@@ -72,6 +72,9 @@ func (w *Writer) Add(ctx context.Context, f File, tick func(int64)) error {
 	if len(w.files) == maxFiles {
 		return &genesis.Error{Op: "back up", Kind: genesis.Unsupported, Subject: f.Path, Msg: "is one file more than a backup may hold"}
 	}
+	if err := ctx.Err(); err != nil {
+		return stopped(err)
+	}
 	digest, err := w.copy(ctx, f, tick)
 	if err != nil {
 		return failed("back up", f.Path, err)

@@ -1,0 +1,184 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/opengenesis/genesis"
+)
+
+type auditCmd struct {
+	Query  auditQueryCmd  `cmd:"" help:"List the audit log: who did what, what was refused."`
+	Verify auditVerifyCmd `cmd:"" help:"Recompute hashes, consistency and signatures."`
+	Forget auditForgetCmd `cmd:"" help:"Forget a person without breaking the log."`
+}
+
+type auditQueryCmd struct {
+	Actor   genesis.PersonID `help:"What this person did." placeholder:"PERSON"`
+	Subject string           `help:"What was done to this." placeholder:"NAME"`
+	Act     string           `help:"read, train, grant, publish, sign-in, …" placeholder:"ACT"`
+	Outcome genesis.Outcome  `help:"allowed, refused or done." placeholder:"OUTCOME"`
+	Project string           `help:"For this project." placeholder:"ID"`
+	Since   day              `help:"Not before." placeholder:"DATE"`
+	Until   day              `help:"Before." placeholder:"DATE"`
+	Limit   int              `help:"At most so many." default:"100" placeholder:"N"`
+}
+
+func (auditQueryCmd) Help() string {
+	return `For officers: newest first.
+
+Examples:
+
+    genesis audit query --subject turbines --act read
+    genesis audit query --actor nrel/ada --since 2027-01-01
+    genesis audit query --outcome refused`
+}
+
+func (cmd *auditQueryCmd) Run(a *app) error {
+	c, err := a.connect()
+	if err != nil {
+		return err
+	}
+	page, err := c.Audit(a.ctx, genesis.AuditQuery{Actor: cmd.Actor, Subject: cmd.Subject, Act: cmd.Act, Outcome: cmd.Outcome,
+		Project: cmd.Project, Since: cmd.Since.Time, Until: cmd.Until.Time, Limit: cmd.Limit})
+	if err != nil {
+		return err
+	}
+	return a.print(page, func(p *printer) {
+		t := newTable(">entry", "time", "who", "act", "outcome", "what", "version", "rule", "purpose")
+		for _, e := range page.Entries {
+			t.row(fmt.Sprint(e.Seq), when(e.Time), e.Actor, e.Act, string(e.Outcome), e.Subject, e.Version.Short(), e.Rule, e.Purpose)
+		}
+		t.print(p)
+	})
+}
+
+type auditVerifyCmd struct {
+	Since day `help:"Only entries since; if missing, all." placeholder:"DATE"`
+}
+
+func (auditVerifyCmd) Help() string {
+	return `Exits with 1 and names the first entry that does not hold.
+
+Examples:
+
+    genesis audit verify
+    genesis audit verify --since 2027-01-01`
+}
+
+func (cmd *auditVerifyCmd) Run(a *app) error {
+	c, err := a.connect()
+	if err != nil {
+		return err
+	}
+	m, stop := a.progress()
+	v, err := c.AuditVerify(a.ctx, cmd.Since.Time, m.event)
+	stop()
+	if err != nil {
+		return err
+	}
+	err = a.print(v, func(p *printer) {
+		if v.Bad < 0 {
+			p.line("sound: %s of %s entries recomputed", count(v.Checked), count(v.Size))
+		}
+		p.field("log", v.Origin)
+		p.field("root", v.Root)
+	})
+	if err == nil && v.Bad >= 0 {
+		err = &genesis.Error{Op: "verify audit log", Kind: genesis.Internal, Subject: fmt.Sprintf("entry %d", v.Bad), Msg: v.Message,
+			Hint: "keep the home as it is, and compare the log with a backup and with checkpoints that others hold"}
+	}
+	return err
+}
+
+type auditForgetCmd struct {
+	Person genesis.PersonID `arg:"" help:"Who." placeholder:"PERSON"`
+	Reason string           `help:"Why." required:"" placeholder:"TEXT"`
+}
+
+func (auditForgetCmd) Help() string {
+	return `Entries stay and verify; whom they speak of can no longer be told.
+
+Examples:
+
+    genesis audit forget nrel/ada --reason "asked for it on 2027-02-01"`
+}
+
+func (cmd *auditForgetCmd) Run(a *app) error {
+	c, err := a.connect()
+	if err != nil {
+		return err
+	}
+	if err := c.Forget(a.ctx, cmd.Person, cmd.Reason); err != nil {
+		return err
+	}
+	return a.print(map[string]string{"forgotten": string(cmd.Person)}, func(p *printer) { p.line("forgot %s", clean(string(cmd.Person))) })
+}
+
+type purgeCmd struct {
+	Ref    string `arg:"" help:"The version, with number or digest." placeholder:"REF"`
+	Reason string `help:"Why." required:"" placeholder:"TEXT"`
+	Yes    bool   `help:"Do not ask." required:""`
+}
+
+func (purgeCmd) Help() string {
+	return `For a spill: removes a version's bytes from this node at once and for good. A tombstone and
+the evidence stay. What other versions share is kept, and named.
+
+Examples:
+
+    genesis purge turbines@3 --reason "spill 2027-14" --yes`
+}
+
+func (cmd *purgeCmd) Run(a *app) error {
+	c, err := a.connect()
+	if err != nil {
+		return err
+	}
+	m, stop := a.progress()
+	out, err := c.Purge(a.ctx, cmd.Ref, cmd.Reason, m.event)
+	stop()
+	if err != nil {
+		return err
+	}
+	return a.print(out, func(p *printer) {
+		p.line("purged %s: %s in %s blobs", versionText(out.Version), bytesText(out.Bytes), count(out.Blobs))
+		for _, d := range out.Shared {
+			p.field("kept", string(d)+" (other versions need it)")
+		}
+		for _, r := range out.Derived {
+			p.field("made from it", shortRef(r))
+		}
+		p.line("%s", p.style.dim("backups made before still hold the bytes"))
+	})
+}
+
+type gcCmd struct {
+	DryRun bool `help:"Say what would be removed."`
+}
+
+func (gcCmd) Help() string {
+	return `Examples:
+
+    genesis gc --dry-run
+    genesis gc`
+}
+
+func (cmd *gcCmd) Run(a *app) error {
+	c, err := a.connect()
+	if err != nil {
+		return err
+	}
+	m, stop := a.progress()
+	out, err := c.Sweep(a.ctx, cmd.DryRun, m.event)
+	stop()
+	if err != nil {
+		return err
+	}
+	return a.print(out, func(p *printer) {
+		verb := "removed"
+		if out.DryRun {
+			verb = "would remove"
+		}
+		p.line("%s %s blobs, %s; kept %s", verb, count(out.Blobs), bytesText(out.Bytes), count(out.Kept))
+	})
+}

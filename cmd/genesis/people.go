@@ -1,0 +1,180 @@
+package main
+
+import (
+	"strings"
+
+	"github.com/opengenesis/genesis"
+)
+
+type projectCmd struct {
+	Put  projectPutCmd  `cmd:"" help:"Make or change a project."`
+	List projectListCmd `cmd:"" help:"List projects."`
+	End  projectEndCmd  `cmd:"" help:"End a project, and with it what was granted to it."`
+}
+
+type projectPutCmd struct {
+	ID        string             `arg:"" help:"Its id: a-z, 0-9 and -." placeholder:"ID"`
+	Title     string             `help:"Its name, for people." placeholder:"TEXT"`
+	Lead      genesis.PersonID   `help:"Who leads it; if missing, you." placeholder:"PERSON"`
+	Members   []genesis.PersonID `help:"Its people, of any institutions." placeholder:"ada,nrel/bo"`
+	Purpose   string             `help:"What it is for." placeholder:"TEXT"`
+	Agreement string             `help:"Kind of agreement, and who owns results." placeholder:"TEXT"`
+	Until     day                `help:"When it ends." placeholder:"DATE"`
+}
+
+func (projectPutCmd) Help() string {
+	return `Examples:
+
+    genesis project put wind --title "Wind 2030" --members ada,nrel/bo --until 2027-12-31`
+}
+
+func (cmd *projectPutCmd) Run(a *app) error {
+	c, err := a.connect()
+	if err != nil {
+		return err
+	}
+	made, err := c.PutProject(a.ctx, cmd.ID, genesis.ProjectRequest{Title: cmd.Title, Lead: cmd.Lead, Members: cmd.Members,
+		Purpose: cmd.Purpose, Agreement: cmd.Agreement, Until: cmd.Until.Time})
+	if err != nil {
+		return err
+	}
+	return a.print(made, func(p *printer) { printProjects(p, []genesis.Project{*made}) })
+}
+
+type projectListCmd struct{}
+
+func (projectListCmd) Help() string {
+	return `Examples:
+
+    genesis project list`
+}
+
+func (cmd *projectListCmd) Run(a *app) error {
+	c, err := a.connect()
+	if err != nil {
+		return err
+	}
+	page, err := c.Projects(a.ctx, "", 1000)
+	if err != nil {
+		return err
+	}
+	return a.print(page, func(p *printer) { printProjects(p, page.Projects) })
+}
+
+type projectEndCmd struct {
+	ID string `arg:"" help:"The project." placeholder:"ID"`
+}
+
+func (projectEndCmd) Help() string {
+	return `Examples:
+
+    genesis project end wind`
+}
+
+func (cmd *projectEndCmd) Run(a *app) error {
+	c, err := a.connect()
+	if err != nil {
+		return err
+	}
+	ended, err := c.EndProject(a.ctx, cmd.ID)
+	if err != nil {
+		return err
+	}
+	return a.print(ended, func(p *printer) { p.line("ended %s", ended.ID) })
+}
+
+func printProjects(p *printer, list []genesis.Project) {
+	if len(list) == 0 {
+		p.line("No projects: genesis project put ID --members ada,bo")
+		return
+	}
+	t := newTable("id", "title", "lead", "members", "until", "ended")
+	for _, x := range list {
+		var members []string
+		for _, m := range x.Members {
+			members = append(members, string(m))
+		}
+		ended := ""
+		if x.Ended {
+			ended = "yes"
+		}
+		t.row(x.ID, x.Title, string(x.Lead), strings.Join(members, ", "), dateText(x.Until), ended)
+	}
+	t.print(p)
+}
+
+type membersCmd struct{}
+
+func (membersCmd) Help() string {
+	return `The institutions of the federation, as its charter has them; a lone node has one.
+
+Examples:
+
+    genesis members`
+}
+
+func (cmd *membersCmd) Run(a *app) error {
+	c, err := a.connect()
+	if err != nil {
+		return err
+	}
+	list, err := c.Members(a.ctx)
+	if err != nil {
+		return err
+	}
+	return a.print(list, func(p *printer) {
+		t := newTable("id", "institution", "sector", "address")
+		for _, m := range list.Members {
+			t.row(string(m.ID), m.Institution, string(m.Sector), m.URL)
+		}
+		t.print(p)
+	})
+}
+
+type whoamiCmd struct{}
+
+func (whoamiCmd) Help() string {
+	return `Examples:
+
+    genesis whoami`
+}
+
+func (cmd *whoamiCmd) Run(a *app) error {
+	c, err := a.connect()
+	if err != nil {
+		return err
+	}
+	who, err := c.WhoAmI(a.ctx)
+	if err != nil {
+		return err
+	}
+	return a.print(who, func(p *printer) { printPrincipal(p, *who) })
+}
+
+func printPrincipal(p *printer, who genesis.Principal) {
+	if !who.SignedIn() {
+		p.line("nobody: genesis login URL signs in")
+		return
+	}
+	p.line("%s", clean(string(who.Person())))
+	p.field("institution", who.Institution)
+	p.field("sector", string(who.Sector))
+	p.field("duties", joinDuties(who.Duties))
+	p.field("signed in by", string(who.Assurance))
+	p.field("vetting", string(who.Vetting))
+	p.field("citizenship", string(who.Citizenship))
+	p.field("projects", strings.Join(who.Projects, ", "))
+	var scopes []string
+	for _, s := range who.Scopes {
+		scopes = append(scopes, string(s))
+	}
+	p.field("narrowed to", strings.Join(scopes, ", "))
+}
+
+func joinDuties(duties []genesis.Duty) string {
+	texts := make([]string, len(duties))
+	for i, d := range duties {
+		texts[i] = string(d)
+	}
+	return strings.Join(texts, ", ")
+}

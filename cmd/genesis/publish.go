@@ -1,0 +1,328 @@
+package main
+
+import (
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/opengenesis/genesis"
+)
+
+type publishCmd struct {
+	Ref           string              `arg:"" help:"The draft, or a published version that gets new terms." placeholder:"REF"`
+	Tier          genesis.Tier        `help:"public, registered, partner, controlled or restricted." placeholder:"TIER"`
+	Partners      []string            `help:"Tier partner: sectors and institutions." placeholder:"university,nrel"`
+	Open          []string            `help:"A dated opening (repeatable); none withdraws those not due yet." placeholder:"DATE:TIER" sep:"none"`
+	Hidden        bool                `help:"Tier controlled: let only holders of a grant know of it."`
+	Agreement     string              `help:"A text that whoever asks must accept." placeholder:"FILE" type:"path"`
+	AgreementKind string              `help:"DUA, CRADA, MOU, NDA, LICENSE, WFO or OTHER; if missing, from the file's name, else DUA." placeholder:"KIND"`
+	Uses          map[string]string   `help:"What it may be used for: train, infer, evaluate = yes, no or conditional." placeholder:"train=yes,infer=conditional" mapsep:","`
+	Sensitivity   genesis.Sensitivity `help:"As the Data Card spells it: Public, Unclassified_Uncontrolled, CUI, …" placeholder:"WORD"`
+	ExportControl string              `help:"ITAR, EAR, DOE_Nuclear_Export_Control, Other or not_applicable." placeholder:"WORD"`
+
+	Splits   []string `help:"Splits approved for training without reading." placeholder:"SPLIT"`
+	Features []string `help:"Features approved for training without reading." placeholder:"COLUMN"`
+	Targets  []string `help:"Targets approved for training without reading." placeholder:"COLUMN"`
+	MinRows  int      `help:"Least rows that may be trained on without reading (100)." placeholder:"N"`
+	Runs     int      `help:"Trainings per person and version without reading (20)." placeholder:"N"`
+}
+
+func (publishCmd) Help() string {
+	return `Gives a draft the next number and opens it under terms. What is not said is taken
+from the latest published version of the name. docs/policy.md says what each tier permits.
+
+Examples:
+
+    genesis publish turbines --tier public
+    genesis publish turbines --tier partner --partners university,nrel --open 2027-01-01:registered --open 2027-07-01:public
+    genesis publish reactors --tier controlled --agreement dua.md --uses train=yes,infer=conditional --sensitivity CUI --export-control EAR
+    genesis publish turbines@3 --open none`
+}
+
+func (cmd *publishCmd) Run(a *app) error {
+	req, err := cmd.request()
+	if err != nil {
+		return err
+	}
+	c, err := a.connect()
+	if err != nil {
+		return err
+	}
+	made, err := c.Publish(a.ctx, cmd.Ref, req)
+	if err != nil {
+		return err
+	}
+	return a.print(made, func(p *printer) {
+		p.line("published %s", versionText(made.Version))
+		printTerms(p, made.Terms)
+	})
+}
+
+func (cmd *publishCmd) request() (req genesis.PublishRequest, err error) {
+	req = genesis.PublishRequest{Tier: cmd.Tier, Partners: cmd.Partners, Sensitivity: cmd.Sensitivity, ExportControl: genesis.ExportControl(cmd.ExportControl)}
+	if cmd.Hidden {
+		req.Hidden = &cmd.Hidden
+	}
+	if req.Openings, req.NoOpenings, err = openings(cmd.Open); err != nil {
+		return req, err
+	}
+	if req.Uses, err = uses(cmd.Uses); err != nil {
+		return req, err
+	}
+	if cmd.Splits != nil || cmd.Features != nil || cmd.Targets != nil || cmd.MinRows != 0 || cmd.Runs != 0 {
+		req.Training = &genesis.TrainingTerms{Splits: cmd.Splits, Features: cmd.Features, Targets: cmd.Targets, MinRows: cmd.MinRows, Runs: cmd.Runs}
+	}
+	req.Agreement, err = cmd.agreement()
+	return req, err
+}
+
+func (cmd *publishCmd) agreement() (*genesis.AgreementText, error) {
+	if cmd.Agreement == "" {
+		return nil, nil
+	}
+	text, err := readText("read agreement", cmd.Agreement)
+	if err != nil {
+		return nil, err
+	}
+	kind := genesis.AgreementKind(strings.ToUpper(cmd.AgreementKind))
+	if kind == "" {
+		kind = agreementKind(cmd.Agreement)
+	}
+	return &genesis.AgreementText{Kind: kind, Title: filepath.Base(cmd.Agreement), Text: text}, nil
+}
+
+// agreementKind guesses the kind from a file's name: nda-2027.md is an NDA.
+func agreementKind(path string) genesis.AgreementKind {
+	name := strings.ToUpper(filepath.Base(path))
+	for _, kind := range genesis.AgreementKinds {
+		if strings.HasPrefix(name, string(kind)) {
+			return kind
+		}
+	}
+	return "DUA"
+}
+
+// openings reads DATE:TIER; "none" alone withdraws what is planned.
+func openings(texts []string) (list []genesis.Opening, none bool, err error) {
+	if slices.Equal(texts, []string{"none"}) {
+		return nil, true, nil
+	}
+	for _, text := range texts {
+		at, tier, ok := strings.Cut(text, ":")
+		t, err := time.Parse(time.DateOnly, at)
+		if !ok || err != nil {
+			return nil, false, &genesis.Error{Op: "read opening", Kind: genesis.Invalid, Subject: text, Msg: "is not DATE:TIER",
+				Hint: "write for example --open 2027-01-01:registered"}
+		}
+		list = append(list, genesis.Opening{At: t, Tier: genesis.Tier(tier)})
+	}
+	return list, false, nil
+}
+
+// uses reads train=yes,infer=conditional.
+func uses(given map[string]string) (*genesis.Uses, error) {
+	if len(given) == 0 {
+		return nil, nil
+	}
+	u := &genesis.Uses{}
+	for what, text := range given {
+		use, ok := map[string]genesis.Use{"yes": genesis.UseYes, "no": genesis.UseNo, "conditional": genesis.UseConditional}[strings.ToLower(text)]
+		into := map[string]*genesis.Use{"train": &u.Train, "infer": &u.Infer, "evaluate": &u.Evaluate}[what]
+		if !ok || into == nil {
+			return nil, &genesis.Error{Op: "read uses", Kind: genesis.Invalid, Subject: what + "=" + text, Msg: "is not a use",
+				Hint: "write train, infer or evaluate = yes, no or conditional"}
+		}
+		*into = use
+	}
+	return u, nil
+}
+
+type termsCmd struct {
+	Ref       string `arg:"" help:"The version." placeholder:"REF"`
+	Agreement bool   `help:"Print the text that whoever asks for access accepts."`
+}
+
+func (termsCmd) Help() string {
+	return `Shows under which terms a version is open, what it owes to its inputs, and what
+you may do with it.
+
+Examples:
+
+    genesis terms turbines
+    genesis terms turbines --agreement`
+}
+
+func (cmd *termsCmd) Run(a *app) error {
+	c, err := a.connect()
+	if err != nil {
+		return err
+	}
+	if cmd.Agreement {
+		text, err := c.Agreement(a.ctx, cmd.Ref)
+		if err != nil {
+			return err
+		}
+		return a.print(text, func(p *printer) {
+			for line := range strings.Lines(text.Text) {
+				p.line("%s", clean(strings.TrimRight(line, "\r\n")))
+			}
+			p.line("\n%s", p.style.dim("accept it with: genesis request "+clean(cmd.Ref)+" --accept "+string(genesis.DigestOf([]byte(text.Text)))+" --purpose …"))
+		})
+	}
+	have, err := c.Conditions(a.ctx, cmd.Ref)
+	if err != nil {
+		return err
+	}
+	return a.print(have, func(p *printer) { printConditions(p, *have) })
+}
+
+func printConditions(p *printer, c genesis.Conditions) {
+	p.line("%s", versionText(c.Version))
+	if c.Terms != nil {
+		printTerms(p, *c.Terms)
+	} else {
+		p.field("terms", "none: it was never published")
+	}
+	p.field("you may", joinActions(c.You))
+	if len(c.Constraints) > 0 {
+		p.heading("constraints of its inputs")
+		t := newTable("input", "tier", "lowered to", "by", "reason")
+		for _, k := range c.Constraints {
+			row := []string{shortRef(k.Source), string(k.Terms.Tier), "", "", ""}
+			if l := k.Lowered; l != nil {
+				row = []string{row[0], row[1], string(l.Tier), string(l.By), l.Reason}
+			}
+			t.row(row...)
+		}
+		t.print(p)
+	}
+}
+
+func printTerms(p *printer, t genesis.Terms) {
+	p.field("tier", string(t.Tier))
+	p.field("partners", strings.Join(t.Partners, ", "))
+	for _, o := range t.Openings {
+		p.field("opens", dateText(o.At)+" to "+string(o.Tier))
+	}
+	if t.Hidden {
+		p.field("hidden", "only holders of a grant know of it")
+	}
+	if t.Agreement != nil {
+		p.field("agreement", string(t.Agreement.Kind)+" "+t.Agreement.Title)
+	}
+	p.field("uses", usesText(t.Uses))
+	p.field("sensitivity", string(t.Sensitivity))
+	p.field("export", string(t.ExportControl))
+	p.field("steward", string(t.By))
+}
+
+func usesText(u genesis.Uses) string {
+	var parts []string
+	for _, x := range []struct {
+		name string
+		use  genesis.Use
+	}{{"train", u.Train}, {"infer", u.Infer}, {"evaluate", u.Evaluate}} {
+		if x.use != "" {
+			parts = append(parts, x.name+" "+strings.ToLower(string(x.use)))
+		}
+	}
+	return strings.Join(parts, ", ")
+}
+
+func joinActions(actions []genesis.Action) string {
+	texts := make([]string, len(actions))
+	for i, a := range actions {
+		texts[i] = string(a)
+	}
+	return strings.Join(texts, ", ")
+}
+
+// shortRef is a reference with its digest cut, for people.
+func shortRef(r genesis.Ref) string {
+	if r.Digest == "" {
+		return r.String()
+	}
+	return string(r.Name) + " " + r.Digest.Short()
+}
+
+type withdrawCmd struct {
+	Ref    string `arg:"" help:"The published version, with its number." placeholder:"REF"`
+	Reason string `help:"Why, for those who knew of it." required:"" placeholder:"TEXT"`
+}
+
+func (withdrawCmd) Help() string {
+	return `A withdrawn version is gone for everybody but its stewards; that it was there stays known.
+
+Examples:
+
+    genesis withdraw turbines@3 --reason "a sensor was calibrated wrongly"`
+}
+
+func (cmd *withdrawCmd) Run(a *app) error {
+	c, err := a.connect()
+	if err != nil {
+		return err
+	}
+	v, err := c.Withdraw(a.ctx, cmd.Ref, cmd.Reason)
+	if err != nil {
+		return err
+	}
+	return a.print(v, func(p *printer) { p.line("withdrew %s", versionText(*v)) })
+}
+
+type eraseCmd struct {
+	Ref    string `arg:"" help:"The version." placeholder:"REF"`
+	Reason string `help:"Why." required:"" placeholder:"TEXT"`
+}
+
+func (eraseCmd) Help() string {
+	return `Removes everything said about a version; a tombstone stays. Its bytes go with the next
+genesis gc, or at once with genesis purge.
+
+Examples:
+
+    genesis erase turbines@3 --reason "the owner asked for it"`
+}
+
+func (cmd *eraseCmd) Run(a *app) error {
+	c, err := a.connect()
+	if err != nil {
+		return err
+	}
+	v, err := c.Erase(a.ctx, cmd.Ref, cmd.Reason)
+	if err != nil {
+		return err
+	}
+	return a.print(v, func(p *printer) { p.line("erased %s", versionText(*v)) })
+}
+
+type lowerCmd struct {
+	Ref    string       `arg:"" help:"The derived version." placeholder:"REF"`
+	Source string       `help:"The input whose constraint is lowered." required:"" placeholder:"REF"`
+	Tier   genesis.Tier `help:"How widely the derived version may be open, for this input's sake." required:"" placeholder:"TIER"`
+	Reason string       `help:"Why." required:"" placeholder:"TEXT"`
+}
+
+func (lowerCmd) Help() string {
+	return `What is made from a dataset carries its constraints. The steward whose constraint it
+is may consent to less for one derived version; with several inputs each steward does.
+
+Examples:
+
+    genesis lower turbine-power --source turbines --tier public --reason "weights reviewed: no rows can be told from them"`
+}
+
+func (cmd *lowerCmd) Run(a *app) error {
+	c, err := a.connect()
+	if err != nil {
+		return err
+	}
+	k, err := c.Lower(a.ctx, cmd.Ref, genesis.LowerRequest{Source: cmd.Source, Tier: cmd.Tier, Reason: cmd.Reason})
+	if err != nil {
+		return err
+	}
+	return a.print(k, func(p *printer) {
+		p.line("lowered the constraint of %s on %s to %s", clean(shortRef(k.Source)), clean(cmd.Ref), cmd.Tier)
+	})
+}

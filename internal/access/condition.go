@@ -1,0 +1,126 @@
+package access
+
+import (
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"cel.dev/cel-go/cel"
+	"cel.dev/cel-go/common/types"
+	"cel.dev/cel-go/ext"
+	"github.com/opengenesis/genesis"
+)
+
+// Bounds of a grant's condition: its length, and what evaluating it may cost in
+// CEL's own units; an ordinary condition costs a few dozen.
+const (
+	maxCondition  = 1000
+	conditionCost = 10_000
+)
+
+// condition is a compiled condition of a grant: CEL over what is known of the
+// principal, the purpose they state, and the time.
+type condition struct {
+	program  cel.Program
+	purpose  bool // it looks at the purpose
+	now      bool // it looks at the time, so that its answer may change by itself
+	problem  string
+	original string
+}
+
+// conditionEnv declares what a condition may speak of. The parts of the
+// principal are variables of their own, so that a misspelt one is refused when the
+// grant is made.
+var conditionEnv = sync.OnceValues(func() (*cel.Env, error) {
+	opts := []cel.EnvOption{
+		ext.Strings(), cel.ParserRecursionLimit(50), cel.ParserExpressionSizeLimit(maxCondition),
+		cel.Variable("now", cel.TimestampType), cel.Variable("purpose", cel.StringType),
+		cel.Variable("principal.student", cel.BoolType), cel.Variable("principal.projects", cel.ListType(cel.StringType)),
+	}
+	for _, name := range []string{"subject", "node", "institution", "sector", "assurance", "vetting", "citizenship"} {
+		opts = append(opts, cel.Variable("principal."+name, cel.StringType))
+	}
+	return cel.NewEnv(opts...)
+})
+
+// compileCondition checks and compiles a condition. Errors: Invalid.
+func compileCondition(text string) (*condition, error) {
+	if len(text) > maxCondition {
+		return nil, conditionError(text[:40]+"…", fmt.Sprintf("is longer than %d bytes", maxCondition))
+	}
+	env, err := conditionEnv()
+	if err != nil {
+		return nil, &genesis.Error{Op: "read condition", Kind: genesis.Internal, Err: err}
+	}
+	checked, issues := env.Compile(text)
+	if issues.Err() != nil {
+		return nil, conditionError(text, strings.TrimPrefix(firstLine(issues.Err()), "ERROR: "))
+	}
+	if !checked.OutputType().IsExactType(cel.BoolType) {
+		return nil, conditionError(text, fmt.Sprintf("its value is of type %s, not true or false", checked.OutputType()))
+	}
+	program, err := env.Program(checked, cel.CostLimit(conditionCost), cel.EvalOptions(cel.OptOptimize))
+	if err != nil {
+		return nil, conditionError(text, err.Error())
+	}
+	c := &condition{program: program, original: text}
+	for _, ref := range checked.NativeRep().ReferenceMap() {
+		c.purpose = c.purpose || ref.Name == "purpose"
+		c.now = c.now || ref.Name == "now"
+	}
+	return c, nil
+}
+
+func conditionError(text, msg string) error {
+	return &genesis.Error{Op: "read condition", Kind: genesis.Invalid, Subject: text, Msg: msg,
+		Hint: `a condition is CEL over principal, purpose and now: principal.sector == "university" && now < timestamp("2027-07-01T00:00:00Z")`}
+}
+
+// holds reports whether the condition is true. One that cannot be evaluated, or
+// that costs too much, is not.
+func (c *condition) holds(p genesis.Principal, now time.Time) bool {
+	if c == nil || c.program == nil {
+		return false
+	}
+	v, _, err := c.program.Eval(facet{p, now})
+	return err == nil && v == types.True
+}
+
+// facet is the activation of a condition.
+type facet struct {
+	p   genesis.Principal
+	now time.Time
+}
+
+// Parent returns nil: the names below are all there is.
+func (f facet) Parent() cel.Activation { return nil }
+
+// ResolveName returns the value of a variable of conditionEnv.
+func (f facet) ResolveName(name string) (any, bool) {
+	switch name {
+	case "now":
+		return f.now, true
+	case "purpose":
+		return f.p.Purpose, true
+	case "principal.subject":
+		return f.p.Subject, true
+	case "principal.node":
+		return string(f.p.Node), true
+	case "principal.institution":
+		return f.p.Institution, true
+	case "principal.sector":
+		return string(f.p.Sector), true
+	case "principal.assurance":
+		return string(f.p.Assurance), true
+	case "principal.vetting":
+		return string(f.p.Vetting), true
+	case "principal.citizenship":
+		return string(f.p.Citizenship), true
+	case "principal.student":
+		return f.p.Student, true
+	case "principal.projects":
+		return f.p.Projects, true
+	}
+	return nil, false
+}

@@ -1,0 +1,266 @@
+package access_test
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/opengenesis/genesis"
+	"github.com/opengenesis/genesis/internal/access"
+	"github.com/opengenesis/genesis/internal/access/accesstest"
+)
+
+func TestRefusalsAreUseful(t *testing.T) {
+	w := accesstest.Open(t)
+	agreement := &genesis.Agreement{Kind: "DUA", Digest: genesis.DigestOf(nil)}
+	r := func(name genesis.Name, terms genesis.Terms) access.Resource {
+		w.Publish(accesstest.Dataset(name), terms)
+		return accesstest.Dataset(name)
+	}
+	controlled := r("controlled", genesis.Terms{Tier: genesis.TierControlled})
+	agreed := r("agreed", genesis.Terms{Tier: genesis.TierControlled, Agreement: agreement})
+	hidden := r("hidden", genesis.Terms{Tier: genesis.TierControlled, Hidden: true})
+	open := r("open", genesis.Terms{Tier: genesis.TierPublic, Uses: genesis.Uses{Infer: genesis.UseNo, Evaluate: genesis.UseConditional}})
+	ear := r("ear", genesis.Terms{Tier: genesis.TierRegistered, ExportControl: genesis.EAR})
+	cui := r("cui", genesis.Terms{Tier: genesis.TierPartner, Partners: []string{"mit"}, Sensitivity: genesis.CUI})
+	restricted := r("restricted", genesis.Terms{Tier: genesis.TierRestricted})
+	w.Give("restricted", "person:mit/mia", genesis.TrainOn)
+	draft := controlled
+	draft.State, draft.Creator = genesis.Draft, "mit/mia"
+	none := genesis.Principal{}
+	foreign := edit(mia, func(p *genesis.Principal) { p.Citizenship = genesis.ForeignNational })
+	token := edit(mia, func(p *genesis.Principal) { p.Scopes = []genesis.Scope{"discover", "read:open"} })
+	expired := edit(mia, func(p *genesis.Principal) { p.Vetting = genesis.VettingExpired })
+	refused := edit(mia, func(p *genesis.Principal) { p.Vetting = genesis.VettingRefused })
+	for _, tt := range []struct {
+		p    genesis.Principal
+		a    genesis.Action
+		r    access.Resource
+		kind genesis.ErrorKind
+		msg  string
+		hint string
+	}{
+		{mia, genesis.Read, controlled, genesis.Permission, "it is controlled: to read it takes a grant", `genesis request controlled --actions read --purpose "…"`},
+		{mia, genesis.TrainOn, controlled, genesis.Permission, "it is controlled: to train on it takes a grant", `genesis request controlled --actions train --purpose "…"`},
+		{mia, genesis.Infer, controlled, genesis.Permission, "it is controlled: to infer with it takes a grant", `genesis request controlled --actions infer --purpose "…"`},
+		{mia, genesis.Evaluate, controlled, genesis.Permission, "it is controlled: to evaluate it takes a grant", `genesis request controlled --actions evaluate --purpose "…"`},
+		{mia, genesis.Read, agreed, genesis.Permission, "it is controlled: to read it takes a grant", `genesis request agreed --actions read --purpose "…", accepting its agreement`},
+		{mia, genesis.Steward, controlled, genesis.Permission, "this is for its stewards", ""},
+		{mia, genesis.Steward, draft, genesis.Permission, "this is for its stewards", ""},
+		{mia, genesis.Operate, controlled, genesis.Permission, "nobody operates an asset", ""},
+		{mia, genesis.Read, hidden, genesis.Private, "there is no such thing here", ""},
+		{none, genesis.Read, controlled, genesis.Private, "there is no such thing here", ""},
+		{none, genesis.TrainOn, open, genesis.Permission, "nobody has signed in", "sign in: genesis login"},
+		{none, genesis.Request, open, genesis.Permission, "nobody has signed in", "sign in: genesis login"},
+		{accesstest.Person("evil", "mal"), genesis.TrainOn, open, genesis.Permission, "no member of the federation vouches for the person", ""},
+		{mia, genesis.Infer, open, genesis.Permission, "its steward marked this use No", ""},
+		{mia, genesis.Evaluate, open, genesis.Permission, "its steward marked this use Conditional: it needs a grant with a condition that holds", `genesis request open --actions evaluate --purpose "…"`},
+		{mia, genesis.Read, ear, genesis.Permission, "it is export-controlled: that needs the citizenship or permanent residence of the country, or a grant that names the licence",
+			"if you are a citizen or permanent resident, have your account say so"},
+		{foreign, genesis.Read, ear, genesis.Permission, "it is export-controlled: that needs the citizenship or permanent residence of the country, or a grant that names the licence",
+			`genesis request ear --actions read --purpose "…"`},
+		{mia, genesis.Read, cui, genesis.Permission, "what is sensitive needs a sign-in with more than one factor", "sign in with a second factor"},
+		{mia, genesis.Read, restricted, genesis.Permission, "bytes of what is restricted never leave the node, with whatever grant", ""},
+		{mia, genesis.Infer, restricted, genesis.Permission, "it is restricted: to infer with it takes a grant", `genesis request restricted --actions infer --purpose "…"`},
+		{token, genesis.TrainOn, open, genesis.Permission, "the token they came with is narrowed to other things", "come with a token of scope train:open"},
+		{token, genesis.TrainOn, controlled, genesis.Permission, "the token they came with is narrowed to other things", `come with a token of scope train:controlled; and genesis request controlled --actions train --purpose "…"`},
+		{expired, genesis.TrainOn, restricted, genesis.Permission, "it is restricted: to train on it takes a grant", "ask a security officer of this node to vet you"},
+		{refused, genesis.TrainOn, open, genesis.Permission, "a security officer refused to vet them, which leaves what is public", "ask a security officer of this node to vet you"},
+		{mia, genesis.Operate, access.Resource{}, genesis.Private, "there is no such thing here", ""},
+		{bob, genesis.Operate, access.Resource{}, genesis.Permission, "this is for the operators of this node", ""},
+		{bob, genesis.Steward, access.Resource{}, genesis.Permission, "this is for people of this node", ""},
+		{edit(accesstest.Person("nrel", "off", genesis.DutyOfficer), func(p *genesis.Principal) { p.Scopes = []genesis.Scope{"discover"} }), genesis.Operate,
+			access.Resource{Part: access.Office}, genesis.Permission, "the token they came with is narrowed to other things", "come with a token of scope operate"},
+	} {
+		_, err := w.Decide(t.Context(), access.Ask{Principal: tt.p, Action: tt.a, Resource: tt.r, Outside: true})
+		e, ok := err.(*genesis.Error)
+		if !ok || e.Kind != tt.kind || e.Msg != tt.msg || e.Hint != tt.hint || e.Op != string(tt.a) || e.Subject != string(tt.r.Name) {
+			t.Errorf("%s %s %s:\n%+v\nwant %s: %s\n%s", tt.p.Person(), tt.a, tt.r.Name, err, tt.kind, tt.msg, tt.hint)
+		}
+	}
+}
+
+// TestSourceIsNotNamed refuses because of a source that the asker may not discover.
+func TestSourceIsNotNamed(t *testing.T) {
+	w := accesstest.Open(t)
+	secret, made := accesstest.Dataset("secret"), accesstest.Model("~bob/model", "nrel/bob", genesis.Published)
+	derive(t, w, made, secret)
+	w.Publish(secret, genesis.Terms{Tier: genesis.TierRestricted, Sensitivity: genesis.CUI})
+	w.Publish(made, genesis.Terms{Tier: genesis.TierPublic, By: "nrel/bob"})
+	for _, a := range []genesis.Action{genesis.Read, genesis.Infer, genesis.TrainOn} {
+		d := w.Answer(bob, a, made)
+		if d.Allowed || !d.Discoverable || strings.Contains(d.Reason+d.Hint, "secret") || !strings.HasPrefix(d.Reason, "of something that it was made from holds: ") {
+			t.Errorf("%s: %+v", a, d)
+		}
+	}
+	e, err := w.Explain(t.Context(), access.Ask{Principal: bob, Action: genesis.Infer, Resource: made})
+	if err != nil || !strings.Contains(e.Reason, "it was made from secret@sha256:") || len(e.Sources) != 1 || len(e.Change) == 0 || !strings.Contains(strings.Join(e.Change, " "), "genesis grant secret@sha256:") {
+		t.Errorf("to a steward: %+v, %v", e, err)
+	}
+	w.Give("secret", "person:bob", genesis.TrainOn)
+	d := w.Answer(bob, genesis.Infer, made)
+	if d.Allowed || d.Rule != "second-factor" || d.Hint != "sign in with a second factor" || !strings.HasPrefix(d.Reason, "it was made from secret@sha256:") {
+		t.Errorf("one who may discover it: %+v", d)
+	}
+}
+
+func TestExplain(t *testing.T) {
+	w := accesstest.Open(t)
+	r := accesstest.Dataset("turbines")
+	w.Publish(r, genesis.Terms{Tier: genesis.TierRestricted, Openings: []genesis.Opening{opening(1, genesis.TierControlled)}})
+	id := w.GiveThis(genesis.Grant{Name: r.Name, To: "sector:university", Actions: []genesis.Action{genesis.TrainOn}, Condition: `purpose == "wind"`})
+	explain := func(p genesis.Principal, a genesis.Action) genesis.Explanation {
+		t.Helper()
+		e, err := w.Explain(t.Context(), access.Ask{Principal: p, Action: a, Resource: r})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return e
+	}
+	e := explain(mia, genesis.TrainOn)
+	if e.Allowed || e.Tier != genesis.TierRestricted || e.Rule != "default" || len(e.Grants) != 1 || e.Grants[0].ID != id || e.Principal.Sector != genesis.University ||
+		e.Action != genesis.TrainOn || e.Ref.Name != r.Name || e.Ref.Digest != r.Version || e.Sources != nil {
+		t.Errorf("%+v", e)
+	}
+	ref := e.Ref.String()
+	if want := []string{"genesis grant " + ref + " --to person:mit/mia --actions train"}; !slices.Equal(e.Change, want) {
+		t.Errorf("changes %q, want %q", e.Change, want)
+	}
+	p := edit(mia, func(p *genesis.Principal) { p.Purpose = "wind" })
+	e = explain(p, genesis.TrainOn)
+	if !e.Allowed || e.Rule != "grant" || !slices.Equal(e.Change, []string{"genesis revoke " + id}) {
+		t.Errorf("%+v", e)
+	}
+	e = explain(eve, genesis.Discover)
+	if e.Allowed || !slices.Equal(e.Change, []string{"genesis grant " + ref + " --to person:acme/eve --actions discover"}) {
+		t.Errorf("%+v", e)
+	}
+	w.Publish(r, genesis.Terms{Tier: genesis.TierRegistered, Uses: genesis.Uses{Train: genesis.UseNo}})
+	if e = explain(eve, genesis.TrainOn); !slices.Equal(e.Change, []string{"genesis publish " + ref + " --uses train=yes"}) {
+		t.Errorf("%+v", e)
+	}
+	if e = explain(eve, genesis.Infer); !slices.Equal(e.Change, []string{"genesis publish " + ref + " --tier restricted"}) {
+		t.Errorf("%+v", e)
+	}
+	if e = explain(bob, genesis.Steward); !slices.Equal(e.Change, []string{"an operator gives them the duty steward"}) {
+		t.Errorf("%+v", e)
+	}
+	if e = explain(ann, genesis.Steward); !slices.Equal(e.Change, []string{"an operator takes their duties from them"}) {
+		t.Errorf("%+v", e)
+	}
+	if e = explain(access.Local(""), genesis.Steward); e.Change != nil {
+		t.Errorf("%+v", e)
+	}
+	at, err := w.Explain(t.Context(), access.Ask{Principal: eve, Action: "odd", Resource: r})
+	if genesis.KindOf(err) != genesis.Invalid {
+		t.Errorf("%+v, %v", at, err)
+	}
+	w.Publish(r, genesis.Terms{Tier: genesis.TierControlled, Openings: []genesis.Opening{opening(1, genesis.TierPublic)}})
+	at, err = w.Explain(t.Context(), access.Ask{Principal: eve, Action: genesis.Read, Resource: r, At: day(2)})
+	if err != nil || !at.Allowed || at.Tier != genesis.TierPublic {
+		t.Errorf("on another day: %+v, %v", at, err)
+	}
+}
+
+// make does for real what a suggestion says, and returns who asks then.
+func (p *pair) make(s access.Suggestion, who genesis.Principal, r *access.Resource) genesis.Principal {
+	grant := func(condition, licence string) {
+		p.GiveThis(genesis.Grant{Name: s.About.Name, Version: s.About.Version, To: genesis.Grantee("person:" + string(who.Person())), Actions: []genesis.Action{s.Action}, Condition: condition, Licence: licence})
+	}
+	terms := s.Terms
+	terms.By, terms.At, terms.Openings, terms.Tier, terms.Format = "nrel/ann", p.Now(), nil, s.Tier, 0
+	publish := func() {
+		p.Publish(s.About, terms)
+		if bare(*r) == s.About {
+			r.State = genesis.Published
+		}
+	}
+	switch s.Move {
+	case "sign-in":
+		who.Node, who.Subject = "nrel", "someone"
+	case "scope":
+		who.Scopes = nil
+	case "second-factor":
+		who.Assurance = genesis.AssuranceMFA
+	case "vetting":
+		who.Vetting = genesis.Vetted
+	case "citizenship":
+		who.Citizenship = genesis.USPerson
+	case "grant":
+		grant("", "")
+	case "grant-condition":
+		grant("true", "")
+	case "grant-licence":
+		grant("", "D1")
+	case "grant-condition-licence":
+		grant("true", "D1")
+	case "duty":
+		who.Duties = genesis.Duties
+	case "dismiss":
+		who.Duties = nil
+	case "revoke":
+		for _, id := range s.Grants {
+			p.Take(id)
+		}
+	case "use":
+		*map[genesis.Action]*genesis.Use{genesis.TrainOn: &terms.Uses.Train, genesis.Infer: &terms.Uses.Infer, genesis.Evaluate: &terms.Uses.Evaluate}[s.Action] = genesis.UseYes
+		publish()
+	case "restrict":
+		terms.Tier, terms.Hidden = genesis.TierRestricted, false
+		publish()
+	case "controlled", "partner", "registered", "public":
+		terms.Tier, terms.Hidden = genesis.Tier(s.Move), false
+		if s.Move == "partner" {
+			terms.Partners = append(slices.Clone(terms.Partners), string(who.Node))
+		}
+		publish()
+	default:
+		p.t.Fatalf("a suggestion of an unknown kind: %+v", s)
+	}
+	return who
+}
+
+// TestSuggestionsWork asks random questions in random worlds, does for real what
+// Explain or the hint suggests, and asks again.
+func TestSuggestionsWork(t *testing.T) {
+	worlds := 25
+	if testing.Short() {
+		worlds = 8
+	}
+	turned, tried, moves := 0, 0, map[string]int{}
+	for seed := range worlds {
+		p := newPair(t, uint64(1000+seed))
+		for range 12 {
+			p.step()
+		}
+		for n := range 40 {
+			who, a, r, outside := p.random()
+			ask := access.Ask{Principal: who, Action: a, Resource: r, Outside: outside}
+			steps, allowed := access.Suggestions(p.Decider, ask, n%2 == 0)
+			if tried++; len(steps) == 0 {
+				continue
+			}
+			turned++
+			if allowed && n%2 != 0 { // each of them turns the answer
+				steps = steps[:1]
+			}
+			for _, s := range steps {
+				moves[s.Move]++
+				ask.Principal = p.make(s, ask.Principal, &ask.Resource)
+			}
+			d, err := p.Decide(context.Background(), ask)
+			if d.Allowed == allowed {
+				t.Fatalf("seed %d: %s may %s %s %s is %v (%s), and still after\n%+v: %s, %v", seed, describe(who), a, r.Name, r.State, allowed, d.Rule, steps, d.Reason, err)
+			}
+		}
+		p.Pass(time.Hour)
+	}
+	t.Logf("%d of %d answers have suggestions: %v", turned, tried, moves)
+	for _, m := range []string{"sign-in", "scope", "second-factor", "vetting", "citizenship", "grant", "grant-condition", "grant-licence", "duty", "use", "registered", "revoke", "restrict", "dismiss"} {
+		if moves[m] == 0 && !testing.Short() {
+			t.Errorf("nothing suggested %s", m)
+		}
+	}
+}

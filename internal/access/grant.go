@@ -1,0 +1,256 @@
+package access
+
+import (
+	"context"
+	"crypto/rand"
+	"database/sql"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/opengenesis/genesis"
+	"github.com/opengenesis/genesis/internal/store"
+)
+
+// maxText is how long a purpose, a reason or a message may be, in bytes.
+const maxText = 4000
+
+// newID mints the id of a grant or a request. It is random, so that it tells
+// nothing of how many there are.
+func newID() string { return strings.ToLower(rand.Text()[:16]) }
+
+// Grant makes a grant and returns it with its id. It works without a request. The
+// caller has decided that g.By may steward the asset. Errors: Invalid (also: read
+// of what is restricted), NotFound (a project), Unavailable (too many grants).
+func (d *Decider) Grant(ctx context.Context, tx *sql.Tx, g genesis.Grant) (genesis.Grant, error) {
+	now := d.now().UTC()
+	g.ID, g.At, g.Revoked, g.RevokedBy = newID(), now, nil, ""
+	if err := d.checkGrant(ctx, tx, &g, now); err != nil {
+		return genesis.Grant{}, err
+	}
+	body, err := encode(g)
+	if err != nil {
+		return genesis.Grant{}, store.Error("grant", string(g.Name), err)
+	}
+	until := sql.NullInt64{Int64: store.Time(g.Until), Valid: !g.Until.IsZero()}
+	_, err = tx.ExecContext(ctx, `INSERT INTO policy_grants (seq, id, name, grantee, until, revoked, format, body)
+		SELECT coalesce(max(seq), 0) + 1, $1, $2, $3, $4, 0, $5, $6 FROM policy_grants`,
+		g.ID, string(g.Name), string(g.To), until, format, body)
+	if err == nil {
+		_, err = note(ctx, tx, changeGrant, g.ID, "")
+	}
+	return g, store.Error("grant", string(g.Name), err)
+}
+
+// checkGrant checks a grant and brings it to the form in which it is stored.
+func (d *Decider) checkGrant(ctx context.Context, tx *sql.Tx, g *genesis.Grant, now time.Time) error {
+	if err := genesis.CheckName(g.Name); err != nil {
+		return err
+	}
+	if g.Version != "" {
+		if _, err := genesis.ParseDigest(string(g.Version)); err != nil {
+			return err
+		}
+	}
+	if err := genesis.CheckGrantee(g.To); err != nil {
+		return err
+	}
+	if msg := grantWrong(*g, now); msg != "" {
+		return &genesis.Error{Op: "grant", Kind: genesis.Invalid, Subject: string(g.Name), Msg: msg}
+	}
+	if g.Condition != "" {
+		if _, err := compileCondition(g.Condition); err != nil {
+			return err
+		}
+	}
+	g.To = d.canonGrantee(g.To)
+	g.Actions = inOrder(g.Actions)
+	for _, check := range []func(context.Context, *sql.Tx, genesis.Grant, time.Time) error{d.checkProject, checkRestricted, d.checkRoom} {
+		if err := check(ctx, tx, *g, now); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func grantWrong(g genesis.Grant, now time.Time) string {
+	i := slices.IndexFunc(g.Actions, func(a genesis.Action) bool { return !slices.Contains(genesis.Grantable, a) })
+	switch {
+	case len(g.Actions) == 0:
+		return "a grant names actions: " + list(genesis.Grantable)
+	case i >= 0:
+		return fmt.Sprintf("%q cannot be granted; these can: %s", g.Actions[i], list(genesis.Grantable))
+	case g.By == "":
+		return "a grant names who made it"
+	case !g.Until.IsZero() && !g.Until.After(now):
+		return "it would end before it begins"
+	case len(g.Purpose) > maxText || len(g.Licence) > 200:
+		return "its purpose or licence is too long"
+	case strings.TrimSpace(g.Licence) != g.Licence:
+		return "the licence is its number, without blanks around it"
+	}
+	return ""
+}
+
+// inOrder returns actions in their fixed order, each once.
+func inOrder(actions []genesis.Action) []genesis.Action {
+	return slices.DeleteFunc(slices.Clone(genesis.Grantable), func(a genesis.Action) bool { return !slices.Contains(actions, a) })
+}
+
+// canonGrantee names a person as decisions do.
+func (d *Decider) canonGrantee(to genesis.Grantee) genesis.Grantee {
+	kind, id := to.Split()
+	if kind == genesis.ToPerson {
+		return grantee(kind, d.canon(genesis.PersonID(id)))
+	}
+	return to
+}
+
+func (d *Decider) checkProject(ctx context.Context, tx *sql.Tx, g genesis.Grant, now time.Time) error {
+	kind, id := g.To.Split()
+	if kind != genesis.ToProject {
+		return nil
+	}
+	p, err := readProject(ctx, tx, id)
+	if err != nil {
+		return err
+	}
+	if !runs(p, now) {
+		return &genesis.Error{Op: "grant", Kind: genesis.Invalid, Subject: string(g.Name), Msg: fmt.Sprintf("project %s has ended", id)}
+	}
+	return nil
+}
+
+// checkRestricted refuses to grant reading what is restricted: of one version, or
+// of any that the grant would cover.
+func checkRestricted(ctx context.Context, tx *sql.Tx, g genesis.Grant, now time.Time) error {
+	if !slices.Contains(g.Actions, genesis.Read) {
+		return nil
+	}
+	rows, err := tx.QueryContext(ctx, "SELECT format, body FROM policy_terms WHERE name = $1 AND ($2 = '' OR version = $2)", string(g.Name), string(g.Version))
+	if err != nil {
+		return store.Error("grant", string(g.Name), err)
+	}
+	restricted := false
+	err = each(rows, func(t genesis.Terms) {
+		restricted = restricted || !grantable(t.TierAt(now), genesis.Read)
+	})
+	if err != nil || !restricted {
+		return store.Error("grant", string(g.Name), err)
+	}
+	return &genesis.Error{Op: "grant", Kind: genesis.Invalid, Subject: string(g.Name),
+		Msg:  "it is restricted: reading it cannot be granted, because its bytes never leave the node",
+		Hint: "grant train, infer or evaluate, which work beside it; or a version that is not restricted"}
+}
+
+func (d *Decider) checkRoom(ctx context.Context, tx *sql.Tx, g genesis.Grant, now time.Time) error {
+	var n int
+	err := tx.QueryRowContext(ctx, "SELECT count(*) FROM policy_grants WHERE revoked = 0 AND (until IS NULL OR until > $1)", store.Time(now)).Scan(&n)
+	if err != nil || n < d.room {
+		return store.Error("grant", string(g.Name), err)
+	}
+	return &genesis.Error{Op: "grant", Kind: genesis.Unavailable, Subject: string(g.Name),
+		Msg: fmt.Sprintf("%d grants are in force, which is the most", n), Hint: "grant to institutions, sectors or projects instead of persons; revoke what is not needed"}
+}
+
+// Revoke ends a grant and returns it as it is then. Revoking again changes nothing.
+// Errors: NotFound.
+func (d *Decider) Revoke(ctx context.Context, tx *sql.Tx, id string, by genesis.PersonID) (genesis.Grant, error) {
+	g, err := readGrant(ctx, tx, id)
+	if err != nil || g.Revoked != nil {
+		return g, err
+	}
+	now := d.now().UTC()
+	g.Revoked, g.RevokedBy = &now, by
+	body, err := encode(g)
+	if err == nil {
+		_, err = tx.ExecContext(ctx, "UPDATE policy_grants SET revoked = 1, body = $1 WHERE id = $2", body, id)
+	}
+	if err == nil {
+		_, err = note(ctx, tx, changeGrant, id, "")
+	}
+	return g, store.Error("revoke", id, err)
+}
+
+func readGrant(ctx context.Context, q querier, id string) (genesis.Grant, error) {
+	g, err := one[genesis.Grant](ctx, q, "SELECT format, body FROM policy_grants WHERE id = $1", id)
+	return g, missing(err, "read grant", id, "there is no such grant")
+}
+
+// missing says in words that a row is not there.
+func missing(err error, op, id, msg string) error {
+	if genesis.KindOf(err) == genesis.NotFound {
+		return &genesis.Error{Op: op, Kind: genesis.NotFound, Subject: id, Msg: msg}
+	}
+	return err
+}
+
+// GrantByID returns a grant, also one that has ended. Errors: NotFound, Internal.
+func (d *Decider) GrantByID(ctx context.Context, id string) (genesis.Grant, error) {
+	return readGrant(ctx, d.db.Read(), id)
+}
+
+// GrantQuery says which grants to list, newest first. Empty fields match all.
+type GrantQuery struct {
+	Name   genesis.Name
+	Owner  string          // names of one person's: "ada" for ~ada/…
+	To     genesis.Grantee // named so in the grant
+	Active bool            // only those in force now
+	After  string          // cursor
+	Limit  int             // 0: 100; at most 1000
+}
+
+// Grants lists grants. next is the cursor of the next page, "" after the last; it
+// stays right while grants are made and revoked. Errors: Invalid (the cursor).
+func (d *Decider) Grants(ctx context.Context, q GrantQuery) (page []genesis.Grant, next string, err error) {
+	w := where{table: "policy_grants"}
+	w.is("name", string(q.Name))
+	w.owned(q.Owner)
+	if q.To != "" {
+		w.is("grantee", string(d.canonGrantee(q.To)))
+	}
+	if q.Active {
+		w.add("revoked = 0 AND (until IS NULL OR until > %s)", store.Time(d.now()))
+	}
+	return paged(ctx, d.db.Read(), w, q.After, q.Limit, func(g genesis.Grant) string { return g.ID })
+}
+
+// GrantsOf lists the grants in force that reach a person: by name, institution,
+// sector or project. They are few; name limits them to one asset.
+func (d *Decider) GrantsOf(ctx context.Context, p genesis.Principal, name genesis.Name) ([]genesis.Grant, error) {
+	var all []genesis.Grant
+	now := d.now()
+	err := d.locked(ctx, d.gen.Load(), func() error {
+		who := d.person(p, d.index)
+		who.Projects, _ = d.index.current(who.Projects, now)
+		for of, byGrantee := range d.index.grants {
+			for _, to := range who.grantees() {
+				for _, g := range byGrantee[to] {
+					if g.Active(now) && (name == "" || of == name) {
+						all = append(all, g.Grant)
+					}
+				}
+			}
+		}
+		return nil
+	})
+	slices.SortFunc(all, func(a, b genesis.Grant) int {
+		return strings.Compare(string(a.Name)+" "+a.ID, string(b.Name)+" "+b.ID)
+	})
+	return all, err
+}
+
+// Expiring lists the grants in force that end within a time, soonest first, so
+// that grantees and stewards are told before.
+func (d *Decider) Expiring(ctx context.Context, within time.Duration) ([]genesis.Grant, error) {
+	now := d.now()
+	rows, err := d.db.Read().QueryContext(ctx, "SELECT format, body FROM policy_grants WHERE revoked = 0 AND until > $1 AND until <= $2 ORDER BY until, seq LIMIT $3",
+		store.Time(now), store.Time(now.Add(within)), maxPage)
+	if err != nil {
+		return nil, store.Error("list grants", "", err)
+	}
+	var all []genesis.Grant
+	err = each(rows, func(g genesis.Grant) { all = append(all, g) })
+	return all, store.Error("list grants", "", err)
+}

@@ -1,0 +1,102 @@
+package identity
+
+import (
+	"context"
+	_ "embed"
+	"fmt"
+	"strings"
+	"sync"
+	"unicode/utf8"
+
+	"github.com/opengenesis/genesis"
+	"golang.org/x/text/unicode/norm"
+)
+
+const (
+	leastPassword = 12   // characters
+	mostPassword  = 1024 // bytes
+)
+
+//go:embed common.txt
+var commonText string
+
+// common are passwords that are tried first, in the form of fold.
+var common = sync.OnceValue(func() map[string]bool {
+	out := map[string]bool{}
+	for line := range strings.Lines(commonText) {
+		out[fold(line)] = true
+	}
+	return out
+})
+
+// fold makes passwords alike that differ only in what people change first.
+func fold(s string) string {
+	return strings.TrimRight(strings.ToLower(strings.TrimSpace(s)), "!.?")
+}
+
+// normal is the form in which a password is hashed: however a keyboard composes
+// its characters, it is the same password.
+func normal(password string) string { return norm.NFKC.String(password) }
+
+// checkPassword reports why nobody should have this password, or nil.
+func checkPassword(op, subject, password string) error {
+	bad := func(msg, hint string) error {
+		return &genesis.Error{Op: op, Kind: genesis.Invalid, Subject: subject, Msg: msg, Hint: hint}
+	}
+	const hint = "take several words that have nothing to do with each other"
+	folded := fold(normal(password))
+	switch {
+	case len(password) > mostPassword || !utf8.ValidString(password) || strings.ContainsRune(password, 0):
+		return bad(fmt.Sprintf("the password is longer than %d bytes, or is not text", mostPassword), "")
+	case utf8.RuneCountInString(normal(password)) < leastPassword:
+		return bad(fmt.Sprintf("the password is shorter than %d characters", leastPassword), hint)
+	case common()[folded]:
+		return bad("the password is one of those that are tried first", hint)
+	case monotonous(folded):
+		return bad("the password repeats itself, or counts", hint)
+	case len(subject) >= 3 && remainder(folded, subject) < leastPassword/2:
+		return bad("the password is the account's name and little else", hint)
+	}
+	return nil
+}
+
+// monotonous reports whether s has a short period (aaaaaaaaaaaa, abcabcabcabc), or
+// each character follows the one before it.
+func monotonous(s string) bool {
+	r := []rune(s)
+	for period := 1; period <= 4 && period < len(r); period++ {
+		same := true
+		for at := period; at < len(r) && same; at++ {
+			same = r[at] == r[at-period]
+		}
+		if same {
+			return true
+		}
+	}
+	for _, step := range []rune{1, -1} {
+		run := true
+		for at := 1; at < len(r) && run; at++ {
+			run = r[at]-r[at-1] == step
+		}
+		if run {
+			return true
+		}
+	}
+	return false
+}
+
+// remainder is how many characters are left of s without a word.
+func remainder(s, word string) int {
+	return utf8.RuneCountInString(strings.ReplaceAll(s, word, ""))
+}
+
+// hashNew checks a new password and returns what is kept of it, "" for none.
+func (i *Identity) hashNew(ctx context.Context, op, subject, password string) (string, error) {
+	if password == "" {
+		return "", nil
+	}
+	if err := checkPassword(op, subject, password); err != nil {
+		return "", err
+	}
+	return i.passwords.hash(ctx, op, normal(password))
+}

@@ -1,0 +1,221 @@
+package access
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/cedar-policy/cedar-go"
+	"github.com/opengenesis/genesis"
+)
+
+// verdict is what the policies say of one set of facts, or of a whole question.
+type verdict struct {
+	allowed bool
+	rule    string
+	says    string
+	source  *facts // it is about this source, not about the thing itself
+}
+
+// entities are the two things that a policy may look at.
+type entities [2]*cedar.Entity
+
+// Get finds an entity by its id.
+func (e entities) Get(uid cedar.EntityUID) (cedar.Entity, bool) {
+	for _, one := range e {
+		if one.UID == uid {
+			return *one, true
+		}
+	}
+	return cedar.Entity{}, false
+}
+
+// judge asks the policies about one set of facts. A policy that cannot be
+// evaluated refuses: it might have been one that forbids.
+func (p *policies) judge(f facts, a genesis.Action) verdict {
+	who, what := f.who.entity(), f.entity()
+	allow, why := cedar.Authorize(p.byAction[a], entities{who, what}, cedar.Request{
+		Principal: who.UID, Action: actionUID(a), Resource: what.UID, Context: f.context(a),
+	})
+	switch {
+	case len(why.Errors) > 0:
+		return verdict{rule: ruleBroken, says: "a policy of this node cannot be evaluated: " + string(why.Errors[0].PolicyID)}
+	case len(why.Reasons) == 0:
+		return verdict{rule: ruleDefault, says: absent(f, a)}
+	}
+	r := p.byID[why.Reasons[0].PolicyID]
+	return verdict{allowed: bool(allow), rule: r.id, says: r.says}
+}
+
+// question is everything that an answer is worked out from.
+type question struct {
+	policies *policies
+	action   genesis.Action
+	target   facts
+	sources  []facts
+}
+
+// answer judges the thing itself and all that it was made from.
+func (q question) answer() verdict {
+	v := q.policies.judge(q.target, q.action)
+	if !v.allowed {
+		return v
+	}
+	asked := q.ofSources()
+	for i := range q.sources {
+		if refused := q.judgeSource(i, asked); len(asked) > 0 && !refused.allowed {
+			return refused
+		}
+	}
+	return v
+}
+
+// judgeSource asks whether a source allows one of the actions.
+func (q question) judgeSource(i int, asked []genesis.Action) verdict {
+	var first verdict
+	for n, a := range asked {
+		v := q.policies.judge(q.sources[i], a)
+		if v.source = &q.sources[i]; v.allowed {
+			return v
+		}
+		if n == 0 {
+			first = v
+		}
+	}
+	return first
+}
+
+// ofSources are the actions of which every source must allow one, so that the
+// question's action is allowed on what was made from them. To steward something is
+// no use of what it was made from; to know of it is no news to those who steward
+// or made it; and who trained a model may use it while they may train.
+func (q question) ofSources() []genesis.Action {
+	made := q.target.creator != "" && q.target.creator == q.target.who.id
+	switch q.action {
+	case genesis.Steward, genesis.Operate:
+		return nil
+	case genesis.Discover, genesis.Request:
+		if q.target.steward || made {
+			return nil
+		}
+		return []genesis.Action{genesis.Discover}
+	case genesis.Infer, genesis.Evaluate:
+		if made && q.target.kind == genesis.Model {
+			return []genesis.Action{q.action, genesis.TrainOn}
+		}
+	}
+	return []genesis.Action{q.action}
+}
+
+// of is the same question about another action.
+func (q question) of(a genesis.Action) question {
+	q.action = a
+	return q
+}
+
+// change is the same question with other facts.
+func (q question) change(edit func(*facts)) question {
+	q.sources = slices.Clone(q.sources)
+	edit(&q.target)
+	for i := range q.sources {
+		edit(&q.sources[i])
+	}
+	return q
+}
+
+// uses are the actions that use a thing without getting its bytes.
+var uses = []genesis.Action{genesis.TrainOn, genesis.Infer, genesis.Evaluate}
+
+// discoverable reports whether the asker may know that the thing exists.
+func (q question) discoverable() bool { return q.of(genesis.Discover).answer().allowed }
+
+// reads reports whether the asker may also get the bytes. To those who do not
+// steward a thing, reading it means taking it away.
+func (q question) reads() bool {
+	return q.of(genesis.Read).change(func(f *facts) { f.outside = f.outside || !f.steward }).answer().allowed
+}
+
+// question gathers the facts. The caller holds d.mu for reading. until is when one
+// of them may change by itself.
+func (d *Decider) question(ctx context.Context, ask Ask, now time.Time) (q question, until time.Time, err error) {
+	who := d.person(ask.Principal, d.index)
+	who.Projects, until = d.index.current(who.Projects, now)
+	who.built = who.entity()
+	q = question{policies: d.policies, action: ask.Action}
+	a := &asset{}
+	if ask.Resource.Name != "" {
+		if a, err = d.asset(ctx, assetKey{ask.Resource.Name, ask.Resource.Version}); err != nil {
+			return q, until, err
+		}
+	}
+	q.target = factsOf(who, ask.Resource, a, now, ask.Outside)
+	q.target.creator = d.canon(ask.Resource.Creator)
+	q.target.held = d.index.heldOn(who, ask.Resource.Name, ask.Resource.Version, now)
+	q.target.build()
+	until = sooner(until, sooner(nextOpening(a.terms, now), q.target.held.until))
+	for _, s := range a.sources {
+		of, err := d.asset(ctx, s.assetKey)
+		if err != nil {
+			return q, until, err
+		}
+		f := sourceFacts(who, s, of, now, ask.Outside)
+		f.creator = d.canon(s.creator)
+		f.held = d.index.heldOn(who, s.name, s.version, now)
+		f.build()
+		until = sooner(until, sooner(nextOpening(of.terms, now), f.held.until))
+		q.sources = append(q.sources, f)
+	}
+	return q, until, nil
+}
+
+// locked runs act while the index stands still, at generation gen or later.
+func (d *Decider) locked(ctx context.Context, gen uint64, act func() error) error {
+	d.mu.RLock()
+	if d.index.gen < gen {
+		d.mu.RUnlock()
+		d.mu.Lock()
+		if d.index.gen < gen {
+			if err := d.follow(ctx, gen); err != nil {
+				d.mu.Unlock()
+				return err
+			}
+		}
+		d.mu.Unlock()
+		d.mu.RLock()
+	}
+	defer d.mu.RUnlock()
+	return act()
+}
+
+// decide works an answer out. general is false when it is for the stated purpose
+// alone.
+func (d *Decider) decide(ctx context.Context, ask Ask, now time.Time, gen uint64) (out Decision, general bool, err error) {
+	err = d.locked(ctx, gen, func() error {
+		q, until, err := d.question(ctx, ask, now)
+		if err != nil {
+			return err
+		}
+		out = q.decision(ask)
+		out.Until = until
+		general = d.index.purposes == 0
+		return nil
+	})
+	d.purposeful.Store(!general)
+	return out, general, err
+}
+
+// decision puts the answer into words.
+func (q question) decision(ask Ask) Decision {
+	v := q.answer()
+	out := Decision{Ask: ask, Allowed: v.allowed, Rule: v.rule, Reason: v.says}
+	out.Principal = q.target.who.Principal
+	out.Discoverable = v.allowed || q.action != genesis.Discover && q.discoverable()
+	switch {
+	case v.allowed:
+		out.Grant = q.target.held.of(ask.Action).grant
+		out.Reads = ask.Action == genesis.Read || slices.Contains(uses, ask.Action) && q.reads()
+	case out.Discoverable:
+		out.Reason, out.Hint = q.reason(v), q.hint()
+	}
+	return out
+}

@@ -1,0 +1,232 @@
+package access
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/opengenesis/genesis"
+)
+
+// move is one thing that somebody could change.
+type move struct {
+	name     string
+	personal bool // about the person, whatever the thing
+	fits     func(facts, genesis.Action) bool
+	make     func(*facts, genesis.Action)
+	tell     func(facts, genesis.Action) string // to a steward
+	ask      func(facts, genesis.Action) string // to the asker; nil: not theirs to do
+}
+
+// apply makes the move.
+func (m move) apply(f *facts, a genesis.Action) {
+	m.make(f, a)
+	f.forget()
+}
+
+// someone is who an asker without a name might be: anybody registered.
+const someone = "someone"
+
+// ownMoves are what an asker could do, or ask others to do, about a refusal.
+var ownMoves = slices.Concat(personalMoves, grantMoves)
+
+var personalMoves = []move{
+	{
+		name: "sign-in", personal: true,
+		fits: func(f facts, _ genesis.Action) bool { return !f.who.SignedIn() },
+		make: func(f *facts, _ genesis.Action) {
+			f.who.Subject, f.who.id, f.who.registered = someone, someone, true
+		},
+		tell: says("they sign in"),
+		ask:  says("sign in: genesis login"),
+	},
+	{
+		name: "scope", personal: true,
+		fits: func(f facts, a genesis.Action) bool { return !f.anywhere && !inScope(f.who.Principal, a, f.name) },
+		make: func(f *facts, _ genesis.Action) { f.who.Scopes = nil },
+		tell: func(f facts, a genesis.Action) string { return "they come with a token of scope " + scopeOf(f, a) },
+		ask:  func(f facts, a genesis.Action) string { return "come with a token of scope " + scopeOf(f, a) },
+	},
+	{
+		name: "second-factor", personal: true,
+		fits: func(f facts, _ genesis.Action) bool { return f.who.Assurance != genesis.AssuranceMFA },
+		make: func(f *facts, _ genesis.Action) { f.who.Assurance = genesis.AssuranceMFA },
+		tell: says("they sign in with a second factor"),
+		ask:  says("sign in with a second factor"),
+	},
+	{
+		name: "vetting", personal: true,
+		fits: func(f facts, _ genesis.Action) bool {
+			return f.who.Vetting == genesis.VettingRefused || f.who.Vetting == genesis.VettingExpired
+		},
+		make: func(f *facts, _ genesis.Action) { f.who.Vetting = genesis.Vetted },
+		tell: says("a security officer vets them"),
+		ask:  says("ask a security officer of this node to vet you"),
+	},
+	{
+		name: "citizenship", personal: true,
+		fits: func(f facts, _ genesis.Action) bool {
+			return f.who.SignedIn() && f.who.Citizenship == genesis.CitizenshipUnknown
+		},
+		make: func(f *facts, _ genesis.Action) { f.who.Citizenship = genesis.USPerson },
+		tell: says("they are us-citizen or us-person, and their account says so"),
+		ask:  says("if you are a citizen or permanent resident, have your account say so"),
+	},
+}
+
+// grantMoves are the kinds of grant, the least first.
+var grantMoves = []move{
+	grantMove("grant", "", false, false),
+	grantMove("grant-condition", " --condition '…'", true, false),
+	grantMove("grant-licence", " --licence …", false, true),
+	grantMove("grant-condition-licence", " --condition '…' --licence …", true, true),
+}
+
+func grantMove(name, flags string, conditioned, licensed bool) move {
+	return move{
+		name: name,
+		fits: func(f facts, a genesis.Action) bool {
+			return f.who.registered && !f.node() && slices.Contains(genesis.Grantable, a) && grantable(f.tier, a)
+		},
+		make: func(f *facts, a genesis.Action) { hold(f, a, conditioned, licensed) },
+		tell: func(f facts, a genesis.Action) string {
+			return fmt.Sprintf("genesis grant %s --to person:%s --actions %s%s", refOf(f), f.who.id, a, flags)
+		},
+		ask: func(f facts, a genesis.Action) string {
+			words := fmt.Sprintf(`genesis request %s --actions %s --purpose "…"`, f.name, a)
+			if f.terms.Agreement != nil {
+				words += ", accepting its agreement"
+			}
+			return words
+		},
+	}
+}
+
+// grantable reports whether an action can be granted at a tier: reading what is
+// restricted cannot.
+func grantable(t genesis.Tier, a genesis.Action) bool {
+	return t != genesis.TierRestricted || a != genesis.Read
+}
+
+// stewardMoves are what only others can do about a refusal.
+var stewardMoves = []move{
+	{
+		name: "duty", personal: true,
+		fits: func(f facts, a genesis.Action) bool { return f.who.home && dutyFor(f, a) != "" },
+		make: func(f *facts, a genesis.Action) {
+			f.who.Duties = append(slices.Clone(f.who.Duties), dutyFor(*f, a))
+			f.steward = f.who.stewards(f.name)
+		},
+		tell: func(f facts, a genesis.Action) string {
+			return "an operator gives them the duty " + string(dutyFor(f, a))
+		},
+	},
+	{
+		name: "use",
+		fits: func(f facts, a genesis.Action) bool { return f.terms.Uses.Of(a) != genesis.UseYes },
+		make: func(f *facts, a genesis.Action) { f.terms.Uses = permitted(f.terms.Uses, a) },
+		tell: func(f facts, a genesis.Action) string {
+			return fmt.Sprintf("genesis publish %s --uses %s=yes", refOf(f), a)
+		},
+	},
+	tierMove(genesis.TierControlled),
+	tierMove(genesis.TierPartner),
+	tierMove(genesis.TierRegistered),
+	tierMove(genesis.TierPublic),
+}
+
+// tierMove publishes a thing at a wider tier, or at all.
+func tierMove(t genesis.Tier) move {
+	return move{
+		name: string(t),
+		fits: func(f facts, _ genesis.Action) bool {
+			sensitive := f.terms.Sensitivity.Controlled() && t.Wider(genesis.TierPartner)
+			named := t != genesis.TierPartner || f.who.member != ""
+			widens := f.tier == "" || t.Wider(f.tier) || t == genesis.TierPartner && f.tier == t
+			return !f.node() && !sensitive && named && widens && (f.state == genesis.Draft || f.state == genesis.Published)
+		},
+		make: func(f *facts, _ genesis.Action) {
+			f.state, f.tier, f.terms.Hidden = genesis.Published, t, false
+			if t == genesis.TierPartner {
+				f.terms.Partners = append(slices.Clone(f.terms.Partners), f.who.member)
+			}
+		},
+		tell: func(f facts, _ genesis.Action) string {
+			words := fmt.Sprintf("genesis publish %s --tier %s", refOf(f), t)
+			if t == genesis.TierPartner {
+				words += " --partners " + strings.Join(append(slices.Clone(f.terms.Partners), f.who.member), ",")
+			}
+			return words
+		},
+	}
+}
+
+// closingMoves each take a permission away.
+var closingMoves = []move{
+	{
+		name: "revoke",
+		fits: func(f facts, _ genesis.Action) bool { return f.held.any },
+		make: func(f *facts, _ genesis.Action) { f.held = held{} },
+		tell: func(f facts, _ genesis.Action) string {
+			var ids []string
+			for _, g := range f.held.grants {
+				ids = append(ids, g.ID)
+			}
+			return "genesis revoke " + strings.Join(ids, " ")
+		},
+	},
+	{
+		name: "restrict",
+		fits: func(f facts, _ genesis.Action) bool { return f.tier != "" && f.tier != genesis.TierRestricted },
+		make: func(f *facts, _ genesis.Action) { f.tier = genesis.TierRestricted },
+		tell: func(f facts, _ genesis.Action) string {
+			return fmt.Sprintf("genesis publish %s --tier %s", refOf(f), genesis.TierRestricted)
+		},
+	},
+	{
+		name: "dismiss",
+		fits: func(f facts, _ genesis.Action) bool { return len(f.who.Duties) > 0 && !f.who.owner },
+		make: func(f *facts, _ genesis.Action) {
+			f.who.Duties = nil
+			f.steward = f.who.stewards(f.name)
+		},
+		tell: says("an operator takes their duties from them"),
+	},
+}
+
+func says(words string) func(facts, genesis.Action) string {
+	return func(facts, genesis.Action) string { return words }
+}
+
+func scopeOf(f facts, a genesis.Action) string {
+	if f.node() {
+		return string(a)
+	}
+	return fmt.Sprintf("%s:%s", a, f.name)
+}
+
+// dutyFor is the duty to whose holders an act is open.
+func dutyFor(f facts, a genesis.Action) genesis.Duty {
+	switch {
+	case a == genesis.Operate && f.part == Office:
+		return genesis.DutyOfficer
+	case a == genesis.Operate:
+		return genesis.DutyOperator
+	case a == genesis.Steward:
+		return genesis.DutySteward
+	}
+	return ""
+}
+
+// permitted are uses with one of them marked Yes.
+func permitted(u genesis.Uses, a genesis.Action) genesis.Uses {
+	switch a {
+	case genesis.TrainOn:
+		u.Train = genesis.UseYes
+	case genesis.Infer:
+		u.Infer = genesis.UseYes
+	case genesis.Evaluate:
+		u.Evaluate = genesis.UseYes
+	}
+	return u
+}

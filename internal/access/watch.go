@@ -1,0 +1,74 @@
+package access
+
+import (
+	"context"
+	"time"
+)
+
+// pulse is how often a watched decision is asked again even when nothing was
+// heard: clocks jump, and a condition may look at the time. It costs the cached
+// answer.
+const pulse = 500 * time.Millisecond
+
+// Watch returns a context that ends, with the refusal as its cause, within a second
+// of the decision turning: whatever serves bytes or works for somebody runs under
+// it. It ends at once when the answer is no already. A decision that cannot be made
+// ends it, too: what cannot be checked is not allowed. cancel releases what Watch
+// holds.
+func (d *Decider) Watch(ctx context.Context, ask Ask) (context.Context, func()) {
+	watched, end := context.WithCancelCause(ctx)
+	cancel := func() { end(context.Canceled) }
+	ask.At = time.Time{}
+	rung := d.ringing()
+	until, err := d.again(watched, ask)
+	if err != nil {
+		end(err)
+		return watched, cancel
+	}
+	go func() {
+		for err == nil {
+			timer := time.NewTimer(d.pause(until))
+			select {
+			case <-watched.Done():
+			case <-rung:
+			case <-timer.C:
+			}
+			timer.Stop()
+			if watched.Err() != nil {
+				return
+			}
+			rung = d.ringing()
+			until, err = d.again(watched, ask)
+		}
+		end(err)
+	}()
+	return watched, cancel
+}
+
+// ringing returns a channel that is closed by the next change.
+func (d *Decider) ringing() <-chan struct{} {
+	d.bell.Lock()
+	defer d.bell.Unlock()
+	return d.rung
+}
+
+// pause is how long to wait for a decision that may change at until.
+func (d *Decider) pause(until time.Time) time.Duration {
+	if until.IsZero() {
+		return pulse
+	}
+	return max(0, min(pulse, until.Sub(d.now())))
+}
+
+// again decides for the principal as they are now. What they came for stays.
+func (d *Decider) again(ctx context.Context, ask Ask) (time.Time, error) {
+	if d.live != nil {
+		now, err := d.live(ctx, ask.Principal)
+		if err != nil {
+			return time.Time{}, err
+		}
+		ask.Principal = now
+	}
+	decision, err := d.Decide(ctx, ask)
+	return decision.Until, err
+}

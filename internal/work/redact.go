@@ -1,0 +1,67 @@
+package work
+
+import (
+	"slices"
+
+	"github.com/opengenesis/genesis"
+)
+
+// redact leaves out of a description what tells of cells: it is for people who
+// may know of a version but not read it. Schema, units, card, size, splits and
+// the verdicts of the readiness checks stay; profile, findings, recipe, sources,
+// digests of columns (which betray columns of few values) and every text that
+// may quote a cell go.
+func redact(d *genesis.Description) {
+	d.Manifest.Tables = undigested(d.Manifest.Tables)
+	d.Manifest.Rejects = nil
+	d.Profile, d.Findings, d.Recipe = nil, nil, ""
+	if r := d.Readiness; r != nil {
+		d.Readiness = verdicts(*r)
+	}
+	d.Splits = slices.Clone(d.Splits)
+	for i := range d.Splits {
+		s := &d.Splits[i]
+		s.Cut, s.Leaks, s.Assignment = nil, nil, genesis.Blob{}
+	}
+	if p := d.Provenance; p != nil {
+		d.Provenance = &genesis.Provenance{Parents: p.Parents, Software: p.Software, Started: p.Started, Ended: p.Ended, By: p.By, Split: p.Split}
+	}
+	if r := d.Report; r != nil {
+		d.Report = unworded(*r)
+	}
+}
+
+func undigested(tables []genesis.ManifestTable) []genesis.ManifestTable {
+	tables = slices.Clone(tables)
+	for i := range tables {
+		cols := slices.Clone(tables[i].Columns)
+		for k := range cols {
+			cols[k].Digest = ""
+		}
+		tables[i].Columns = cols
+	}
+	return tables
+}
+
+// verdicts is a readiness report without the evidence.
+func verdicts(r genesis.Readiness) *genesis.Readiness {
+	r.Checks = slices.Clone(r.Checks)
+	for i := range r.Checks {
+		r.Checks[i].Evidence, r.Checks[i].Fix = "", ""
+	}
+	if r.Proof != nil && (r.Proof.Err != "" || r.Proof.Rows < genesis.LeastGroup) {
+		r.Proof = nil
+	}
+	return &r
+}
+
+// unworded is a model's report without the classes it tells apart, which are
+// values of the data, and without notes.
+func unworded(r genesis.ModelReport) *genesis.ModelReport {
+	r.Notes = nil
+	r.Targets = slices.Clone(r.Targets)
+	for i := range r.Targets {
+		r.Targets[i].Classes = nil
+	}
+	return &r
+}

@@ -1,0 +1,338 @@
+package run
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/opengenesis/genesis"
+	"github.com/opengenesis/genesis/internal/store"
+)
+
+// Why a run's context ends.
+var (
+	errAsked    = errors.New("asked to stop")
+	errClosing  = errors.New("the node stops")
+	errTooLong  = errors.New("took too long")
+	errTooLarge = errors.New("held too much memory")
+	errNonsense = errors.New("its process does not keep to the protocol")
+	errGone     = errors.New("the run was ended elsewhere")
+)
+
+// crash is how a try ends whose process ended without an answer.
+type crash struct{ how string }
+
+func (c *crash) Error() string { return "its process ended without a result: " + c.how }
+
+// firstPause is how long to wait before the second try; it doubles.
+const firstPause = 100 * time.Millisecond
+
+// start gives free places to the runs whose turn it is.
+func (m *Manager) start() {
+	m.mu.Lock()
+	for !m.closed && m.running < m.cfg.Limits.Concurrent {
+		a := m.queue.pop()
+		if a == nil {
+			break
+		}
+		m.running++
+		m.work.Go(func() { m.execute(a) })
+	}
+	places := map[*active]int{}
+	for _, a := range m.queue.all() {
+		places[a] = m.queue.position(a)
+	}
+	m.mu.Unlock()
+	for a, n := range places {
+		a.event(genesis.Event{Stage: "waiting", Unit: "runs", Note: fmt.Sprintf("place %d in the queue", n)})
+	}
+}
+
+// execute tries a run until it is ended, and gives its place to the next.
+func (m *Manager) execute(a *active) {
+	m.try(a)
+	os.RemoveAll(m.tempOf(a.row.ID))
+	m.mu.Lock()
+	m.running--
+	m.mu.Unlock()
+	m.forget(a)
+	m.start()
+}
+
+func (m *Manager) try(a *active) {
+	for pause := firstPause; ; pause *= 2 {
+		err := m.attempt(a)
+		if err == nil {
+			return
+		}
+		var c *crash
+		if !errors.As(err, &c) || a.Run().Tries >= m.cfg.Limits.Tries {
+			m.end(a, err)
+			return
+		}
+		a.log.line(err.Error() + "; it is tried again")
+		select {
+		case <-time.After(pause):
+		case <-a.ctx.Done():
+		}
+	}
+}
+
+// forget lets go of a run that is ended.
+func (m *Manager) forget(a *active) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.active, a.row.ID)
+}
+
+// attempt tries a run once, from planning to committing.
+func (m *Manager) attempt(a *active) error {
+	ctx, stop, release := m.guard(a)
+	defer release()
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	if err := m.begin(ctx, a); err != nil {
+		return because(ctx, err)
+	}
+	outcome, err := m.outcome(ctx, stop, a)
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	if err != nil {
+		return err
+	}
+	return because(ctx, m.commit(ctx, a, outcome))
+}
+
+// because gives the reason of a context that ended in place of what followed.
+func because(ctx context.Context, err error) error {
+	if err != nil && ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return err
+}
+
+// guard returns the context of one try: it ends with the run's, with the asker's
+// access, and when its time is over. stop ends it for another reason.
+func (m *Manager) guard(a *active) (ctx context.Context, stop context.CancelCauseFunc, release func()) {
+	ctx, unwatch := a.ctx, func() {}
+	if m.cfg.Watch != nil {
+		ctx, unwatch = m.cfg.Watch(ctx, a.Run())
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, time.Duration(a.row.Seconds)*time.Second, errTooLong)
+	ctx, stop = context.WithCancelCause(ctx)
+	return ctx, stop, func() {
+		stop(nil)
+		cancel()
+		unwatch()
+	}
+}
+
+// begin makes the run a running one.
+func (m *Manager) begin(ctx context.Context, a *active) error {
+	now := time.Now().UTC().Truncate(time.Microsecond)
+	err := m.cfg.DB.Tx(ctx, func(tx *sql.Tx) error {
+		there, err := change(ctx, tx, a.row.ID, "state = 'running', tries = tries + 1, started_at = $2", store.Time(now))
+		if err == nil && !there {
+			err = errGone
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	a.update(func(r *genesis.Run) {
+		r.State, r.Started, r.Progress = genesis.RunRunning, now, nil
+		r.Tries++
+	})
+	a.log.line(fmt.Sprintf("try %d starts", a.Run().Tries))
+	return nil
+}
+
+func (m *Manager) tempOf(id string) string { return filepath.Join(m.workOf(id), "tmp") }
+
+// outcome has the run computed.
+func (m *Manager) outcome(ctx context.Context, stop context.CancelCauseFunc, a *active) (json.RawMessage, error) {
+	files, done, err := a.open()
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	job, err := m.job(ctx, a)
+	if err != nil {
+		return nil, err
+	}
+	if m.cfg.Worker != nil {
+		return m.child(ctx, stop, a, job, files)
+	}
+	outcome, err := m.cfg.Compute(ctx, job, files, a.event)
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(outcome)
+}
+
+// job is what the next try is told, in a fresh temporary folder.
+func (m *Manager) job(ctx context.Context, a *active) (Job, error) {
+	temp := m.tempOf(a.row.ID)
+	if err := errors.Join(os.RemoveAll(temp), os.MkdirAll(temp, 0o700)); err != nil {
+		return Job{}, broken("start run", a.row.ID, err)
+	}
+	task, err := m.cfg.Plan(ctx, a.Run(), a.row.pinned)
+	if err != nil {
+		return Job{}, err
+	}
+	job := Job{Run: a.row.ID, Kind: a.row.Kind, Temp: temp, Memory: a.row.Memory, Soft: m.cfg.Soft}
+	for _, in := range a.row.inputs {
+		job.Files = append(job.Files, in.Name)
+	}
+	if job.Task, err = json.Marshal(task); err != nil {
+		return Job{}, err
+	}
+	job.Settings, err = json.Marshal(m.cfg.Settings)
+	return job, err
+}
+
+// commit makes the outcome and the run's end true together, unless the run is
+// ended already.
+func (m *Manager) commit(ctx context.Context, a *active, outcome json.RawMessage) error {
+	act, err := m.cfg.Commit(ctx, a.Run(), a.row.pinned, outcome)
+	if err != nil {
+		return err
+	}
+	now := time.Now().UTC().Truncate(time.Microsecond)
+	var result json.RawMessage
+	err = m.cfg.DB.Tx(ctx, func(tx *sql.Tx) error {
+		v, err := act(ctx, tx)
+		if err != nil {
+			return err
+		}
+		if result, err = json.Marshal(v); err != nil {
+			return err
+		}
+		there, err := change(ctx, tx, a.row.ID, "state = 'done', ended_at = $2, result = $3", store.Time(now), string(result))
+		if err == nil && !there {
+			err = errGone
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	a.log.line("done")
+	m.settle(a, func(r *genesis.Run) { r.State, r.Ended, r.Result = genesis.RunDone, now, result })
+	return nil
+}
+
+// end ends a run for a reason other than its result, or leaves it to the next
+// start of the node.
+func (m *Manager) end(a *active, cause error) {
+	switch {
+	case errors.Is(cause, errGone):
+		m.takeOver(a)
+		return
+	case errors.Is(cause, errClosing):
+		if cause = m.postpone(a); cause == nil {
+			return
+		}
+	}
+	state, e := verdict(a.row, cause)
+	if e.Kind == genesis.Internal {
+		m.cfg.Log.Error("a run failed", "run", a.row.ID, "error", e, "cause", e.Err)
+	}
+	problem := genesis.ProblemOf(e, true)
+	now := time.Now().UTC().Truncate(time.Microsecond)
+	if err := m.write(a.row.ID, state, now, problem); err != nil { // the next start finds it unfinished
+		m.cfg.Log.Error("the end of a run cannot be written", "run", a.row.ID, "error", err, "cause", errors.Unwrap(err))
+	}
+	a.log.line(string(state) + ": " + problem.Detail)
+	m.settle(a, func(r *genesis.Run) { r.State, r.Ended, r.Error = state, now, &problem })
+}
+
+// postpone leaves a run to the next start of the node, or says why that is no use.
+func (m *Manager) postpone(a *active) error {
+	if err := m.unresumable(a.row); err != nil {
+		return err
+	}
+	if err := m.requeue(context.Background(), a, 1); err != nil {
+		return err
+	}
+	a.log.line("the node stops; it goes on when the node is started again")
+	m.settle(a, nil)
+	return nil
+}
+
+// write makes the end of a run durable, whatever became of its context.
+func (m *Manager) write(id string, state genesis.RunState, at time.Time, p genesis.Problem) error {
+	text, err := json.Marshal(p)
+	if err != nil {
+		return err
+	}
+	ctx := context.Background()
+	return m.cfg.DB.Tx(ctx, func(tx *sql.Tx) error {
+		_, err := change(ctx, tx, id, "state = $2, ended_at = $3, error = $4", string(state), store.Time(at), string(text))
+		return err
+	})
+}
+
+// takeOver makes memory say what the database does.
+func (m *Manager) takeOver(a *active) {
+	r, err := find(context.Background(), m.cfg.DB.Read(), a.row.ID)
+	if err != nil {
+		m.cfg.Log.Error("a run is lost", "run", a.row.ID, "error", err)
+	}
+	m.settle(a, func(now *genesis.Run) { *now = r.Run })
+}
+
+// settle wakes whoever waits for the run, and removes what only its work needed.
+func (m *Manager) settle(a *active, set func(*genesis.Run)) {
+	if set != nil {
+		a.update(set)
+		os.RemoveAll(m.workOf(a.row.ID))
+	}
+	a.log.close()
+	a.cancel(nil)
+	close(a.ended)
+}
+
+// verdict says how a run ended and why, to people.
+func verdict(r row, cause error) (genesis.RunState, *genesis.Error) {
+	e := &genesis.Error{Op: string(r.Kind), Subject: r.Subject, Kind: genesis.Unavailable, Err: cause}
+	logs := "`genesis logs " + r.ID + "` shows its last words"
+	var known *genesis.Error
+	var c *crash
+	switch {
+	case errors.Is(cause, errAsked):
+		e.Kind, e.Msg = genesis.Canceled, "stopped before the end; nothing was kept"
+		return genesis.RunCanceled, e
+	case errors.As(cause, &known):
+		return genesis.RunFailed, known
+	case errors.Is(cause, errTooLong):
+		e.Msg = fmt.Sprintf("took longer than the %s a run may take", time.Duration(r.Seconds)*time.Second)
+		e.Hint = "raise runs.time in config.yaml, or give it less to do"
+	case errors.Is(cause, errTooLarge):
+		e.Msg = fmt.Sprintf("needed more than the %s of memory a run may hold", size(r.Memory))
+		e.Hint = "raise runs.memory in config.yaml, or give it fewer rows or columns"
+	case errors.Is(cause, context.Canceled):
+		e.Kind, e.Msg = genesis.Permission, "the access it ran on was withdrawn; nothing was kept"
+	case errors.As(cause, &c):
+		e.Kind, e.Msg, e.Hint = genesis.Internal, c.Error(), logs
+	default:
+		e.Kind, e.Msg, e.Hint = genesis.Internal, cause.Error(), logs
+	}
+	return genesis.RunFailed, e
+}
+
+// size is a number of bytes for people.
+func size(n int64) string {
+	if n >= 1<<30 {
+		return fmt.Sprintf("%.1f GiB", float64(n)/(1<<30))
+	}
+	return fmt.Sprintf("%d MiB", n>>20)
+}

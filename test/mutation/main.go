@@ -1,0 +1,192 @@
+// Command mutation changes the policies and the code of internal/access, one small
+// thing at a time, and sees whether the package's tests notice: a change that no
+// test fails for is one that could be made by mistake. It prints the share killed
+// and every survivor with its place.
+//
+//	go run ./mutation
+//	go run ./mutation -only judge.go,limits.cedar -workers 4
+//	go run ./mutation -sample 40
+//
+// Each change is put over the file with `go test -overlay`; no file of the tree is
+// touched. A change that does not compile, or that makes a policy the schema refuses,
+// is not counted.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"io"
+	"log"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+)
+
+func main() {
+	log.SetFlags(0)
+	root := flag.String("root", "..", "root of the repository")
+	pkg := flag.String("package", "internal/access", "package to change and test")
+	only := flag.String("only", "", "names of files, separated by commas; empty: all")
+	sample := flag.Int("sample", 0, "how many changes to try, evenly spread; 0: all")
+	workers := flag.Int("workers", 2, "changes tried at once")
+	least := flag.Float64("least", 0.95, "share that must be killed")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	all, err := mutants(*root, *pkg, *only)
+	if err != nil {
+		log.Fatalf("mutation: error: %v", err)
+	}
+	r := Runner{Root: *root, Package: *pkg, Workers: *workers, Progress: os.Stderr}
+	report, err := r.Run(ctx, spread(all, *sample))
+	if err != nil {
+		log.Fatalf("mutation: error: %v", err)
+	}
+	report.Print(os.Stdout)
+	if report.Share() < *least {
+		os.Exit(1)
+	}
+}
+
+// Mutant is one small change of one file.
+type Mutant struct {
+	File string // relative to the root
+	Line int
+	What string // "== becomes !="
+	Text []byte // the whole file, changed
+}
+
+// mutants lists the changes of a package's policies and code, in order of file and
+// place.
+func mutants(root, pkg, only string) ([]Mutant, error) {
+	var all []Mutant
+	for _, pattern := range []string{"policy/*.cedar", "*.go"} {
+		files, err := filepath.Glob(filepath.Join(root, pkg, pattern))
+		if err != nil {
+			return nil, err
+		}
+		for _, file := range files {
+			if strings.HasSuffix(file, "_test.go") || filepath.Base(file) == "doc.go" || !chosen(only, filepath.Base(file)) {
+				continue
+			}
+			more, err := mutate(root, file)
+			if err != nil {
+				return nil, err
+			}
+			all = append(all, more...)
+		}
+	}
+	return all, nil
+}
+
+func chosen(only, name string) bool {
+	return only == "" || strings.Contains(","+only+",", ","+name+",")
+}
+
+func mutate(root, file string) ([]Mutant, error) {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	name, err := filepath.Rel(root, file)
+	if err != nil {
+		return nil, err
+	}
+	if strings.HasSuffix(file, ".cedar") {
+		return cedar(name, text), nil
+	}
+	return golang(name, text)
+}
+
+// spread returns n mutants evenly spread over all, always the same ones; 0 means
+// all.
+func spread(all []Mutant, n int) []Mutant {
+	if n <= 0 || n >= len(all) {
+		return all
+	}
+	var some []Mutant
+	for i := range n {
+		some = append(some, all[(2*i+1)*len(all)/(2*n)])
+	}
+	return some
+}
+
+// Outcome is what became of a mutant.
+type Outcome string
+
+const (
+	Killed    Outcome = "killed"
+	Survived  Outcome = "survived"
+	Stillborn Outcome = "stillborn" // it does not compile, or is no policy
+)
+
+// Report counts outcomes and names survivors.
+type Report struct {
+	Count     map[Outcome]int
+	Survivors []Mutant
+	Took      time.Duration
+}
+
+// Share is the share of mutants that were killed of those that lived.
+func (r *Report) Share() float64 {
+	return float64(r.Count[Killed]) / float64(max(1, r.Count[Killed]+r.Count[Survived]))
+}
+
+// Print writes the report for people.
+func (r *Report) Print(w io.Writer) {
+	for _, m := range r.Survivors {
+		fmt.Fprintf(w, "survived: %s:%d: %s\n", filepath.ToSlash(m.File), m.Line, m.What)
+	}
+	fmt.Fprintf(w, "%d changes: %d killed, %d survived, %d not counted; %.1f %% killed in %v\n",
+		r.Count[Killed]+r.Count[Survived]+r.Count[Stillborn], r.Count[Killed], r.Count[Survived], r.Count[Stillborn], 100*r.Share(), r.Took.Round(time.Second))
+}
+
+// Runner tries mutants.
+type Runner struct {
+	Root, Package string
+	Workers       int
+	Progress      io.Writer
+}
+
+// Run tries all mutants and reports. The tests must pass without a change.
+func (r Runner) Run(ctx context.Context, all []Mutant) (*Report, error) {
+	start := time.Now()
+	if out, err := r.test(ctx, nil); err != nil {
+		return nil, fmt.Errorf("the tests fail without a change: %v\n%s", err, out)
+	}
+	report := &Report{Count: map[Outcome]int{}}
+	outcomes := make([]Outcome, len(all))
+	var mu sync.Mutex
+	var wait sync.WaitGroup
+	next := make(chan int)
+	for range max(1, r.Workers) {
+		wait.Go(func() {
+			for i := range next {
+				outcome := r.try(ctx, all[i])
+				mu.Lock()
+				outcomes[i] = outcome
+				report.Count[outcome]++
+				fmt.Fprintf(r.Progress, "%d/%d %s %s:%d: %s\n", i+1, len(all), outcome, filepath.ToSlash(all[i].File), all[i].Line, all[i].What)
+				mu.Unlock()
+			}
+		})
+	}
+	for i := range all {
+		if ctx.Err() == nil {
+			next <- i
+		}
+	}
+	close(next)
+	wait.Wait()
+	for i, outcome := range outcomes {
+		if outcome == Survived {
+			report.Survivors = append(report.Survivors, all[i])
+		}
+	}
+	report.Took = time.Since(start)
+	return report, ctx.Err()
+}

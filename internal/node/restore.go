@@ -249,7 +249,11 @@ func (s *stage) finish(m genesis.BackupManifest, digest genesis.Digest) error {
 	if err := s.root.Remove(unfinished); err != nil {
 		return restoreError(unfinished, genesis.Internal, plain(err), "")
 	}
-	err = os.Rename(s.path, s.home)
+	// The place may be an empty folder, which goes: Remove takes no other.
+	err := os.Remove(s.home)
+	if err == nil || errors.Is(err, fs.ErrNotExist) {
+		err = os.Rename(s.path, s.home)
+	}
 	switch {
 	case errors.Is(err, syscall.ENOTEMPTY), errors.Is(err, fs.ErrExist):
 		return occupied(s.home)

@@ -1,13 +1,5 @@
 package genesis
 
-// Backup is the outcome of a backup.
-type Backup struct {
-	Path  string `json:"path"`
-	Files int64  `json:"files"`
-	Bytes int64  `json:"bytes"` // written this time
-	Total int64  `json:"total"` // that the backup holds
-}
-
 // Sweep is the outcome of removing bytes that nothing refers to.
 type Sweep struct {
 	Blobs  int64 `json:"blobs"` // removed, or that would be

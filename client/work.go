@@ -43,6 +43,11 @@ func (c *Client) Diff(ctx context.Context, from, to string, p genesis.Progress) 
 	return long[genesis.Diff](ctx, c, http.MethodGet, "/v1/diff", url.Values{"from": {from}, "to": {to}}, nil, p)
 }
 
+// Backup copies the node's home to an absolute path on the node's machine.
+func (c *Client) Backup(ctx context.Context, req genesis.BackupRequest, p genesis.Progress) (*genesis.Backup, error) {
+	return long[genesis.Backup](ctx, c, http.MethodPost, "/v1/admin/backup", nil, req, p)
+}
+
 // long makes a request that is answered with lines of events and a last line
 // with the outcome. An answer without that line is an error.
 func long[T any](ctx context.Context, c *Client, method, path string, q url.Values, in any, p genesis.Progress) (*T, error) {

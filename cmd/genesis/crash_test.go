@@ -201,7 +201,7 @@ func TestKilledServing(t *testing.T) {
 		for worker := range 3 {
 			all.Go(func() { c.work(ctx, worker, round) })
 		}
-		time.Sleep(time.Duration(50+rand.IntN(700)) * time.Millisecond)
+		time.Sleep(time.Duration(100+rand.IntN(1500)) * time.Millisecond)
 		if err := cmd.Process.Signal(syscall.SIGKILL); err != nil {
 			t.Fatal(err)
 		}

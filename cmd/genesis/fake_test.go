@@ -214,3 +214,7 @@ func (fake) Output(_ context.Context, _ genesis.Principal, d genesis.Digest) (io
 	}
 	return io.NopCloser(bytes.NewReader(outputs)), int64(len(outputs)), nil
 }
+
+func (fake) Backup(context.Context, genesis.Principal, genesis.BackupRequest, genesis.Progress) (*genesis.Backup, error) {
+	return &genesis.Backup{Path: "/backup", Digest: genesis.DigestOf(nil), Taken: made, Keys: true, Files: 7, Bytes: 1 << 20, NewFiles: 2, NewBytes: 4096}, nil
+}

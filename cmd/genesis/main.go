@@ -70,6 +70,8 @@ type commands struct {
 	GC      gcCmd      `cmd:"" name:"gc" help:"Remove bytes that nothing refers to."`
 	Serve   serveCmd   `cmd:"" help:"Serve the home over HTTP until stopped."`
 	Worker  workerCmd  `cmd:"" hidden:"" help:"Compute one run, for a node."`
+	Backup  backupCmd  `cmd:"" help:"Copy the home while it is served."`
+	Restore restoreCmd `cmd:"" help:"Make a home from a backup."`
 	Version versionCmd `cmd:"" help:"Say which Genesis this is."`
 }
 

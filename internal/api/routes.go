@@ -32,6 +32,7 @@ func (s *server) register(a huma.API) {
 	long(s, a, weighs(4, creates(op(post, "/v1/predict", "predict", "Apply a model to raw files"))), s.predict)
 	long(s, a, weighs(8, op(post, "/v1/versions/{ref}/verify", "verify", "Re-hash everything a version consists of")), s.verify)
 	long(s, a, weighs(8, op(get, "/v1/diff", "diff", "Compare two versions")), s.diff)
+	long(s, a, weighs(8, op(post, "/v1/admin/backup", "backup", "Copy the home to a folder or archive on the node's machine")), s.backup)
 
 	bytesOf(s, a, weighs(2, op(get, "/v1/versions/{ref}/export", "export", "A table as Parquet or CSV")), s.export)
 	bytesOf(s, a, op(get, "/v1/blobs/{digest}", "blob", "The bytes of a prediction output"), s.output)

@@ -19,6 +19,7 @@ type Service interface {
 	doorman
 	officer
 	runner
+	operator
 }
 
 // maker does long work on raw files and versions.
@@ -44,6 +45,11 @@ type reader interface {
 type keeper interface {
 	SetCard(ctx context.Context, who genesis.Principal, ref string, fields map[string]string) (*genesis.Card, error)
 	Answer(ctx context.Context, who genesis.Principal, ref, finding, answer string) (*genesis.Finding, error)
+}
+
+// operator keeps the node itself.
+type operator interface {
+	Backup(ctx context.Context, who genesis.Principal, req genesis.BackupRequest, p genesis.Progress) (*genesis.Backup, error)
 }
 
 // files gives the descriptors that a client handed over. Take gives a token's

@@ -67,6 +67,7 @@ func (c *Config) fill() {
 
 // Journal is the logs of a node. It is safe for concurrent use.
 type Journal struct {
+	dir  string
 	node genesis.NodeID
 	db   *store.DB
 	log  *slog.Logger
@@ -91,7 +92,7 @@ type Journal struct {
 // Unavailable.
 func Open(ctx context.Context, cfg Config) (*Journal, error) {
 	cfg.fill()
-	j := &Journal{node: cfg.Node, db: cfg.DB, log: cfg.Log, queue: newQueue()}
+	j := &Journal{dir: cfg.Dir, node: cfg.Node, db: cfg.DB, log: cfg.Log, queue: newQueue()}
 	if err := j.open(ctx, cfg); err != nil {
 		j.closeFiles()
 		return nil, err

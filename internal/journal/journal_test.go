@@ -519,14 +519,22 @@ func TestBackup(t *testing.T) {
 	if err := h.cfg.DB.Backup(t.Context(), filepath.Join(restored, "catalog.db")); err != nil {
 		t.Fatal(err)
 	}
-	if err := h.Backup(t.Context(), filepath.Join(restored, "journal")); err != nil {
+	err := h.Copy(t.Context(), t.TempDir(), func(from, name string) error {
+		b, err := os.ReadFile(from)
+		to := filepath.Join(restored, "journal", filepath.FromSlash(name))
+		if err == nil {
+			err = os.MkdirAll(filepath.Dir(to), 0o700)
+		}
+		if err == nil {
+			err = os.WriteFile(to, b, 0o600)
+		}
+		return err
+	})
+	if err != nil {
 		t.Fatal(err)
 	}
 	close(stop)
 	writer.Wait()
-	if err := h.Backup(t.Context(), filepath.Join(restored, "journal")); genesis.KindOf(err) != genesis.Exists {
-		t.Errorf("a second backup in one place gives %v", err)
-	}
 	again := start(t, restored, func(c *Config) { c.Keys = h.cfg.Keys })
 	again.settled()
 	size := again.audit.size()

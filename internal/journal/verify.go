@@ -67,7 +67,7 @@ func (v *verification) statement(i int, seq int64, text []byte) (string, error) 
 		return msg, nil
 	}
 	if seq < v.from || seq >= v.to {
-		v.from, v.to = seq, min(seq+tile.Width, v.size)
+		v.from, v.to = seq, seq+tile.Width
 		v.progress.Send(genesis.Event{Stage: "verifying", Done: seq, Total: v.size, Unit: "entries"})
 		all, err := v.j.Statements(v.ctx, v.from, tile.Width)
 		if err != nil {
@@ -200,8 +200,8 @@ func (v *verification) load(seq int64) error {
 	if seq >= v.from && seq < v.to {
 		return nil
 	}
-	v.from, v.to = seq, min(seq+tile.Width, v.size)
-	v.progress.Send(genesis.Event{Stage: "verifying", Done: seq, Total: v.size, Unit: "entries"})
+	v.from, v.to = seq, seq+tile.Width // not up to v.size: the log may have grown since
+	v.progress.Send(genesis.Event{Stage: "verifying", Done: seq, Total: max(v.size, seq), Unit: "entries"})
 	rows, err := v.j.index.read(v.ctx, "seq >= $1 AND seq < $2", v.from, v.to)
 	if err != nil {
 		return err

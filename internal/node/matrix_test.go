@@ -250,6 +250,7 @@ var rows = []row{
 	{id: "audit", method: "GET", path: "/v1/audit"},
 	{id: "audit-verify", method: "POST", path: "/v1/audit/verify"},
 	{id: "forget", method: "POST", path: "/v1/audit/forget", body: `{"person":"zoe","reason":"r"}`},
+	{id: "backup", method: "POST", path: "/v1/admin/backup", body: `{"path":"backup"}`},
 	{id: "gc", method: "POST", path: "/v1/admin/gc?dry_run=true"},
 	{id: "create-upload", method: "POST", path: "/v1/uploads", body: `{"name":"x.csv"}`},
 	{id: "list-uploads", method: "GET", path: "/v1/uploads"},

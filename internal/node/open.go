@@ -65,6 +65,7 @@ func openWork(ctx context.Context, h *Home, opt Options, log *slog.Logger) (_ Se
 	if err := w.openDoors(ctx, h, &c, opt.disk); err != nil {
 		return nil, err
 	}
+	c.BackUp = backUpOf(h, &c)
 	w.Service = work.New(c)
 	limits := run.Limits{Concurrent: h.Config.Runs.Concurrent, Queue: h.Config.Runs.Queue, Memory: h.Config.Runs.Memory, Time: h.Config.Runs.Time}
 	err = w.Service.OpenRuns(ctx, run.Config{Dir: h.Runs(), Limits: limits, Worker: worker(h.Path), ResumeAttached: opt.Network, Log: w.log})
@@ -86,6 +87,9 @@ func (w *works) openDoors(ctx context.Context, h *Home, c *work.Config, d disk.D
 		return err
 	}
 	w.closeLast(c.Journal.Close)
+	if err := h.DeclareRestored(ctx, c.Journal.NewEpoch); err != nil {
+		return err
+	}
 	live := func(ctx context.Context, p genesis.Principal) (genesis.Principal, error) {
 		if !p.SignedIn() || p.Node != h.Config.Node {
 			return p, nil // nobody has nothing to lose; for people of other nodes those vouch

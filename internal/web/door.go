@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/opengenesis/genesis"
+	"github.com/opengenesis/genesis/internal/access/identity"
 )
 
 // Door signs people in.
@@ -48,9 +49,9 @@ func Register(mux *http.ServeMux, c Config) {
 	mux.HandleFunc("POST /signin", p.signIn)
 	mux.HandleFunc("POST /signout", p.signOut)
 	mux.HandleFunc("GET /signin/with/{provider}", p.startProvider)
-	mux.HandleFunc("GET /signin/callback", p.finishProvider)
-	mux.HandleFunc("GET /device", p.deviceForm)
-	mux.HandleFunc("POST /device", p.answerDevice)
+	mux.HandleFunc("GET "+identity.CallbackPath, p.finishProvider)
+	mux.HandleFunc("GET "+identity.DevicePath, p.deviceForm)
+	mux.HandleFunc("POST "+identity.DevicePath, p.answerDevice)
 	mux.Handle("GET /static/", http.FileServerFS(staticFiles))
 }
 

@@ -73,11 +73,7 @@ func (m *Manager) Cancel(ctx context.Context, id string) (genesis.Run, error) {
 	waits := a != nil && m.queue.remove(a)
 	m.mu.Unlock()
 	if a == nil {
-		r, err := m.Run(ctx, id)
-		if err == nil && r.State != genesis.RunCanceled {
-			err = &genesis.Error{Op: "cancel run", Kind: genesis.Conflict, Subject: id, Msg: "it has ended already: " + string(r.State)}
-		}
-		return r, err
+		return canceledAs(m.Run(ctx, id))
 	}
 	a.cancel(errAsked)
 	if waits {
@@ -85,7 +81,15 @@ func (m *Manager) Cancel(ctx context.Context, id string) (genesis.Run, error) {
 		m.forget(a)
 		m.start()
 	}
-	return m.Wait(ctx, id, nil)
+	return canceledAs(m.Wait(ctx, id, nil))
+}
+
+// canceledAs is the outcome of canceling a run that ended as r.
+func canceledAs(r genesis.Run, err error) (genesis.Run, error) {
+	if err == nil && r.State != genesis.RunCanceled {
+		err = &genesis.Error{Op: "cancel run", Kind: genesis.Conflict, Subject: r.ID, Msg: "it has ended already: " + string(r.State)}
+	}
+	return r, err
 }
 
 // Idle waits until no run is queued or running, or until ctx ends.

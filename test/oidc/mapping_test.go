@@ -80,6 +80,15 @@ func TestMapping(t *testing.T) {
 	}
 }
 
+// TestUserInfoOfSomebodyElse answers the second question about another person.
+func TestUserInfoOfSomebodyElse(t *testing.T) {
+	n := startNode(t, campusRules)
+	n.wire.info = func(c map[string]any) { c["sub"] = "id-2" }
+	n.out(t, http.StatusForbidden, "speaks of somebody else")
+	n.wire.info = func(c map[string]any) { delete(c, "sub") }
+	n.out(t, http.StatusForbidden, "speaks of somebody else")
+}
+
 // TestMappingLapses holds that a token does not keep what the provider gave when
 // its person does not sign in again.
 func TestMappingLapses(t *testing.T) {

@@ -220,12 +220,20 @@ type wire struct {
 	form     func(url.Values)     // of the token request
 	claims   func(map[string]any) // of the ID token, signed again
 	token    func(string) string  // the ID token as it is sent
+	info     func(map[string]any) // the answer of the userinfo endpoint
 }
 
 func (w *wire) RoundTrip(r *http.Request) (*http.Response, error) {
-	if !strings.HasSuffix(r.URL.Path, "/token") {
-		return http.DefaultTransport.RoundTrip(r)
+	switch {
+	case strings.HasSuffix(r.URL.Path, "/userinfo") && w.info != nil:
+		return rewrite(r, w.info)
+	case strings.HasSuffix(r.URL.Path, "/token"):
+		return w.exchange(r)
 	}
+	return http.DefaultTransport.RoundTrip(r)
+}
+
+func (w *wire) exchange(r *http.Request) (*http.Response, error) {
 	if w.form != nil {
 		body, err := io.ReadAll(r.Body)
 		if err != nil {
@@ -239,8 +247,24 @@ func (w *wire) RoundTrip(r *http.Request) (*http.Response, error) {
 		r = r.Clone(r.Context())
 		r.Body, r.ContentLength = io.NopCloser(strings.NewReader(form.Encode())), int64(len(form.Encode()))
 	}
+	return rewrite(r, func(answer map[string]any) {
+		raw, _ := answer["id_token"].(string)
+		if w.claims != nil {
+			raw = w.sign(raw)
+		}
+		if w.token != nil {
+			raw = w.token(raw)
+		}
+		if answer["id_token"] = raw; raw == "" {
+			delete(answer, "id_token")
+		}
+	})
+}
+
+// rewrite sends a request on and changes the JSON that is answered.
+func rewrite(r *http.Request, change func(map[string]any)) (*http.Response, error) {
 	resp, err := http.DefaultTransport.RoundTrip(r)
-	if err != nil || w.claims == nil && w.token == nil || resp.StatusCode != http.StatusOK {
+	if err != nil || resp.StatusCode != http.StatusOK {
 		return resp, err
 	}
 	defer resp.Body.Close()
@@ -248,16 +272,7 @@ func (w *wire) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err := json.NewDecoder(resp.Body).Decode(&answer); err != nil {
 		return nil, err
 	}
-	raw, _ := answer["id_token"].(string)
-	if w.claims != nil {
-		raw = w.sign(raw)
-	}
-	if w.token != nil {
-		raw = w.token(raw)
-	}
-	if answer["id_token"] = raw; raw == "" {
-		delete(answer, "id_token")
-	}
+	change(answer)
 	body, err := json.Marshal(answer)
 	if err != nil {
 		return nil, err

@@ -193,6 +193,21 @@ func TestDeviceTakesASession(t *testing.T) {
 	wants(t, err, genesis.Permission, ExpiredDevice)
 }
 
+func TestDeviceOfADisabledAccount(t *testing.T) {
+	w := open(t)
+	w.account(t, "ada")
+	ada, _ := w.signIn(t, "ada")
+	d := w.startDevice(t)
+	if err := w.ApproveDevice(t.Context(), ada, d.UserCode); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.ChangeAccount(t.Context(), local, "ada", genesis.AccountChange{Disabled: ref(true)}); err != nil {
+		t.Fatal(err)
+	}
+	_, err := w.PollDevice(t.Context(), d.DeviceCode)
+	wants(t, err, genesis.Permission, Disabled)
+}
+
 // TestDeviceAfterTrouble holds that an approval is not lost when the session
 // cannot be made.
 func TestDeviceAfterTrouble(t *testing.T) {

@@ -53,7 +53,7 @@ var errSignature = errors.New("the signature is not one of the provider's")
 // VerifySignature returns the payload of a token that the provider signed. It is
 // what go-oidc asks of a key set.
 func (s *keySet) VerifySignature(ctx context.Context, token string) ([]byte, error) {
-	jws, err := jose.ParseSigned(token, algorithms)
+	jws, err := jose.ParseSignedCompact(token, algorithms)
 	if err != nil || len(jws.Signatures) != 1 {
 		return nil, errSignature
 	}

@@ -293,9 +293,9 @@ func (p *provider) wrong(t *oidc.IDToken, c claims, nonce string) string {
 		return "the ID token is for somebody else (audience)"
 	case len(t.Audience) > 1 && !hasAzp || hasAzp && azp != p.ClientID:
 		return "the ID token was given to somebody else (azp)"
-	case t.Expiry.IsZero() || now.After(t.Expiry.Add(clockSkew)):
+	case now.After(t.Expiry.Add(clockSkew)):
 		return "the ID token has expired"
-	case t.IssuedAt.IsZero() || t.IssuedAt.After(now.Add(clockSkew)) || t.IssuedAt.Before(now.Add(-flowTime-clockSkew)):
+	case t.IssuedAt.After(now.Add(clockSkew)) || t.IssuedAt.Before(now.Add(-flowTime-clockSkew)):
 		return "the ID token was not issued during this sign-in; are the clocks right?"
 	case hasNotBefore && notBefore > float64(now.Add(clockSkew).Unix()):
 		return "the ID token is not valid yet; are the clocks right?"

@@ -7,6 +7,7 @@ import (
 	"crypto/rand"
 	"crypto/rsa"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -177,6 +178,54 @@ func TestReadKeys(t *testing.T) {
 		if _, err := readKeys([]byte(bad)); err == nil {
 			t.Errorf("%q is read", bad)
 		}
+	}
+}
+
+// TestKeysLast holds how long keys do that cannot be asked for again.
+func TestKeysLast(t *testing.T) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := json.Marshal(jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: &key.PublicKey, KeyID: "k"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.ES256, Key: jose.JSONWebKey{Key: key, KeyID: "k"}}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	object, err := signer.Sign([]byte("{}"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	token, err := object.CompactSerialize()
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := time.Unix(1_000_000, 0)
+	there := answers{"/keys": string(text)}
+	s := newKeySet("https://login.example.edu/keys", &http.Client{Transport: there}, func() time.Time { return now })
+	verify := func() error {
+		_, err := s.VerifySignature(t.Context(), token)
+		return err
+	}
+	if err := verify(); err != nil {
+		t.Fatal(err)
+	}
+	delete(there, "/keys")
+	now = now.Add(keysLast - time.Second)
+	if err := verify(); err != nil {
+		t.Errorf("within a day: %v", err)
+	}
+	now = now.Add(time.Hour)
+	if err := verify(); !errors.Is(err, errKeys) {
+		t.Errorf("after a day: %v", err)
+	}
+	there["/keys"] = string(text)
+	now = now.Add(time.Minute)
+	if err := verify(); err != nil {
+		t.Errorf("when they are there again: %v", err)
 	}
 }
 

@@ -153,6 +153,34 @@ func TestSecondFactorTakesASession(t *testing.T) {
 	wants(t, err, genesis.Permission, nil)
 }
 
+// TestChangedMeanwhile changes an account between the two halves of a sign-in:
+// after its password was found right, before the session is made.
+func TestChangedMeanwhile(t *testing.T) {
+	for name, change := range map[string]func(*world){
+		"password": func(w *world) {
+			if _, err := w.ChangeAccount(t.Context(), local, "ada", genesis.AccountChange{Password: ref("quite another one")}); err != nil {
+				t.Fatal(err)
+			}
+		},
+		"second factor": func(w *world) {
+			ada, _ := w.signIn(t, "ada")
+			w.secondFactor(t, ada)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := open(t)
+			w.account(t, "ada")
+			known, err := find(t.Context(), w.db.Read(), "test", "ada")
+			if err != nil {
+				t.Fatal(err)
+			}
+			change(w)
+			_, err = w.finishPassword(t.Context(), "test", known, "", "")
+			wants(t, err, genesis.Permission, WrongPassword)
+		})
+	}
+}
+
 func TestCodesAreLimited(t *testing.T) {
 	w := open(t)
 	w.account(t, "ada")

@@ -250,7 +250,7 @@ func (s *stage) finish(m genesis.BackupManifest, digest genesis.Digest) error {
 		return restoreError(unfinished, genesis.Internal, plain(err), "")
 	}
 	// The place may be an empty folder, which goes: Remove takes no other.
-	err := os.Remove(s.home)
+	err = os.Remove(s.home)
 	if err == nil || errors.Is(err, fs.ErrNotExist) {
 		err = os.Rename(s.path, s.home)
 	}

@@ -29,7 +29,8 @@ var contents = []string{"CHANGELOG.md", "LICENSE", "NOTICE", "README.md", "genes
 // repository in different folders, and looks at everything that comes out.
 func TestRelease(t *testing.T) {
 	platform := runtime.GOOS + "/" + runtime.GOARCH
-	first, second := releaseOf(t, platform), releaseOf(t, platform)
+	source := clone(t, "../..")
+	first, second := releaseOf(t, source, platform), releaseOf(t, clone(t, source), platform)
 	names := list(t, first)
 	if len(names) != 3 || !slices.Equal(names, list(t, second)) {
 		t.Fatalf("the releases hold %v and %v", names, list(t, second))
@@ -45,15 +46,20 @@ func TestRelease(t *testing.T) {
 	checkSBOM(t, read(t, first, strings.TrimSuffix(archive, ".tar.gz")+".cdx.json"), binary)
 }
 
-// releaseOf makes a release of a fresh clone of the repository's last commit.
-func releaseOf(t *testing.T, platform string) string {
+// clone copies the last commit of a repository.
+func clone(t *testing.T, from string) string {
 	t.Helper()
-	clone := filepath.Join(t.TempDir(), "clone")
-	if out, err := exec.Command("git", "clone", "--quiet", "--no-hardlinks", "../..", clone).CombinedOutput(); err != nil {
+	to := filepath.Join(t.TempDir(), "clone")
+	if out, err := exec.Command("git", "clone", "--quiet", "--no-hardlinks", from, to).CombinedOutput(); err != nil {
 		t.Skipf("no repository to build from: %v\n%s", err, out)
 	}
+	return to
+}
+
+func releaseOf(t *testing.T, source, platform string) string {
+	t.Helper()
 	out := filepath.Join(t.TempDir(), "dist")
-	if err := build(clone, out, []string{platform}, false); err != nil {
+	if err := build(source, out, []string{platform}, false); err != nil {
 		t.Fatal(err)
 	}
 	return out

@@ -1,4 +1,4 @@
-.PHONY: build test race lint bench tables fuzz ci cover
+.PHONY: build test race lint bench tables fuzz ci cover release
 
 export CGO_ENABLED = 0
 
@@ -26,6 +26,10 @@ tables: ## docs/results.md: accuracy on published splits, from stored runs
 
 fuzz: ## every fuzz target for FUZZTIME each (default 1m)
 	sh test/fuzz.sh $(or $(FUZZTIME),1m)
+
+release: ## dist/: archives for all platforms, SBOMs, SHA256SUMS; same commit, same bytes
+	rm -rf dist
+	cd test && go run ./release -source .. -out ../dist
 
 ci: ## everything a change must pass
 	.ci/run

@@ -72,6 +72,7 @@ type commands struct {
 	Worker  workerCmd  `cmd:"" hidden:"" help:"Compute one run, for a node."`
 	Backup  backupCmd  `cmd:"" help:"Copy the home while it is served."`
 	Restore restoreCmd `cmd:"" help:"Make a home from a backup."`
+	Health  healthCmd  `cmd:"" help:"Say whether the node that serves the home is ready."`
 	Version versionCmd `cmd:"" help:"Say which Genesis this is."`
 }
 

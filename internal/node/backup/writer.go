@@ -42,6 +42,7 @@ type Writer struct {
 	target target
 	files  []genesis.BackupFile
 	done   genesis.Backup
+	broken error // a file was not copied to its end: nothing follows
 	ended  bool
 }
 
@@ -64,8 +65,12 @@ func Create(path, home string) (*Writer, error) {
 }
 
 // Add copies a file, unless the backup has its bytes already. tick, unless nil,
-// hears how many bytes were dealt with.
+// hears how many bytes were dealt with. After an error of f.Open other files may
+// follow; after any other error, only Abort.
 func (w *Writer) Add(ctx context.Context, f File, tick func(int64)) error {
+	if w.broken != nil {
+		return w.broken
+	}
 	if err := checkPath(f.Path); err != nil {
 		return err
 	}
@@ -102,9 +107,11 @@ func (w *Writer) copy(ctx context.Context, f File, tick func(int64)) (genesis.Di
 	}
 	defer r.Close()
 	digest, fresh, err := w.target.put(ctx, f, r, tick)
+	w.broken = err
 	if err == nil && f.Digest != "" && digest != f.Digest {
 		err = &genesis.Error{Op: "back up", Kind: genesis.Internal, Subject: f.Path, Msg: "is damaged: its bytes do not match its digest",
 			Hint: "restore this file from an earlier backup, or erase the version it belongs to; `genesis verify` names it"}
+		w.broken = err
 	}
 	if fresh {
 		w.done.NewFiles++
@@ -116,6 +123,9 @@ func (w *Writer) copy(ctx context.Context, f File, tick func(int64)) (genesis.Di
 // Commit makes the backup whole. m says what it is of; files, count and bytes
 // are filled in.
 func (w *Writer) Commit(m genesis.BackupManifest) (genesis.Backup, error) {
+	if w.broken != nil {
+		return genesis.Backup{}, w.broken
+	}
 	slices.SortFunc(w.files, func(a, b genesis.BackupFile) int { return strings.Compare(a.Path, b.Path) })
 	m.Format, m.Files, m.Count = genesis.BackupFormat, w.files, int64(len(w.files))
 	for _, f := range w.files {

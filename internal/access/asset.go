@@ -31,7 +31,6 @@ type source struct {
 	assetKey
 	kind    genesis.Kind
 	creator genesis.PersonID
-	direct  bool
 	lowered *genesis.Lowered
 }
 
@@ -69,7 +68,7 @@ func readTerms(ctx context.Context, q querier, k assetKey) (*genesis.Terms, erro
 }
 
 func readSources(ctx context.Context, q querier, k assetKey) ([]source, error) {
-	rows, err := q.QueryContext(ctx, `SELECT name, version, kind, creator, direct, coalesce(lowered, '') FROM policy_sources
+	rows, err := q.QueryContext(ctx, `SELECT name, version, kind, creator, coalesce(lowered, '') FROM policy_sources
 		WHERE child_name = $1 AND child_version = $2 ORDER BY name, version`, string(k.name), string(k.version))
 	if err != nil {
 		return nil, store.Error("read sources", string(k.name), err)
@@ -79,7 +78,7 @@ func readSources(ctx context.Context, q querier, k assetKey) ([]source, error) {
 	for rows.Next() {
 		var s source
 		var lowered string
-		if err := rows.Scan(&s.name, &s.version, &s.kind, &s.creator, &s.direct, &lowered); err != nil {
+		if err := rows.Scan(&s.name, &s.version, &s.kind, &s.creator, &lowered); err != nil {
 			return nil, store.Error("read sources", string(k.name), err)
 		}
 		if lowered != "" {

@@ -153,6 +153,21 @@ func TestExplain(t *testing.T) {
 	if e = explain(access.Local(""), genesis.Steward); e.Change != nil {
 		t.Errorf("%+v", e)
 	}
+	for want, q := range map[string]access.Ask{
+		"this is for the security officers of this node": {Principal: bob, Action: genesis.Operate, Resource: access.Resource{Part: access.Office}},
+		"this is for the operators of this node":         {Principal: bob, Action: genesis.Operate},
+		"this is for people of this node":                {Principal: bob, Action: genesis.Discover, Resource: access.Resource{Part: access.Office}},
+		"it has no terms yet that open it":               {Principal: eve, Action: genesis.Read, Resource: accesstest.Dataset("published-before-terms")},
+		"they own the home":                              {Principal: access.Local(""), Action: genesis.Infer},
+	} {
+		if e, err := w.Explain(t.Context(), q); err != nil || e.Reason != want {
+			t.Errorf("%+v, %v, want %q", e, err, want)
+		}
+	}
+	w.Publish(r, genesis.Terms{Tier: genesis.TierControlled, Sensitivity: genesis.CUI})
+	if e = explain(genesis.Principal{}, genesis.Read); !slices.Equal(e.Change, []string{"they sign in", "they sign in with a second factor", "genesis grant " + ref + " --to person:… --actions read"}) {
+		t.Errorf("%+v", e)
+	}
 	at, err := w.Explain(t.Context(), access.Ask{Principal: eve, Action: "odd", Resource: r})
 	if genesis.KindOf(err) != genesis.Invalid {
 		t.Errorf("%+v, %v", at, err)

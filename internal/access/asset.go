@@ -105,8 +105,9 @@ type facts struct {
 	tier     genesis.Tier // in force; "" of a draft
 	steward  bool
 	outside  bool
-	anywhere bool // it is a source: the token's scopes are about what was made of it
-	lowered  bool // it is a source, and its tier here is not its own
+	anywhere bool     // it is a source: the token's scopes are about what was made of it
+	lowered  bool     // it is a source, and its tier here is not its own
+	behind   []source // it is a source, and was made from these
 	held     held
 	built    *cedar.Entity // the thing as policies see it; nil: not made yet
 }
@@ -131,7 +132,7 @@ func sourceFacts(who person, s source, a *asset, now time.Time, outside bool) fa
 		r.State = genesis.Published
 	}
 	f := factsOf(who, r, a, now, outside)
-	f.anywhere = true
+	f.anywhere, f.behind = true, a.sources
 	if s.lowered != nil && (f.tier == "" || s.lowered.Tier.Wider(f.tier)) {
 		f.state, f.tier, f.lowered = genesis.Published, s.lowered.Tier, true
 	}

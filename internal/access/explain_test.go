@@ -106,6 +106,32 @@ func TestSourceIsNotNamed(t *testing.T) {
 	}
 }
 
+// TestSourceOfASourceIsHidden has a source that would be open if it were not made
+// from what is hidden.
+func TestSourceOfASourceIsHidden(t *testing.T) {
+	w := accesstest.Open(t)
+	secret, mid, other, made := accesstest.Dataset("secret"), accesstest.Dataset("mid"), accesstest.Dataset("other"), accesstest.Model("~bob/model", "nrel/bob", genesis.Draft)
+	derive(t, w, mid, secret)
+	derive(t, w, made, mid, other)
+	no := genesis.Uses{Infer: genesis.UseNo, Train: genesis.UseNo}
+	w.Publish(secret, genesis.Terms{Tier: genesis.TierControlled, Uses: no})
+	w.Publish(mid, genesis.Terms{Tier: genesis.TierPublic, Uses: no})
+	w.Publish(other, genesis.Terms{Tier: genesis.TierPublic})
+	d := w.Answer(bob, genesis.Infer, made)
+	if d.Allowed || !strings.HasPrefix(d.Reason, "it was made from mid@") {
+		t.Errorf("%+v", d)
+	}
+	w.Publish(secret, genesis.Terms{Tier: genesis.TierControlled, Hidden: true, Uses: no})
+	if d := w.Answer(bob, genesis.Infer, made); d.Allowed || strings.Contains(d.Reason, "mid") || strings.Contains(d.Reason, "secret") {
+		t.Errorf("%+v", d)
+	}
+	w.Publish(mid, genesis.Terms{Tier: genesis.TierPublic})
+	w.Publish(other, genesis.Terms{Tier: genesis.TierPublic, Uses: no})
+	if d := w.Answer(bob, genesis.Infer, made); d.Allowed || !strings.HasPrefix(d.Reason, "it was made from other@") {
+		t.Errorf("%+v", d)
+	}
+}
+
 func TestExplain(t *testing.T) {
 	w := accesstest.Open(t)
 	r := accesstest.Dataset("turbines")

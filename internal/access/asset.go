@@ -31,7 +31,6 @@ type source struct {
 	assetKey
 	kind    genesis.Kind
 	creator genesis.PersonID
-	direct  bool
 	lowered *genesis.Lowered
 }
 
@@ -69,7 +68,7 @@ func readTerms(ctx context.Context, q querier, k assetKey) (*genesis.Terms, erro
 }
 
 func readSources(ctx context.Context, q querier, k assetKey) ([]source, error) {
-	rows, err := q.QueryContext(ctx, `SELECT name, version, kind, creator, direct, coalesce(lowered, '') FROM policy_sources
+	rows, err := q.QueryContext(ctx, `SELECT name, version, kind, creator, coalesce(lowered, '') FROM policy_sources
 		WHERE child_name = $1 AND child_version = $2 ORDER BY name, version`, string(k.name), string(k.version))
 	if err != nil {
 		return nil, store.Error("read sources", string(k.name), err)
@@ -79,7 +78,7 @@ func readSources(ctx context.Context, q querier, k assetKey) ([]source, error) {
 	for rows.Next() {
 		var s source
 		var lowered string
-		if err := rows.Scan(&s.name, &s.version, &s.kind, &s.creator, &s.direct, &lowered); err != nil {
+		if err := rows.Scan(&s.name, &s.version, &s.kind, &s.creator, &lowered); err != nil {
 			return nil, store.Error("read sources", string(k.name), err)
 		}
 		if lowered != "" {
@@ -106,8 +105,9 @@ type facts struct {
 	tier     genesis.Tier // in force; "" of a draft
 	steward  bool
 	outside  bool
-	anywhere bool // it is a source: the token's scopes are about what was made of it
-	lowered  bool // it is a source, and its tier here is not its own
+	anywhere bool     // it is a source: the token's scopes are about what was made of it
+	lowered  bool     // it is a source, and its tier here is not its own
+	behind   []source // it is a source, and was made from these
 	held     held
 	built    *cedar.Entity // the thing as policies see it; nil: not made yet
 }
@@ -132,7 +132,7 @@ func sourceFacts(who person, s source, a *asset, now time.Time, outside bool) fa
 		r.State = genesis.Published
 	}
 	f := factsOf(who, r, a, now, outside)
-	f.anywhere = true
+	f.anywhere, f.behind = true, a.sources
 	if s.lowered != nil && (f.tier == "" || s.lowered.Tier.Wider(f.tier)) {
 		f.state, f.tier, f.lowered = genesis.Published, s.lowered.Tier, true
 	}

@@ -1,6 +1,8 @@
 package access_test
 
 import (
+	"context"
+	"database/sql"
 	"strings"
 	"testing"
 	"time"
@@ -89,4 +91,21 @@ func TestPurposeIsNotKeptForAnother(t *testing.T) {
 	both("no: default", "no: default")
 	w.GiveThis(genesis.Grant{Name: r.Name, To: "person:mit/mia", Actions: []genesis.Action{genesis.Read}, Condition: `purpose == "sun"`})
 	both("no: default", "grant")
+}
+
+// TestConditionOfAnotherProgram has a grant in the database whose condition this
+// program cannot compile: it is there, and never holds.
+func TestConditionOfAnotherProgram(t *testing.T) {
+	w := accesstest.Open(t)
+	r := accesstest.Dataset("turbines")
+	w.Publish(r, genesis.Terms{Tier: genesis.TierRestricted})
+	w.Do(func(ctx context.Context, tx *sql.Tx) error {
+		g, err := w.Grant(ctx, tx, genesis.Grant{Name: r.Name, To: "person:mit/mia", Actions: []genesis.Action{genesis.Infer}, Condition: "true", By: "nrel/ann"})
+		if err == nil {
+			_, err = tx.Exec(`UPDATE policy_grants SET body = replace(body, '"condition":"true"', '"condition":"principal.mood == 1"') WHERE id = $1`, g.ID)
+		}
+		return err
+	})
+	rule(t, w, mia, genesis.Infer, r, "no: default")
+	rule(t, w, mia, genesis.Discover, r, "grant-holder")
 }

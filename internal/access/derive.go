@@ -31,7 +31,7 @@ func (d *Decider) Derive(ctx context.Context, tx *sql.Tx, child Resource, parent
 		return err
 	}
 	for _, of := range append(heirs, assetKey{child.Name, child.Version}) {
-		if err := insertSources(ctx, tx, of, all, of.name == child.Name && of.version == child.Version); err != nil {
+		if err := insertSources(ctx, tx, of, all); err != nil {
 			return err
 		}
 	}
@@ -59,13 +59,12 @@ func made(ctx context.Context, tx *sql.Tx, from Resource) ([]assetKey, error) {
 }
 
 // insertSources adds the sources that a version does not have yet.
-func insertSources(ctx context.Context, tx *sql.Tx, child assetKey, all map[assetKey]source, direct bool) error {
+func insertSources(ctx context.Context, tx *sql.Tx, child assetKey, all map[assetKey]source) error {
 	for _, k := range sortedKeys(all) {
-		s := all[k]
-		if s.direct = s.direct && direct; k == child {
+		if k == child {
 			continue
 		}
-		if err := insertSource(ctx, tx, child, s); err != nil {
+		if err := insertSource(ctx, tx, child, all[k]); err != nil {
 			return err
 		}
 	}
@@ -81,7 +80,7 @@ func lineage(ctx context.Context, tx *sql.Tx, child Resource, parents []Resource
 		if err := checkVersion(k); err != nil {
 			return nil, err
 		}
-		all[k] = source{assetKey: k, kind: p.Kind, creator: p.Creator, direct: true}
+		all[k] = source{assetKey: k, kind: p.Kind, creator: p.Creator}
 	}
 	for _, p := range parents {
 		far, err := readSources(ctx, tx, assetKey{p.Name, p.Version})
@@ -95,13 +94,12 @@ func lineage(ctx context.Context, tx *sql.Tx, child Resource, parents []Resource
 	return all, checkVersion(assetKey{child.Name, child.Version})
 }
 
-// join takes up a source by one more way.
+// join takes up a source by one more way. A parent itself is not lowered.
 func join(known, more source) source {
-	more.direct = false
 	switch {
 	case known.version == "":
 		return more
-	case known.direct || known.lowered == nil || more.lowered == nil:
+	case known.lowered == nil || more.lowered == nil:
 		known.lowered = nil
 	case known.lowered.Tier.Wider(more.lowered.Tier):
 		known.lowered = more.lowered
@@ -114,9 +112,9 @@ func join(known, more source) source {
 func insertSource(ctx context.Context, tx *sql.Tx, child assetKey, s source) error {
 	lowered, err := encodeLowered(s.lowered)
 	if err == nil {
-		_, err = tx.ExecContext(ctx, `INSERT INTO policy_sources (child_name, child_version, name, version, kind, creator, direct, lowered)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (child_name, child_version, name, version) DO NOTHING`,
-			string(child.name), string(child.version), string(s.name), string(s.version), string(s.kind), string(s.creator), int64(flag(s.direct)), lowered)
+		_, err = tx.ExecContext(ctx, `INSERT INTO policy_sources (child_name, child_version, name, version, kind, creator, lowered)
+			VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (child_name, child_version, name, version) DO NOTHING`,
+			string(child.name), string(child.version), string(s.name), string(s.version), string(s.kind), string(s.creator), lowered)
 	}
 	return store.Error("derive", string(child.name), err)
 }

@@ -170,6 +170,17 @@ func TestSourceWithoutTerms(t *testing.T) {
 	rule(t, w, genesis.Principal{}, genesis.Read, made, "public")
 }
 
+// TestLowerByWhoLeft has made something before their node left the charter.
+func TestLowerByWhoLeft(t *testing.T) {
+	w := accesstest.Open(t)
+	draft, made := accesstest.Dataset("raw"), accesstest.Dataset("made")
+	draft.Creator = "evil/mal"
+	derive(t, w, made, draft)
+	if err := lower(w, accesstest.Person("evil", "mal"), made, draft, genesis.TierPublic); genesis.KindOf(err) != genesis.Permission {
+		t.Errorf("it is lowered: %v", err)
+	}
+}
+
 func TestLower(t *testing.T) {
 	w := accesstest.Open(t)
 	data := accesstest.Dataset("turbines")

@@ -58,9 +58,18 @@ func (q question) reason(v verdict) string {
 	return "of something that it was made from holds: " + v.says
 }
 
-// nameable reports whether a source may be named to the asker.
-func (q question) nameable(source facts) bool {
-	return !source.lowered && q.policies.judge(source, genesis.Discover).allowed
+// nameable reports whether a source may be named to the asker: they may discover
+// it, and all that it was made from in turn.
+func (q question) nameable(of facts) bool {
+	return q.known(of) && !slices.ContainsFunc(q.sources, func(f facts) bool {
+		behind := slices.ContainsFunc(of.behind, func(s source) bool { return s.name == f.name && s.version == f.version })
+		return behind && !q.known(f)
+	})
+}
+
+// known reports whether the asker may discover a source by its own terms.
+func (q question) known(of facts) bool {
+	return !of.lowered && q.policies.judge(of, genesis.Discover).allowed
 }
 
 func refOf(f facts) genesis.Ref { return genesis.Ref{Name: f.name, Digest: f.version} }

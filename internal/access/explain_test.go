@@ -106,6 +106,32 @@ func TestSourceIsNotNamed(t *testing.T) {
 	}
 }
 
+// TestSourceOfASourceIsHidden has a source that would be open if it were not made
+// from what is hidden.
+func TestSourceOfASourceIsHidden(t *testing.T) {
+	w := accesstest.Open(t)
+	secret, mid, other, made := accesstest.Dataset("secret"), accesstest.Dataset("mid"), accesstest.Dataset("other"), accesstest.Model("~bob/model", "nrel/bob", genesis.Draft)
+	derive(t, w, mid, secret)
+	derive(t, w, made, mid, other)
+	no := genesis.Uses{Infer: genesis.UseNo, Train: genesis.UseNo}
+	w.Publish(secret, genesis.Terms{Tier: genesis.TierControlled, Uses: no})
+	w.Publish(mid, genesis.Terms{Tier: genesis.TierPublic, Uses: no})
+	w.Publish(other, genesis.Terms{Tier: genesis.TierPublic})
+	d := w.Answer(bob, genesis.Infer, made)
+	if d.Allowed || !strings.HasPrefix(d.Reason, "it was made from mid@") {
+		t.Errorf("%+v", d)
+	}
+	w.Publish(secret, genesis.Terms{Tier: genesis.TierControlled, Hidden: true, Uses: no})
+	if d := w.Answer(bob, genesis.Infer, made); d.Allowed || strings.Contains(d.Reason, "mid") || strings.Contains(d.Reason, "secret") {
+		t.Errorf("%+v", d)
+	}
+	w.Publish(mid, genesis.Terms{Tier: genesis.TierPublic})
+	w.Publish(other, genesis.Terms{Tier: genesis.TierPublic, Uses: no})
+	if d := w.Answer(bob, genesis.Infer, made); d.Allowed || !strings.HasPrefix(d.Reason, "it was made from other@") {
+		t.Errorf("%+v", d)
+	}
+}
+
 func TestExplain(t *testing.T) {
 	w := accesstest.Open(t)
 	r := accesstest.Dataset("turbines")
@@ -151,6 +177,21 @@ func TestExplain(t *testing.T) {
 		t.Errorf("%+v", e)
 	}
 	if e = explain(access.Local(""), genesis.Steward); e.Change != nil {
+		t.Errorf("%+v", e)
+	}
+	for want, q := range map[string]access.Ask{
+		"this is for the security officers of this node": {Principal: bob, Action: genesis.Operate, Resource: access.Resource{Part: access.Office}},
+		"this is for the operators of this node":         {Principal: bob, Action: genesis.Operate},
+		"this is for people of this node":                {Principal: bob, Action: genesis.Discover, Resource: access.Resource{Part: access.Office}},
+		"it has no terms yet that open it":               {Principal: eve, Action: genesis.Read, Resource: accesstest.Dataset("published-before-terms")},
+		"they own the home":                              {Principal: access.Local(""), Action: genesis.Infer},
+	} {
+		if e, err := w.Explain(t.Context(), q); err != nil || e.Reason != want {
+			t.Errorf("%+v, %v, want %q", e, err, want)
+		}
+	}
+	w.Publish(r, genesis.Terms{Tier: genesis.TierControlled, Sensitivity: genesis.CUI})
+	if e = explain(genesis.Principal{}, genesis.Read); !slices.Equal(e.Change, []string{"they sign in", "they sign in with a second factor", "genesis grant " + ref + " --to person:… --actions read"}) {
 		t.Errorf("%+v", e)
 	}
 	at, err := w.Explain(t.Context(), access.Ask{Principal: eve, Action: "odd", Resource: r})

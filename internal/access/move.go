@@ -1,6 +1,7 @@
 package access
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -90,7 +91,7 @@ func grantMove(name, flags string, conditioned, licensed bool) move {
 		},
 		make: func(f *facts, a genesis.Action) { hold(f, a, conditioned, licensed) },
 		tell: func(f facts, a genesis.Action) string {
-			return fmt.Sprintf("genesis grant %s --to person:%s --actions %s%s", refOf(f), f.who.id, a, flags)
+			return fmt.Sprintf("genesis grant %s --to person:%s --actions %s%s", refOf(f), cmp.Or(f.who.id, "…"), a, flags)
 		},
 		ask: func(f facts, a genesis.Action) string {
 			words := fmt.Sprintf(`genesis request %s --actions %s --purpose "…"`, f.name, a)

@@ -21,6 +21,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"time"
@@ -33,6 +34,7 @@ func main() {
 	only := flag.String("only", "", "names of files, separated by commas; empty: all")
 	sample := flag.Int("sample", 0, "how many changes to try, evenly spread; 0: all")
 	workers := flag.Int("workers", 2, "changes tried at once")
+	again := flag.String("again", "", "output of an earlier run: try only what survived it")
 	least := flag.Float64("least", 0.95, "share that must be killed")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
@@ -40,6 +42,11 @@ func main() {
 	all, err := mutants(*root, *pkg, *only)
 	if err != nil {
 		log.Fatalf("mutation: error: %v", err)
+	}
+	if *again != "" {
+		if all, err = survivors(all, *again); err != nil {
+			log.Fatalf("mutation: error: %v", err)
+		}
 	}
 	r := Runner{Root: *root, Package: *pkg, Workers: *workers, Progress: os.Stderr}
 	report, err := r.Run(ctx, spread(all, *sample))
@@ -100,6 +107,22 @@ func mutate(root, file string) ([]Mutant, error) {
 		return cedar(name, text), nil
 	}
 	return golang(name, text)
+}
+
+// survivors are the mutants that a report names, whatever line they are on by now.
+func survivors(all []Mutant, report string) ([]Mutant, error) {
+	text, err := os.ReadFile(report)
+	if err != nil {
+		return nil, err
+	}
+	var some []Mutant
+	for _, m := range all {
+		place := regexp.MustCompile("(?m)^survived: " + regexp.QuoteMeta(filepath.ToSlash(m.File)) + `:\d+: ` + regexp.QuoteMeta(m.What) + "$")
+		if place.Match(text) {
+			some = append(some, m)
+		}
+	}
+	return some, nil
 }
 
 // spread returns n mutants evenly spread over all, always the same ones; 0 means

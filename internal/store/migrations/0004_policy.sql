@@ -33,14 +33,13 @@ CREATE INDEX policy_openings_due ON policy_openings (at) WHERE recorded_at IS NU
 -- What a version was made from, directly or not, and the tier to which each
 -- source's steward lowered what it asks of this version.
 CREATE TABLE policy_sources (
-    child_name    TEXT    NOT NULL,
-    child_version TEXT    NOT NULL,
-    name          TEXT    NOT NULL,
-    version       TEXT    NOT NULL,
-    kind          TEXT    NOT NULL,
-    creator       TEXT    NOT NULL,
-    direct        BIGINT  NOT NULL, -- 1: the version was made from it itself
-    lowered       TEXT,             -- JSON of genesis.Lowered
+    child_name    TEXT NOT NULL,
+    child_version TEXT NOT NULL,
+    name          TEXT NOT NULL,
+    version       TEXT NOT NULL,
+    kind          TEXT NOT NULL,
+    creator       TEXT NOT NULL,
+    lowered       TEXT, -- JSON of genesis.Lowered
     PRIMARY KEY (child_name, child_version, name, version)
 );
 CREATE INDEX policy_sources_source ON policy_sources (name, version);

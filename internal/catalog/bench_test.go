@@ -86,7 +86,7 @@ func BenchmarkVisible(b *testing.B) {
 	for _, hidden := range []uint64{0, 50, 99, 100} {
 		visible := hiding(hidden)
 		for _, query := range []string{"word77", "word1", "word7 word8 word9", "asset123", "asset", "m/s", "word1 m/s"} {
-			b.Run(fmt.Sprintf("Search/%s/hidden=%d", strings.ReplaceAll(query, " ", "+"), hidden), func(b *testing.B) {
+			b.Run(fmt.Sprintf("Search/%s/hidden=%d", strings.NewReplacer(" ", "+", "/", "-").Replace(query), hidden), func(b *testing.B) {
 				for b.Loop() {
 					if _, err := h.Search(b.Context(), SearchQuery{Text: query, Visible: visible}); err != nil {
 						b.Fatal(err)

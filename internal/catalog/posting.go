@@ -65,46 +65,85 @@ func eachPosting(term string, chunk int64, body []byte, act func(posting)) error
 // repost changes the postings of a version from those of the terms it had to those
 // of the terms it has.
 func (w writer) repost(version int64, had, has map[string]int) error {
-	chunk, place := version/span, uint16(version%span)
-	for _, term := range slices.Sorted(maps.Keys(had)) {
-		if _, ok := has[term]; ok {
-			continue
-		}
-		if err := w.post(term, chunk, []posting{{place, 0}}); err != nil {
-			return err
+	change := map[string][]posting{}
+	place := uint16(version % span)
+	for term := range had {
+		if has[term] == 0 {
+			change[term] = []posting{{place, 0}}
 		}
 	}
-	for _, term := range slices.Sorted(maps.Keys(has)) {
-		if had[term] == has[term] {
-			continue
+	for term, weight := range has {
+		if had[term] != weight {
+			change[term] = []posting{{place, uint8(weight)}}
 		}
-		if err := w.post(term, chunk, []posting{{place, uint8(has[term])}}); err != nil {
+	}
+	return w.post(version/span, change)
+}
+
+// post puts postings into a chunk by their terms, in order of their places, each in
+// place of what its version has there; weight 0 removes.
+func (w writer) post(chunk int64, change map[string][]posting) error {
+	if len(change) == 0 {
+		return nil
+	}
+	p := poster{writer: w, chunk: chunk}
+	defer p.close()
+	for _, s := range []struct {
+		to    **sql.Stmt
+		query string
+	}{
+		{&p.find, "SELECT body FROM search_postings WHERE term = $1 AND chunk = $2"},
+		{&p.set, `INSERT INTO search_postings (term, chunk, body) VALUES ($1, $2, $3)
+			ON CONFLICT (term, chunk) DO UPDATE SET body = $3`},
+		{&p.drop, "DELETE FROM search_postings WHERE term = $1 AND chunk = $2"},
+	} {
+		stmt, err := w.tx.PrepareContext(w.ctx, s.query)
+		if err != nil {
+			return err
+		}
+		*s.to = stmt
+	}
+	for _, term := range slices.Sorted(maps.Keys(change)) {
+		if err := p.post(term, change[term]); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// post puts postings into a chunk, in order of their places, each in place of what
-// its version has there; weight 0 removes.
-func (w writer) post(term string, chunk int64, add []posting) error {
+// poster changes the rows of one chunk.
+type poster struct {
+	writer
+	chunk           int64
+	find, set, drop *sql.Stmt
+}
+
+func (p *poster) close() {
+	for _, s := range []*sql.Stmt{p.find, p.set, p.drop} {
+		if s != nil {
+			s.Close()
+		}
+	}
+}
+
+func (p *poster) post(term string, add []posting) error {
 	var body []byte
-	err := w.tx.QueryRowContext(w.ctx, "SELECT body FROM search_postings WHERE term = $1 AND chunk = $2", term, chunk).Scan(&body)
+	err := p.find.QueryRowContext(p.ctx, term, p.chunk).Scan(&body)
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return err
 	}
 	var old []posting
 	if err == nil {
-		if err := eachPosting(term, chunk, body, func(p posting) { old = append(old, p) }); err != nil {
+		if err := eachPosting(term, p.chunk, body, func(p posting) { old = append(old, p) }); err != nil {
 			return err
 		}
 	}
-	all := merge(old, add)
-	if len(all) == 0 {
-		return w.exec("DELETE FROM search_postings WHERE term = $1 AND chunk = $2", term, chunk)
+	if all := merge(old, add); len(all) > 0 {
+		_, err = p.set.ExecContext(p.ctx, term, p.chunk, encodeChunk(term, p.chunk, all))
+	} else {
+		_, err = p.drop.ExecContext(p.ctx, term, p.chunk)
 	}
-	return w.exec(`INSERT INTO search_postings (term, chunk, body) VALUES ($1, $2, $3)
-		ON CONFLICT (term, chunk) DO UPDATE SET body = $3`, term, chunk, encodeChunk(term, chunk, all))
+	return err
 }
 
 // merge returns old with add put in; both are in order of their places.

@@ -3,8 +3,6 @@ package catalog
 import (
 	"context"
 	"database/sql"
-	"maps"
-	"slices"
 
 	"github.com/opengenesis/genesis"
 	"github.com/opengenesis/genesis/internal/store"
@@ -117,11 +115,4 @@ func (b *batch) put(version int64, text string) error {
 	return b.w.exec("INSERT INTO search_texts (version_id, body, sum) VALUES ($1, $2, $3)", version, text, textSum(version, text))
 }
 
-func (b *batch) flush() error {
-	for _, term := range slices.Sorted(maps.Keys(b.terms)) {
-		if err := b.w.post(term, b.chunk, b.terms[term]); err != nil {
-			return err
-		}
-	}
-	return nil
-}
+func (b *batch) flush() error { return b.w.post(b.chunk, b.terms) }

@@ -3,6 +3,7 @@ package journal
 import (
 	"bytes"
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"os"
@@ -104,6 +105,63 @@ func TestLogCannotGrow(t *testing.T) {
 	}
 	d.Fail(nil)
 	h.settled().holds(taken)
+}
+
+// TestStepsAreTriedAgain lets each database in turn refuse a batch: when it takes
+// it again, every event is in the log once.
+func TestStepsAreTriedAgain(t *testing.T) {
+	for _, table := range []string{"bodies", "people", "entries", "outbox"} {
+		h := start(t, t.TempDir())
+		h.appended(read("ada", 1)).settled()
+		db := map[string]*store.DB{"bodies": h.private.db, "people": h.private.db, "entries": h.index.db, "outbox": h.cfg.DB}[table]
+		h.appended(read("ada", 2), read("bob", 3)).recorded(read("eve", 4))
+		rename(t, db, table, "gone")
+		if err := h.Settle(t.Context()); err == nil {
+			t.Errorf("%s: settling without it succeeds", table)
+		}
+		if h.Healthy() == nil {
+			t.Errorf("%s: it is healthy without it", table)
+		}
+		h.appended(read("ada", 5))
+		rename(t, db, "gone", table)
+		h.settled().holds(5)
+		if err := h.Healthy(); err != nil {
+			t.Errorf("%s: %v", table, err)
+		}
+	}
+}
+
+func rename(t *testing.T, db *store.DB, from, to string) {
+	t.Helper()
+	err := db.Tx(t.Context(), func(tx *sql.Tx) error {
+		_, err := tx.Exec("ALTER TABLE " + from + " RENAME TO " + to)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestDropsWhatDidNotReachTheLog leaves a body, a statement and a row of the
+// index for entries that are not in their logs, as a crash or a restore does.
+func TestDropsWhatDidNotReachTheLog(t *testing.T) {
+	h := start(t, t.TempDir())
+	h.appended(read("ada", 1)).settled()
+	stray := secret{seq: 1, salt: make([]byte, saltSize), body: []byte(`{"purpose":"none"}`)}
+	err1 := h.private.hide(t.Context(), []secret{stray})
+	err2 := h.index.add(t.Context(), []columns{{seq: 1, id: "x", act: "read"}})
+	err3 := h.private.db.Tx(t.Context(), func(tx *sql.Tx) error {
+		_, err := tx.Exec("INSERT INTO statements (log, place, id, salt, body) VALUES ('catalog-public', 0, 's0', x'00', x'00')")
+		return err
+	})
+	if err := errors.Join(err1, err2, err3); err != nil {
+		t.Fatal(err)
+	}
+	h = h.again()
+	h.appended(Event{ID: "x", Act: "look"}).stated(card(0)).settled().holds(2)
+	if v, err := h.VerifyPublic(t.Context(), nil); err != nil || v.Bad != -1 || v.Checked != 1 {
+		t.Errorf("verified %+v, %v", v, err)
+	}
 }
 
 // TestQueueWaits shows that writers wait for room while the log can be written.

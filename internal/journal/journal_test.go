@@ -368,6 +368,38 @@ func TestEpochs(t *testing.T) {
 	}
 }
 
+// TestFalseDeclaration begins epochs that do not say, or not rightly, where the
+// log before ended.
+func TestFalseDeclaration(t *testing.T) {
+	for name, change := range map[string]func(*declaration) *declaration{
+		"none":   func(*declaration) *declaration { return nil },
+		"size":   func(d *declaration) *declaration { d.Size--; return d },
+		"root":   func(d *declaration) *declaration { d.Root = "x"; return d },
+		"origin": func(d *declaration) *declaration { d.Origin = "mit/audit/1"; return d },
+	} {
+		h := start(t, t.TempDir())
+		h.appended(read("ada", 1), read("ada", 2)).settled()
+		e := entryOf(Event{ID: "epoch", Act: "epoch", Outcome: genesis.Done, Time: noon})
+		e.Epoch = change(h.audit.declare())
+		if err := h.audit.begin(e.encode()); err != nil {
+			t.Fatal(err)
+		}
+		h = h.again()
+		if v, err := h.Verify(t.Context(), time.Time{}, nil); err != nil || v.Bad != 2 {
+			t.Errorf("%s: verified %+v, %v", name, v, err)
+		}
+	}
+	h := start(t, t.TempDir())
+	e := entryOf(Event{ID: "epoch", Act: "epoch", Outcome: genesis.Done, Time: noon})
+	e.Epoch = &declaration{"mit/audit/1", "x", 3}
+	if err := h.audit.append(0, [][]byte{e.encode()}); err != nil {
+		t.Fatal(err)
+	}
+	if v, err := h.again().Verify(t.Context(), time.Time{}, nil); err != nil || v.Bad != 0 {
+		t.Errorf("a declaration in the first epoch: verified %+v, %v", v, err)
+	}
+}
+
 func TestQuery(t *testing.T) {
 	h := start(t, t.TempDir())
 	for i := range 20 {

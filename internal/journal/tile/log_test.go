@@ -338,6 +338,30 @@ func rewrite(t *testing.T, cfg Config, i int64) {
 	}
 }
 
+// TestOtherHistory puts a kept checkpoint in place that the key signed and that is
+// of another log, as when a log was written anew by who has the key.
+func TestOtherHistory(t *testing.T) {
+	cfg := config(t)
+	l := open(t, cfg)
+	for _, n := range []int64{200, 300, 1000} {
+		fill(t, l, n)
+	}
+	msg, err := Checkpoint{cfg.Origin, 300, tlog.Hash{1}}.sign(cfg.Signer)
+	if err == nil {
+		err = os.WriteFile(filepath.Join(cfg.Dir, keptName(300)), msg, 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, since := range []int64{0, 256, 1000} {
+		_, err := l.Verify(t.Context(), since, nil)
+		var b *Broken
+		if !errors.As(err, &b) || b.Entry != 200 {
+			t.Errorf("since %d: error is %v, want entry 200", since, err)
+		}
+	}
+}
+
 // TestCutLog shows that a log that was put back to an earlier state, checkpoint
 // and all, does not hold against the checkpoints kept since.
 func TestCutLog(t *testing.T) {

@@ -82,6 +82,13 @@ func (a *active) listen(p genesis.Progress) (stop func()) {
 	}
 }
 
+// catchUp tells p how far the run is.
+func (a *active) catchUp(p genesis.Progress) {
+	if now := a.Run().Progress; now != nil {
+		p.Send(*now)
+	}
+}
+
 // open returns the run's files, open, and how to close those it opened.
 func (a *active) open() (files []*os.File, done func(), err error) {
 	var opened []*os.File

@@ -15,6 +15,8 @@ func (m *Manager) child(context.Context, context.CancelCauseFunc, *active, Job, 
 	return nil, &genesis.Error{Op: "start run", Kind: genesis.Unsupported, Msg: "this platform runs no workers"}
 }
 
+func inheritFiles() {}
+
 func confine(int64) error { return nil }
 
 func machineMemory() int64 { return 8 << 30 }

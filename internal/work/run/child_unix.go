@@ -142,10 +142,13 @@ func (g guarded) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// outOfMemory recognises the words with which Go's runtime ends.
+// outOfMemory recognises the words with which Go's runtime ends, or the race
+// detector's where the program was built with it.
 func outOfMemory(text string) bool {
-	ours := strings.HasPrefix(text, "fatal error: ") || strings.HasPrefix(text, "runtime: ")
-	return ours && (strings.Contains(text, "out of memory") || strings.Contains(text, "cannot allocate") || strings.Contains(text, "errno=12"))
+	if strings.HasPrefix(text, "fatal error: ") || strings.HasPrefix(text, "runtime: ") {
+		return strings.Contains(text, "out of memory") || strings.Contains(text, "cannot allocate") || strings.Contains(text, "errno=12")
+	}
+	return strings.Contains(text, "ThreadSanitizer failed to allocate")
 }
 
 // environment is all that a child gets to see of this process's.

@@ -14,14 +14,15 @@ func (m *Manager) find(id string) *active {
 	return m.active[id]
 }
 
-// Wait calls p with every event until the run is ended, and returns it. What was
-// said before is not told. Errors: NotFound, Canceled (ctx ended; the run goes on).
+// Wait calls p with every event until the run is ended, and returns it. Of what
+// was said before it tells how far the run is. Errors: NotFound, Canceled (ctx ended; the run goes on).
 func (m *Manager) Wait(ctx context.Context, id string, p genesis.Progress) (genesis.Run, error) {
 	a := m.find(id)
 	if a == nil {
 		return m.Run(ctx, id)
 	}
 	defer a.listen(p)()
+	a.catchUp(p)
 	select {
 	case <-a.ended:
 		return a.Run(), nil
@@ -50,6 +51,7 @@ func (m *Manager) Follow(ctx context.Context, id string, from int64, p genesis.P
 			p.Send(e)
 		}
 	})()
+	a.catchUp(p)
 	for {
 		more := a.log.watch()
 		t.send(p)

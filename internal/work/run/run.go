@@ -124,6 +124,9 @@ func Open(ctx context.Context, cfg Config) (*Manager, error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
+	if cfg.Worker != nil {
+		inheritFiles()
+	}
 	m := &Manager{cfg: cfg, active: map[string]*active{}, claims: map[string]chan struct{}{}}
 	m.base, m.stop = context.WithCancelCause(context.Background())
 	for _, dir := range []string{m.logs(), m.works()} {

@@ -445,6 +445,24 @@ func TestFiles(t *testing.T) {
 	}
 }
 
+// TestManyFiles: a worker gets more files than a program may usually open.
+func TestManyFiles(t *testing.T) {
+	var l syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &l); err != nil || l.Cur < 4000 {
+		t.Logf("only %d files may be open here", l.Cur)
+		return
+	}
+	b := newBench(t, nil)
+	path := filepath.Join(t.TempDir(), "x")
+	if err := os.WriteFile(path, []byte("x"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r := b.wait(t, b.submit(t, ada, order{Do: "read"}, Inputs{Attached: true, Files: slices.Repeat([]File{{Name: "x", Path: path}}, 2000)}).ID)
+	if r.State != genesis.RunDone || strings.Count(string(r.Result), "x") != 4000 {
+		t.Errorf("%s, %+v", r.State, r.Error)
+	}
+}
+
 // TestEnvironment: a worker sees none of the node's secrets, and its limits.
 func TestEnvironment(t *testing.T) {
 	t.Setenv("GENESIS_SECRET", "hunter2")
@@ -629,6 +647,14 @@ func TestFairness(t *testing.T) {
 	if bobs.Position != 2 {
 		t.Errorf("bob's place is %d, want 2", bobs.Position)
 	}
+	ctx, cancel := context.WithCancel(t.Context())
+	_, _ = b.Wait(ctx, bobs.ID, func(e genesis.Event) {
+		if e.Stage != "waiting" || e.Note != "place 2 in the queue" {
+			t.Errorf("who waits is told %+v", e)
+		}
+		cancel()
+	})
+	cancel()
 	if _, err := b.Cancel(t.Context(), first.ID); err != nil {
 		t.Fatal(err)
 	}

@@ -94,7 +94,7 @@ func TestRevocationEndsDownloads(t *testing.T) {
 
 func TestRevocationEndsRuns(t *testing.T) {
 	w := newTown(t)
-	g := w.lend("slow", long(20_000), genesis.TrainOn, genesis.Read)
+	g := w.lend("slow", long(3000), genesis.TrainOn, genesis.Read)
 	status, body := w.call("gil", "POST", "/v1/runs", `{"kind":"train","request":{"dataset":"slow","name":"~gil/net","target":["a"],"epochs":10000}}`)
 	var r genesis.Run
 	if err := json.Unmarshal(body, &r); err != nil || status != 200 {
@@ -108,7 +108,7 @@ func TestRevocationEndsRuns(t *testing.T) {
 		}
 		return now
 	}
-	for deadline := time.Now().Add(20 * time.Second); state().Progress == nil || state().Progress.Stage != "training"; time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(3 * time.Minute); state().Progress == nil || state().Progress.Stage != "training"; time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(deadline) || state().State.Ended() {
 			t.Fatalf("the run does not train: %+v", state())
 		}

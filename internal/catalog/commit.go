@@ -36,12 +36,13 @@ type Commit struct {
 // express), Conflict (the asset is of another kind), NotFound (a parent),
 // Unsupported (the manifest is too long, even with its columns in pages).
 func (c *Catalog) Commit(ctx context.Context, in Commit) (v genesis.Version, unchanged bool, err error) {
-	staged, err := c.Stage(ctx, in)
+	s, err := c.Stage(ctx, in)
 	if err != nil {
 		return v, false, err
 	}
+	defer s.Close()
 	err = c.db.Tx(ctx, func(tx *sql.Tx) error {
-		v, unchanged, err = staged.CommitTx(ctx, tx)
+		v, unchanged, err = c.CommitTx(ctx, tx, s)
 		return err
 	})
 	if err != nil {
@@ -53,14 +54,17 @@ func (c *Catalog) Commit(ctx context.Context, in Commit) (v genesis.Version, unc
 // Staged is a commit that was checked and whose manifest is stored: what is
 // left is its transaction.
 type Staged struct {
-	catalog *Catalog
 	in      Commit
 	digest  genesis.Digest
 	records map[genesis.RecordKind]body
 }
 
-// Stage does the part of [Catalog.Commit] that needs no transaction. A staged
-// commit may be dropped: a manifest that nobody refers to harms nobody.
+// Close lets go of what the version needs. It is kept anyway once it is committed.
+func (s *Staged) Close() error { return nil }
+
+// Stage does the part of [Catalog.Commit] that needs no transaction. The caller
+// closes what it returns. A staged commit may be dropped: a manifest that nobody
+// refers to harms nobody.
 func (c *Catalog) Stage(ctx context.Context, in Commit) (*Staged, error) {
 	if err := checkCommit(in); err != nil {
 		return nil, err
@@ -78,18 +82,18 @@ func (c *Catalog) Stage(ctx context.Context, in Commit) (*Staged, error) {
 			return nil, err
 		}
 	}
-	return &Staged{catalog: c, in: in, digest: genesis.DigestOf(manifest), records: records}, nil
+	return &Staged{in: in, digest: genesis.DigestOf(manifest), records: records}, nil
 }
 
 // CommitTx is the part of [Catalog.Commit] that happens in a transaction, for
 // acts that commit together with a version.
-func (s *Staged) CommitTx(ctx context.Context, tx *sql.Tx) (v genesis.Version, unchanged bool, err error) {
+func (c *Catalog) CommitTx(ctx context.Context, tx *sql.Tx, s *Staged) (v genesis.Version, unchanged bool, err error) {
 	w := writer{ctx: ctx, tx: tx, by: s.in.By, now: time.Now()}
 	r, unchanged, err := w.commit(s.in, s.digest, s.records)
 	if err != nil {
 		return genesis.Version{}, false, err
 	}
-	return r.Version, unchanged, s.catalog.refresh(w, r.asset)
+	return r.Version, unchanged, c.refresh(w, r.asset)
 }
 
 // checkCommit checks what can be checked before anything is stored.

@@ -75,12 +75,12 @@ type Config struct {
 	Compute Compute
 
 	// Commit checks an outcome and returns the act that commits it.
-	Commit func(ctx context.Context, r genesis.Run, pinned, outcome json.RawMessage) (Act, error)
+	Commit func(ctx context.Context, r genesis.Run, pinned, outcome json.RawMessage) (*Act, error)
 
 	// Watch returns a context derived from ctx that ends when the asker's access
 	// does, with the reason as its cause, and a function to stop watching. Nil:
 	// nobody watches.
-	Watch func(ctx context.Context, r genesis.Run) (context.Context, func())
+	Watch func(ctx context.Context, r genesis.Run, pinned json.RawMessage) (context.Context, func())
 
 	// ResumeAttached makes a start after a crash try again also runs whose caller
 	// waited for them: right for a server, while the next command of a terminal
@@ -90,9 +90,20 @@ type Config struct {
 	Log *slog.Logger // nil: nothing is logged
 }
 
-// Act commits an outcome in tx and returns the result that the asker gets. It
-// may be called more than once.
-type Act func(ctx context.Context, tx *sql.Tx) (result any, err error)
+// Act commits an outcome.
+type Act struct {
+	// Do commits in tx and returns what the asker gets. It may be called more than
+	// once, in transactions of which the last one counts.
+	Do func(ctx context.Context, tx *sql.Tx) (Result, error)
+	// Done is called after the transaction and told whether it holds. May be nil.
+	Done func(committed bool)
+}
+
+// Result is what a run comes to.
+type Result struct {
+	Value  any            // as JSON
+	Output genesis.Digest // bytes that the asker may fetch; "": none
+}
 
 // Compute does a job on its files and returns the outcome.
 type Compute func(ctx context.Context, job Job, files []*os.File, p genesis.Progress) (outcome any, err error)

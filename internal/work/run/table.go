@@ -119,19 +119,10 @@ func change(ctx context.Context, tx *sql.Tx, id, set string, args ...any) (bool,
 	return n == 1, err
 }
 
-// Query says which runs to list. The zero value lists all.
-type Query struct {
-	Person genesis.PersonID // of this person; "": of all
-	State  genesis.RunState // "": in any
-	Kind   genesis.RunKind  // "": of any
-	After  string           // the Next of the page before
-	Limit  int              // 0: 100; at most 1000
-}
-
 // List returns a page of runs, newest first, without their requests and results.
 // The cursor stays right while runs are added. Errors: Invalid (a cursor that is
 // none).
-func (m *Manager) List(ctx context.Context, q Query) (genesis.RunPage, error) {
+func (m *Manager) List(ctx context.Context, q genesis.RunQuery) (genesis.RunPage, error) {
 	before, err := cursor(q.After)
 	if err != nil {
 		return genesis.RunPage{}, err
@@ -204,4 +195,16 @@ func (m *Manager) live(r genesis.Run) genesis.Run {
 		r.Progress = a.Run().Progress
 	}
 	return r
+}
+
+// HasOutput reports whether d is the output of a run that is done: of person's, or
+// of anybody's when person is "".
+func (m *Manager) HasOutput(ctx context.Context, person genesis.PersonID, d genesis.Digest) (bool, error) {
+	if d == "" {
+		return false, nil
+	}
+	var n int
+	err := m.cfg.DB.Read().QueryRowContext(ctx, `SELECT count(*) FROM runs
+		WHERE output <> '' AND output = $1 AND state = 'done' AND ($2 = '' OR person = $2)`, string(d), string(person)).Scan(&n)
+	return n > 0, store.Error("find output", string(d), err)
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
-	"io"
 
 	"github.com/opengenesis/genesis"
 	"github.com/opengenesis/genesis/internal/access"
@@ -18,23 +17,27 @@ import (
 
 // Config is what a Service works with.
 type Config struct {
-	DB       *store.DB
-	Catalog  *catalog.Catalog
-	Blobs    *blob.Store
-	Access   *access.Decider
-	Drivers  []format.Driver
-	Limits   format.Limits
-	Temp     string // directory for spilled data and checkpoints
-	Memory   int64  // bytes for what grows with the rows of a table; 0: 64 MiB
-	Threads  int    // 0: one per core
-	Software string // "genesis 0.1.0", for the provenance
+	DB        *store.DB
+	Catalog   *catalog.Catalog
+	Blobs     *blob.Store
+	Access    *access.Decider
+	Drivers   []format.Driver
+	Limits    format.Limits
+	Temp      string // directory for spilled data and checkpoints
+	Memory    int64  // bytes for what grows with the rows of a table; 0: 64 MiB
+	Threads   int    // 0: one per core
+	Software  string // "genesis 0.1.0", for the provenance
+	Execution Execution
 }
 
 // Service does a node's work over one catalogue and one blob store.
-type Service struct{ Config }
+type Service struct {
+	Config
+	runs managing
+}
 
 // New returns a Service.
-func New(c Config) *Service { return &Service{c} }
+func New(c Config) *Service { return &Service{Config: c} }
 
 func (s *Service) env(p genesis.Progress) ingest.Env {
 	return ingest.Env{Blobs: s.Blobs, Drivers: s.Drivers, Temp: s.Temp, Limits: s.Limits, Memory: s.Memory, Threads: s.Threads, Progress: p}
@@ -110,20 +113,4 @@ func (s *Service) Search(ctx context.Context, who genesis.Principal, text string
 		return nil, err
 	}
 	return s.Catalog.Search(ctx, catalog.SearchQuery{Text: text, Limit: limit})
-}
-
-// Output returns the bytes of a prediction.
-func (s *Service) Output(ctx context.Context, who genesis.Principal, d genesis.Digest) (io.ReadCloser, int64, error) {
-	if err := s.may(ctx, who, genesis.Infer, ""); err != nil {
-		return nil, 0, err
-	}
-	b, err := s.Blobs.Stat(ctx, d)
-	if err != nil {
-		return nil, 0, err
-	}
-	r, err := s.Blobs.Open(ctx, b)
-	if err != nil {
-		return nil, 0, err
-	}
-	return r, b.Size, nil
 }

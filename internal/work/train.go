@@ -13,48 +13,132 @@ import (
 
 	"github.com/opengenesis/genesis"
 	"github.com/opengenesis/genesis/internal/catalog"
+	"github.com/opengenesis/genesis/internal/format"
 	"github.com/opengenesis/genesis/internal/learn"
+	"github.com/opengenesis/genesis/internal/work/run"
 )
+
+// trainTask is what computing a training takes.
+type trainTask struct {
+	Request    genesis.TrainRequest
+	Dataset    genesis.Ref
+	Manifest   genesis.Manifest
+	Layout     genesis.Layout
+	Splits     []genesis.Split
+	Least      int
+	Checkpoint string // path of the file that keeps its state
+}
+
+// trainOutcome is what it comes to.
+type trainOutcome struct {
+	Parts          map[string]genesis.Blob
+	Report         genesis.ModelReport
+	Resumed        bool
+	Started, Ended time.Time
+}
 
 // Train makes a model version from a dataset version.
 func (s *Service) Train(ctx context.Context, who genesis.Principal, req genesis.TrainRequest, p genesis.Progress) (*genesis.Trained, error) {
-	if err := genesis.CheckName(req.Name); err != nil {
-		return nil, err
-	}
-	if err := s.may(ctx, who, genesis.Steward, req.Name); err != nil {
-		return nil, err
-	}
-	v, err := s.resolve(ctx, who, genesis.TrainOn, req.Dataset)
+	asked, err := s.askTraining(ctx, who, req)
 	if err != nil {
 		return nil, err
 	}
-	started := time.Now().UTC()
-	job, err := s.plan(ctx, v, req)
-	if err != nil {
-		return nil, err
-	}
-	cp := s.checkpoint(v, req)
-	opt := learn.Options{Target: job.targets, Features: req.Features, Seed: req.Seed, Epochs: req.Epochs, Members: req.Members,
-		Threads: s.threads(req.Threads), Checkpoint: cp, Progress: p}
-	model, report, err := learn.Train(ctx, *job.data, opt)
-	if err != nil {
-		return nil, err
-	}
-	report.Dataset, report.Table, report.Split = v.Ref(), job.table, job.split
-	prov := genesis.Provenance{Parents: []genesis.Ref{v.Ref()}, Software: s.Software, Started: started, Ended: time.Now().UTC(), By: who.Subject, Split: job.split}
-	mv, err := s.commitModel(ctx, who, req.Name, model, report, prov, v)
-	if err != nil {
-		return nil, err
-	}
-	cp.remove()
-	return &genesis.Trained{Version: mv, Report: *report, Resumed: cp.resumed}, nil
+	return attend[genesis.Trained](ctx, s, who, asked, p)
 }
 
-func (s *Service) threads(n int) int {
-	if n > 0 {
-		return n
+func (s *Service) askTraining(ctx context.Context, who genesis.Principal, req genesis.TrainRequest) (*asked, error) {
+	allowed, v, least, err := s.allowTraining(ctx, who, req)
+	if err != nil {
+		return nil, err
 	}
-	return s.Threads
+	if v.Kind != genesis.Dataset {
+		return nil, &genesis.Error{Op: "train", Kind: genesis.Invalid, Subject: req.Dataset, Msg: "is a model, not a dataset"}
+	}
+	return &asked{kind: genesis.RunTrain, request: req, subject: string(req.Name), pinned: pinned{Version: v, Train: &allowed, Least: least}}, nil
+}
+
+// planTraining gathers what the catalogue says.
+func (s *Service) planTraining(ctx context.Context, pin pinned) (*trainTask, error) {
+	d, err := s.Catalog.Describe(ctx, pin.Version)
+	if err != nil {
+		return nil, err
+	}
+	l, err := s.Catalog.Layout(ctx, pin.Version)
+	if err != nil {
+		return nil, err
+	}
+	return &trainTask{Request: *pin.Train, Dataset: pin.Version.Ref(), Manifest: d.Manifest, Layout: l, Splits: d.Splits, Least: pin.Least,
+		Checkpoint: s.checkpoint(pin)}, nil
+}
+
+// train does a training.
+func (c *computer) train(ctx context.Context, task trainTask, _ []*format.Raw) (*trainOutcome, error) {
+	started := time.Now().UTC()
+	t, err := c.training(ctx, task)
+	if err != nil {
+		return nil, err
+	}
+	req := task.Request
+	threads := req.Threads
+	if threads <= 0 {
+		threads = c.Threads
+	}
+	cp := &checkpoint{path: task.Checkpoint}
+	opt := learn.Options{Target: t.targets, Features: req.Features, Seed: req.Seed, Epochs: req.Epochs, Members: req.Members,
+		Threads: threads, Checkpoint: cp, Progress: c.p, Least: task.Least}
+	model, report, err := learn.Train(ctx, *t.data, opt)
+	if err != nil {
+		return nil, err
+	}
+	report.Dataset, report.Table, report.Split = task.Dataset, t.table, t.split
+	parts, err := c.store(ctx, model)
+	return &trainOutcome{Parts: parts, Report: *report, Resumed: cp.resumed, Started: started, Ended: time.Now().UTC()}, err
+}
+
+// store writes the parts of a model.
+func (c *computer) store(ctx context.Context, m *learn.Model) (map[string]genesis.Blob, error) {
+	parts, err := m.Parts()
+	if err != nil {
+		return nil, err
+	}
+	blobs := map[string]genesis.Blob{}
+	for name, content := range parts {
+		if blobs[name], err = c.blobs.Put(ctx, content); err != nil {
+			return nil, err
+		}
+	}
+	return blobs, nil
+}
+
+// commitTraining returns the act that makes a version of a trained model.
+func (s *Service) commitTraining(ctx context.Context, r genesis.Run, pin pinned, out trainOutcome) (*run.Act, error) {
+	manifest := genesis.Manifest{Format: genesis.ManifestFormat, Kind: genesis.Model, Parts: map[string]genesis.Digest{}}
+	var size int64
+	for name, b := range out.Parts {
+		manifest.Parts[name] = b.Digest
+		size += b.Size
+	}
+	prov := genesis.Provenance{Parents: []genesis.Ref{pin.Version.Ref()}, Software: s.Software, Started: out.Started, Ended: out.Ended,
+		By: r.By.Subject, Split: out.Report.Split}
+	in := catalog.Commit{
+		Name: pin.Train.Name, Kind: genesis.Model, Manifest: manifest, Layout: genesis.Layout{Format: 1, Parts: out.Parts},
+		Parents: []genesis.Version{pin.Version}, By: r.By.Subject, Bytes: size,
+		Records: map[genesis.RecordKind]any{genesis.RecordReport: out.Report, genesis.RecordProvenance: prov},
+	}
+	act, err := s.version(ctx, in, func(v genesis.Version, _ bool) any {
+		return genesis.Trained{Version: v, Report: out.Report, Resumed: out.Resumed}
+	})
+	if err != nil {
+		return nil, err
+	}
+	closeStaged := act.Done
+	act.Done = func(committed bool) {
+		closeStaged(committed)
+		if committed {
+			os.Remove(s.checkpoint(pin)) // what is left of it harms nobody
+		}
+	}
+	return act, nil
 }
 
 // training is what a train request comes to.
@@ -65,19 +149,14 @@ type training struct {
 	targets []string
 }
 
-func (s *Service) plan(ctx context.Context, v genesis.Version, req genesis.TrainRequest) (*training, error) {
-	if v.Kind != genesis.Dataset {
-		return nil, &genesis.Error{Op: "train", Kind: genesis.Invalid, Subject: req.Dataset, Msg: "is a model, not a dataset"}
-	}
-	d, err := s.Catalog.Describe(ctx, v)
-	if err != nil {
-		return nil, err
-	}
+// training works out what a request comes to, and loads its data.
+func (c *computer) training(ctx context.Context, task trainTask) (*training, error) {
+	req := task.Request
 	t := &training{table: req.Table, targets: req.Target}
-	if err := t.choose(d.Manifest); err != nil {
+	if err := t.choose(task.Manifest); err != nil {
 		return nil, err
 	}
-	mt, ok := d.Manifest.Table(t.table)
+	mt, ok := task.Manifest.Table(t.table)
 	if !ok {
 		return nil, &genesis.Error{Op: "train", Kind: genesis.NotFound, Subject: req.Dataset, Msg: fmt.Sprintf("has no table %q", t.table)}
 	}
@@ -85,9 +164,9 @@ func (s *Service) plan(ctx context.Context, v genesis.Version, req genesis.Train
 	if err != nil {
 		return nil, err
 	}
-	sp := splitOf(d.Splits, t.table, req.Split)
+	sp := splitOf(task.Splits, t.table, req.Split)
 	if sp == nil && req.Split != "" {
-		return nil, &genesis.Error{Op: "train", Kind: genesis.NotFound, Subject: req.Split, Msg: "is no split of this version", Hint: "`genesis show " + string(v.Name) + "` lists its splits"}
+		return nil, &genesis.Error{Op: "train", Kind: genesis.NotFound, Subject: req.Split, Msg: "is no split of this version", Hint: "`genesis show " + string(task.Dataset.Name) + "` lists its splits"}
 	}
 	t.split = "by row number, 80:10:10"
 	if sp != nil {
@@ -96,11 +175,7 @@ func (s *Service) plan(ctx context.Context, v genesis.Version, req genesis.Train
 			t.split = fmt.Sprintf("%s, fold %d", sp.Name, req.Fold)
 		}
 	}
-	layout, err := s.Catalog.Layout(ctx, v)
-	if err != nil {
-		return nil, err
-	}
-	t.data, err = s.data(ctx, d.Manifest, layout, t.table, columns, sp, req.Fold)
+	t.data, err = c.data(ctx, task.Manifest, task.Layout, t.table, columns, sp, req.Fold)
 	return t, err
 }
 
@@ -143,29 +218,6 @@ func columnsHint(m genesis.Manifest) string {
 	return "the columns are " + strings.Join(names, ", ")
 }
 
-func (s *Service) commitModel(ctx context.Context, who genesis.Principal, name genesis.Name, m *learn.Model, report *genesis.ModelReport, prov genesis.Provenance, parent genesis.Version) (genesis.Version, error) {
-	parts, err := m.Parts()
-	if err != nil {
-		return genesis.Version{}, err
-	}
-	manifest := genesis.Manifest{Format: genesis.ManifestFormat, Kind: genesis.Model, Parts: map[string]genesis.Digest{}}
-	layout := genesis.Layout{Format: 1, Parts: map[string]genesis.Blob{}}
-	var size int64
-	for part, content := range parts {
-		b, err := s.Blobs.Put(ctx, content)
-		if err != nil {
-			return genesis.Version{}, err
-		}
-		manifest.Parts[part], layout.Parts[part] = b.Digest, b
-		size += b.Size
-	}
-	v, _, err := s.Catalog.Commit(ctx, catalog.Commit{
-		Name: name, Kind: genesis.Model, Manifest: manifest, Layout: layout, Parents: []genesis.Version{parent}, By: who.Subject, Bytes: size,
-		Records: map[genesis.RecordKind]any{genesis.RecordReport: report, genesis.RecordProvenance: prov},
-	})
-	return v, err
-}
-
 // checkpoint keeps the state of one training in a file, known by the dataset
 // version and the request, so that asking for the same training again goes on
 // where a stopped one left off.
@@ -174,14 +226,16 @@ type checkpoint struct {
 	resumed bool
 }
 
-func (s *Service) checkpoint(v genesis.Version, req genesis.TrainRequest) *checkpoint {
-	req.Dataset, req.Threads = string(v.Digest), 0
+// checkpoint returns the path of a training's.
+func (s *Service) checkpoint(pin pinned) string {
+	req := *pin.Train
+	req.Dataset, req.Threads = string(pin.Version.Digest), 0
 	b, _ := json.Marshal(req) // plain data: cannot fail
 	dir := s.Temp
 	if dir == "" {
 		dir = os.TempDir()
 	}
-	return &checkpoint{path: filepath.Join(dir, "train-"+genesis.DigestOf(b).Hex()+".checkpoint")}
+	return filepath.Join(dir, fmt.Sprintf("train-%s-%d.checkpoint", genesis.DigestOf(b).Hex(), pin.Least))
 }
 
 // Load returns the saved state. One that is damaged is as good as none: the
@@ -218,5 +272,3 @@ func (c *checkpoint) Save(state []byte) error {
 	}
 	return os.Rename(f.Name(), c.path)
 }
-
-func (c *checkpoint) remove() { os.Remove(c.path) }

@@ -195,6 +195,7 @@ func broken(op, subject string, err error) error {
 		Hint: "is there room on the disk, and may this user write there?", Err: err}
 }
 
-func noRun(id string) error {
+// Missing is the error of a run that is not there, or not to be seen.
+func Missing(id string) error {
 	return &genesis.Error{Op: "find run", Kind: genesis.NotFound, Subject: id, Msg: "there is no such run here", Hint: "`genesis runs` lists them"}
 }

@@ -84,7 +84,7 @@ type queryer interface {
 func find(ctx context.Context, q queryer, id string) (row, error) {
 	r, err := scanRow(q.QueryRowContext(ctx, "SELECT "+rowColumns+" FROM runs WHERE id = $1", id).Scan, true)
 	if errors.Is(err, sql.ErrNoRows) {
-		return r, noRun(id)
+		return r, Missing(id)
 	}
 	return r, store.Error("find run", id, err)
 }

@@ -64,6 +64,7 @@ type commands struct {
 	Purge   purgeCmd   `cmd:"" help:"Remove a version's bytes for good, after a spill."`
 	GC      gcCmd      `cmd:"" name:"gc" help:"Remove bytes that nothing refers to."`
 	Serve   serveCmd   `cmd:"" help:"Serve the home over HTTP until stopped."`
+	Worker  workerCmd  `cmd:"" hidden:"" help:"Compute one run for a node."`
 	Version versionCmd `cmd:"" help:"Say which Genesis this is."`
 }
 

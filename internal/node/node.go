@@ -72,7 +72,7 @@ func Start(ctx context.Context, h *Home, opt Options) (*Node, error) {
 
 func (n *Node) open(ctx context.Context, opt Options) error {
 	if opt.Open == nil {
-		opt.Open = openWork
+		opt.Open = func(ctx context.Context, h *Home) (Service, error) { return openWork(ctx, h, opt) }
 	}
 	service, err := opt.Open(ctx, n.home)
 	if err != nil {

@@ -39,6 +39,9 @@ type commands struct {
 	Train   trainCmd   `cmd:"" help:"Train a neural network on a dataset version."`
 	Predict predictCmd `cmd:"" help:"Apply a model to a raw file."`
 	Verify  verifyCmd  `cmd:"" help:"Re-hash everything a version consists of."`
+	Runs    runsCmd    `cmd:"" help:"List runs, or show one: what was prepared, trained and predicted, and what goes on."`
+	Logs    logsCmd    `cmd:"" help:"Show the log of a run."`
+	Cancel  cancelCmd  `cmd:"" help:"Stop a run."`
 
 	Publish  publishCmd  `cmd:"" help:"Publish a version under terms."`
 	Terms    termsCmd    `cmd:"" help:"Show under which terms a version is open."`

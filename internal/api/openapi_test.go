@@ -27,10 +27,10 @@ func TestOpenAPI(t *testing.T) {
 	}
 	want := []string{
 		"DELETE /v1/uploads/{id}",
-		"GET /v1/assets", "GET /v1/blobs/{digest}", "GET /v1/diff", "GET /v1/node", "GET /v1/search", "GET /v1/streams/{id}",
+		"GET /v1/assets", "GET /v1/blobs/{digest}", "GET /v1/diff", "GET /v1/node", "GET /v1/runs", "GET /v1/runs/{id}", "GET /v1/runs/{id}/events", "GET /v1/runs/{id}/log", "GET /v1/search", "GET /v1/streams/{id}",
 		"GET /v1/uploads", "GET /v1/uploads/{id}", "GET /v1/versions/{ref}", "GET /v1/versions/{ref}/export",
 		"HEAD /v1/uploads/{id}", "PATCH /v1/uploads/{id}", "PATCH /v1/versions/{ref}/card", "POST /v1/inspect",
-		"POST /v1/predict", "POST /v1/prepare", "POST /v1/train", "POST /v1/uploads", "POST /v1/versions/{ref}/findings/{id}", "POST /v1/versions/{ref}/verify",
+		"POST /v1/predict", "POST /v1/prepare", "POST /v1/runs", "POST /v1/runs/{id}/cancel", "POST /v1/train", "POST /v1/uploads", "POST /v1/versions/{ref}/findings/{id}", "POST /v1/versions/{ref}/verify",
 	}
 	var got []string
 	for path, methods := range doc.Paths {
@@ -135,7 +135,7 @@ func TestCreatingRoutesTakeKeys(t *testing.T) {
 		}
 	}
 	sort.Strings(got)
-	if diff := cmp.Diff([]string{"create-upload", "predict", "prepare", "train"}, got); diff != "" {
+	if diff := cmp.Diff([]string{"create-upload", "predict", "prepare", "submit-run", "train"}, got); diff != "" {
 		t.Error(diff)
 	}
 }

@@ -40,6 +40,7 @@ func (s *server) register(a huma.API) {
 	s.registerGovern(a)
 	s.registerDoor(a)
 	s.registerOfficer(a)
+	s.registerRuns(a)
 }
 
 func op(method, path, id, summary string) huma.Operation {

@@ -18,6 +18,7 @@ type Service interface {
 	governor
 	doorman
 	officer
+	runner
 }
 
 // maker does long work on raw files and versions.

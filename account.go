@@ -129,9 +129,9 @@ type SignInRequest struct {
 // TOTPSetup is a second factor about to be set up (RFC 6238). It counts once a
 // code of it was confirmed.
 type TOTPSetup struct {
-	Secret   string   `json:"secret"` // base32
-	URI      string   `json:"uri"`    // otpauth://
-	Recovery []string `json:"recovery,omitempty"`
+	Secret   string   `json:"secret,omitempty"`   // base32
+	URI      string   `json:"uri,omitempty"`      // otpauth://
+	Recovery []string `json:"recovery,omitempty"` // codes for when it is lost; once it is confirmed
 }
 
 // SignInMethods are the ways to sign in at a node.

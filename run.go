@@ -61,12 +61,3 @@ type RunPage struct {
 	Runs []Run  `json:"runs"`
 	Next string `json:"next,omitempty"`
 }
-
-// RunQuery says which runs to list. The zero value lists all that one may see.
-type RunQuery struct {
-	Person PersonID // of this person; "": of all
-	State  RunState // "": in any
-	Kind   RunKind  // "": of any
-	After  string   // the Next of the page before
-	Limit  int      // 0: 100; at most 1000
-}

@@ -84,9 +84,10 @@ func (c *Client) SetupTOTP(ctx context.Context) (*genesis.TOTPSetup, error) {
 	return post[genesis.TOTPSetup](ctx, c, "/v1/totp", nil)
 }
 
-// ConfirmTOTP confirms the second factor with a code of it.
-func (c *Client) ConfirmTOTP(ctx context.Context, code string) (*genesis.Account, error) {
-	return post[genesis.Account](ctx, c, "/v1/totp/confirm", map[string]string{"code": code})
+// ConfirmTOTP confirms the second factor with a code of it, and returns recovery
+// codes, which are told once.
+func (c *Client) ConfirmTOTP(ctx context.Context, code string) (*genesis.TOTPSetup, error) {
+	return post[genesis.TOTPSetup](ctx, c, "/v1/totp/confirm", map[string]string{"code": code})
 }
 
 // Tokens returns one page of a person's tokens, newest first; "" is oneself.

@@ -244,7 +244,12 @@ func (cmd *accountTOTPCmd) Run(a *app) error {
 		if err != nil {
 			return err
 		}
-		return a.print(x, func(p *printer) { printAccount(p, *x) })
+		return a.print(x, func(p *printer) {
+			p.line("The second factor is set up. Keep these recovery codes, each good for one sign-in; they are told once:")
+			for _, code := range x.Recovery {
+				p.line("  %s", clean(code))
+			}
+		})
 	}
 	setup, err := c.SetupTOTP(a.ctx)
 	if err != nil {
@@ -253,7 +258,6 @@ func (cmd *accountTOTPCmd) Run(a *app) error {
 	return a.print(setup, func(p *printer) {
 		p.field("secret", setup.Secret)
 		p.field("uri", setup.URI)
-		p.field("recovery", strings.Join(setup.Recovery, " "))
 		p.line("%s", p.style.dim("confirm it with: genesis account totp CODE"))
 	})
 }

@@ -52,7 +52,11 @@ func (a *app) connect() (*client.Client, error) {
 	}
 	if a.at != "" {
 		var err error
-		a.client, err = reach(a.at, os.Getenv("GENESIS_TOKEN"))
+		token := os.Getenv("GENESIS_TOKEN")
+		if token == "" {
+			token = credential(a.at)
+		}
+		a.client, err = reach(a.at, token)
 		return a.client, err
 	}
 	home, err := a.open()

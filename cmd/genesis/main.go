@@ -39,7 +39,7 @@ type commands struct {
 	Train   trainCmd   `cmd:"" help:"Train a neural network on a dataset version."`
 	Predict predictCmd `cmd:"" help:"Apply a model to a raw file."`
 	Verify  verifyCmd  `cmd:"" help:"Re-hash everything a version consists of."`
-	Runs    runsCmd    `cmd:"" help:"List runs, or show one: what was prepared, trained and predicted, and what goes on."`
+	Runs    runsCmd    `cmd:"" help:"List runs, or show one."`
 	Logs    logsCmd    `cmd:"" help:"Show the log of a run."`
 	Cancel  cancelCmd  `cmd:"" help:"Stop a run."`
 
@@ -58,6 +58,8 @@ type commands struct {
 	Deny     denyCmd     `cmd:"" help:"Deny a request for access."`
 	Explain  explainCmd  `cmd:"" help:"Say what decides whether somebody may do something."`
 
+	Login   loginCmd   `cmd:"" help:"Sign in at a node elsewhere."`
+	Logout  logoutCmd  `cmd:"" help:"Sign out at a node elsewhere."`
 	Whoami  whoamiCmd  `cmd:"" help:"Say who the node takes you for."`
 	Account accountCmd `cmd:"" help:"Make and change accounts."`
 	Token   tokenCmd   `cmd:"" help:"Make and revoke tokens for programs."`
@@ -67,7 +69,7 @@ type commands struct {
 	Purge   purgeCmd   `cmd:"" help:"Remove a version's bytes for good, after a spill."`
 	GC      gcCmd      `cmd:"" name:"gc" help:"Remove bytes that nothing refers to."`
 	Serve   serveCmd   `cmd:"" help:"Serve the home over HTTP until stopped."`
-	Worker  workerCmd  `cmd:"" hidden:"" help:"Compute one run for a node."`
+	Worker  workerCmd  `cmd:"" hidden:"" help:"Compute one run, for a node."`
 	Version versionCmd `cmd:"" help:"Say which Genesis this is."`
 }
 

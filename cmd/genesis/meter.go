@@ -107,14 +107,6 @@ func (m *meter) clear() {
 	}
 }
 
-// aside prints something else, with the bar out of the way.
-func (m *meter) aside(print func()) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.clear()
-	print()
-}
-
 func (m *meter) stop() {
 	m.mu.Lock()
 	defer m.mu.Unlock()

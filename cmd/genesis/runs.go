@@ -1,30 +1,26 @@
 package main
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
-	"io"
 	"time"
 
 	"github.com/opengenesis/genesis"
 )
 
 type runsCmd struct {
-	ID    string `arg:"" optional:"" help:"Show this run alone." placeholder:"ID"`
-	State string `help:"queued, running, done, failed or canceled; if missing, all." enum:"queued,running,done,failed,canceled," default:"" placeholder:"STATE"`
-	Kind  string `help:"prepare, train or predict; if missing, all." enum:"prepare,train,predict," default:"" placeholder:"KIND"`
-	Limit int    `help:"At most so many." default:"20" placeholder:"N"`
+	ID    string           `arg:"" optional:"" help:"One run, with its result." placeholder:"ID"`
+	All   bool             `help:"Everybody's, for operators."`
+	State genesis.RunState `help:"queued, running, done, failed or canceled." placeholder:"STATE"`
+	Limit int              `help:"At most so many." default:"50" placeholder:"N"`
 }
 
 func (runsCmd) Help() string {
-	return `Lists what was prepared, trained and predicted here, newest first, and what goes on.
-
-Examples:
+	return `Examples:
 
     genesis runs
-    genesis runs --state failed --kind train
-    genesis runs 2nkv5dw7qz3xw6m4a8u9b1c0de`
+    genesis runs --state running
+    genesis runs tz3k7q2m4x6p8r0vabcdefghij`
 }
 
 func (cmd *runsCmd) Run(a *app) error {
@@ -37,27 +33,30 @@ func (cmd *runsCmd) Run(a *app) error {
 		if err != nil {
 			return err
 		}
-		return a.print(r, func(p *printer) { printRun(p, r) })
+		return a.print(r, func(p *printer) { printRun(p, *r) })
 	}
-	page, err := c.Runs(a.ctx, genesis.RunQuery{State: genesis.RunState(cmd.State), Kind: genesis.RunKind(cmd.Kind), Limit: cmd.Limit})
+	page, err := c.Runs(a.ctx, cmd.All, cmd.State, "", cmd.Limit)
 	if err != nil {
 		return err
 	}
 	return a.print(page, func(p *printer) {
 		if len(page.Runs) == 0 {
-			p.line("No runs")
+			p.line("No runs.")
 			return
 		}
-		t := newTable("id", "kind", "subject", "state", "by", "asked", "took", "")
+		t := newTable("id", "kind", "of", "state", "by", "asked", "took", "try", "why")
 		for _, r := range page.Runs {
-			t.row(r.ID, string(r.Kind), r.Subject, string(r.State), string(r.By.Person()), when(r.Created), took(r), stands(r))
+			why := ""
+			if r.Error != nil {
+				why = r.Error.Message
+			}
+			t.row(r.ID, string(r.Kind), r.Subject, string(r.State), string(r.By.Person()), when(r.Created), tookText(r), fmt.Sprint(r.Tries), why)
 		}
 		t.print(p)
 	})
 }
 
-// took is how long the last try of a run took, so far.
-func took(r genesis.Run) string {
+func tookText(r genesis.Run) string {
 	switch {
 	case r.Started.IsZero():
 		return ""
@@ -67,51 +66,40 @@ func took(r genesis.Run) string {
 	return r.Ended.Sub(r.Started).Round(10 * time.Millisecond).String()
 }
 
-// stands is in a few words how a run stands.
-func stands(r genesis.Run) string {
-	switch {
-	case r.Error != nil:
-		return r.Error.Detail
-	case r.Position > 0:
-		return fmt.Sprintf("place %d in the queue", r.Position)
-	case r.State == genesis.RunRunning && r.Progress != nil && r.Progress.Total > 0:
-		return fmt.Sprintf("%s %s", r.Progress.Stage, percent(float64(r.Progress.Done)/float64(r.Progress.Total)))
-	case r.State == genesis.RunRunning && r.Progress != nil:
-		return r.Progress.Stage
+func printRun(p *printer, r genesis.Run) {
+	p.line("run %s: %s %s", r.ID, r.Kind, clean(r.Subject))
+	p.field("state", string(r.State))
+	if r.Position > 0 {
+		p.field("queue", fmt.Sprintf("place %d", r.Position))
 	}
-	return ""
-}
-
-func printRun(p *printer, r *genesis.Run) {
-	p.line("%s %s: %s", r.Kind, p.style.bold(clean(r.Subject)), r.State)
-	p.field("id", r.ID)
 	p.field("by", string(r.By.Person()))
 	p.field("asked", when(r.Created))
-	p.field("took", took(*r))
-	p.field("tries", count(int64(r.Tries)))
+	p.field("took", tookText(r))
+	p.field("tries", fmt.Sprint(r.Tries))
 	p.field("memory", bytesText(r.Memory))
-	if text := stands(*r); text != "" {
-		p.field("stands", clean(text))
+	if r.Progress != nil {
+		p.field("progress", fmt.Sprintf("%s %s %s", r.Progress.Stage, count(r.Progress.Done), r.Progress.Unit))
 	}
-	if r.Error != nil && r.Error.Hint != "" {
-		p.field("hint", clean(r.Error.Hint))
+	if r.Error != nil {
+		p.field("error", r.Error.Detail)
+		p.field("hint", r.Error.Hint)
 	}
-	var made struct{ Version *genesis.Version }
-	if json.Unmarshal(r.Result, &made) == nil && made.Version != nil {
-		p.field("made", versionText(*made.Version))
+	var made struct{ Version genesis.Version }
+	if json.Unmarshal(r.Result, &made) == nil && made.Version.Name != "" {
+		p.field("made", versionText(made.Version))
 	}
 }
 
 type logsCmd struct {
 	ID     string `arg:"" help:"The run." placeholder:"ID"`
-	Follow bool   `short:"f" help:"Go on until the run is ended."`
+	Follow bool   `help:"Go on until it is ended." short:"f"`
 }
 
 func (logsCmd) Help() string {
 	return `Examples:
 
-    genesis logs 2nkv5dw7qz3xw6m4a8u9b1c0de
-    genesis logs 2nkv5dw7qz3xw6m4a8u9b1c0de --follow`
+    genesis logs tz3k7q2m4x6p8r0vabcdefghij
+    genesis logs tz3k7q2m4x6p8r0vabcdefghij --follow`
 }
 
 func (cmd *logsCmd) Run(a *app) error {
@@ -119,58 +107,21 @@ func (cmd *logsCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	lines := a.out
-	if a.json {
-		lines = a.err
+	if !cmd.Follow {
+		return c.RunLog(a.ctx, cmd.ID, a.out)
 	}
-	from, err := c.RunLog(a.ctx, cmd.ID, cleanLines{lines})
+	r, err := c.FollowRun(a.ctx, cmd.ID, func(e genesis.Event) {
+		if e.Log != "" {
+			fmt.Fprintln(a.out, clean(e.Log))
+		}
+	})
 	if err != nil {
 		return err
 	}
-	r, err := c.Run(a.ctx, cmd.ID)
-	if err == nil && cmd.Follow {
-		r, err = cmd.follow(a, lines, from)
-	}
-	if err != nil {
-		return err
-	}
-	if a.json {
-		return a.print(r, nil)
-	}
-	if cmd.Follow && r.Error != nil {
+	if r.Error != nil {
 		return r.Error.Err()
 	}
 	return nil
-}
-
-// follow prints what is yet to come.
-func (cmd *logsCmd) follow(a *app, lines io.Writer, from int64) (*genesis.Run, error) {
-	m, stop := a.progress()
-	defer stop()
-	return a.client.FollowRun(a.ctx, cmd.ID, from, func(e genesis.Event) {
-		if e.Log == "" {
-			m.event(e)
-			return
-		}
-		m.aside(func() { fmt.Fprintln(lines, clean(e.Log)) })
-	})
-}
-
-// cleanLines passes text on without what would steer a terminal.
-type cleanLines struct{ w io.Writer }
-
-func (c cleanLines) Write(b []byte) (int, error) {
-	for line := range bytes.Lines(b) {
-		text, end, whole := bytes.Cut(line, []byte("\n"))
-		out := clean(string(text)) + string(end)
-		if whole {
-			out += "\n"
-		}
-		if _, err := io.WriteString(c.w, out); err != nil {
-			return 0, err
-		}
-	}
-	return len(b), nil
 }
 
 type cancelCmd struct {
@@ -178,11 +129,9 @@ type cancelCmd struct {
 }
 
 func (cancelCmd) Help() string {
-	return `Stops a run that waits or goes on; nothing half-done is kept.
+	return `Examples:
 
-Examples:
-
-    genesis cancel 2nkv5dw7qz3xw6m4a8u9b1c0de`
+    genesis cancel tz3k7q2m4x6p8r0vabcdefghij`
 }
 
 func (cmd *cancelCmd) Run(a *app) error {
@@ -194,21 +143,5 @@ func (cmd *cancelCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	return a.print(r, func(p *printer) { p.line("%s %s is %s", r.Kind, clean(r.Subject), r.State) })
-}
-
-// detach queues a run that goes on when this command has ended.
-func (a *app) detach(kind genesis.RunKind, request any) error {
-	if a.node != nil {
-		return &genesis.Error{Op: string(kind), Kind: genesis.Invalid, Msg: "nobody would do it: no node stays when this command has ended",
-			Hint: "start `genesis serve` first, or leave out --detach"}
-	}
-	r, err := a.client.SubmitRun(a.ctx, "", kind, request)
-	if err != nil {
-		return err
-	}
-	return a.print(r, func(p *printer) {
-		p.line("Queued %s %s as %s", r.Kind, clean(r.Subject), p.style.bold(r.ID))
-		p.line("\nNext: genesis logs %s --follow", r.ID)
-	})
+	return a.print(r, func(p *printer) { printRun(p, *r) })
 }

@@ -17,7 +17,6 @@ type trainCmd struct {
 	Epochs   int      `help:"Most passes over the data; if missing, chosen." placeholder:"N"`
 	Members  int      `help:"Networks in the ensemble; if missing, chosen." placeholder:"N"`
 	Threads  int      `help:"Cores to use; if missing, all." placeholder:"N"`
-	Detach   bool     `help:"Queue the training and return; genesis runs shows it."`
 }
 
 func (trainCmd) Help() string {
@@ -28,8 +27,7 @@ it was when the command is given again.
 Examples:
 
     genesis train turbines --target power --name turbine-power
-    genesis train turbines@3 --target power --split random --seed 7
-    genesis train turbines --target power --detach`
+    genesis train turbines@3 --target power --split random --seed 7`
 }
 
 func (cmd *trainCmd) Run(a *app) error {
@@ -43,9 +41,6 @@ func (cmd *trainCmd) Run(a *app) error {
 	}
 	if err := cmd.complete(a, &req); err != nil {
 		return err
-	}
-	if cmd.Detach {
-		return a.detach(genesis.RunTrain, req)
 	}
 	m, stop := a.progress()
 	made, err := c.Train(a.ctx, req, m.event)

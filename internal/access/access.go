@@ -94,6 +94,7 @@ type Decider struct {
 
 	gen        atomic.Uint64 // moves on with every change
 	purposeful atomic.Bool   // a grant in force looks at the purpose
+	answered   [2]atomic.Uint64
 	decisions  *cache[string, *answer]
 	assets     *cache[assetKey, *asset]
 
@@ -149,6 +150,26 @@ func (d *Decider) Reload() error {
 	return nil
 }
 
+// Where an answer comes from.
+const (
+	fromCache = iota
+	workedOut
+)
+
+// Stats are figures for whoever watches the node.
+type Stats struct {
+	FromCache, WorkedOut uint64 // answers since Open
+	Kept                 int    // answers in the cache, also those that no longer count
+	Grants               int    // in force, some ended by themselves within the hour
+}
+
+// Stats returns the figures.
+func (d *Decider) Stats() Stats {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	return Stats{FromCache: d.answered[fromCache].Load(), WorkedOut: d.answered[workedOut].Load(), Kept: d.decisions.len(), Grants: len(d.index.byID)}
+}
+
 // answer is a decision without what differs between askers of the same question.
 type answer struct {
 	decision Decision
@@ -172,8 +193,10 @@ func (d *Decider) Decide(ctx context.Context, ask Ask) (Decision, error) {
 		key = ask.key(purposeful)
 	}
 	if a, ok := d.decisions.find(key); ok && a.holds(gen, now) {
+		d.answered[fromCache].Add(1)
 		return a.to(ask)
 	}
+	d.answered[workedOut].Add(1)
 	decision, general, err := d.decide(ctx, ask, now, gen)
 	if err != nil {
 		return Decision{Ask: ask, Rule: ruleDefault}, err

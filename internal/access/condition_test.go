@@ -80,7 +80,7 @@ func TestPurposeIsNotKeptForAnother(t *testing.T) {
 		}
 	}
 	both("no: default", "no: default")
-	if n := access.Kept(w.Decider); n != 1 {
+	if n := w.Stats().Kept; n != 1 {
 		t.Errorf("%d answers are kept for one question", n)
 	}
 	id := w.GiveThis(genesis.Grant{Name: r.Name, To: "person:mit/mia", Actions: []genesis.Action{genesis.Read}, Condition: `purpose == "wind"`})

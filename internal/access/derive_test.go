@@ -45,6 +45,9 @@ func TestTrainee(t *testing.T) {
 	if d := w.Answer(bob, genesis.TrainOn, model); !d.Allowed || d.Reads {
 		t.Errorf("training on the model is %+v", d)
 	}
+	dataset := model
+	dataset.Kind = genesis.Dataset
+	rule(t, w, bob, genesis.Infer, dataset, "no: default")
 	model.State = genesis.Published
 	w.Publish(model, genesis.Terms{Tier: genesis.TierPublic, By: "nrel/bob"})
 	for _, a := range []genesis.Action{genesis.Discover, genesis.Infer, genesis.Read} {

@@ -93,6 +93,45 @@ func TestGrantCovers(t *testing.T) {
 	rule(t, w, mia, genesis.Read, r, "grant")
 }
 
+// TestGrantsTogether has several grants to one person: each counts for what it has.
+func TestGrantsTogether(t *testing.T) {
+	w := accesstest.Open(t)
+	r := accesstest.Dataset("turbines")
+	w.Publish(r, genesis.Terms{Tier: genesis.TierControlled, Uses: genesis.Uses{Train: genesis.UseConditional}, ExportControl: genesis.EAR})
+	give := func(g genesis.Grant) string {
+		g.Name, g.To, g.Actions = r.Name, "person:mit/mia", []genesis.Action{genesis.TrainOn}
+		return w.GiveThis(g)
+	}
+	conditioned := give(genesis.Grant{Condition: "true"})
+	rule(t, w, mia, genesis.TrainOn, r, "no: export-control")
+	licensed := give(genesis.Grant{Licence: "D1"})
+	rule(t, w, mia, genesis.TrainOn, r, "grant")
+	plain := give(genesis.Grant{})
+	rule(t, w, mia, genesis.TrainOn, r, "grant")
+	if d := w.Answer(mia, genesis.TrainOn, r); !d.Until.IsZero() {
+		t.Errorf("a condition that does not look at the time: %+v", d)
+	}
+	w.Take(conditioned)
+	rule(t, w, mia, genesis.TrainOn, r, "no: use-conditional")
+	give(genesis.Grant{Condition: "true"})
+	rule(t, w, mia, genesis.TrainOn, r, "grant")
+	w.Take(licensed)
+	rule(t, w, mia, genesis.TrainOn, r, "no: export-control")
+	w.Take(plain)
+	rule(t, w, mia, genesis.TrainOn, r, "no: export-control")
+	long := w.GiveThis(genesis.Grant{Name: "other", To: "person:mit/mia", Actions: []genesis.Action{genesis.Read}, Until: day(5)})
+	w.GiveThis(genesis.Grant{Name: "other", To: "person:mit/mia", Actions: []genesis.Action{genesis.Read}, Until: day(3)})
+	other := accesstest.Dataset("other")
+	w.Publish(other, genesis.Terms{Tier: genesis.TierControlled})
+	if d := w.Answer(mia, genesis.Read, other); d.Grant != long || !d.Until.Equal(day(3)) {
+		t.Errorf("of two grants, the one that ends later is not named: %+v", d)
+	}
+	forever := w.GiveThis(genesis.Grant{Name: "other", To: "person:mit/mia", Actions: []genesis.Action{genesis.Read}})
+	if d := w.Answer(mia, genesis.Read, other); d.Grant != forever {
+		t.Errorf("the grant that does not end is not named: %+v", d)
+	}
+}
+
 func TestGrantChecks(t *testing.T) {
 	w := accesstest.Open(t)
 	w.Do(func(ctx context.Context, tx *sql.Tx) error {
@@ -354,6 +393,9 @@ func TestNodeGetsAName(t *testing.T) {
 		return w.PutProject(ctx, tx, genesis.Project{ID: "wind", Lead: "cal", By: "ann"})
 	})
 	w.Give(r.Name, "project:wind", genesis.TrainOn)
+	made := accesstest.Model("power", "/bob", genesis.Draft)
+	derive(t, w, made, r)
+	w.Publish(r, genesis.Terms{Tier: genesis.TierRestricted, By: "/ann"})
 	named, err := access.Open(t.Context(), access.Config{DB: w.DB, Node: "nrel", Charter: accesstest.Charter(), Now: w.Now})
 	if err != nil {
 		t.Fatal(err)
@@ -365,6 +407,16 @@ func TestNodeGetsAName(t *testing.T) {
 	}
 	if _, err := named.Decide(t.Context(), access.Ask{Principal: accesstest.Person("mit", "bob"), Action: genesis.TrainOn, Resource: r}); err == nil {
 		t.Error("a namesake of another node may, too")
+	}
+	if d, err := named.Decide(t.Context(), access.Ask{Principal: bob, Action: genesis.Infer, Resource: made}); err != nil || d.Rule != "creator" {
+		t.Errorf("whoever made it while the node was nameless: %+v, %v", d, err)
+	}
+	err = w.DB.Tx(t.Context(), func(tx *sql.Tx) error {
+		_, err := named.Lower(t.Context(), tx, ann, access.Lowering{Child: made, Source: genesis.Ref{Name: r.Name, Digest: r.Version}, Tier: genesis.TierPublic, Reason: "test"})
+		return err
+	})
+	if err != nil {
+		t.Errorf("whoever set the terms while the node was nameless: %v", err)
 	}
 }
 

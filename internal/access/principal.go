@@ -97,7 +97,7 @@ func (d *Decider) person(p genesis.Principal, ix *index) person {
 // a node that is given a name later still knows its own.
 func (d *Decider) canon(p genesis.PersonID) string {
 	node, subject := p.Split(d.node)
-	if node == d.node || node == "" || subject == "" {
+	if node == d.node || node == "" {
 		return subject
 	}
 	return string(node) + "/" + subject

@@ -135,17 +135,79 @@ func TestCacheIsBounded(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if n := access.Kept(w.Decider); n > access.KeptMost || n < access.KeptMost/2 {
+	if n := w.Stats().Kept; n > access.KeptMost || n < access.KeptMost/2 {
 		t.Errorf("%d decisions are kept, at most %d", n, access.KeptMost)
 	}
 	long := mia
 	for range 200 {
 		long.Scopes = append(long.Scopes, "discover:a-rather-long-name-of-an-asset")
 	}
-	before := access.Kept(w.Decider)
+	before := w.Stats().Kept
 	rule(t, w, long, genesis.Discover, r, "no: scope")
-	if n := access.Kept(w.Decider); n != before {
+	if n := w.Stats().Kept; n != before {
 		t.Errorf("a question of %d scopes is kept", len(long.Scopes))
+	}
+}
+
+// TestAnswersAreKept counts which answers are worked out.
+func TestAnswersAreKept(t *testing.T) {
+	w := accesstest.Open(t)
+	r, made := accesstest.Dataset("turbines"), accesstest.Dataset("made")
+	w.Publish(r, genesis.Terms{Tier: genesis.TierControlled, Openings: []genesis.Opening{opening(5, genesis.TierPublic)}})
+	w.Publish(made, genesis.Terms{Tier: genesis.TierPublic})
+	derive(t, w, made, r)
+	end := w.GiveThis(genesis.Grant{Name: r.Name, To: "person:mit/mia", Actions: []genesis.Action{genesis.Read}, Until: day(2)})
+	asks := func(what string, p genesis.Principal, r access.Resource, fromCache, workedOut uint64) {
+		t.Helper()
+		before := w.Stats()
+		for range 3 {
+			w.Answer(p, genesis.Read, r)
+		}
+		after := w.Stats()
+		if after.FromCache-before.FromCache != fromCache || after.WorkedOut-before.WorkedOut != workedOut {
+			t.Errorf("%s: %d answers from the cache and %d worked out", what, after.FromCache-before.FromCache, after.WorkedOut-before.WorkedOut)
+		}
+	}
+	asks("at first", mia, r, 2, 1)
+	asks("again", mia, r, 3, 0)
+	asks("what was made from it", mia, made, 2, 1)
+	asks("somebody else", eve, r, 2, 1)
+	asks("what never changes by itself", eve, accesstest.Dataset("absent"), 2, 1)
+	w.Pass(24 * time.Hour)
+	asks("before the grant ends", mia, r, 3, 0)
+	w.Pass(24 * time.Hour)
+	asks("when it has ended", mia, r, 2, 1)
+	asks("of somebody without a grant", eve, r, 3, 0)
+	asks("what was made, when it has ended", mia, made, 2, 1)
+	w.Pass(72 * time.Hour)
+	asks("when it has opened", eve, r, 2, 1)
+	rule(t, w, eve, genesis.Read, r, "public")
+	w.Pass(-24 * time.Hour)
+	asks("when the clock was put back", eve, r, 2, 1)
+	rule(t, w, eve, genesis.Read, r, "no: default")
+	w.Take(end)
+	asks("after a change", eve, r, 2, 1)
+	if n := w.Stats().Grants; n != 0 {
+		t.Errorf("%d grants are in force", n)
+	}
+	w.GiveThis(genesis.Grant{Name: "other", To: "person:mit/mia", Actions: []genesis.Action{genesis.Read}, Condition: `purpose == "wind"`})
+	asks("while purposes matter", eve, r, 1, 2) // the first is kept for no purpose
+	asks("while purposes matter, again", eve, r, 3, 0)
+	if n := w.Stats().Grants; n != 1 {
+		t.Errorf("%d grants are in force", n)
+	}
+}
+
+// TestWorksFromMemory closes the database: what was read before is still known.
+func TestWorksFromMemory(t *testing.T) {
+	w := accesstest.Open(t)
+	r := accesstest.Dataset("turbines")
+	w.Publish(r, genesis.Terms{Tier: genesis.TierPublic})
+	rule(t, w, mia, genesis.Read, r, "public")
+	w.DB.Close()
+	rule(t, w, eve, genesis.Read, r, "public")
+	if d, err := w.Decide(t.Context(), access.Ask{Principal: eve, Action: genesis.Read, Resource: accesstest.Dataset("other")}); err == nil || d.Allowed {
+		t.Errorf("what was never read gives %+v, %v", d, err)
 	}
 }
 

@@ -333,3 +333,27 @@ func (d *Decider) NextOpening(ctx context.Context) (time.Time, error) {
 	}
 	return store.TimeAt(at.Int64), nil
 }
+
+// Agreements yields the digest of every text that terms refer to. It stops at the
+// first error of yield, which it returns.
+func (d *Decider) Agreements(ctx context.Context, yield func(genesis.Digest) error) error {
+	rows, err := d.db.Read().QueryContext(ctx, "SELECT format, body FROM policy_terms WHERE body LIKE '%\"agreement\"%'")
+	if err != nil {
+		return store.Error("read terms", "", err)
+	}
+	var all []genesis.Digest
+	err = each(rows, func(t genesis.Terms) {
+		if t.Agreement != nil {
+			all = append(all, t.Agreement.Digest)
+		}
+	})
+	if err != nil {
+		return store.Error("read terms", "", err)
+	}
+	for _, digest := range all {
+		if err := yield(digest); err != nil {
+			return err
+		}
+	}
+	return nil
+}

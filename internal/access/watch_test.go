@@ -154,6 +154,38 @@ func TestWatchWithoutDatabase(t *testing.T) {
 	}
 }
 
+// TestWatchWakesAtOnce revokes on a clock that stands still.
+func TestWatchWakesAtOnce(t *testing.T) {
+	w := accesstest.Open(t)
+	r := accesstest.Dataset("turbines")
+	w.Publish(r, genesis.Terms{Tier: genesis.TierControlled})
+	id := w.Give(r.Name, "person:mit/mia", genesis.Read)
+	synctest.Test(t, func(t *testing.T) {
+		d, err := access.Open(t.Context(), access.Config{DB: w.DB, Node: "nrel", Charter: accesstest.Charter()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := d.Watch(t.Context(), access.Ask{Principal: mia, Action: genesis.Read, Resource: r})
+		defer cancel()
+		for range 3 {
+			d.Changed()
+			synctest.Wait()
+			if ctx.Err() != nil {
+				t.Fatalf("it ends early: %v", context.Cause(ctx))
+			}
+		}
+		before := time.Now()
+		if err := w.DB.Tx(t.Context(), func(tx *sql.Tx) error { _, err := d.Revoke(t.Context(), tx, id, "nrel/ann"); return err }); err != nil {
+			t.Fatal(err)
+		}
+		d.Changed()
+		synctest.Wait()
+		if genesis.KindOf(context.Cause(ctx)) != genesis.Permission || !time.Now().Equal(before) {
+			t.Errorf("after %v: %v", time.Since(before), context.Cause(ctx))
+		}
+	})
+}
+
 // TestWatchSleeps runs on a clock of its own: a watch ends just when the grant
 // does, and an opening ends none.
 func TestWatchSleeps(t *testing.T) {

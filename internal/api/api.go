@@ -31,9 +31,10 @@ type Config struct {
 	Files   files
 	Uploads *upload.Store // nil: nothing can be uploaded
 	Info    genesis.NodeInfo
-	Edge    *edge.Edge    // what requests pass before they are here; nil: nothing, for tests
-	Cursors *edge.Cursors // nil: of a key that nobody else has
-	Log     *slog.Logger  // nil: nothing is logged
+	Edge    *edge.Edge           // what requests pass before they are here; nil: nothing, for tests
+	Pages   func(*http.ServeMux) // adds pages for browsers; nil: none
+	Cursors *edge.Cursors        // nil: of a key that nobody else has
+	Log     *slog.Logger         // nil: nothing is logged
 }
 
 // server holds what handlers need.
@@ -58,6 +59,9 @@ func New(cfg Config) http.Handler {
 	s.register(a)
 	s.registerUploads(a)
 	s.pages(mux, a)
+	if s.Pages != nil {
+		s.Pages(mux)
+	}
 	if cfg.Edge == nil {
 		return s.recover(mux)
 	}

@@ -2,8 +2,10 @@ package api
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"crypto/rand"
+	"encoding/json"
 	"io"
 	"net/http"
 	"regexp"
@@ -15,6 +17,7 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
 	"github.com/opengenesis/genesis"
+	"github.com/opengenesis/genesis/internal/api/edge"
 )
 
 // StreamHeader names a stream of bytes, so that a client whose stream broke
@@ -26,7 +29,11 @@ type content struct {
 	Type  string // media type
 	Name  string // suggested file name; "" for none
 	Size  int64  // −1: not known
-	Write func(io.Writer) error
+	Tag   string // strong ETag; "" for none
+	Range string // Content-Range, if this is a part
+	// Status is 0 for the usual one: 200, or 206 of a part.
+	Status int
+	Write  func(io.Writer) error
 }
 
 // bytesOf registers an operation that answers with bytes.
@@ -95,7 +102,16 @@ func (l *lateStart) start() {
 	if l.c.Name != "" {
 		l.hc.SetHeader("Content-Disposition", `attachment; filename="`+l.c.Name+`"`)
 	}
-	l.hc.SetStatus(http.StatusOK)
+	if l.c.Tag != "" {
+		l.hc.SetHeader("ETag", l.c.Tag)
+		l.hc.SetHeader("Accept-Ranges", "bytes")
+	}
+	status := http.StatusOK
+	if l.c.Range != "" {
+		l.hc.SetHeader("Content-Range", l.c.Range)
+		status = http.StatusPartialContent
+	}
+	l.hc.SetStatus(cmp.Or(l.c.Status, status))
 }
 
 func (l *lateStart) Write(b []byte) (int, error) {
@@ -192,7 +208,9 @@ func fileName(ref, table, ext string) string {
 }
 
 type outputInput struct {
-	Digest string `path:"digest" maxLength:"100" doc:"sha256:…" example:"sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"`
+	Range   string `header:"Range" doc:"one part: bytes=0-999"`
+	IfRange string `header:"If-Range" doc:"the ETag for which a part is wanted"`
+	Digest  string `path:"digest" maxLength:"100" doc:"sha256:…" example:"sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"`
 }
 
 func (s *server) output(ctx context.Context, who genesis.Principal, in *outputInput) (*content, error) {
@@ -207,9 +225,36 @@ func (s *server) output(ctx context.Context, who genesis.Principal, in *outputIn
 	if err != nil {
 		return nil, err
 	}
-	return &content{Type: "application/octet-stream", Size: size, Write: func(w io.Writer) error {
+	c := &content{Type: "application/octet-stream", Size: size, Tag: `"` + string(d) + `"`, Write: func(w io.Writer) error {
 		defer r.Close()
 		_, err := io.Copy(w, r)
 		return err
-	}}, nil
+	}}
+	at, ok := r.(io.ReaderAt)
+	if !ok || in.IfRange != "" && in.IfRange != c.Tag {
+		return c, nil
+	}
+	return c, c.narrow(in.Range, r, at)
+}
+
+// narrow makes c the part of at that a Range header asks for.
+func (c *content) narrow(header string, r io.Closer, at io.ReaderAt) error {
+	part, err := edge.ParseRange(header, c.Size)
+	switch {
+	case err != nil:
+		r.Close()
+		c.Status, c.Range, c.Type, c.Tag = http.StatusRequestedRangeNotSatisfiable, edge.Unsatisfied(c.Size), "application/problem+json", ""
+		p := genesis.ProblemOf(err, true)
+		p.Status, p.Title = c.Status, http.StatusText(c.Status)
+		c.Size = -1
+		c.Write = func(w io.Writer) error { return json.NewEncoder(w).Encode(p) }
+	case part != nil:
+		c.Range, c.Size = part.Content(c.Size), part.Length
+		c.Write = func(w io.Writer) error {
+			defer r.Close()
+			_, err := io.Copy(w, io.NewSectionReader(at, part.Offset, part.Length))
+			return err
+		}
+	}
+	return nil
 }

@@ -28,7 +28,7 @@ type doorman interface {
 	RequestVetting(ctx context.Context, who genesis.Principal, note string) (*genesis.Account, error)
 	Vet(ctx context.Context, who genesis.Principal, subject string, v genesis.Vetting) (*genesis.Account, error)
 	SetupTOTP(ctx context.Context, who genesis.Principal) (*genesis.TOTPSetup, error)
-	ConfirmTOTP(ctx context.Context, who genesis.Principal, code string) (*genesis.Account, error)
+	ConfirmTOTP(ctx context.Context, who genesis.Principal, code string) (*genesis.TOTPSetup, error)
 
 	Tokens(ctx context.Context, who genesis.Principal, subject, after string, limit int) (*genesis.TokenPage, error)
 	CreateToken(ctx context.Context, who genesis.Principal, req genesis.TokenRequest) (*genesis.NewToken, error)
@@ -48,16 +48,16 @@ func (s *server) registerDoor(a huma.API) {
 
 	quick(s, a, op(get, "/v1/whoami", "whoami", "Who this node takes you for"), s.whoAmI)
 	quick(s, a, op(get, "/v1/accounts", "accounts", "List accounts"), s.accounts)
-	quick(s, a, op(post, "/v1/accounts", "create-account", "Make an account"), s.createAccount)
+	quick(s, a, creates(op(post, "/v1/accounts", "create-account", "Make an account")), s.createAccount)
 	quick(s, a, op(get, "/v1/accounts/{subject}", "account", "One account"), s.account)
 	quick(s, a, op(patch, "/v1/accounts/{subject}", "change-account", "Change an account"), s.changeAccount)
-	quick(s, a, op(post, "/v1/accounts/{subject}/vetting", "vet", "Say how the vetting of a person stands"), s.vet)
-	quick(s, a, op(post, "/v1/vetting", "request-vetting", "Ask to be vetted"), s.requestVetting)
-	quick(s, a, op(post, "/v1/totp", "setup-totp", "Begin to set up a second factor"), s.setupTOTP)
-	quick(s, a, op(post, "/v1/totp/confirm", "confirm-totp", "Confirm the second factor with a code"), s.confirmTOTP)
+	quick(s, a, creates(op(post, "/v1/accounts/{subject}/vetting", "vet", "Say how the vetting of a person stands")), s.vet)
+	quick(s, a, creates(op(post, "/v1/vetting", "request-vetting", "Ask to be vetted")), s.requestVetting)
+	quick(s, a, tellsSecret(creates(op(post, "/v1/totp", "setup-totp", "Begin to set up a second factor"))), s.setupTOTP)
+	quick(s, a, tellsSecret(creates(op(post, "/v1/totp/confirm", "confirm-totp", "Confirm the second factor with a code"))), s.confirmTOTP)
 
 	quick(s, a, op(get, "/v1/tokens", "tokens", "List tokens, newest first"), s.tokens)
-	quick(s, a, op(post, "/v1/tokens", "create-token", "Make a token for a program"), s.createToken)
+	quick(s, a, tellsSecret(creates(op(post, "/v1/tokens", "create-token", "Make a token for a program"))), s.createToken)
 	quick(s, a, op(del, "/v1/tokens/{id}", "revoke-token", "Revoke a token"), s.revokeToken)
 }
 
@@ -184,7 +184,7 @@ type confirmTOTPInput struct {
 	}
 }
 
-func (s *server) confirmTOTP(ctx context.Context, who genesis.Principal, in *confirmTOTPInput) (*genesis.Account, error) {
+func (s *server) confirmTOTP(ctx context.Context, who genesis.Principal, in *confirmTOTPInput) (*genesis.TOTPSetup, error) {
 	return s.Service.ConfirmTOTP(ctx, who, in.Body.Code)
 }
 

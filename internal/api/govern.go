@@ -44,27 +44,27 @@ func (s *server) registerGovern(a huma.API) {
 
 	quick(s, a, op(get, "/v1/versions/{ref}/conditions", "conditions", "Terms and constraints of a version, and what you may do"), s.conditions)
 	quick(s, a, op(get, "/v1/versions/{ref}/agreement", "agreement", "The text that whoever asks for access accepts"), s.agreement)
-	quick(s, a, op(post, "/v1/versions/{ref}/publish", "publish", "Publish a version under terms"), s.publish)
-	quick(s, a, op(post, "/v1/versions/{ref}/withdraw", "withdraw", "Withdraw a published version"), s.withdraw)
-	quick(s, a, op(post, "/v1/versions/{ref}/erase", "erase", "Erase a version; a tombstone stays"), s.erase)
-	quick(s, a, op(post, "/v1/versions/{ref}/lower", "lower", "Consent to a derived version being open more widely"), s.lower)
+	quick(s, a, creates(op(post, "/v1/versions/{ref}/publish", "publish", "Publish a version under terms")), s.publish)
+	quick(s, a, creates(op(post, "/v1/versions/{ref}/withdraw", "withdraw", "Withdraw a published version")), s.withdraw)
+	quick(s, a, creates(op(post, "/v1/versions/{ref}/erase", "erase", "Erase a version; a tombstone stays")), s.erase)
+	quick(s, a, creates(op(post, "/v1/versions/{ref}/lower", "lower", "Consent to a derived version being open more widely")), s.lower)
 
 	quick(s, a, op(get, "/v1/grants", "grants", "List grants, newest first"), s.grants)
-	quick(s, a, op(post, "/v1/grants", "grant", "Let somebody do something to an asset"), s.grant)
+	quick(s, a, creates(op(post, "/v1/grants", "grant", "Let somebody do something to an asset")), s.grant)
 	quick(s, a, op(del, "/v1/grants/{id}", "revoke", "Take a grant back"), s.revoke)
 
 	quick(s, a, op(get, "/v1/requests", "requests", "List requests for access, newest first"), s.requests)
-	quick(s, a, op(post, "/v1/requests", "ask", "Ask for access"), s.ask)
+	quick(s, a, creates(op(post, "/v1/requests", "ask", "Ask for access")), s.ask)
 	quick(s, a, op(get, "/v1/requests/{id}", "request", "One request for access"), s.request)
-	quick(s, a, op(post, "/v1/requests/{id}/messages", "say", "Write to the other side"), s.say)
-	quick(s, a, op(post, "/v1/requests/{id}/approve", "approve", "Approve a request"), s.approve)
-	quick(s, a, op(post, "/v1/requests/{id}/deny", "deny", "Deny a request"), s.deny)
-	quick(s, a, op(post, "/v1/requests/{id}/withdraw", "withdraw-request", "Withdraw one's own request"), s.withdrawRequest)
+	quick(s, a, creates(op(post, "/v1/requests/{id}/messages", "say", "Write to the other side")), s.say)
+	quick(s, a, creates(op(post, "/v1/requests/{id}/approve", "approve", "Approve a request")), s.approve)
+	quick(s, a, creates(op(post, "/v1/requests/{id}/deny", "deny", "Deny a request")), s.deny)
+	quick(s, a, creates(op(post, "/v1/requests/{id}/withdraw", "withdraw-request", "Withdraw one's own request")), s.withdrawRequest)
 
 	quick(s, a, op(get, "/v1/members", "members", "The institutions of the federation"), s.members)
 	quick(s, a, op(get, "/v1/projects", "projects", "List projects"), s.projects)
 	quick(s, a, op(put, "/v1/projects/{id}", "put-project", "Make or change a project"), s.putProject)
-	quick(s, a, op(post, "/v1/projects/{id}/end", "end-project", "End a project"), s.endProject)
+	quick(s, a, creates(op(post, "/v1/projects/{id}/end", "end-project", "End a project")), s.endProject)
 
 	quick(s, a, op(get, "/v1/explain", "explain", "What decides whether somebody may do something"), s.explain)
 }

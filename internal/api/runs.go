@@ -12,11 +12,11 @@ import (
 	"github.com/opengenesis/genesis/internal/format"
 )
 
-// runner keeps runs that nobody waits for.
+// runner keeps runs.
 type runner interface {
 	SubmitRun(ctx context.Context, who genesis.Principal, req genesis.RunRequest, files, splitFiles []*format.Raw) (*genesis.Run, error)
-	Runs(ctx context.Context, who genesis.Principal, q genesis.RunQuery) (*genesis.RunPage, error)
 	Run(ctx context.Context, who genesis.Principal, id string) (*genesis.Run, error)
+	Runs(ctx context.Context, who genesis.Principal, all bool, state genesis.RunState, after string, limit int) (*genesis.RunPage, error)
 	FollowRun(ctx context.Context, who genesis.Principal, id string, from int64, p genesis.Progress) (*genesis.Run, error)
 	CancelRun(ctx context.Context, who genesis.Principal, id string) (*genesis.Run, error)
 	RunLog(ctx context.Context, who genesis.Principal, id string) (io.ReadCloser, int64, error)
@@ -25,85 +25,82 @@ type runner interface {
 // registerRuns declares the routes of [runner].
 func (s *server) registerRuns(a huma.API) {
 	get, post := http.MethodGet, http.MethodPost
-	quick(s, a, op(get, "/v1/runs", "runs", "List runs, newest first"), s.runs)
-	quick(s, a, weighs(4, creates(op(post, "/v1/runs", "submit-run", "Queue a run that nobody waits for"))), s.submitRun)
-	quick(s, a, op(get, "/v1/runs/{id}", "run", "One run, with its request and result"), s.run)
-	long(s, a, op(get, "/v1/runs/{id}/events", "follow-run", "Log and progress of a run, until it is ended"), s.followRun)
-	bytesOf(s, a, op(get, "/v1/runs/{id}/log", "run-log", "The log of a run, as far as it goes"), s.runLog)
-	quick(s, a, op(post, "/v1/runs/{id}/cancel", "cancel-run", "Stop a run; the answer comes when it is ended"), s.cancelRun)
+	quick(s, a, op(get, "/v1/runs", "runs", "List runs, newest first"), s.listRuns)
+	quick(s, a, creates(op(post, "/v1/runs", "submit-run", "Queue a run that nobody waits for")), s.submitRun)
+	quick(s, a, op(get, "/v1/runs/{id}", "run", "One run, with its result or error"), s.run)
+	long(s, a, op(get, "/v1/runs/{id}/events", "follow-run", "The log and progress of a run, until it is ended"), s.followRun)
+	bytesOf(s, a, op(get, "/v1/runs/{id}/log", "run-log", "The log of a run so far"), s.runLog)
+	quick(s, a, op(post, "/v1/runs/{id}/cancel", "cancel-run", "Stop a run"), s.cancelRun)
 }
 
-type runsInput struct {
+type listRunsInput struct {
 	PageInput
-	Person string `query:"person" maxLength:"200" doc:"of this person alone: nrel/ada"`
-	State  string `query:"state" enum:"queued,running,done,failed,canceled"`
-	Kind   string `query:"kind" enum:"prepare,train,predict"`
+	All   bool   `query:"all" doc:"everybody's, for operators"`
+	State string `query:"state" enum:"queued,running,done,failed,canceled"`
 }
 
-func (s *server) runs(ctx context.Context, who genesis.Principal, in *runsInput) (*genesis.RunPage, error) {
-	page, err := s.Service.Runs(ctx, who, genesis.RunQuery{Person: genesis.PersonID(in.Person), State: genesis.RunState(in.State),
-		Kind: genesis.RunKind(in.Kind), After: in.After, Limit: in.Limit})
+func (s *server) listRuns(ctx context.Context, who genesis.Principal, in *listRunsInput) (*genesis.RunPage, error) {
+	page, err := s.Service.Runs(ctx, who, in.All, genesis.RunState(in.State), in.After, in.Limit)
 	if page != nil {
 		page.Runs = orEmpty(page.Runs)
 	}
 	return page, err
 }
 
-type submitInput struct {
+type submitRunInput struct {
 	SessionInput
 	Body genesis.RunRequest
 }
 
-func (s *server) submitRun(ctx context.Context, who genesis.Principal, in *submitInput) (*genesis.Run, error) {
-	if in.Body.ID != "" {
-		if _, err := s.Service.Run(ctx, who, in.Body.ID); err == nil { // its files were handed over already
-			return s.Service.SubmitRun(ctx, who, in.Body, nil, nil)
+// filesNamed are the files that a request of some kind names.
+type filesNamed struct {
+	Files   []genesis.FileRef `json:"files"`
+	Options struct {
+		SplitFiles []genesis.FileRef `json:"split_files"`
+	} `json:"options"`
+}
+
+func (s *server) submitRun(ctx context.Context, who genesis.Principal, in *submitRunInput) (*genesis.Run, error) {
+	var named filesNamed
+	if in.Body.Kind != genesis.RunTrain {
+		if err := json.Unmarshal(in.Body.Request, &named); err != nil {
+			return nil, &genesis.Error{Op: "submit run", Kind: genesis.Invalid, Msg: "its request is not one of this kind: " + err.Error()}
 		}
 	}
-	files, splits := filesOf(in.Body)
-	raws, done, err := s.take(ctx, who, string(in.Body.Kind), in.Session, files)
+	raws, done, err := s.take(ctx, who, "submit run", in.Session, named.Files)
 	defer done()
 	if err != nil {
 		return nil, err
 	}
-	splitRaws, splitsDone, err := s.take(ctx, who, string(in.Body.Kind), in.Session, splits)
+	splits, splitsDone, err := s.take(ctx, who, "submit run", in.Session, named.Options.SplitFiles)
 	defer splitsDone()
 	if err != nil {
 		return nil, err
 	}
-	return s.Service.SubmitRun(ctx, who, in.Body, raws, splitRaws)
-}
-
-// filesOf returns the files that a request names. What does not parse names none:
-// the service says what is wrong with it.
-func filesOf(req genesis.RunRequest) (files, splits []genesis.FileRef) {
-	var named struct {
-		Files   []genesis.FileRef `json:"files"`
-		Options struct {
-			SplitFiles []genesis.FileRef `json:"split_files"`
-		} `json:"options"`
-	}
-	_ = json.Unmarshal(req.Request, &named)
-	return named.Files, named.Options.SplitFiles
+	return s.Service.SubmitRun(ctx, who, in.Body, raws, splits)
 }
 
 func (s *server) run(ctx context.Context, who genesis.Principal, in *IDInput) (*genesis.Run, error) {
 	return s.Service.Run(ctx, who, in.ID)
 }
 
-type followInput struct {
+type followRunInput struct {
 	IDInput
-	From int64 `query:"from" minimum:"0" doc:"leave out so many bytes of the log"`
+	From int64 `query:"from" minimum:"0" doc:"bytes of the log to pass over"`
 }
 
-func (s *server) followRun(ctx context.Context, who genesis.Principal, in *followInput, p genesis.Progress) (*genesis.Run, error) {
+func (s *server) followRun(ctx context.Context, who genesis.Principal, in *followRunInput, p genesis.Progress) (*genesis.Run, error) {
 	return s.Service.FollowRun(ctx, who, in.ID, in.From, p)
+}
+
+func (s *server) cancelRun(ctx context.Context, who genesis.Principal, in *IDInput) (*genesis.Run, error) {
+	return s.Service.CancelRun(ctx, who, in.ID)
 }
 
 func (s *server) runLog(ctx context.Context, who genesis.Principal, in *IDInput) (*content, error) {
 	r, size, err := s.Service.RunLog(ctx, who, in.ID)
 	if err == nil && r == nil {
-		err = notYet("run-log")
+		err = notYet("read log")
 	}
 	if err != nil {
 		return nil, err
@@ -113,8 +110,4 @@ func (s *server) runLog(ctx context.Context, who genesis.Principal, in *IDInput)
 		_, err := io.Copy(w, r)
 		return err
 	}}, nil
-}
-
-func (s *server) cancelRun(ctx context.Context, who genesis.Principal, in *IDInput) (*genesis.Run, error) {
-	return s.Service.CancelRun(ctx, who, in.ID)
 }

@@ -285,3 +285,46 @@ func FuzzPart(f *testing.F) {
 		}
 	})
 }
+
+// section is an output that can be read in parts.
+type section struct{ *bytes.Reader }
+
+func (section) Close() error { return nil }
+
+func TestOutputInParts(t *testing.T) {
+	text := []byte("0123456789")
+	s := &fake{output: func() (io.ReadCloser, int64, error) { return section{bytes.NewReader(text)}, 10, nil }}
+	srv := httptest.NewServer(network(t, s))
+	defer srv.Close()
+	d := genesis.DigestOf(text)
+	tag := `"` + string(d) + `"`
+	for _, c := range []struct {
+		ask, ifRange string
+		status       int
+		body, part   string
+	}{
+		{"", "", 200, "0123456789", ""},
+		{"bytes=2-4", "", 206, "234", "bytes 2-4/10"},
+		{"bytes=-3", tag, 206, "789", "bytes 7-9/10"},
+		{"bytes=2-4", `"another"`, 200, "0123456789", ""},
+		{"bytes=2-3,5-6", "", 200, "0123456789", ""},
+		{"bytes=10-", "", 416, "", "bytes */10"},
+	} {
+		req, _ := http.NewRequestWithContext(t.Context(), "GET", srv.URL+"/v1/blobs/"+string(d), nil)
+		req.Header.Set("Authorization", "Bearer ada")
+		req.Header.Set("Range", c.ask)
+		req.Header.Set("If-Range", c.ifRange)
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := io.ReadAll(resp.Body)
+		resp.Body.Close()
+		if err != nil || resp.StatusCode != c.status || resp.Header.Get("Content-Range") != c.part || c.body != "" && (string(b) != c.body || resp.Header.Get("Etag") != tag) {
+			t.Errorf("%q: %s %v %q %v", c.ask, resp.Status, resp.Header, b, err)
+		}
+		if c.status == 416 {
+			problemIn(t, resp, b)
+		}
+	}
+}

@@ -15,9 +15,10 @@
 //
 // The leaf hashes of a blob of more than one block are kept beside it
 // ("<hex>.tree", see tree.go). A [Reader] checks the leaf hashes against the
-// root that the caller asks for, and each block against its leaf hash the first
-// time it touches the block: a flipped bit is an error that names the blob and
-// the block's offset, never data. [Store.Verify] re-hashes a whole blob and
+// root that the caller asks for, each block against its leaf hash, and what it reads
+// of a block later against sums it noted then: a flipped bit, even one that flips
+// while the reader is open, is an error that names the blob and the block's offset,
+// never data. [Store.Verify] re-hashes a whole blob and
 // returns every damaged block.
 //
 // [Store] holds what all kinds of storage share: hashing, checking, limits.
@@ -30,4 +31,10 @@
 // the driver removes when it next opens, or at worst leaf hashes without
 // content, which no one can ask for and the next write of the same content
 // replaces.
+//
+// Blobs that nothing refers to are removed by [Store.Sweep]. It is told what is in
+// use, and keeps besides whatever was written, written again or asked to be kept
+// ([Store.Keep]) within a time of grace, or since the oldest write began that is
+// still under way ([Store.Pin]): a version that is being made relies on bytes that
+// nothing refers to yet. [Store.Purge] destroys blobs at once.
 package blob

@@ -5,25 +5,38 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
+	"math/rand/v2"
 	"sync"
 	"sync/atomic"
 
 	"github.com/opengenesis/genesis"
+	"github.com/zeebo/xxh3"
 )
 
-// Reader reads a blob and checks what it reads. The first time it touches a
-// block it reads all of it and checks it against its leaf hash; ranges that
-// cover whole blocks are checked as they are returned; smaller pieces of a block
-// checked before are read straight, so that many small reads stay cheap. ReadAt
-// is safe for concurrent use, Read is not.
+// Reader reads a blob and checks what it reads, each time. Ranges that cover
+// whole blocks are checked against their leaf hashes as they are returned. The first
+// time that it reads less of a block, it reads all of it, checks it against its
+// leaf hash, and notes a cheap sum of each stripe of the block; further small reads
+// are checked by the stripes they touch, so that they stay cheap. ReadAt is safe for
+// concurrent use, Read is not.
 type Reader struct {
-	ctx     context.Context
-	blob    genesis.Blob
-	object  Object
-	leaves  []hash
-	checked []atomic.Uint64 // bit i%64 of word i/64: block i was checked
-	at      int64           // of Read
+	ctx    context.Context
+	blob   genesis.Blob
+	object Object
+	leaves []hash
+	seed   uint64                    // of the stripes' sums: nobody can aim at one
+	noted  []atomic.Pointer[stripes] // by block
+	at     int64                     // of Read
 }
+
+// stripe is how many bytes of a block one sum covers.
+const stripe = 16 << 10
+
+// stripes are the sums of a block's stripes.
+type stripes [BlockSize / stripe]uint64
+
+func (r *Reader) sum(b []byte) uint64 { return xxh3.HashSeed(b, r.seed) }
 
 // Open opens a blob for reading. The context bounds all reads. Errors: NotFound;
 // Internal when size or leaf hashes are not those of b; Invalid when b has no
@@ -38,8 +51,8 @@ func (s *Store) Open(ctx context.Context, b genesis.Blob) (*Reader, error) {
 		object.Close()
 		return nil, err
 	}
-	return &Reader{ctx: ctx, blob: b, object: object, leaves: leaves,
-		checked: make([]atomic.Uint64, (len(leaves)+63)/64)}, nil
+	return &Reader{ctx: ctx, blob: b, object: object, leaves: leaves, seed: rand.Uint64(),
+		noted: make([]atomic.Pointer[stripes], len(leaves))}, nil
 }
 
 // leaves returns the leaf hashes of b, checked against its Merkle root.
@@ -115,29 +128,65 @@ var bufferPool = sync.Pool{New: func() any { b := make([]byte, BlockSize); retur
 
 // piece reads part of the block [start, end) into p.
 func (r *Reader) piece(p []byte, off, start, end int64) error {
-	whole := int64(len(p)) == end-start
-	word, bit := &r.checked[start/BlockSize/64], uint64(1)<<(start/BlockSize%64)
-	if !whole && word.Load()&bit != 0 {
-		return readFull(r.object, p, off, r.blob.Digest)
+	if int64(len(p)) == end-start {
+		return r.whole(p, start)
 	}
-	block := p
-	if !whole {
-		buf := bufferPool.Get().(*[]byte)
-		defer bufferPool.Put(buf)
-		block = (*buf)[:end-start]
+	buf := bufferPool.Get().(*[]byte)
+	defer bufferPool.Put(buf)
+	if sums := r.noted[start/BlockSize].Load(); sums != nil {
+		return r.part(p, *buf, off, start, end, sums)
 	}
+	block := (*buf)[:end-start]
+	if err := r.whole(block, start); err != nil {
+		return err
+	}
+	var sums stripes
+	for i, b := range chunks(block) {
+		sums[i] = r.sum(b)
+	}
+	r.noted[start/BlockSize].Store(&sums)
+	copy(p, block[off-start:])
+	return nil
+}
+
+// whole reads the block at start and checks it.
+func (r *Reader) whole(block []byte, start int64) error {
 	if err := readFull(r.object, block, start, r.blob.Digest); err != nil {
 		return err
 	}
-	if leaf(block) != r.leaves[start/BlockSize] {
-		clear(p) // whoever ignores the error must not see the bytes
-		return damaged(r.blob.Digest, start, "its bytes changed after they were written")
+	if leaf(block) == r.leaves[start/BlockSize] {
+		return nil
 	}
-	word.Or(bit)
-	if !whole {
-		copy(p, block[off-start:])
+	clear(block) // whoever ignores the error must not see the bytes
+	return damaged(r.blob.Digest, start, "its bytes changed after they were written")
+}
+
+// part reads the stripes that p touches of a block checked before.
+func (r *Reader) part(p, buf []byte, off, start, end int64, sums *stripes) error {
+	from := start + (off-start)/stripe*stripe
+	to := min(end, start+(off-start+int64(len(p))+stripe-1)/stripe*stripe)
+	read := buf[:to-from]
+	if err := readFull(r.object, read, from, r.blob.Digest); err != nil {
+		return err
 	}
+	for i, b := range chunks(read) {
+		if r.sum(b) != sums[(from-start)/stripe+int64(i)] {
+			return damaged(r.blob.Digest, start, "its bytes changed while they were read")
+		}
+	}
+	copy(p, read[off-from:])
 	return nil
+}
+
+// chunks numbers the stripes of b.
+func chunks(b []byte) iter.Seq2[int, []byte] {
+	return func(yield func(int, []byte) bool) {
+		for i := 0; i*stripe < len(b); i++ {
+			if !yield(i, b[i*stripe:min((i+1)*stripe, len(b))]) {
+				return
+			}
+		}
+	}
 }
 
 // readFull fills p from offset off of an object that should reach that far.

@@ -108,32 +108,68 @@ func (s *Store) Has(ctx context.Context, d genesis.Digest) (bool, error) {
 
 // Delete removes a blob. NotFound.
 func (s *Store) Delete(ctx context.Context, d genesis.Digest) error {
+	_, err := s.remove(ctx, d, Removal{})
+	return err
+}
+
+// remove removes content first, then leaf hashes: what a crash leaves between is
+// leaf hashes that no one can ask for.
+func (s *Store) remove(ctx context.Context, d genesis.Digest, how Removal) (bool, error) {
+	if _, err := genesis.ParseDigest(string(d)); err != nil {
+		return false, err
+	}
+	removed, err := s.driver.Remove(ctx, d.Hex(), how)
+	if err != nil || !removed {
+		return false, named(err, d)
+	}
+	_, err = s.driver.Remove(ctx, d.Hex()+treeSuffix, how)
+	if errors.Is(err, &genesis.Error{Kind: genesis.NotFound}) {
+		err = nil // small blobs have none
+	}
+	return true, named(err, d)
+}
+
+// Keep makes sure that a blob is there and stays for the time of grace, as if it
+// had just been written. NotFound.
+func (s *Store) Keep(ctx context.Context, d genesis.Digest) error {
 	if _, err := genesis.ParseDigest(string(d)); err != nil {
 		return err
 	}
-	if err := s.driver.Remove(ctx, d.Hex()); err != nil {
-		return named(err, d)
-	}
-	err := s.driver.Remove(ctx, d.Hex()+treeSuffix)
-	if errors.Is(err, &genesis.Error{Kind: genesis.NotFound}) {
-		return nil // small blobs have none
-	}
+	return named(s.driver.Touch(ctx, d.Hex()), d)
+}
+
+// Pin notes that a write begins, of which nothing that is written, or kept, from now
+// on is to be swept before release is called or the process ends. Whoever makes a
+// version pins first, and releases after the commit.
+func (s *Store) Pin(ctx context.Context) (release func() error, err error) {
+	return s.driver.Pin(ctx)
+}
+
+// Clean removes what processes that are gone left in their temporary folders.
+func (s *Store) Clean(ctx context.Context) error {
+	_, err := s.driver.Pinned(ctx)
 	return err
 }
 
 // List calls yield for every blob, in no particular order, and stops at the
 // first error, which it returns.
 func (s *Store) List(ctx context.Context, yield func(d genesis.Digest, size int64) error) error {
-	return s.driver.List(ctx, func(key string, size int64) error {
-		if strings.HasSuffix(key, treeSuffix) {
-			return nil
-		}
-		d, err := genesis.ParseDigest("sha256:" + key)
+	for shard := range 256 {
+		err := s.driver.List(ctx, fmt.Sprintf("%02x", shard), func(e Entry) error {
+			if strings.HasSuffix(e.Key, treeSuffix) {
+				return nil
+			}
+			d, err := genesis.ParseDigest("sha256:" + e.Key)
+			if err != nil {
+				return err
+			}
+			return yield(d, e.Size)
+		})
 		if err != nil {
 			return err
 		}
-		return yield(d, size)
-	})
+	}
+	return nil
 }
 
 // object opens a blob's content.

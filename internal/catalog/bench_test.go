@@ -2,57 +2,115 @@ package catalog
 
 import (
 	"database/sql"
+	"flag"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/opengenesis/genesis"
 )
 
-// BenchmarkSearch searches among 5,000 assets of ten columns each.
-func BenchmarkSearch(b *testing.B) {
+var benchAssets = flag.Int("assets", 20_000, "assets that the benchmarks of lists and searches have")
+
+// benchHome has many assets of ten columns each, some with several versions.
+func benchHome(b *testing.B) home {
+	b.Helper()
 	h := open(b)
-	const assets = 5_000
 	random := rand.New(rand.NewPCG(1, 2))
-	err := h.db.Tx(b.Context(), func(tx *sql.Tx) error {
-		w := writer{ctx: b.Context(), tx: tx, by: "local", now: time.Now()}
-		for i := range assets {
-			if err := addAsset(w, i, random); err != nil {
-				return err
+	start, id := time.Now(), int64(0)
+	for asset := 1; asset <= *benchAssets; {
+		err := h.db.Tx(b.Context(), func(tx *sql.Tx) error {
+			w := writer{ctx: b.Context(), tx: tx, by: "local", now: time.Now()}
+			all := batch{w: w, terms: map[string][]posting{}, chunk: (id + 1) / span}
+			for ; asset <= *benchAssets && (id+3)/span == all.chunk; asset++ {
+				if err := addAsset(w, &all, asset, &id, random); err != nil {
+					return err
+				}
 			}
+			id = (all.chunk+1)*span - 1
+			return all.flush()
+		})
+		if err != nil {
+			b.Fatal(err)
 		}
-		return nil
-	})
-	if err != nil {
-		b.Fatal(err)
 	}
-	for _, query := range []string{"word77", "word1", "word7 word8 word9", "asset123", "m/s"} {
-		b.Run(query, func(b *testing.B) {
+	b.Logf("%d assets indexed in %v", *benchAssets, time.Since(start).Round(time.Millisecond))
+	return h
+}
+
+// addAsset adds an asset of one to three versions.
+func addAsset(w writer, all *batch, asset int, id *int64, random *rand.Rand) error {
+	name := genesis.Name(fmt.Sprintf("asset%d-word%d", asset, random.IntN(1000)))
+	key, err := w.asset(name, genesis.Dataset)
+	if err != nil {
+		return err
+	}
+	for n := range 1 + random.IntN(3) {
+		*id++
+		r := row{id: *id, asset: key, turn: *id, title: fmt.Sprintf("Title word%d", random.IntN(1000))}
+		r.Version = genesis.Version{Name: name, Kind: genesis.Dataset, Digest: genesis.DigestOf(fmt.Append(nil, *id)),
+			State: genesis.Published, Number: n + 1, Created: time.UnixMicro(*id), Creator: "local"}
+		if err := w.put(&r); err != nil {
+			return err
+		}
+		var columns []genesis.Column
+		for range 10 {
+			columns = append(columns, genesis.Column{Name: fmt.Sprintf("word%d_word%d", random.IntN(1000), random.IntN(1000)), Unit: "m/s"})
+		}
+		if err := all.put(r.id, analyse(document(name, genesis.Card{Title: r.title}, dataset("", columns...)))); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// hiding returns a predicate that hides a share of all assets, as fast as a cached
+// decision.
+func hiding(percent uint64) Visible {
+	if percent == 0 {
+		return func(genesis.Version) bool { return true }
+	}
+	return func(v genesis.Version) bool {
+		var h uint64 = 14695981039346656037
+		for _, c := range []byte(v.Name) {
+			h = (h ^ uint64(c)) * 1099511628211
+		}
+		return (h>>20)%100 >= percent
+	}
+}
+
+func BenchmarkVisible(b *testing.B) {
+	h := benchHome(b)
+	for _, hidden := range []uint64{0, 50, 99, 100} {
+		visible := hiding(hidden)
+		for _, query := range []string{"word77", "word1", "word7 word8 word9", "asset123", "asset", "m/s", "word1 m/s"} {
+			b.Run(fmt.Sprintf("Search/%s/hidden=%d", strings.ReplaceAll(query, " ", "+"), hidden), func(b *testing.B) {
+				for b.Loop() {
+					if _, err := h.Search(b.Context(), SearchQuery{Text: query, Visible: visible}); err != nil {
+						b.Fatal(err)
+					}
+				}
+			})
+		}
+		b.Run(fmt.Sprintf("List/hidden=%d", hidden), func(b *testing.B) {
+			after, pages := "", 0
 			for b.Loop() {
-				if _, err := h.Search(b.Context(), SearchQuery{Text: query}); err != nil {
+				_, next, err := h.List(b.Context(), ListQuery{After: after, Visible: visible})
+				if err != nil {
+					b.Fatal(err)
+				}
+				after, pages = next, pages+1
+			}
+		})
+		b.Run(fmt.Sprintf("Resolve/hidden=%d", hidden), func(b *testing.B) {
+			for i := 0; b.Loop(); i++ {
+				_, err := h.Resolve(b.Context(), genesis.Ref{Name: "asset123-word1"}, visible)
+				if err != nil && genesis.KindOf(err) != genesis.NotFound {
 					b.Fatal(err)
 				}
 			}
 		})
 	}
-}
-
-func addAsset(w writer, i int, random *rand.Rand) error {
-	name := genesis.Name(fmt.Sprintf("asset%d", i))
-	var columns []genesis.Column
-	for range 10 {
-		columns = append(columns, genesis.Column{Name: fmt.Sprintf("word%d_word%d", random.IntN(1000), random.IntN(1000)), Unit: "m/s"})
-	}
-	asset, err := w.asset(name, genesis.Dataset)
-	if err != nil {
-		return err
-	}
-	if _, err := w.version(asset, "sha256:", Commit{}); err != nil {
-		return err
-	}
-	if err := w.exec("UPDATE assets SET current_version = (SELECT id FROM versions WHERE asset_id = $1) WHERE id = $1", asset); err != nil {
-		return err
-	}
-	return w.index(asset, document(name, genesis.Card{Title: fmt.Sprintf("Title word%d", random.IntN(1000))}, dataset("", columns...)))
 }

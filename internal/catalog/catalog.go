@@ -3,9 +3,10 @@ package catalog
 import (
 	"context"
 	"database/sql"
-	"encoding/json"
 	"errors"
 	"fmt"
+	"sync"
+	"time"
 
 	"github.com/opengenesis/genesis"
 	"github.com/opengenesis/genesis/internal/blob"
@@ -14,13 +15,18 @@ import (
 
 // Catalog is the node's catalogue. It is safe for concurrent use.
 type Catalog struct {
-	db    *store.DB
-	blobs *blob.Store
+	db      *store.DB
+	blobs   *blob.Store
+	cursors sealer
+	now     func() time.Time
+
+	settling sync.Mutex // held while the search index is brought up to date
+	purging  sync.Mutex // held while blobs are purged
 }
 
 // New returns the catalogue that db holds, with its manifests in blobs.
 func New(db *store.DB, blobs *blob.Store) *Catalog {
-	return &Catalog{db: db, blobs: blobs}
+	return &Catalog{db: db, blobs: blobs, cursors: newSealer(), now: time.Now}
 }
 
 // queryer is what both a transaction and a pool of connections can do.
@@ -29,25 +35,49 @@ type queryer interface {
 	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
 }
 
-// row is a version with the keys under which the database knows it.
+// row is a version as the database keeps it.
 type row struct {
 	genesis.Version
 	id, asset int64
+	turn      int64
+	title     string // of its card
+}
+
+// sum is what the database keeps beside the row, to find what the disk changed.
+// It covers the asset's name and kind, which never change.
+func (r *row) sum() string {
+	return store.RowSum("version", r.id, r.asset, string(r.Name), string(r.Kind), string(r.Digest), r.Number, string(r.State), r.turn,
+		r.title, store.Time(r.Created), r.Creator, r.Rows, r.Bytes)
 }
 
 // versionColumns are what scanVersion reads, from versions v and assets a.
-const versionColumns = `v.id, v.asset_id, a.name, a.kind, v.digest, coalesce(v.number, 0), v.state,
-	v.created_at, v.created_by, v.row_count, v.byte_count`
+const versionColumns = `v.id, v.asset_id, a.name, a.kind, v.digest, coalesce(v.number, 0), v.state, v.turn, v.title,
+	v.created_at, v.created_by, v.row_count, v.byte_count, v.sum`
 
 const versionTables = ` FROM versions v JOIN assets a ON a.id = v.asset_id `
 
-func scanVersion(scan func(...any) error, more ...any) (row, error) {
+func scanVersion(scan func(...any) error) (row, error) {
 	var r row
 	var at int64
-	err := scan(append([]any{&r.id, &r.asset, &r.Name, &r.Kind, &r.Digest, &r.Number, &r.State,
-		&at, &r.Creator, &r.Rows, &r.Bytes}, more...)...)
+	var sum string
+	err := scan(&r.id, &r.asset, &r.Name, &r.Kind, &r.Digest, &r.Number, &r.State, &r.turn, &r.title,
+		&at, &r.Creator, &r.Rows, &r.Bytes, &sum)
+	if err != nil {
+		return r, err
+	}
 	r.Created = store.TimeAt(at)
-	return r, err
+	if r.sum() != sum {
+		return r, damagedRow("versions", r.id)
+	}
+	return r, nil
+}
+
+// damagedRow says that a row is not what was written. It names the row by its
+// key alone: whoever meets it may not know the asset that it is about.
+// [Catalog.Check] tells what it is.
+func damagedRow(table string, id int64) error {
+	return &genesis.Error{Op: "read catalogue", Kind: genesis.Internal, Subject: fmt.Sprintf("row %d of %s", id, table),
+		Msg: "is damaged: it no longer matches its sum", Hint: "restore the catalogue from a backup"}
 }
 
 // versions returns the versions that the rest of a query selects.
@@ -79,28 +109,34 @@ func find(ctx context.Context, q queryer, v genesis.Version) (row, error) {
 }
 
 // Resolve returns the version that r means: by number, by digest, or for a bare
-// name the latest published one, else the draft committed last. Errors: NotFound;
-// Unsupported (a reference to another node).
-func (c *Catalog) Resolve(ctx context.Context, r genesis.Ref) (genesis.Version, error) {
+// name the latest published one that visible shows, else the draft committed last
+// that it shows. A number or a digest also finds a version that was withdrawn or
+// erased. Errors: NotFound, the same whether there is no such version or visible
+// hides it; Unsupported (a reference to another node).
+func (c *Catalog) Resolve(ctx context.Context, r genesis.Ref, visible Visible) (genesis.Version, error) {
 	if r.Node != "" {
 		return genesis.Version{}, &genesis.Error{Op: "find version", Kind: genesis.Unsupported, Subject: r.String(),
 			Msg: "it is on another node, and nodes do not reach each other yet"}
 	}
-	where, args := "v.id = a.current_version", []any{string(r.Name)}
+	where, args := "", []any{string(r.Name)}
 	switch {
 	case r.Digest != "":
-		where, args = "v.digest = $2", append(args, string(r.Digest))
+		where, args = " AND v.digest = $2", append(args, string(r.Digest))
 	case r.Number != 0:
-		where, args = "v.number = $2", append(args, r.Number)
+		where, args = " AND v.number = $2", append(args, r.Number)
 	}
-	found, err := versions(ctx, c.db.Read(), "WHERE a.name = $1 AND "+where, args...)
+	found, err := versions(ctx, c.db.Read(), "WHERE a.name = $1"+where, args...)
 	if err != nil {
 		return genesis.Version{}, store.Error("find version", r.String(), err)
 	}
-	if len(found) == 0 {
-		return genesis.Version{}, noVersion(r)
+	if where == "" {
+		if shown, ok := visible.current(found); ok {
+			return shown.Version, nil
+		}
+	} else if len(found) > 0 && visible.shows(found[0]) {
+		return found[0].Version, nil
 	}
-	return found[0].Version, nil
+	return genesis.Version{}, noVersion(r)
 }
 
 func noVersion(r genesis.Ref) error {
@@ -118,16 +154,9 @@ const MaxManifest = 1 << 20
 // Manifest returns the content manifest of a version, checked against its
 // digest. Errors: NotFound; Internal (damaged); Unsupported (a newer format).
 func (c *Catalog) Manifest(ctx context.Context, v genesis.Version) (genesis.Manifest, error) {
-	var m genesis.Manifest
-	text, err := c.blobs.Bytes(ctx, v.Digest, MaxManifest)
+	m, err := c.storedManifest(ctx, v)
 	if err != nil {
 		return m, err
-	}
-	if err := json.Unmarshal(text, &m); err != nil {
-		return m, &genesis.Error{Op: "read manifest", Kind: genesis.Internal, Subject: v.Ref().String(), Msg: "it is not a manifest", Err: err}
-	}
-	if m.Format > genesis.ManifestFormat {
-		return m, newer("read manifest", v, m.Format, genesis.ManifestFormat)
 	}
 	if err := c.turnPages(ctx, m.Tables); err != nil {
 		return m, err

@@ -3,15 +3,12 @@ package catalog
 import (
 	"context"
 	"database/sql"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
 	"slices"
-	"time"
 
 	"github.com/opengenesis/genesis"
-	"github.com/opengenesis/genesis/internal/journal"
 	"github.com/opengenesis/genesis/internal/store"
 )
 
@@ -23,18 +20,13 @@ type Commit struct {
 	Layout   genesis.Layout
 	Records  map[genesis.RecordKind]any // of the types that genesis.RecordKind names
 	Parents  []genesis.Version          // in this catalogue
-	By       string                     // subject of who commits
+	By       string                     // who commits
 	Bytes    int64                      // stored
 	Rows     int64
 }
 
-// Commit adds a draft version and returns it. When the asset has a version of
-// just this content, unchanged is true: the version stays as it is, becomes the
-// newest draft again if it is one, and the records given replace those it has; of
-// records not given nothing changes. The bytes that Layout names must be in the
-// blob store already. Errors: Invalid (name, manifest, a record JSON cannot
-// express), Conflict (the asset is of another kind), NotFound (a parent),
-// Unsupported (the manifest is too long, even with its columns in pages).
+// Commit stages a version and adds it, in a transaction of its own: [Catalog.Stage]
+// and [Catalog.CommitTx]. Errors as theirs.
 func (c *Catalog) Commit(ctx context.Context, in Commit) (v genesis.Version, unchanged bool, err error) {
 	s, err := c.Stage(ctx, in)
 	if err != nil {
@@ -51,20 +43,26 @@ func (c *Catalog) Commit(ctx context.Context, in Commit) (v genesis.Version, unc
 	return v, unchanged, nil
 }
 
-// Staged is a commit that was checked and whose manifest is stored: what is
-// left is its transaction.
+// Staged is a version that is ready to be added: its manifest is stored, and the
+// blobs it needs are there and kept from being collected until Close.
 type Staged struct {
 	in      Commit
 	digest  genesis.Digest
 	records map[genesis.RecordKind]body
+	blobs   []genesis.Digest
+	purges  purgeMark // before the blobs were looked at
+	release func() error
 }
 
 // Close lets go of what the version needs. It is kept anyway once it is committed.
-func (s *Staged) Close() error { return nil }
+func (s *Staged) Close() error { return s.release() }
 
-// Stage does the part of [Catalog.Commit] that needs no transaction. The caller
-// closes what it returns. A staged commit may be dropped: a manifest that nobody
-// refers to harms nobody.
+// Stage does what a commit can do before its transaction, so that this stays
+// short: it checks and encodes the version, stores its manifest, and makes sure
+// that the bytes which layout and records name are in the blob store. The caller
+// closes what it returns. Errors: Invalid (name, manifest, a record that JSON
+// cannot express), Conflict (bytes are missing), Unsupported (the manifest is too
+// long, even with its columns in pages).
 func (c *Catalog) Stage(ctx context.Context, in Commit) (*Staged, error) {
 	if err := checkCommit(in); err != nil {
 		return nil, err
@@ -73,27 +71,52 @@ func (c *Catalog) Stage(ctx context.Context, in Commit) (*Staged, error) {
 	if err != nil {
 		return nil, err
 	}
-	records, err := encodeRecords(in)
-	if err != nil {
+	s := &Staged{in: in, digest: genesis.DigestOf(manifest)}
+	if s.records, err = encodeRecords(in); err != nil {
 		return nil, err
 	}
-	for _, b := range append(pages, manifest) {
-		if _, err := c.blobs.Put(ctx, b); err != nil {
-			return nil, err
-		}
+	if s.blobs, err = blobsOf(s.records); err != nil {
+		return nil, err
 	}
-	return &Staged{in: in, digest: genesis.DigestOf(manifest), records: records}, nil
+	s.blobs = slices.AppendSeq(s.blobs, maps.Values(in.Manifest.Parts))
+	if s.release, err = c.blobs.Pin(ctx); err != nil {
+		return nil, err
+	}
+	if err := c.stage(ctx, s, append(pages, manifest)); err != nil {
+		s.release()
+		return nil, err
+	}
+	return s, nil
 }
 
-// CommitTx is the part of [Catalog.Commit] that happens in a transaction, for
-// acts that commit together with a version.
-func (c *Catalog) CommitTx(ctx context.Context, tx *sql.Tx, s *Staged) (v genesis.Version, unchanged bool, err error) {
-	w := writer{ctx: ctx, tx: tx, by: s.in.By, now: time.Now()}
-	r, unchanged, err := w.commit(s.in, s.digest, s.records)
-	if err != nil {
-		return genesis.Version{}, false, err
+func (c *Catalog) stage(ctx context.Context, s *Staged, own [][]byte) error {
+	var err error
+	if s.purges, err = markPurges(ctx, c.db.Read()); err != nil {
+		return store.Error("commit version", string(s.in.Name), err)
 	}
-	return r.Version, unchanged, c.refresh(w, r.asset)
+	for _, b := range own { // before the transaction: a manifest that nobody refers to harms nobody
+		put, err := c.blobs.Put(ctx, b)
+		if err != nil {
+			return err
+		}
+		s.blobs = append(s.blobs, put.Digest)
+	}
+	return c.keep(ctx, s)
+}
+
+// keep makes sure that the blobs of a version are there and stay.
+func (c *Catalog) keep(ctx context.Context, s *Staged) error {
+	for _, d := range s.blobs {
+		err := c.blobs.Keep(ctx, d)
+		if genesis.KindOf(err) == genesis.NotFound {
+			return &genesis.Error{Op: "commit version", Kind: genesis.Conflict, Subject: string(s.in.Name),
+				Msg: fmt.Sprintf("the bytes %s that it needs are not stored here, or no longer", d), Hint: "do the work that made them again", Err: err}
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // checkCommit checks what can be checked before anything is stored.
@@ -129,50 +152,53 @@ func encodeRecords(in Commit) (map[genesis.RecordKind]body, error) {
 	return records, err
 }
 
-// writer is one transaction that changes the catalogue.
-type writer struct {
-	ctx context.Context
-	tx  *sql.Tx
-	by  string
-	now time.Time
+// CommitTx adds what was staged as a draft version, in the caller's transaction,
+// and returns it. When the asset has a version of just this content, unchanged is
+// true: the version stays as it is, becomes the newest draft again if it is one, and
+// the records given replace those it has; of records not given nothing changes. A
+// draft that was erased but not purged begins anew. Errors: Conflict (the asset is
+// of another kind; this content was withdrawn, erased or purged; bytes were purged
+// meanwhile), NotFound (a parent), Invalid (it is its own parent).
+func (c *Catalog) CommitTx(ctx context.Context, tx *sql.Tx, s *Staged) (v genesis.Version, unchanged bool, err error) {
+	mark, err := markPurges(ctx, tx)
+	if err == nil && (mark != s.purges || mark.waiting > 0) {
+		err = c.recheck(ctx, tx, s)
+	}
+	if err != nil {
+		return v, false, err
+	}
+	w := writer{ctx: ctx, tx: tx, by: s.in.By, now: c.clock()}
+	r, unchanged, err := w.commit(s)
+	if err != nil {
+		return v, false, err
+	}
+	card, err := cardOf(ctx, tx, r)
+	if err != nil {
+		return v, false, err
+	}
+	return r.Version, unchanged, w.show(&r, card, s.in.Manifest)
 }
 
-func (w writer) exec(query string, args ...any) error {
-	_, err := w.tx.ExecContext(w.ctx, query, args...)
-	return err
-}
-
-// next returns the next free key of a table.
-func (w writer) next(table, column string) (int64, error) {
-	var n int64
-	err := w.tx.QueryRowContext(w.ctx, "SELECT coalesce(max("+column+"), 0) + 1 FROM "+table).Scan(&n)
-	return n, err
-}
-
-func (w writer) commit(in Commit, digest genesis.Digest, records map[genesis.RecordKind]body) (row, bool, error) {
-	asset, err := w.asset(in.Name, in.Kind)
+func (w writer) commit(s *Staged) (row, bool, error) {
+	asset, err := w.asset(s.in.Name, s.in.Kind)
 	if err != nil {
 		return row{}, false, err
 	}
-	unchanged, err := w.version(asset, digest, in)
+	r, unchanged, err := w.version(asset, s)
 	if err != nil {
 		return row{}, false, err
 	}
-	r, err := find(w.ctx, w.tx, genesis.Version{Name: in.Name, Digest: digest})
-	if err != nil {
-		return row{}, false, err
-	}
-	for _, kind := range slices.Sorted(maps.Keys(records)) {
-		if err := w.record(r, kind, records[kind]); err != nil {
+	for _, kind := range slices.Sorted(maps.Keys(s.records)) {
+		if err := w.record(r, kind, s.records[kind]); err != nil {
 			return row{}, false, err
 		}
 	}
-	if err := w.lineage(r, in.Parents); err != nil {
+	if err := w.lineage(r, s.in.Parents); err != nil {
 		return row{}, false, err
 	}
 	return r, unchanged, w.journal(r, "commit", map[string]any{
-		"kind": in.Kind, "unchanged": unchanged, "rows": in.Rows, "bytes": in.Bytes,
-		"parents": parentRefs(in.Parents[:min(len(in.Parents), 100)]), "records": digests(records),
+		"kind": s.in.Kind, "unchanged": unchanged, "rows": s.in.Rows, "bytes": s.in.Bytes,
+		"parents": parentRefs(s.in.Parents[:min(len(s.in.Parents), 100)]), "records": digests(s.records),
 	})
 }
 
@@ -194,9 +220,13 @@ func digests(records map[genesis.RecordKind]body) map[genesis.RecordKind]genesis
 
 // asset returns the key of an asset, and makes it where it is missing.
 func (w writer) asset(name genesis.Name, kind genesis.Kind) (int64, error) {
-	var id int64
+	var id, created int64
 	var have genesis.Kind
-	err := w.tx.QueryRowContext(w.ctx, "SELECT id, kind FROM assets WHERE name = $1", string(name)).Scan(&id, &have)
+	var sum string
+	err := w.tx.QueryRowContext(w.ctx, "SELECT id, kind, created_at, sum FROM assets WHERE name = $1", string(name)).Scan(&id, &have, &created, &sum)
+	if err == nil && sum != store.RowSum("asset", id, string(name), string(have), created) {
+		return 0, damagedRow("assets", id)
+	}
 	if err == nil && have != kind {
 		return 0, &genesis.Error{Op: "commit version", Kind: genesis.Conflict, Subject: string(name),
 			Msg: fmt.Sprintf("it is the name of a %s, and this is a %s", have, kind), Hint: "choose another name"}
@@ -207,31 +237,50 @@ func (w writer) asset(name genesis.Name, kind genesis.Kind) (int64, error) {
 	if id, err = w.next("assets", "id"); err != nil {
 		return 0, err
 	}
-	return id, w.exec("INSERT INTO assets (id, name, kind, created_at) VALUES ($1, $2, $3, $4)",
-		id, string(name), string(kind), store.Time(w.now))
+	created = store.Time(w.now)
+	return id, w.exec("INSERT INTO assets (id, name, kind, created_at, sum) VALUES ($1, $2, $3, $4, $5)",
+		id, string(name), string(kind), created, store.RowSum("asset", id, string(name), string(kind), created))
 }
 
 // version adds the version, or moves it to the front when it is there.
-func (w writer) version(asset int64, digest genesis.Digest, in Commit) (unchanged bool, err error) {
-	turn, err := w.next("versions", "turn")
+func (w writer) version(asset int64, s *Staged) (r row, unchanged bool, err error) {
+	r, err = find(w.ctx, w.tx, genesis.Version{Name: s.in.Name, Digest: s.digest})
+	unchanged = err == nil
+	if unchanged {
+		unchanged, err = w.again(&r)
+	} else if genesis.KindOf(err) == genesis.NotFound {
+		r = row{Version: genesis.Version{Name: s.in.Name, Kind: s.in.Kind, Digest: s.digest}, asset: asset}
+		r.State, r.Created, r.Creator = genesis.Draft, w.now, w.by
+		r.id, err = w.next("versions", "id")
+	}
+	if err != nil {
+		return row{}, false, err
+	}
+	if r.turn, err = w.next("versions", "turn"); err != nil {
+		return row{}, false, err
+	}
+	r.Rows, r.Bytes = s.in.Rows, s.in.Bytes
+	return r, unchanged, w.put(&r)
+}
+
+// again decides whether content that the asset had before may be committed again,
+// and whether it is still there.
+func (w writer) again(r *row) (unchanged bool, err error) {
+	switch r.State {
+	case genesis.Draft, genesis.Published:
+		return true, nil
+	case genesis.Withdrawn:
+		return false, &genesis.Error{Op: "commit version", Kind: genesis.Conflict, Subject: r.Ref().String(), Msg: "just this content was withdrawn"}
+	}
+	purged, err := w.purged(*r)
 	if err != nil {
 		return false, err
 	}
-	result, err := w.tx.ExecContext(w.ctx, "UPDATE versions SET turn = $1, row_count = $2, byte_count = $3 WHERE asset_id = $4 AND digest = $5",
-		turn, in.Rows, in.Bytes, asset, string(digest))
-	if err != nil {
-		return false, err
+	if purged || r.Number != 0 {
+		return false, &genesis.Error{Op: "commit version", Kind: genesis.Conflict, Subject: r.Ref().String(), Msg: "just this content was erased and may not come back"}
 	}
-	if n, err := result.RowsAffected(); n > 0 || err != nil {
-		return true, err
-	}
-	id, err := w.next("versions", "id")
-	if err != nil {
-		return false, err
-	}
-	return false, w.exec(`INSERT INTO versions (id, asset_id, digest, state, turn, created_at, created_by, row_count, byte_count)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
-		id, asset, string(digest), string(genesis.Draft), turn, store.Time(w.now), w.by, in.Rows, in.Bytes)
+	r.State, r.Created, r.Creator = genesis.Draft, w.now, w.by
+	return false, nil
 }
 
 // lineage adds parents to those the version has.
@@ -244,55 +293,10 @@ func (w writer) lineage(child row, parents []genesis.Version) error {
 		if parent.id == child.id {
 			return &genesis.Error{Op: "commit version", Kind: genesis.Invalid, Subject: string(child.Name), Msg: "it names itself as what it was made from"}
 		}
-		if err := w.exec("INSERT INTO lineage (child_id, parent_id) VALUES ($1, $2) ON CONFLICT DO NOTHING", child.id, parent.id); err != nil {
+		if err := w.exec("INSERT INTO lineage (child_id, parent_id, sum) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
+			child.id, parent.id, store.RowSum("lineage", child.id, parent.id)); err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-// journal records what was done to a version.
-func (w writer) journal(r row, action string, detail any) error {
-	text, err := json.Marshal(detail)
-	if err != nil {
-		return &genesis.Error{Op: "record event", Kind: genesis.Internal, Subject: string(r.Name), Err: err}
-	}
-	return journal.Record(w.ctx, w.tx, journal.Event{Time: w.now, Actor: w.by, Action: action,
-		Subject: string(r.Name), Version: r.Digest, Detail: text})
-}
-
-// Publish gives a draft the asset's next number; a version that has one keeps
-// it. Errors: NotFound, Conflict (withdrawn or erased).
-func (c *Catalog) Publish(ctx context.Context, v genesis.Version, by string) (genesis.Version, error) {
-	var published genesis.Version
-	err := c.db.Tx(ctx, func(tx *sql.Tx) error {
-		w := writer{ctx: ctx, tx: tx, by: by, now: time.Now()}
-		r, err := find(ctx, tx, v)
-		if err != nil {
-			return err
-		}
-		if r.State == genesis.Draft {
-			if err := w.publish(&r); err != nil {
-				return err
-			}
-		}
-		if r.State != genesis.Published {
-			return &genesis.Error{Op: "publish", Kind: genesis.Conflict, Subject: v.Ref().String(), Msg: "it is " + string(r.State)}
-		}
-		published = r.Version
-		return c.refresh(w, r.asset)
-	})
-	return published, err
-}
-
-func (w writer) publish(r *row) error {
-	err := w.tx.QueryRowContext(w.ctx, "SELECT coalesce(max(number), 0) + 1 FROM versions WHERE asset_id = $1", r.asset).Scan(&r.Number)
-	if err != nil {
-		return err
-	}
-	r.State = genesis.Published
-	if err := w.exec("UPDATE versions SET state = $1, number = $2 WHERE id = $3", string(r.State), r.Number, r.id); err != nil {
-		return err
-	}
-	return w.journal(*r, "publish", map[string]any{"number": r.Number})
 }

@@ -1,22 +1,23 @@
 package catalog
 
 import (
+	"context"
 	"database/sql"
 	"errors"
-	"maps"
 	"slices"
 	"strings"
 	"unicode"
 
 	"github.com/opengenesis/genesis"
+	"github.com/opengenesis/genesis/internal/store"
 )
 
-// What an asset is found by is bounded, so that a table of 100,000 columns does
+// What a version is found by is bounded, so that a table of 100,000 columns does
 // not swamp the index: name and card come first, columns as far as there is room.
 const (
 	maxTerms    = 20_000
-	maxTermLen  = 64       // bytes
-	maxTextLen  = 64 << 10 // bytes
+	maxTermLen  = 64      // bytes
+	maxTextLen  = 1 << 20 // bytes
 	nameWeight  = 8
 	titleWeight = 6
 	wordWeight  = 5 // keywords
@@ -25,88 +26,89 @@ const (
 	textWeight  = 1 // descriptions and the rest of the card
 )
 
-// refresh makes an asset's current version, title and search terms follow from
-// its versions and their cards.
-func (c *Catalog) refresh(w writer, asset int64) error {
-	all, err := versions(w.ctx, w.tx, "WHERE v.asset_id = $1 ORDER BY coalesce(v.number, 0) DESC, v.turn DESC LIMIT 1", asset)
-	if err != nil || len(all) == 0 {
+// index makes text what a version is found by.
+func (w writer) index(version int64, text string) error {
+	have, err := textOf(w.ctx, w.tx, version)
+	if err != nil || have == text {
 		return err
 	}
-	current := all[0]
-	m, err := c.Manifest(w.ctx, current.Version)
-	if err != nil {
+	if err := w.repost(version, termsOf(have), termsOf(text)); err != nil {
 		return err
 	}
-	var card genesis.Card
-	err = readRecord(w.ctx, w.tx, current.Version, genesis.RecordCard, &card)
-	if err != nil && !errors.Is(err, &genesis.Error{Kind: genesis.NotFound}) {
-		return err
-	}
-	if err := w.exec("UPDATE assets SET current_version = $1, title = $2 WHERE id = $3", current.id, card.Title, asset); err != nil {
-		return err
-	}
-	return w.index(asset, document(current.Name, card, m))
+	return w.exec(`INSERT INTO search_texts (version_id, body, sum) VALUES ($1, $2, $3)
+		ON CONFLICT (version_id) DO UPDATE SET body = $2, sum = $3`, version, text, textSum(version, text))
 }
 
-// index replaces the search terms of an asset by those of its document.
-func (w writer) index(asset int64, doc []field) error {
-	terms, text := analyse(doc)
-	if same, err := w.indexed(asset, text); same || err != nil {
-		return err
+// unindex lets a version no longer be found. Where the index is damaged, it is
+// begun anew: that must not keep anybody from withdrawing or erasing.
+func (w writer) unindex(version int64) error {
+	text, err := textOf(w.ctx, w.tx, version)
+	if err == nil {
+		err = w.repost(version, termsOf(text), nil)
 	}
-	for _, stmt := range []string{"DELETE FROM search_terms WHERE asset_id = $1", "DELETE FROM search_texts WHERE asset_id = $1"} {
-		if err := w.exec(stmt, asset); err != nil {
-			return err
-		}
+	if isDamage(err) {
+		err = w.dropIndex()
 	}
-	if err := w.exec("INSERT INTO search_texts (asset_id, body) VALUES ($1, $2)", asset, text); err != nil {
-		return err
-	}
-	insert, err := w.tx.PrepareContext(w.ctx, "INSERT INTO search_terms (asset_id, term, weight) VALUES ($1, $2, $3)")
 	if err != nil {
 		return err
 	}
-	defer insert.Close()
-	for _, term := range slices.Sorted(maps.Keys(terms)) {
-		if _, err := insert.ExecContext(w.ctx, asset, term, terms[term]); err != nil {
+	for _, table := range []string{"search_texts", "search_stale"} {
+		if err := w.exec("DELETE FROM "+table+" WHERE version_id = $1", version); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// indexed reports whether the index holds just this text, as it does when a
-// record changed that has no words in it. A text cut to its limit cannot tell.
-func (w writer) indexed(asset int64, text string) (bool, error) {
-	var have string
-	err := w.tx.QueryRowContext(w.ctx, "SELECT body FROM search_texts WHERE asset_id = $1", asset).Scan(&have)
-	if errors.Is(err, sql.ErrNoRows) {
-		return false, nil
+// dropIndex empties the index and notes that every version is to be added again.
+func (w writer) dropIndex() error {
+	for _, stmt := range []string{"DELETE FROM search_postings", "DELETE FROM search_texts", "DELETE FROM search_stale",
+		"INSERT INTO search_stale (version_id) SELECT id FROM versions WHERE state IN ('draft', 'published')"} {
+		if err := w.exec(stmt); err != nil {
+			return err
+		}
 	}
-	return have == text && len(text) < maxTextLen/2, err
+	return nil
+}
+
+// isDamage reports whether err says that something stored is damaged.
+func isDamage(err error) bool {
+	return errors.As(err, new(*genesis.Error)) && genesis.KindOf(err) == genesis.Internal
+}
+
+func textSum(version int64, text string) string { return store.RowSum("text", version, text) }
+
+// textOf returns what a version is found by, "" when it is not in the index.
+func textOf(ctx context.Context, q queryer, version int64) (string, error) {
+	var text, sum string
+	err := q.QueryRowContext(ctx, "SELECT body, sum FROM search_texts WHERE version_id = $1", version).Scan(&text, &sum)
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		return "", nil
+	case err == nil && sum != textSum(version, text):
+		err = damagedRow("search_texts", version)
+	}
+	return text, err
 }
 
 // field is one line of what an asset is found by.
-type field struct {
-	label, text string
-	weight      float64
-}
+type field struct{ label, text string }
 
 // document returns what an asset is found by, what matters most first.
 func document(name genesis.Name, card genesis.Card, m genesis.Manifest) []field {
 	doc := []field{
-		{"name", string(name), nameWeight},
-		{"title", card.Title, titleWeight},
-		{"keywords", strings.Join(card.Keywords, ", "), wordWeight},
-		{"field", card.Field, wordWeight},
-		{"description", card.Description, textWeight},
-		{"creators", strings.Join(card.Creators, ", "), textWeight},
-		{"institution", card.Institution, textWeight},
-		{"source", card.Source, textWeight},
-		{"citation", card.Citation, textWeight},
+		{"name", string(name)},
+		{"title", card.Title},
+		{"keywords", strings.Join(card.Keywords, ", ")},
+		{"field", card.Field},
+		{"description", card.Description},
+		{"creators", strings.Join(card.Creators, ", ")},
+		{"institution", card.Institution},
+		{"source", card.Source},
+		{"citation", card.Citation},
 	}
 	for _, t := range m.Tables {
-		doc = append(doc, field{"table", t.Name, nounWeight})
+		doc = append(doc, field{"table", t.Name})
 	}
 	for _, t := range m.Tables {
 		for _, col := range t.Columns {
@@ -126,32 +128,66 @@ func columnFields(c genesis.Column) []field {
 		unit += " (" + c.UnitSource + ")"
 	}
 	return []field{
-		{"column", name, nounWeight},
-		{"unit of " + c.Name, unit, unitWeight},
-		{"about " + c.Name, c.Description, textWeight},
+		{"column", name},
+		{unitLabel + c.Name, unit},
+		{"about " + c.Name, c.Description},
 	}
 }
 
-// analyse returns the terms of a document with their weights, and its text, a
-// line a field.
-func analyse(doc []field) (map[string]float64, string) {
-	terms := map[string]float64{}
+// analyse returns a document as its text, a line a field, as far as there is room
+// for its terms. All else about the index follows from this text.
+func analyse(doc []field) string {
+	terms := map[string]int{}
 	var text strings.Builder
 	for _, f := range doc {
-		if len(terms) < maxTerms {
-			addTerms(terms, f.text, f.weight)
+		if len(terms) >= maxTerms {
+			break
 		}
-		line := f.label + ": " + strings.Join(strings.Fields(f.text), " ") + "\n"
-		if text.Len()+len(line) <= maxTextLen {
-			text.WriteString(line)
+		line := oneLine(f.label) + ": " + oneLine(f.text) + "\n"
+		if text.Len()+len(line) > maxTextLen {
+			continue // something shorter may still fit
 		}
+		addTerms(terms, f.text, weightOf(f.label))
+		text.WriteString(line)
 	}
-	return terms, text.String()
+	return text.String()
 }
+
+func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
+
+// termsOf returns the terms of a text with their weights.
+func termsOf(text string) map[string]int {
+	terms := map[string]int{}
+	for line := range strings.Lines(text) {
+		label, said, _ := strings.Cut(strings.TrimSuffix(line, "\n"), ": ")
+		addTerms(terms, said, weightOf(label))
+	}
+	return terms
+}
+
+// weightOf returns how much the words of a line count, by its label.
+func weightOf(label string) int {
+	switch label {
+	case "name":
+		return nameWeight
+	case "title":
+		return titleWeight
+	case "keywords", "field":
+		return wordWeight
+	case "table", "column":
+		return nounWeight
+	}
+	if strings.HasPrefix(label, unitLabel) {
+		return unitWeight
+	}
+	return textWeight
+}
+
+const unitLabel = "unit of "
 
 // addTerms adds the terms of a text; of a term that is there the higher weight
 // holds.
-func addTerms(terms map[string]float64, text string, weight float64) {
+func addTerms(terms map[string]int, text string, weight int) {
 	for chunk := range strings.FieldsSeq(text) {
 		for _, term := range append(words(chunk), whole(chunk)) {
 			if term != "" && len(term) <= maxTermLen && len(terms) < maxTerms {

@@ -46,26 +46,77 @@ func knownRecord(kind genesis.RecordKind) bool {
 	return false
 }
 
+// recordRow is a record as the database keeps it.
+type recordRow struct {
+	version             int64
+	kind                genesis.RecordKind
+	edition             int64
+	format              int
+	text                string
+	digest              genesis.Digest
+	created, superseded int64 // superseded is 0 while the record holds
+	by                  string
+}
+
+// sum covers the row but for its text, which has a digest.
+func (r *recordRow) sum() string {
+	return store.RowSum("record", r.version, string(r.kind), r.edition, r.format, string(r.digest), r.created, r.by, r.superseded)
+}
+
+// damage says what is wrong with the row, "" if nothing is.
+func (r *recordRow) damage(sum string) string {
+	switch {
+	case r.sum() != sum:
+		return "it no longer matches its sum"
+	case genesis.DigestOf([]byte(r.text)) != r.digest:
+		return "it no longer matches its digest"
+	}
+	return ""
+}
+
+const recordColumns = "version_id, kind, edition, format, body, digest, created_at, created_by, coalesce(superseded_at, 0), sum"
+
+// scanRecord reads a row of recordColumns, and says what is wrong with it.
+func scanRecord(scan func(...any) error) (r recordRow, damage string, err error) {
+	var sum string
+	err = scan(&r.version, &r.kind, &r.edition, &r.format, &r.text, &r.digest, &r.created, &r.by, &r.superseded, &sum)
+	if err != nil {
+		return r, "", err
+	}
+	return r, r.damage(sum), nil
+}
+
+// holding returns the record of that kind that holds. Errors: sql.ErrNoRows,
+// Internal (damaged).
+func holding(ctx context.Context, q queryer, of row, kind genesis.RecordKind) (recordRow, error) {
+	r, damage, err := scanRecord(q.QueryRowContext(ctx, "SELECT "+recordColumns+` FROM records
+		WHERE version_id = $1 AND kind = $2 AND superseded_at IS NULL`, of.id, string(kind)).Scan)
+	if err == nil && damage != "" {
+		err = &genesis.Error{Op: "read record", Kind: genesis.Internal, Subject: of.Ref().String(),
+			Msg: fmt.Sprintf("its %s record is damaged: %s", kind, damage), Hint: "restore the catalogue from a backup"}
+	}
+	return r, err
+}
+
 // record makes b the record of its kind that holds. The one before it stays, and
 // nothing changes when it says the same.
-func (w writer) record(r row, kind genesis.RecordKind, b body) error {
-	var edition int64
-	var have genesis.Digest
-	err := w.tx.QueryRowContext(w.ctx, `SELECT edition, digest FROM records
-		WHERE version_id = $1 AND kind = $2 AND superseded_at IS NULL`, r.id, string(kind)).Scan(&edition, &have)
+func (w writer) record(of row, kind genesis.RecordKind, b body) error {
+	old, err := holding(w.ctx, w.tx, of, kind)
+	if err == nil && old.digest == b.digest {
+		return nil
+	}
+	if err == nil {
+		old.superseded = store.Time(w.now)
+		err = w.exec(`UPDATE records SET superseded_at = $1, sum = $2 WHERE version_id = $3 AND kind = $4 AND edition = $5`,
+			old.superseded, old.sum(), of.id, string(kind), old.edition)
+	}
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return err
 	}
-	if have == b.digest {
-		return nil
-	}
-	if err := w.exec(`UPDATE records SET superseded_at = $1 WHERE version_id = $2 AND kind = $3 AND superseded_at IS NULL`,
-		store.Time(w.now), r.id, string(kind)); err != nil {
-		return err
-	}
-	return w.exec(`INSERT INTO records (version_id, kind, edition, format, body, digest, created_at, created_by)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
-		r.id, string(kind), edition+1, RecordFormat, string(b.text), string(b.digest), store.Time(w.now), w.by)
+	r := recordRow{version: of.id, kind: kind, edition: old.edition + 1, format: RecordFormat, digest: b.digest, created: store.Time(w.now), by: w.by}
+	return w.exec(`INSERT INTO records (version_id, kind, edition, format, body, digest, created_at, created_by, sum)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
+		of.id, string(kind), r.edition, r.format, string(b.text), string(r.digest), r.created, r.by, r.sum())
 }
 
 // Record reads the record of that kind that holds into the value that into
@@ -75,40 +126,77 @@ func (c *Catalog) Record(ctx context.Context, v genesis.Version, kind genesis.Re
 	return readRecord(ctx, c.db.Read(), v, kind, into)
 }
 
+// RecordTx is Record in the caller's transaction.
+func (c *Catalog) RecordTx(ctx context.Context, tx *sql.Tx, v genesis.Version, kind genesis.RecordKind, into any) error {
+	return readRecord(ctx, tx, v, kind, into)
+}
+
 func readRecord(ctx context.Context, q queryer, v genesis.Version, kind genesis.RecordKind, into any) error {
 	fail := func(errKind genesis.ErrorKind, msg string, err error) error {
 		return &genesis.Error{Op: "read record", Kind: errKind, Subject: v.Ref().String(), Msg: fmt.Sprintf("its %s record %s", kind, msg), Err: err}
 	}
-	r, err := find(ctx, q, v)
+	of, err := find(ctx, q, v)
 	if err != nil {
 		return err
 	}
-	var format int
-	var text string
-	var digest genesis.Digest
-	err = q.QueryRowContext(ctx, `SELECT format, body, digest FROM records
-		WHERE version_id = $1 AND kind = $2 AND superseded_at IS NULL`, r.id, string(kind)).Scan(&format, &text, &digest)
+	r, err := holding(ctx, q, of, kind)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
 		return fail(genesis.NotFound, "is not there", nil)
 	case err != nil:
 		return store.Error("read record", v.Ref().String(), err)
-	case format > RecordFormat:
-		return newer("read record", v, format, RecordFormat)
-	case genesis.DigestOf([]byte(text)) != digest:
-		return fail(genesis.Internal, "is damaged: it no longer matches its digest", nil)
+	case r.format > RecordFormat:
+		return newer("read record", v, r.format, RecordFormat)
 	}
-	if err := json.Unmarshal([]byte(text), into); err != nil {
+	if err := json.Unmarshal([]byte(r.text), into); err != nil {
 		return fail(genesis.Internal, "is not what it should be", err)
 	}
 	return nil
 }
 
 // PutRecord makes value the record of that kind that holds, and journals it.
-// Errors: NotFound (no such version), Invalid.
+// Errors: NotFound (no such version), Invalid, Conflict (the version was erased).
 func (c *Catalog) PutRecord(ctx context.Context, v genesis.Version, kind genesis.RecordKind, value any, by string) error {
-	_, err := edit(ctx, c, v, kind, by, func(*sql.Tx) (any, error) { return value, nil })
-	return err
+	return c.db.Tx(ctx, func(tx *sql.Tx) error { return c.PutRecordTx(ctx, tx, v, kind, value, by) })
+}
+
+// PutRecordTx is PutRecord in the caller's transaction.
+func (c *Catalog) PutRecordTx(ctx context.Context, tx *sql.Tx, v genesis.Version, kind genesis.RecordKind, value any, by string) error {
+	b, err := encodeRecord(v.Name, kind, value)
+	if err != nil {
+		return err
+	}
+	w := writer{ctx: ctx, tx: tx, by: by, now: c.clock()}
+	r, err := find(ctx, tx, v)
+	if err != nil {
+		return err
+	}
+	if r.State == genesis.Erased {
+		return wrongState("write record", r, "")
+	}
+	if err := w.record(r, kind, b); err != nil {
+		return err
+	}
+	if err := w.journal(r, "record", map[string]any{"kind": kind, "digest": b.digest}); err != nil {
+		return err
+	}
+	if kind != genesis.RecordCard {
+		return nil
+	}
+	return c.refresh(w, r)
+}
+
+// refresh makes title and search follow a card that changed.
+func (c *Catalog) refresh(w writer, r row) error {
+	m, err := c.Manifest(w.ctx, r.Version)
+	if err != nil {
+		return err
+	}
+	card, err := cardOf(w.ctx, w.tx, r)
+	if err != nil {
+		return err
+	}
+	return w.show(&r, card, m)
 }
 
 // Edit changes the record of that kind: change gets what holds now, or the zero
@@ -116,43 +204,25 @@ func (c *Catalog) PutRecord(ctx context.Context, v genesis.Version, kind genesis
 // at once follow each other, so that none is lost; change may be called more
 // than once. Errors as [Catalog.PutRecord], and those of change as they are.
 func Edit[T any](ctx context.Context, c *Catalog, v genesis.Version, kind genesis.RecordKind, by string, change func(*T) error) (T, error) {
-	return edit(ctx, c, v, kind, by, func(tx *sql.Tx) (T, error) {
-		var value T
-		err := readRecord(ctx, tx, v, kind, &value)
-		if err != nil && genesis.KindOf(err) != genesis.NotFound {
-			return value, err
-		}
-		return value, change(&value)
+	var value T
+	err := c.db.Tx(ctx, func(tx *sql.Tx) (err error) {
+		value, err = EditTx(ctx, tx, c, v, kind, by, change)
+		return err
 	})
+	return value, err
 }
 
-func edit[T any](ctx context.Context, c *Catalog, v genesis.Version, kind genesis.RecordKind, by string, value func(*sql.Tx) (T, error)) (T, error) {
-	var result T
-	err := c.db.Tx(ctx, func(tx *sql.Tx) error {
-		w := writer{ctx: ctx, tx: tx, by: by, now: time.Now()}
-		r, err := find(ctx, tx, v)
-		if err != nil {
-			return err
-		}
-		if result, err = value(tx); err != nil {
-			return err
-		}
-		b, err := encodeRecord(v.Name, kind, result)
-		if err != nil {
-			return err
-		}
-		if err := w.record(r, kind, b); err != nil {
-			return err
-		}
-		if err := w.journal(r, "record", map[string]any{"kind": kind, "digest": b.digest}); err != nil {
-			return err
-		}
-		if kind != genesis.RecordCard {
-			return nil
-		}
-		return c.refresh(w, r.asset)
-	})
-	return result, err
+// EditTx is Edit in the caller's transaction.
+func EditTx[T any](ctx context.Context, tx *sql.Tx, c *Catalog, v genesis.Version, kind genesis.RecordKind, by string, change func(*T) error) (T, error) {
+	var value T
+	err := readRecord(ctx, tx, v, kind, &value)
+	if err != nil && genesis.KindOf(err) != genesis.NotFound {
+		return value, err
+	}
+	if err := change(&value); err != nil {
+		return value, err
+	}
+	return value, c.PutRecordTx(ctx, tx, v, kind, value, by)
 }
 
 // Edition is a record as it held for some time.
@@ -164,63 +234,36 @@ type Edition struct {
 	Superseded time.Time // zero: it holds
 }
 
-// History returns all records of that kind a version had, newest first.
+// History returns all records of that kind a version had, newest first. Errors:
+// NotFound (no such version), Internal (one is damaged).
 func (c *Catalog) History(ctx context.Context, v genesis.Version, kind genesis.RecordKind) ([]Edition, error) {
-	r, err := find(ctx, c.db.Read(), v)
+	of, err := find(ctx, c.db.Read(), v)
 	if err != nil {
 		return nil, err
 	}
-	rows, err := c.db.Read().QueryContext(ctx, `SELECT edition, body, created_at, created_by, coalesce(superseded_at, 0)
-		FROM records WHERE version_id = $1 AND kind = $2 ORDER BY edition DESC`, r.id, string(kind))
+	rows, err := c.db.Read().QueryContext(ctx, "SELECT "+recordColumns+" FROM records WHERE version_id = $1 AND kind = $2 ORDER BY edition DESC", of.id, string(kind))
 	if err != nil {
 		return nil, store.Error("read record", v.Ref().String(), err)
 	}
 	defer rows.Close()
 	var all []Edition
 	for rows.Next() {
-		var e Edition
-		var text string
-		var created, superseded int64
-		if err := rows.Scan(&e.Number, &text, &created, &e.By, &superseded); err != nil {
+		r, damage, err := scanRecord(rows.Scan)
+		if err != nil {
 			return nil, store.Error("read record", v.Ref().String(), err)
 		}
-		e.Body, e.Created = json.RawMessage(text), store.TimeAt(created)
-		if superseded != 0 {
-			e.Superseded = store.TimeAt(superseded)
+		if damage != "" {
+			return nil, &genesis.Error{Op: "read record", Kind: genesis.Internal, Subject: v.Ref().String(), Msg: editionDamage(r, damage)}
+		}
+		e := Edition{Number: r.edition, Body: json.RawMessage(r.text), Created: store.TimeAt(r.created), By: r.by}
+		if r.superseded != 0 {
+			e.Superseded = store.TimeAt(r.superseded)
 		}
 		all = append(all, e)
 	}
 	return all, store.Error("read record", v.Ref().String(), rows.Err())
 }
 
-// Verify checks the manifest of a version and all its records against their
-// digests and returns what is damaged.
-func (c *Catalog) Verify(ctx context.Context, v genesis.Version) ([]genesis.Damage, error) {
-	r, err := find(ctx, c.db.Read(), v)
-	if err != nil {
-		return nil, err
-	}
-	var damage []genesis.Damage
-	if _, err := c.Manifest(ctx, v); genesis.KindOf(err) == genesis.Canceled {
-		return nil, err
-	} else if err != nil {
-		damage = append(damage, genesis.Damage{Blob: v.Digest, Msg: "the content manifest is damaged or missing"})
-	}
-	rows, err := c.db.Read().QueryContext(ctx, "SELECT kind, edition, body, digest FROM records WHERE version_id = $1 ORDER BY kind, edition", r.id)
-	if err != nil {
-		return nil, store.Error("verify records", v.Ref().String(), err)
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var kind, text string
-		var edition int64
-		var digest genesis.Digest
-		if err := rows.Scan(&kind, &edition, &text, &digest); err != nil {
-			return nil, store.Error("verify records", v.Ref().String(), err)
-		}
-		if genesis.DigestOf([]byte(text)) != digest {
-			damage = append(damage, genesis.Damage{Blob: digest, Msg: fmt.Sprintf("edition %d of the %s record no longer matches its digest", edition, kind)})
-		}
-	}
-	return damage, store.Error("verify records", v.Ref().String(), rows.Err())
+func editionDamage(r recordRow, damage string) string {
+	return fmt.Sprintf("edition %d of the %s record is damaged: %s", r.edition, r.kind, damage)
 }

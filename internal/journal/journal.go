@@ -1,219 +1,415 @@
-// Package journal records what happened, beside the act and in the same
-// transaction, so that neither is ever without the other. Each entry carries the
-// hash of all before it: an entry that was changed, removed or put in between is
-// found by [Verify], which names the first that does not fit. What the chain
-// alone cannot show is that its end was cut off; [Head] gives what an outside
-// witness would have to keep for that.
-//
-// The hash of an entry is the SHA-256 of the canonical JSON (RFC 8785) of
-//
-//	{"format":1,"seq":2,"time":"2027-01-31T12:00:00.000001Z","actor":"local",
-//	 "action":"commit","subject":"turbines","version":"sha256:…",
-//	 "detail":{…},"previous":"sha256:…"}
-//
-// with the empty string as the previous hash of the first entry, and null for a
-// detail that is missing.
 package journal
 
 import (
 	"context"
-	"database/sql"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
 	"time"
 
 	"github.com/opengenesis/genesis"
+	"github.com/opengenesis/genesis/internal/journal/disk"
+	"github.com/opengenesis/genesis/internal/journal/tile"
+	"github.com/opengenesis/genesis/internal/journal/wal"
 	"github.com/opengenesis/genesis/internal/store"
 )
 
-// Format is the format number of the entries this program writes.
-const Format = 1
+// What lies in a journal. The names of the logs are parts of their origins, too.
+const (
+	auditLog    = "audit"
+	publicLog   = "catalog-public"
+	walFolder   = "wal"
+	indexFile   = "index.db"
+	privateFile = "private.db"
 
-// Event is one thing that happened. Seq and Hash are set by the journal.
-type Event struct {
-	Seq     int64           `json:"seq"`
-	Time    time.Time       `json:"time"` // to the microsecond; zero: now
-	Actor   string          `json:"actor"`
-	Action  string          `json:"action"`  // "commit", "record", "publish", "decide"
-	Subject string          `json:"subject"` // name of an asset
-	Version genesis.Digest  `json:"version"`
-	Detail  json.RawMessage `json:"detail"` // JSON, at most 64 KiB
-	Hash    genesis.Digest  `json:"hash"`
+	operating  = "open journal"
+	defaultLag = 200 * time.Millisecond
+)
+
+// Config is what a journal needs.
+type Config struct {
+	Dir  string         // where the logs lie
+	Keys string         // folder of the signing key; default: Dir
+	DB   *store.DB      // where [Record] leaves events
+	Node genesis.NodeID // whose journal this is
+	Log  *slog.Logger   // default: none
+
+	Disk     disk.Disk     // default: [disk.OS]
+	Interval time.Duration // between checkpoints, default 200 ms
+	Window   time.Duration // of [Journal.Share], default one minute
 }
 
-const maxDetail = 64 << 10
+func (c *Config) fill() {
+	if c.Keys == "" {
+		c.Keys = c.Dir
+	}
+	if c.Node == "" {
+		c.Node = "local"
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	if c.Disk == nil {
+		c.Disk = disk.OS
+	}
+	if c.Interval <= 0 {
+		c.Interval = defaultLag
+	}
+	if c.Window <= 0 {
+		c.Window = time.Minute
+	}
+}
 
-// Record appends e in tx: it becomes durable with what tx does besides. Errors:
-// Invalid (no actor or action; a detail that is no JSON or too long).
-func Record(ctx context.Context, tx *sql.Tx, e Event) error {
+// Journal is the logs of a node. It is safe for concurrent use.
+type Journal struct {
+	node genesis.NodeID
+	db   *store.DB
+	log  *slog.Logger
+	key  key
+
+	audit     *series
+	catalogue *catalogue
+	private   *private
+	index     *index
+	wal       *wal.WAL
+	queue     *queue
+	seq       *sequencer
+	shares    *shares
+	removed   uint64 // segments before it are gone; of the sequencer
+	closing   sync.Once
+}
+
+// Open opens the journal in a folder, and makes it if there is none. Events that
+// were acknowledged before a crash go into the log; entries of a home from
+// before there were logs go first. Only one process may have a journal open.
+// Errors: Internal, naming what is damaged; Unsupported (newer format);
+// Unavailable.
+func Open(ctx context.Context, cfg Config) (*Journal, error) {
+	cfg.fill()
+	j := &Journal{node: cfg.Node, db: cfg.DB, log: cfg.Log, queue: newQueue()}
+	if err := j.open(ctx, cfg); err != nil {
+		j.closeFiles()
+		return nil, err
+	}
+	j.seq = &sequencer{j: j, jobs: make(chan job), nudged: make(chan struct{}, 1), stop: make(chan struct{}), ended: make(chan struct{})}
+	j.shares = newShares(cfg.Window, j.Append, j.log)
+	go j.seq.run(cfg.Interval)
+	if j.audit.renamed() {
+		if err := j.NewEpoch(ctx, "the node has another name"); err != nil {
+			j.Close()
+			return nil, err
+		}
+	}
+	return j, nil
+}
+
+// open opens the parts, in the order in which one is checked against another.
+func (j *Journal) open(ctx context.Context, cfg Config) error {
+	if err := disk.MkdirAll(cfg.Disk, cfg.Dir); err != nil {
+		return disk.Error(operating, cfg.Dir, err)
+	}
+	if err := j.openLogs(cfg); err != nil {
+		return err
+	}
+	var err error
+	if j.private, err = openPrivate(ctx, cfg.Dir); err != nil {
+		return err
+	}
+	if err := j.private.drop(ctx, j.audit.size()); err != nil {
+		return err
+	}
+	if err := j.catalogue.open(ctx, j.private, j.db); err != nil {
+		return err
+	}
+	if err := j.openIndex(ctx, filepath.Join(cfg.Dir, indexFile)); err != nil {
+		return err
+	}
+	if err := moveChain(ctx, j.db); err != nil {
+		return err
+	}
+	return j.openWAL(cfg)
+}
+
+func (j *Journal) openLogs(cfg Config) error {
+	_, err := os.Stat(filepath.Join(cfg.Dir, auditLog))
+	if j.key, err = openKey(cfg.Keys, cfg.Disk, errors.Is(err, os.ErrNotExist)); err != nil {
+		return err
+	}
+	j.audit = &series{name: auditLog, dir: filepath.Join(cfg.Dir, auditLog), node: j.node, key: j.key, disk: cfg.Disk}
+	j.catalogue = &catalogue{log: &series{name: publicLog, dir: filepath.Join(cfg.Dir, publicLog), node: j.node, key: j.key, disk: cfg.Disk}}
+	if err := j.audit.open(); err != nil {
+		return err
+	}
+	return j.catalogue.log.open()
+}
+
+// openIndex opens the index and brings it up to the log. One that is damaged, or
+// is not of this log, is made anew.
+func (j *Journal) openIndex(ctx context.Context, path string) error {
+	var err error
+	if j.index, err = openIndex(ctx, path); err == nil {
+		err = j.fitIndex(ctx)
+	}
+	if err == nil || genesis.KindOf(err) == genesis.Unavailable || genesis.KindOf(err) == genesis.Canceled {
+		return err
+	}
+	j.log.Warn("the journal's index is made anew", "cause", err)
+	if j.index == nil {
+		j.index = &index{path: path}
+	}
+	return j.index.replace(ctx, func(x *index) error { return j.catchUp(ctx, x) })
+}
+
+// fitIndex checks that the index is of this log and indexes what is missing.
+func (j *Journal) fitIndex(ctx context.Context) error {
+	if err := j.index.drop(ctx, j.audit.size()); err != nil {
+		return err
+	}
+	if last := j.index.size.Load() - 1; last >= 0 {
+		rows, err := j.index.read(ctx, "seq = $1", last)
+		if err != nil {
+			return err
+		}
+		e, err := j.entry(last)
+		if err != nil {
+			return err
+		}
+		if len(rows) != 1 || rows[0] != columnsOf(last, &e) {
+			return errors.New("it is of another log")
+		}
+	}
+	return j.catchUp(ctx, j.index)
+}
+
+// openWAL reads what was acknowledged and may not be in the log.
+func (j *Journal) openWAL(cfg Config) error {
+	w, old, err := wal.Open(wal.Config{Dir: filepath.Join(cfg.Dir, walFolder), Disk: cfg.Disk, Deliver: j.deliver})
+	if err != nil {
+		return err
+	}
+	j.wal = w
+	for _, s := range old {
+		for _, r := range s.Records {
+			e, err := readEvent(r)
+			if err != nil {
+				return err
+			}
+			j.queue.push([]item{{event: e, bytes: len(r), segment: s.Number}})
+		}
+	}
+	return nil
+}
+
+// entry reads one entry of the audit log.
+func (j *Journal) entry(seq int64) (entry, error) {
+	first, all, err := j.audit.bundle(seq)
+	if err != nil {
+		return entry{}, err
+	}
+	e, err := decode(all[seq-first])
+	if err != nil {
+		return e, badEntry(seq, err)
+	}
+	return e, nil
+}
+
+// badEntry is the error of an entry that has its hash and cannot be read.
+func badEntry(seq int64, err error) error {
+	e := &genesis.Error{Op: "read journal", Kind: genesis.Internal, Subject: fmt.Sprintf("entry %d", seq), Msg: err.Error(), Err: err}
+	if errors.Is(err, errNewer) {
+		e.Kind, e.Hint = genesis.Unsupported, "use the program that wrote it, or a newer one"
+	}
+	return e
+}
+
+// Append records e and returns once it is durable, before it is in the log.
+// Errors: Invalid, as [Record]; Unavailable, when it cannot be written, and what
+// it is the evidence of must not happen; Canceled.
+func (j *Journal) Append(ctx context.Context, e Event) error {
 	if err := check(&e); err != nil {
 		return err
 	}
-	seq, previous, err := head(ctx, tx)
+	if err := j.queue.room(ctx); err != nil {
+		return err
+	}
+	text, err := json.Marshal(e)
+	if err != nil {
+		return &genesis.Error{Op: "record event", Kind: genesis.Invalid, Subject: e.Act, Err: err}
+	}
+	return j.wal.Append(ctx, text, item{event: e, bytes: len(text), fresh: e.minted})
+}
+
+// deliver takes what the write-ahead log has made durable.
+func (j *Journal) deliver(segment uint64, values []any) {
+	items := make([]item, len(values))
+	for i, v := range values {
+		items[i] = v.(item)
+		items[i].segment = segment
+	}
+	if j.queue.push(items) >= nudgeAfter {
+		j.seq.nudge()
+	}
+}
+
+// Share records reads of one person that belong together: see [Shared]. The
+// opening entry is durable when it returns. Errors: those of [Journal.Append].
+func (j *Journal) Share(ctx context.Context, e Event) (Shared, error) {
+	return j.shares.share(ctx, e)
+}
+
+// Healthy reports why events cannot be recorded, or nil. When they could not be,
+// it tries whether they can now.
+func (j *Journal) Healthy() error {
+	if err := j.wal.Healthy(); err != nil {
+		return err
+	}
+	_, _, _, stalled := j.queue.state()
+	return stalled
+}
+
+// Settle waits until everything that was recorded, with its act or by Append, is
+// in the log and the index. Errors: Unavailable, Internal (why it cannot be
+// brought there); Canceled.
+func (j *Journal) Settle(ctx context.Context) error {
+	return j.seq.do(ctx, "settle journal", j.seq.drain)
+}
+
+// Checkpoint returns the latest signed checkpoint of the audit log.
+func (j *Journal) Checkpoint(context.Context) ([]byte, error) {
+	return j.audit.last().log.Checkpoint(), nil
+}
+
+// Audit returns the audit log in its present epoch.
+func (j *Journal) Audit() *tile.Log { return j.audit.last().log }
+
+// VerifierKey returns the public key of the audit log's checkpoints, as
+// golang.org/x/mod/sumdb/note writes them.
+func (j *Journal) VerifierKey() string { return j.key.verifier(j.audit.last().log.Origin()) }
+
+// RebuildIndex makes the index anew from the log. Queries see the old one until
+// the new one is whole.
+func (j *Journal) RebuildIndex(ctx context.Context) error {
+	return j.seq.do(ctx, "rebuild index", func(ctx context.Context) error {
+		return j.index.replace(ctx, func(x *index) error { return j.catchUp(ctx, x) })
+	})
+}
+
+// NewEpoch begins a log with a new origin, as after a restore from a backup. Its
+// first entry says how long the log before was, and its root hash, so that who
+// followed that one can tell a restore from a rewriting.
+func (j *Journal) NewEpoch(ctx context.Context, reason string) error {
+	return j.seq.do(ctx, "begin epoch", func(ctx context.Context) error {
+		if err := j.seq.drain(ctx); err != nil {
+			return err
+		}
+		if err := j.beginEpoch(ctx, reason); err != nil {
+			return err
+		}
+		return j.catalogue.beginEpoch()
+	})
+}
+
+func (j *Journal) beginEpoch(ctx context.Context, reason string) error {
+	detail, err := json.Marshal(map[string]string{"reason": reason})
+	if err != nil {
+		return &genesis.Error{Op: "begin epoch", Kind: genesis.Invalid, Err: err}
+	}
+	event := Event{Act: "epoch", Detail: detail}
+	if err := check(&event); err != nil {
+		return err
+	}
+	salts := make([]byte, saltSize)
+	rand.Read(salts)
+	e := entryOf(event)
+	e.Epoch = j.audit.declare()
+	b := &batch{at: j.audit.size()}
+	b.add(e, secret{salt: salts, body: bodyOf(event)})
+	if err := j.private.hide(ctx, b.hidden); err != nil {
+		return err
+	}
+	if err := j.audit.begin(b.texts[0]); err != nil {
+		return err
+	}
+	return j.index.add(ctx, b.index)
+}
+
+// Forget destroys what tells who a person is: the salt of their pseudonym, the
+// purposes and details of their entries, and those of others in which they are
+// named by their id. Their entries stay, and the log holds.
+func (j *Journal) Forget(ctx context.Context, person genesis.PersonID) error {
+	person = whole(person, j.node)
+	if person == "" {
+		return &genesis.Error{Op: "forget person", Kind: genesis.Invalid, Msg: "nobody is named"}
+	}
+	if err := j.Append(ctx, Event{Act: "forget", Subject: "person:" + string(person)}); err != nil {
+		return err
+	}
+	// What was recorded before is brought out of the write-ahead log, too.
+	if _, err := j.wal.Rotate(); err != nil {
+		return err
+	}
+	return j.seq.do(ctx, "forget person", func(ctx context.Context) error {
+		if err := j.seq.drain(ctx); err != nil {
+			return err
+		}
+		return j.forget(ctx, person)
+	})
+}
+
+func (j *Journal) forget(ctx context.Context, person genesis.PersonID) error {
+	name, known, err := j.private.find(ctx, person)
+	if err != nil || !known {
+		return err
+	}
+	rows, err := j.index.read(ctx, "actor = $1", name)
 	if err != nil {
 		return err
 	}
-	e.Seq = seq + 1
-	if e.Hash, err = hash(e, Format, previous); err != nil {
+	more, err := j.index.read(ctx, "owner = $1", name)
+	if err != nil {
 		return err
 	}
-	_, err = tx.ExecContext(ctx, `INSERT INTO journal (seq, format, at, actor, action, subject, version, detail, hash)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
-		e.Seq, Format, store.Time(e.Time), e.Actor, e.Action, e.Subject, string(e.Version), string(e.Detail), string(e.Hash))
-	return store.Error("record event", e.Subject, err)
+	var seqs []int64
+	for _, c := range append(rows, more...) {
+		seqs = append(seqs, c.seq)
+	}
+	return j.private.forget(ctx, person, j.node, seqs)
 }
 
-// check refuses an event that could not be read back, and fills in the time.
-func check(e *Event) error {
-	bad := func(msg string) error {
-		return &genesis.Error{Op: "record event", Kind: genesis.Invalid, Subject: e.Subject, Msg: msg}
-	}
-	if e.Time.IsZero() {
-		e.Time = time.Now()
-	}
-	switch {
-	case e.Actor == "" || e.Action == "":
-		return bad("it names no actor or no action")
-	case len(e.Detail) > maxDetail:
-		return bad(fmt.Sprintf("its detail is longer than %d bytes", maxDetail))
-	case len(e.Detail) > 0 && !json.Valid(e.Detail):
-		return bad("its detail is not JSON")
-	}
-	return nil
+// Close writes the closing entries of what is shared, brings everything into the
+// log if it can, and closes the journal.
+func (j *Journal) Close() error {
+	var err error
+	j.closing.Do(func() { err = j.close() })
+	return err
 }
 
-// queryer is what both a transaction and a pool of connections can do.
-type queryer interface {
-	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
-	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+func (j *Journal) close() error {
+	j.shares.close()
+	err := j.wal.Close()
+	close(j.seq.stop)
+	<-j.seq.ended
+	if _, pushed, popped, stalled := j.queue.state(); pushed == popped && stalled == nil {
+		err = errors.Join(err, j.wal.Remove(j.wal.Active()))
+	}
+	return errors.Join(err, j.closeFiles())
 }
 
-func head(ctx context.Context, q queryer) (int64, genesis.Digest, error) {
-	var seq int64
-	var hash genesis.Digest
-	err := q.QueryRowContext(ctx, "SELECT seq, hash FROM journal ORDER BY seq DESC LIMIT 1").Scan(&seq, &hash)
-	if errors.Is(err, sql.ErrNoRows) {
-		return 0, "", nil
+func (j *Journal) closeFiles() error {
+	var err error
+	if j.wal != nil {
+		err = j.wal.Close()
 	}
-	return seq, hash, store.Error("read journal", "", err)
-}
-
-// Head returns number and hash of the last entry, 0 and "" when there is none.
-func Head(ctx context.Context, db *store.DB) (int64, genesis.Digest, error) {
-	return head(ctx, db.Read())
-}
-
-// hash returns the hash of e after an entry whose hash is previous.
-func hash(e Event, format int, previous genesis.Digest) (genesis.Digest, error) {
-	text, err := genesis.CanonicalJSON(struct {
-		Format   int             `json:"format"`
-		Seq      int64           `json:"seq"`
-		Time     string          `json:"time"`
-		Actor    string          `json:"actor"`
-		Action   string          `json:"action"`
-		Subject  string          `json:"subject"`
-		Version  genesis.Digest  `json:"version"`
-		Detail   json.RawMessage `json:"detail"`
-		Previous genesis.Digest  `json:"previous"`
-	}{format, e.Seq, e.Time.UTC().Format("2006-01-02T15:04:05.000000Z"), e.Actor, e.Action, e.Subject, e.Version, detail(e), previous})
-	if err != nil {
-		return "", err
+	if j.index != nil && j.index.db != nil {
+		err = errors.Join(err, j.index.close())
 	}
-	return genesis.DigestOf(text), nil
-}
-
-func detail(e Event) json.RawMessage {
-	if len(e.Detail) == 0 {
-		return json.RawMessage("null")
+	if j.private != nil && j.private.db != nil {
+		err = errors.Join(err, j.private.db.Close())
 	}
-	return e.Detail
-}
-
-// Query says which entries to list. The zero value lists the newest.
-type Query struct {
-	Subject genesis.Name // of this asset alone
-	Before  int64        // older than this entry; 0: from the newest on
-	Limit   int          // 0: 100; at most 1000
-}
-
-// List returns entries, newest first.
-func List(ctx context.Context, db *store.DB, q Query) ([]Event, error) {
-	if q.Before <= 0 {
-		q.Before = 1<<63 - 1
-	}
-	if q.Limit <= 0 {
-		q.Limit = 100
-	}
-	rows, err := db.Read().QueryContext(ctx, `SELECT seq, at, actor, action, subject, version, detail, hash FROM journal
-		WHERE seq < $1 AND ($2 = '' OR subject = $2) ORDER BY seq DESC LIMIT $3`, q.Before, string(q.Subject), min(q.Limit, 1000))
-	if err != nil {
-		return nil, store.Error("read journal", string(q.Subject), err)
-	}
-	defer rows.Close()
-	var all []Event
-	for rows.Next() {
-		e, err := scan(rows)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, e)
-	}
-	return all, store.Error("read journal", string(q.Subject), rows.Err())
-}
-
-func scan(rows *sql.Rows, more ...any) (Event, error) {
-	var e Event
-	var at int64
-	var detail string
-	err := rows.Scan(append([]any{&e.Seq, &at, &e.Actor, &e.Action, &e.Subject, &e.Version, &detail, &e.Hash}, more...)...)
-	e.Time = store.TimeAt(at)
-	if detail != "" {
-		e.Detail = json.RawMessage(detail)
-	}
-	return e, store.Error("read journal", "", err)
-}
-
-// Verify computes the chain anew and returns the number of entries. Errors:
-// Internal, naming the first entry that does not fit; Unsupported, when a newer
-// program wrote one.
-func Verify(ctx context.Context, db *store.DB) (int64, error) {
-	rows, err := db.Read().QueryContext(ctx, `SELECT seq, at, actor, action, subject, version, detail, hash, format
-		FROM journal ORDER BY seq`)
-	if err != nil {
-		return 0, store.Error("verify journal", "", err)
-	}
-	defer rows.Close()
-	var n int64
-	var previous genesis.Digest
-	for rows.Next() {
-		var format int
-		e, err := scan(rows, &format)
-		if err != nil {
-			return n, err
-		}
-		if err := fits(e, format, n, previous); err != nil {
-			return n, err
-		}
-		n, previous = e.Seq, e.Hash
-	}
-	return n, store.Error("verify journal", "", rows.Err())
-}
-
-// fits says why e cannot follow entry n, whose hash is previous.
-func fits(e Event, format int, n int64, previous genesis.Digest) error {
-	bad := func(kind genesis.ErrorKind, seq int64, msg string) error {
-		return &genesis.Error{Op: "verify journal", Kind: kind, Subject: fmt.Sprintf("entry %d", seq), Msg: msg,
-			Hint: "compare it with a backup of the home: somebody or the disk changed the database"}
-	}
-	if e.Seq != n+1 {
-		return bad(genesis.Internal, n+1, fmt.Sprintf("it is missing: entry %d is followed by %d", n, e.Seq))
-	}
-	if format != Format {
-		return bad(genesis.Unsupported, e.Seq, fmt.Sprintf("it has format %d, and this program reads %d", format, Format))
-	}
-	if want, err := hash(e, format, previous); err != nil || want != e.Hash {
-		return bad(genesis.Internal, e.Seq, "it, or the chain before it, was changed after it was written")
-	}
-	return nil
+	return err
 }

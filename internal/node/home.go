@@ -24,16 +24,16 @@ type Home struct {
 func (h *Home) Blobs() string   { return filepath.Join(h.Path, "blobs") }
 func (h *Home) Catalog() string { return filepath.Join(h.Path, "catalog.db") }
 func (h *Home) Journal() string { return filepath.Join(h.Path, "journal") }
+func (h *Home) Runs() string    { return filepath.Join(h.Path, "runs") }
 func (h *Home) Keys() string    { return filepath.Join(h.Path, "keys") }
 func (h *Home) Temp() string    { return filepath.Join(h.Path, "tmp") }
 func (h *Home) Uploads() string { return filepath.Join(h.Path, "uploads") }
-func (h *Home) Runs() string    { return filepath.Join(h.Path, "runs") }
 
 func (h *Home) lockFile() string { return filepath.Join(h.Path, "lock") }
 
 // contents are the names that may lie in a home. A folder with others that has
 // no format file is somebody else's.
-var contents = []string{"format", "config.yaml", "blobs", "catalog.db", "journal", "keys", "tmp", "uploads", "runs", "lock", "lost+found"}
+var contents = []string{"format", "config.yaml", "blobs", "catalog.db", "journal", "keys", "runs", "tmp", "uploads", "lock", "lost+found"}
 
 // DefaultHome returns $GENESIS_HOME, else the folder genesis in the XDG data
 // directory.

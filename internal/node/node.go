@@ -72,7 +72,7 @@ func Start(ctx context.Context, h *Home, opt Options) (*Node, error) {
 
 func (n *Node) open(ctx context.Context, opt Options) error {
 	if opt.Open == nil {
-		opt.Open = func(ctx context.Context, h *Home) (Service, error) { return openWork(ctx, h, opt) }
+		opt.Open = func(ctx context.Context, h *Home) (Service, error) { return openWork(ctx, h, opt, n.log) }
 	}
 	service, err := opt.Open(ctx, n.home)
 	if err != nil {
@@ -115,7 +115,7 @@ func (n *Node) identify(ctx context.Context, c net.Conn) context.Context {
 	if n.checkPeer(c) != nil {
 		return ctx
 	}
-	return api.WithPrincipal(ctx, genesis.Principal{Subject: access.LocalSubject, Node: n.home.Config.Node, Duties: genesis.Duties, Assurance: genesis.AssuranceMFA})
+	return api.WithPrincipal(ctx, access.Local(n.home.Config.Node))
 }
 
 func (n *Node) checkPeer(c net.Conn) error {

@@ -2,79 +2,165 @@ package node
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
+	"log/slog"
+	"net/http"
 	"os"
 	"path/filepath"
 	"runtime/debug"
+	"time"
 
 	"github.com/opengenesis/genesis"
 	"github.com/opengenesis/genesis/internal/access"
-	"github.com/opengenesis/genesis/internal/api"
+	"github.com/opengenesis/genesis/internal/access/identity"
+	"github.com/opengenesis/genesis/internal/api/edge"
 	"github.com/opengenesis/genesis/internal/blob"
 	"github.com/opengenesis/genesis/internal/blob/file"
 	"github.com/opengenesis/genesis/internal/catalog"
+	"github.com/opengenesis/genesis/internal/journal"
+	"github.com/opengenesis/genesis/internal/journal/disk"
 	"github.com/opengenesis/genesis/internal/store"
+	"github.com/opengenesis/genesis/internal/web"
 	"github.com/opengenesis/genesis/internal/work"
 	"github.com/opengenesis/genesis/internal/work/run"
 )
 
-// works is internal/work over the stores of a home.
+// works is internal/work over the stores of a home. Its parts are closed in the
+// reverse of the order in which they were opened.
 type works struct {
 	*work.Service
-	governance
-	db    *store.DB
-	blobs *blob.Store
+	db      *store.DB
+	log     *slog.Logger
+	closers []func() error
 }
-
-// governance stands for what internal/work does not do yet.
-type governance struct{ api.Service }
 
 // openWork puts the service of a home together. It is the one place that knows
 // how.
-func openWork(ctx context.Context, h *Home, opt Options) (Service, error) {
+func openWork(ctx context.Context, h *Home, opt Options, log *slog.Logger) (_ Service, err error) {
+	w := &works{log: log}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, w.Close())
+		}
+	}()
 	driver, err := file.Open(h.Blobs())
 	if err != nil {
 		return nil, err
 	}
 	blobs := blob.Open(driver)
-	db, err := store.Open(ctx, h.Catalog())
-	if err != nil {
-		return nil, errors.Join(err, blobs.Close())
+	w.closeLast(blobs.Close)
+	if w.db, err = store.Open(ctx, h.Catalog()); err != nil {
+		return nil, err
 	}
-	decider, err := access.Open(ctx, access.Config{DB: db, Node: h.Config.Node, Charter: access.Alone(genesis.Member{ID: h.Config.Node})})
-	if err != nil {
-		return nil, errors.Join(err, db.Close(), blobs.Close())
-	}
-	temp := filepath.Join(h.Temp(), "runs")
-	execution, err := execution(h, opt)
-	if err = errors.Join(err, os.MkdirAll(temp, 0o700)); err != nil {
-		return nil, errors.Join(err, db.Close(), blobs.Close())
+	w.closeLast(w.db.Close)
+	runs := filepath.Join(h.Temp(), "runs")
+	if err := os.MkdirAll(runs, 0o700); err != nil {
+		return nil, homeError(runs, genesis.Internal, "cannot be made", "", err)
 	}
 	bound(h.Config.Memory)
-	w := &works{db: db, blobs: blobs, Service: work.New(work.Config{
-		DB: db, Catalog: catalog.New(db, blobs), Blobs: blobs, Access: decider,
-		Drivers: Formats(), Limits: h.Config.Limits, Temp: temp,
-		Memory: h.Config.Memory / 8, Threads: h.Config.Threads, Software: "genesis " + genesis.Build().Version,
-		Execution: execution,
-	})}
-	if err := w.StartRuns(); err != nil {
-		return nil, errors.Join(err, w.Close())
+	c := work.Config{DB: w.db, Catalog: catalog.New(w.db, blobs), Blobs: blobs, Node: h.Config.Node, Charter: h.charter(),
+		Drivers: Formats(), Limits: h.Config.Limits, Temp: runs,
+		Memory: h.Config.Memory / 8, Threads: h.Config.Threads, Software: "genesis " + genesis.Build().Version}
+	if err := w.openDoors(ctx, h, &c, opt.disk); err != nil {
+		return nil, err
 	}
+	w.Service = work.New(c)
+	limits := run.Limits{Concurrent: h.Config.Runs.Concurrent, Queue: h.Config.Runs.Queue, Memory: h.Config.Runs.Memory, Time: h.Config.Runs.Time}
+	err = w.Service.OpenRuns(ctx, run.Config{Dir: h.Runs(), Limits: limits, Worker: worker(h.Path), ResumeAttached: opt.Network, Log: w.log})
+	if err != nil {
+		return nil, err
+	}
+	w.closeLast(w.Service.CloseRuns)
+	background, stop := context.WithCancel(context.WithoutCancel(ctx))
+	w.closeLast(func() error { stop(); return nil })
+	go w.openOnTime(background)
 	return w, nil
 }
 
-// execution says how the runs of a home are executed: each by a child that is this
-// program, too.
-func execution(h *Home, opt Options) (work.Execution, error) {
-	program, err := os.Executable()
+// openDoors opens what decides, what knows people and what keeps the evidence.
+func (w *works) openDoors(ctx context.Context, h *Home, c *work.Config, d disk.Disk) error {
+	var err error
+	c.Journal, err = journal.Open(ctx, journal.Config{Dir: h.Journal(), Keys: h.Keys(), DB: w.db, Node: h.Config.Node, Log: w.log, Window: h.Config.Journal.Window, Disk: d})
 	if err != nil {
-		return work.Execution{}, &genesis.Error{Op: "open runs", Kind: genesis.Unavailable, Msg: "this program does not find itself, to start workers", Err: err}
+		return err
 	}
-	c := h.Config.Runs
-	return work.Execution{
-		Dir: h.Runs(), Worker: []string{program, workerCommand}, Blobs: h.Blobs(), Soft: h.Config.Memory / 8 * 7, Resume: opt.Network, Log: opt.Log,
-		Limits: run.Limits{Concurrent: c.Concurrent, Queue: c.Queue, Memory: c.Memory, Time: c.Time},
-	}, nil
+	w.closeLast(c.Journal.Close)
+	live := func(ctx context.Context, p genesis.Principal) (genesis.Principal, error) {
+		if !p.SignedIn() || p.Node != h.Config.Node {
+			return p, nil // nobody has nothing to lose; for people of other nodes those vouch
+		}
+		return c.Identity.Current(ctx, p)
+	}
+	c.Access, err = access.Open(ctx, access.Config{DB: w.db, Node: h.Config.Node, Charter: c.Charter, PolicyDir: h.Config.Policy.Dir, Live: live})
+	if err != nil {
+		return err
+	}
+	key, err := h.secret("identity.key")
+	if err != nil {
+		return err
+	}
+	c.Identity, err = identity.Open(ctx, identity.Config{DB: w.db, Node: h.Config.Node, Charter: c.Charter, Providers: h.Config.Identity.providers(),
+		External: h.external(), Limits: identity.Limits{Session: h.Config.Identity.Session.Absolute, Idle: h.Config.Identity.Session.Idle},
+		Key: key, Log: w.log, Record: work.RecordIdentity, Changed: c.Access.Changed})
+	if err != nil {
+		return err
+	}
+	w.closeLast(c.Identity.Close)
+	return nil
+}
+
+// charter is that of a node in no federation: itself alone.
+func (h *Home) charter() access.Charter {
+	m := genesis.Member{ID: h.Config.Node, Institution: h.Config.Institution, Sector: h.Config.Sector, URL: h.Config.URL}
+	if m.Institution == "" {
+		m.Institution = string(m.ID)
+	}
+	return access.Alone(m)
+}
+
+// external is the node's URL as people reach it: without one that is configured,
+// that of its own machine.
+func (h *Home) external() string {
+	switch c := h.Config; {
+	case c.URL != "":
+		return c.URL
+	case c.Serve.TLS.Cert != "":
+		return "https://" + c.Serve.Listen
+	default:
+		return "http://" + c.Serve.Listen
+	}
+}
+
+// providers are the configured providers as package identity takes them.
+func (c IdentityConfig) providers() []identity.Provider {
+	var all []identity.Provider
+	for _, p := range c.Providers {
+		one := identity.Provider{ID: p.ID, Issuer: p.Issuer, ClientID: p.ClientID, ClientSecretFile: p.ClientSecretFile,
+			Scopes: p.Scopes, SubjectClaim: p.SubjectClaim, GroupsClaim: p.GroupsClaim}
+		for _, r := range p.Rules {
+			one.Rules = append(one.Rules, identity.Rule{When: r.When, Duties: r.Duties, Assurance: r.Assurance, Citizenship: r.Citizenship, Student: r.Student})
+		}
+		all = append(all, one)
+	}
+	return all
+}
+
+// secret reads a key of 32 bytes that is kept beside the database, and makes it
+// where there is none.
+func (h *Home) secret(name string) ([]byte, error) {
+	const size = 32
+	path := filepath.Join(h.Keys(), name)
+	fresh := make([]byte, size)
+	_, _ = rand.Read(fresh) // never fails
+	if err := writeOnce(path, fresh); err != nil {
+		return nil, homeError(path, genesis.Internal, "cannot be made", "", err)
+	}
+	key, err := os.ReadFile(path)
+	if err != nil || len(key) != size {
+		return nil, homeError(path, genesis.Internal, "is not a key of 32 bytes", "restore it from a backup", err)
+	}
+	return key, nil
 }
 
 // bound tells the garbage collector the memory that may be held, leaving room
@@ -88,7 +174,63 @@ func bound(memory int64) {
 // DB returns the node's database, for what stands in front of the service.
 func (w *works) DB() *store.DB { return w.db }
 
-// Close stops the runs and closes the stores.
+// Authenticate says who makes a request that came over the network. A browser
+// whose session is over is nobody, so that it gets to the page on which one signs
+// in; a token that does not hold is an error.
+func (w *works) Authenticate(r *http.Request) (genesis.Principal, error) {
+	session := web.Session(r)
+	p, err := w.Service.Authenticate(r, session)
+	if err != nil && session != "" && r.Header.Get("Authorization") == "" && genesis.KindOf(err) == genesis.Permission {
+		return genesis.Principal{}, nil
+	}
+	p.Purpose = purpose(r)
+	return p, err
+}
+
+// maxPurpose bounds the header that says what a request is for.
+const maxPurpose = 1000
+
+func purpose(r *http.Request) string {
+	text := r.Header.Get("Genesis-Purpose")
+	if len(text) > maxPurpose {
+		return ""
+	}
+	return text
+}
+
+// Checks are what /readyz asks.
+func (w *works) Checks() []edge.Check {
+	return []edge.Check{{Name: "journal", Do: func(context.Context) error { return w.Journal.Healthy() }}}
+}
+
+// openEvery is how often the node looks for openings that are due. Decisions do
+// not wait for it: it is the record that they happened.
+const openEvery = 30 * time.Second
+
+// openOnTime records openings that became due.
+func (w *works) openOnTime(ctx context.Context) {
+	tick := time.NewTicker(openEvery)
+	defer tick.Stop()
+	for {
+		if err := w.RecordOpenings(ctx); err != nil && ctx.Err() == nil {
+			w.log.Error("openings that are due cannot be recorded", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+func (w *works) closeLast(f func() error) { w.closers = append(w.closers, f) }
+
+// Close closes the stores.
 func (w *works) Close() error {
-	return errors.Join(w.CloseRuns(), w.db.Close(), w.blobs.Close())
+	var errs []error
+	for i := len(w.closers) - 1; i >= 0; i-- {
+		errs = append(errs, w.closers[i]())
+	}
+	w.closers = nil
+	return errors.Join(errs...)
 }

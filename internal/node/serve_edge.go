@@ -20,6 +20,7 @@ import (
 	"github.com/opengenesis/genesis/internal/api"
 	"github.com/opengenesis/genesis/internal/api/edge"
 	"github.com/opengenesis/genesis/internal/store"
+	"github.com/opengenesis/genesis/internal/web"
 	"github.com/opengenesis/genesis/internal/work/upload"
 )
 
@@ -70,7 +71,17 @@ func (n *Node) equip(ctx context.Context, opt Options) (http.Handler, error) {
 	}
 	return api.New(api.Config{
 		Service: n.service, Files: n.desk, Uploads: n.uploads, Edge: n.edge, Cursors: cursors, Info: n.info(), Log: n.log,
+		Pages: func(mux *http.ServeMux) {
+			web.Register(mux, web.Config{Door: n.service, Node: c.Node, Caller: caller})
+		},
 	}), nil
+}
+
+// caller returns who makes a request, as the edge found out; the zero Principal is
+// nobody.
+func caller(ctx context.Context) genesis.Principal {
+	p, _ := edge.PrincipalOf(ctx)
+	return p
 }
 
 // lend gives the edge what the service brings along.

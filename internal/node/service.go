@@ -8,6 +8,7 @@ import (
 	"net"
 
 	"github.com/opengenesis/genesis/internal/api"
+	"github.com/opengenesis/genesis/internal/journal/disk"
 )
 
 // Service is what a node serves, and how it is closed.
@@ -24,6 +25,9 @@ type Options struct {
 	Log  *slog.Logger // nil: nothing is logged
 	// Network says that Serve will follow.
 	Network bool
+
+	// disk is what the journal writes to; nil: the machine's. Tests break it.
+	disk disk.Disk
 
 	// peer tells the uid of the process at the other end; nil: the kernel's word.
 	peer func(net.Conn) (uint32, error)

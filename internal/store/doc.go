@@ -6,6 +6,9 @@
 // (synchronous=FULL): what a command was told is there after a power cut. There
 // is one writer connection, so that transactions of this process queue in Go
 // instead of failing with "busy", and a pool of readers that never wait for it.
+// What is deleted is overwritten, so that a person who is forgotten is not to be
+// found in the free pages of the file. [OpenWith] opens other databases of a home
+// in the same way.
 //
 // The schema is the numbered files in migrations, applied at [Open]. A database
 // with a newer schema is refused; one with an older schema is copied beside

@@ -16,13 +16,30 @@ import (
 //go:embed migrations/*.sql
 var migrations embed.FS
 
-// migrate brings the schema up to date.
-func migrate(ctx context.Context, db *sql.DB, path string) error {
-	files, err := fs.Sub(migrations, "migrations")
+// copySuffix stands between the name of the database and the number of the schema
+// in the name of a copy.
+const copySuffix = ".schema-"
+
+// catalog is the schema of the catalogue's database.
+var catalog = Sub(migrations, "migrations")
+
+// Sub returns a folder of embedded files. It panics when there is none, which
+// the compiler has made sure of.
+func Sub(files embed.FS, dir string) fs.FS {
+	sub, err := fs.Sub(files, dir)
 	if err != nil {
-		return err
+		panic(err)
 	}
-	p, err := goose.NewProvider(goose.DialectSQLite3, db, files, goose.WithDisableGlobalRegistry(true))
+	return sub
+}
+
+func migrator(db *sql.DB, files fs.FS) (*goose.Provider, error) {
+	return goose.NewProvider(goose.DialectSQLite3, db, files, goose.WithDisableGlobalRegistry(true))
+}
+
+// migrate brings the schema up to date.
+func migrate(ctx context.Context, db *sql.DB, path string, files fs.FS) error {
+	p, err := migrator(db, files)
 	if err != nil {
 		return Error("open database", path, err)
 	}
@@ -39,13 +56,17 @@ func migrate(ctx context.Context, db *sql.DB, path string) error {
 		return nil
 	}
 	if have > 0 {
-		if err := backup(ctx, db, fmt.Sprintf("%s.schema-%d", path, have)); err != nil {
+		if err := backup(ctx, db, fmt.Sprintf("%s%s%d", path, copySuffix, have)); err != nil {
 			return err
 		}
 	}
 	_, err = p.Up(ctx)
 	return Error("open database", path, err)
 }
+
+// Backup copies the database, as it is at one moment, to a file in place of an
+// earlier copy.
+func (db *DB) Backup(ctx context.Context, path string) error { return backup(ctx, db.write, path) }
 
 // backup copies the database to path, in place of an earlier copy.
 func backup(ctx context.Context, db *sql.DB, path string) error {

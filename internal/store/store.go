@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"io/fs"
 	"math/rand/v2"
 	"net/url"
 	"path/filepath"
@@ -18,6 +19,7 @@ import (
 type DB struct {
 	write *sql.DB // one connection
 	read  *sql.DB
+	path  string
 }
 
 // readers is how many connections read at once.
@@ -27,16 +29,33 @@ const readers = 8
 // schema up to date. Errors: Unsupported (schema of a newer program),
 // Unavailable (in use), Internal.
 func Open(ctx context.Context, path string) (*DB, error) {
+	return OpenWith(ctx, path, Schema{Migrations: catalog})
+}
+
+// Schema says what a database beside the catalogue is like.
+type Schema struct {
+	Migrations fs.FS // numbered goose files
+	// Derived says that what is in it can be made again: commits do not wait
+	// for the disk, and after a power cut the last ones may be missing.
+	Derived bool
+}
+
+// OpenWith is [Open] for a database with a schema of its own.
+func OpenWith(ctx context.Context, path string, s Schema) (*DB, error) {
 	path, err := filepath.Abs(path)
 	if err != nil {
 		return nil, Error("open database", path, err)
 	}
-	write, err := sql.Open("sqlite", dsn(path, "_txlock=immediate", "_pragma=journal_mode(WAL)", "_pragma=synchronous(FULL)"))
+	sync := "_pragma=synchronous(FULL)"
+	if s.Derived {
+		sync = "_pragma=synchronous(NORMAL)"
+	}
+	write, err := sql.Open("sqlite", dsn(path, "_txlock=immediate", "_pragma=journal_mode(WAL)", "_pragma=secure_delete(ON)", sync))
 	if err != nil {
 		return nil, Error("open database", path, err)
 	}
 	write.SetMaxOpenConns(1)
-	if err := migrate(ctx, write, path); err != nil {
+	if err := migrate(ctx, write, path, s.Migrations); err != nil {
 		write.Close()
 		return nil, err
 	}
@@ -47,7 +66,7 @@ func Open(ctx context.Context, path string) (*DB, error) {
 	}
 	read.SetMaxOpenConns(readers)
 	read.SetMaxIdleConns(readers)
-	return &DB{write: write, read: read}, nil
+	return &DB{write: write, read: read, path: path}, nil
 }
 
 // dsn returns the name under which the driver opens path.
@@ -63,6 +82,13 @@ func dsn(path string, params ...string) string {
 // Close closes the database.
 func (db *DB) Close() error {
 	return errors.Join(db.read.Close(), db.write.Close())
+}
+
+// Flush moves what the write-ahead file of SQLite holds to the database file, and
+// empties it: what was deleted is then in neither.
+func (db *DB) Flush(ctx context.Context) error {
+	_, err := db.write.ExecContext(ctx, "PRAGMA wal_checkpoint(TRUNCATE)")
+	return Error("write database", "", err)
 }
 
 // Read returns the connections for reading. They see what was committed, and

@@ -8,9 +8,9 @@ import (
 	"path/filepath"
 	"sync"
 	"testing"
+	"testing/fstest"
 
 	"github.com/opengenesis/genesis"
-	"github.com/pressly/goose/v3"
 )
 
 func open(t *testing.T, path string) *DB {
@@ -111,21 +111,32 @@ func TestRefusesNewerSchema(t *testing.T) {
 	}
 }
 
-func TestMigratesAfterBackup(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "a.db")
-	db := open(t, path)
-	back, err := goose.NewProvider(goose.DialectSQLite3, db.write, os.DirFS("migrations"), goose.WithDisableGlobalRegistry(true))
+// openAt makes a database whose schema has an older number.
+func openAt(t *testing.T, path string, version int64) *sql.DB {
+	t.Helper()
+	db, err := sql.Open("sqlite", dsn(path, "_txlock=immediate", "_pragma=journal_mode(WAL)"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := back.DownTo(t.Context(), 1); err != nil {
+	t.Cleanup(func() { db.Close() })
+	p, err := migrator(db, catalog)
+	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := db.write.Exec("INSERT INTO assets (id, name, kind, created_at) VALUES (1, 'kept', 'dataset', 0)"); err != nil {
+	if _, err := p.UpTo(t.Context(), version); err != nil {
 		t.Fatal(err)
 	}
-	db.Close()
-	db = open(t, path)
+	return db
+}
+
+func TestMigratesAfterBackup(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a.db")
+	old := openAt(t, path, 1)
+	if _, err := old.Exec("INSERT INTO assets (id, name, kind, created_at) VALUES (1, 'kept', 'dataset', 0)"); err != nil {
+		t.Fatal(err)
+	}
+	old.Close()
+	db := open(t, path)
 	if _, err := db.Read().Exec("SELECT * FROM journal"); err != nil || count(t, db) != 1 {
 		t.Errorf("after migration: %v, %d rows", err, count(t, db))
 	}
@@ -172,5 +183,34 @@ func TestTxRunsAgainWhenBusy(t *testing.T) {
 	}
 	if err := act(true); genesis.KindOf(err) != genesis.Unavailable || count(t, db) != 1 {
 		t.Errorf("a database that stays busy gives %v and %d rows", err, count(t, db))
+	}
+}
+
+func TestOpenWith(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "own.db")
+	schema := Schema{Derived: true, Migrations: fstest.MapFS{"0001_own.sql": {Data: []byte("-- +goose Up\nCREATE TABLE own (n BIGINT PRIMARY KEY);\n-- +goose Down\nDROP TABLE own;\n")}}}
+	for range 2 {
+		db, err := OpenWith(t.Context(), path, schema)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var sync, secure, assets, own string
+		for stmt, into := range map[string]*string{"PRAGMA synchronous": &sync, "PRAGMA secure_delete": &secure,
+			"SELECT count(*) FROM own": &own, "SELECT count(*) FROM sqlite_schema WHERE name = 'assets'": &assets} {
+			if err := db.write.QueryRow(stmt).Scan(into); err != nil {
+				t.Fatal(err)
+			}
+		}
+		copied := filepath.Join(t.TempDir(), "copy.db")
+		if err := errors.Join(db.Flush(t.Context()), db.Backup(t.Context(), copied)); err != nil {
+			t.Fatal(err)
+		}
+		if other, err := OpenWith(t.Context(), copied, schema); err != nil || other.Close() != nil {
+			t.Errorf("the copy does not open: %v", err)
+		}
+		if sync != "1" || secure != "1" || own != "0" || assets != "0" {
+			t.Errorf("synchronous is %s, secure_delete %s, rows %s, tables of the catalogue %s", sync, secure, own, assets)
+		}
+		db.Close()
 	}
 }

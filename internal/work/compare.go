@@ -2,6 +2,7 @@ package work
 
 import (
 	"context"
+	"errors"
 	"io"
 
 	"github.com/opengenesis/genesis"
@@ -29,7 +30,7 @@ func (s *Service) side(ctx context.Context, who genesis.Principal, ref string) (
 	if err != nil {
 		return compare.Side{}, err
 	}
-	d, err := s.Catalog.Describe(ctx, v)
+	d, err := s.Catalog.Describe(ctx, v, nil)
 	if err != nil {
 		return compare.Side{}, err
 	}
@@ -43,10 +44,17 @@ func (s *Service) side(ctx context.Context, who genesis.Principal, ref string) (
 // Export writes a table of a version to w as "parquet" or "csv"; empty table
 // means the first, nil columns all.
 func (s *Service) Export(ctx context.Context, who genesis.Principal, ref, table, as string, columns []string, w io.Writer, p genesis.Progress) error {
-	v, err := s.resolve(ctx, who, genesis.Read, ref)
+	v, d, err := s.enter(ctx, who, genesis.Read, ref)
 	if err != nil {
 		return err
 	}
+	ctx, stop := s.Access.Watch(ctx, d.Ask) // what is being sent ends with the right to it
+	defer stop()
+	return withdrawn(ctx, s.export(ctx, v, table, as, columns, w, p))
+}
+
+// export writes a table of a version.
+func (s *Service) export(ctx context.Context, v genesis.Version, table, as string, columns []string, w io.Writer, p genesis.Progress) error {
 	m, err := s.Catalog.Manifest(ctx, v)
 	if err != nil {
 		return err
@@ -56,7 +64,7 @@ func (s *Service) Export(ctx context.Context, who genesis.Principal, ref, table,
 		return err
 	}
 	if v.Kind != genesis.Dataset {
-		return &genesis.Error{Op: "export", Kind: genesis.Invalid, Subject: ref, Msg: "is a model; only tables of datasets are exported"}
+		return &genesis.Error{Op: "export", Kind: genesis.Invalid, Subject: string(v.Name), Msg: "is a model; only tables of datasets are exported"}
 	}
 	if table == "" && len(m.Tables) > 0 {
 		table = m.Tables[0].Name
@@ -67,6 +75,15 @@ func (s *Service) Export(ctx context.Context, who genesis.Principal, ref, table,
 	}
 	defer r.Close()
 	return write(ctx, w, as, &counted{batches: r, total: r.Rows(), stage: "exporting", p: p})
+}
+
+// withdrawn gives the reason why a watched context ended instead of what broke by it.
+func withdrawn(ctx context.Context, err error) error {
+	var refusal *genesis.Error
+	if err != nil && errors.As(context.Cause(ctx), &refusal) {
+		return refusal
+	}
+	return err
 }
 
 // batches is a table being read.

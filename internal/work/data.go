@@ -30,8 +30,8 @@ func splitOf(splits []genesis.Split, table, name string) *genesis.Split {
 // data loads a table for learning: the columns named, nil for all, and where
 // the split puts each row. Without a split, rows are assigned at random by
 // their number.
-func (c *computer) data(ctx context.Context, m genesis.Manifest, l genesis.Layout, table string, columns []string, sp *genesis.Split, fold int) (*learn.Data, error) {
-	b, cols, err := stream.Load(ctx, c.blobs, m, l, table, columns, maxTraining)
+func (w *Workbench) data(ctx context.Context, m genesis.Manifest, l genesis.Layout, table string, columns []string, sp *genesis.Split, fold int) (*learn.Data, error) {
+	b, cols, err := stream.Load(ctx, w.Blobs, m, l, table, columns, maxTraining)
 	if err != nil {
 		return nil, err
 	}
@@ -40,7 +40,7 @@ func (c *computer) data(ctx context.Context, m genesis.Manifest, l genesis.Layou
 		d.Parts = randomParts(b.Rows, 0)
 		return d, nil
 	}
-	parts, err := stream.Assignment(ctx, c.blobs, *sp)
+	parts, err := stream.Assignment(ctx, w.Blobs, *sp)
 	if err != nil {
 		return nil, err
 	}

@@ -19,7 +19,7 @@ func (s *Service) SetCard(ctx context.Context, who genesis.Principal, ref string
 	if err != nil {
 		return nil, err
 	}
-	card, err := catalog.Edit(ctx, s.Catalog, v, genesis.RecordCard, who.Subject, func(c *genesis.Card) error {
+	card, err := catalog.Edit(ctx, s.Catalog, v, genesis.RecordCard, s.by(who), func(c *genesis.Card) error {
 		for name, value := range fields {
 			if err := setField(c, name, value); err != nil {
 				return err
@@ -74,10 +74,10 @@ func (s *Service) Answer(ctx context.Context, who genesis.Principal, ref, findin
 		return nil, &genesis.Error{Op: "answer", Kind: genesis.Invalid, Subject: finding, Msg: "the answer is empty"}
 	}
 	var answered genesis.Finding
-	_, err = catalog.Edit(ctx, s.Catalog, v, genesis.RecordFindings, who.Subject, func(list *[]genesis.Finding) error {
+	_, err = catalog.Edit(ctx, s.Catalog, v, genesis.RecordFindings, s.by(who), func(list *[]genesis.Finding) error {
 		for i := range *list {
 			if f := &(*list)[i]; f.ID == finding {
-				f.Answer, f.By = answer, who.Subject
+				f.Answer, f.By = answer, s.by(who)
 				answered = *f
 				return nil
 			}
@@ -93,7 +93,7 @@ func (s *Service) Answer(ctx context.Context, who genesis.Principal, ref, findin
 
 // rescore runs the readiness checks again after a record changed.
 func (s *Service) rescore(ctx context.Context, who genesis.Principal, v genesis.Version) error {
-	d, err := s.Catalog.Describe(ctx, v)
+	d, err := s.Catalog.Describe(ctx, v, nil)
 	if err != nil || d.Version.Kind != genesis.Dataset || d.Readiness == nil {
 		return err
 	}
@@ -104,5 +104,5 @@ func (s *Service) rescore(ctx context.Context, who genesis.Principal, v genesis.
 	if d.Provenance != nil {
 		in.Sources = d.Provenance.Sources
 	}
-	return s.Catalog.PutRecord(ctx, d.Version, genesis.RecordReadiness, readiness.Check(in), who.Subject)
+	return s.Catalog.PutRecord(ctx, d.Version, genesis.RecordReadiness, readiness.Check(in), s.by(who))
 }

@@ -5,261 +5,411 @@ import (
 	"database/sql"
 	"encoding/json"
 	"io"
-	"log/slog"
 	"os"
-	"sync"
 
 	"github.com/opengenesis/genesis"
+	"github.com/opengenesis/genesis/internal/access"
 	"github.com/opengenesis/genesis/internal/catalog"
 	"github.com/opengenesis/genesis/internal/format"
 	"github.com/opengenesis/genesis/internal/work/run"
 )
 
-// Execution says how runs are executed. The zero value computes them in this process.
-type Execution struct {
-	Dir    string // a folder for logs and files of runs; "": a temporary one
-	Limits run.Limits
-	Worker []string // command of a child; nil: runs compute in this process
-	Blobs  string   // where a child finds the blob store
-	Soft   int64    // bytes to which a child's garbage collector keeps
-	Resume bool     // go on, after a crash, also with runs whose caller waited
-	Log    *slog.Logger
-}
-
-// managing is the manager, opened when it is first needed.
-type managing struct {
-	once sync.Once
-	m    *run.Manager
-	err  error
-}
-
-func (s *Service) manager() (*run.Manager, error) {
-	s.runs.once.Do(func() { s.runs.m, s.runs.err = s.openRuns() })
-	return s.runs.m, s.runs.err
-}
-
-func (s *Service) openRuns() (*run.Manager, error) {
-	dir := s.Execution.Dir
-	if dir == "" {
-		var err error
-		if dir, err = os.MkdirTemp(s.Temp, "runs-"); err != nil {
-			return nil, &genesis.Error{Op: "open runs", Kind: genesis.Internal, Subject: s.Temp, Msg: "is no folder for temporary files", Err: err}
-		}
-	}
-	return run.Open(context.Background(), run.Config{
-		DB: s.DB, Dir: dir, Limits: s.Execution.Limits, Worker: s.Execution.Worker, Soft: s.Execution.Soft, ResumeAttached: s.Execution.Resume, Log: s.Execution.Log,
-		Settings: Settings{Blobs: s.Execution.Blobs, Limits: s.Limits, Memory: s.Memory, Threads: s.Threads, Software: s.Software},
-		Plan:     s.planRun, Compute: Computing(s.Blobs, s.Drivers), Commit: s.commitRun, Watch: s.watchRun,
-	})
-}
-
-// StartRuns takes up the runs that an earlier process left unfinished.
-func (s *Service) StartRuns() error {
-	_, err := s.manager()
+// OpenRuns lets the service do long work, as runs kept by a manager. c says where
+// and within which limits; what runs do is the service's. Without c.Worker they
+// compute in this process.
+func (s *Service) OpenRuns(ctx context.Context, c run.Config) error {
+	c.DB, c.Plan, c.Commit, c.Watch = s.DB, s.planRun, s.commitRun, s.watchRun
+	c.Settings, c.Soft = s.settings(), 8*s.Memory
+	c.Compute = (&Workbench{Blobs: s.Blobs, Drivers: s.Drivers}).Compute
+	var err error
+	s.runs, err = run.Open(ctx, c)
 	return err
 }
 
-// CloseRuns stops all runs, and takes no further ones. It comes before the stores
-// are closed.
+// CloseRuns stops what runs; what can go on does at the next start.
 func (s *Service) CloseRuns() error {
-	s.runs.once.Do(func() {
-		s.runs.err = &genesis.Error{Op: "submit run", Kind: genesis.Unavailable, Msg: "the node is about to stop", Hint: "try again"}
-	})
-	if s.runs.m == nil {
+	if s.runs == nil {
 		return nil
 	}
-	return s.runs.m.Close()
+	return s.runs.Close()
 }
 
-// asked is a run that somebody may have done.
-type asked struct {
-	kind    genesis.RunKind
-	request any
-	subject string
-	files   []*format.Raw
-	pinned  pinned
+func (s *Service) settings() Settings {
+	return Settings{Limits: s.Limits, Checkpoints: s.Temp, Memory: s.Memory, Threads: s.Threads, Software: s.Software}
 }
 
-// pinned is what a request came to when it was allowed: the very version it uses,
-// whatever its name means later.
+// pinned is what a request came to when it was allowed: which version, and within
+// which bounds.
 type pinned struct {
-	Version genesis.Version         `json:"version,omitzero"` // learnt from, or applied
-	Prepare *genesis.PrepareRequest `json:"prepare,omitempty"`
-	Splits  int                     `json:"splits,omitempty"` // files of splits, the last ones
-	Train   *genesis.TrainRequest   `json:"train,omitempty"`
-	Least   int                     `json:"least,omitempty"`
-	Predict *genesis.PredictRequest `json:"predict,omitempty"`
+	Version genesis.Version       `json:"version,omitzero"`
+	Train   *genesis.TrainRequest `json:"train,omitempty"` // with what was left open filled in
+	Least   int                   `json:"least,omitempty"`
+	Files   int                   `json:"files,omitempty"`
 }
 
-func pinnedOf(b json.RawMessage) (p pinned, err error) {
-	if err = json.Unmarshal(b, &p); err != nil {
-		err = &genesis.Error{Op: "read run", Kind: genesis.Internal, Msg: "what was kept of its request does not parse", Err: err}
-	}
-	return p, err
+// Prepare makes a draft dataset version from raw files. files and splitFiles
+// are req.Files and req.Options.SplitFiles, opened.
+func (s *Service) Prepare(ctx context.Context, who genesis.Principal, req genesis.PrepareRequest, files, splitFiles []*format.Raw, p genesis.Progress) (*genesis.Prepared, error) {
+	return attached[genesis.Prepared](ctx, s, who, genesis.RunPrepare, req, append(append([]*format.Raw{}, files...), splitFiles...), len(files), p)
 }
 
-// planRun is what a try of a run is to do.
-func (s *Service) planRun(ctx context.Context, r genesis.Run, b json.RawMessage) (any, error) {
-	pin, err := pinnedOf(b)
-	if err != nil {
-		return nil, err
-	}
-	switch r.Kind {
-	case genesis.RunPrepare:
-		return s.planPreparation(ctx, pin)
-	case genesis.RunTrain:
-		return s.planTraining(ctx, pin)
-	}
-	return s.planPrediction(ctx, pin)
+// Train makes a model version from a dataset version.
+func (s *Service) Train(ctx context.Context, who genesis.Principal, req genesis.TrainRequest, p genesis.Progress) (*genesis.Trained, error) {
+	return attached[genesis.Trained](ctx, s, who, genesis.RunTrain, req, nil, 0, p)
 }
 
-// watchRun ends a run's context when its asker may no longer have it done.
-func (s *Service) watchRun(ctx context.Context, r genesis.Run, b json.RawMessage) (context.Context, func()) {
-	pin, err := pinnedOf(b)
-	if err != nil {
-		ctx, stop := context.WithCancelCause(ctx)
-		stop(err)
-		return ctx, func() {}
-	}
-	var releases []func()
-	for _, ask := range needs(r, pin) {
-		var release func()
-		ctx, release = s.Access.Watch(ctx, ask)
-		releases = append(releases, release)
-	}
-	return ctx, func() {
-		for _, release := range releases {
-			release()
-		}
-	}
+// Predict applies a model to the rows of raw files; the output is fetched with
+// Output by its digest.
+func (s *Service) Predict(ctx context.Context, who genesis.Principal, req genesis.PredictRequest, files []*format.Raw, p genesis.Progress) (*genesis.Predicted, error) {
+	return attached[genesis.Predicted](ctx, s, who, genesis.RunPredict, req, files, len(files), p)
 }
 
-// commitRun returns the act that commits what a run came to.
-func (s *Service) commitRun(ctx context.Context, r genesis.Run, b, outcome json.RawMessage) (*run.Act, error) {
-	pin, err := pinnedOf(b)
+// attached submits a run and waits for it; when the caller goes, so does the run.
+func attached[T any](ctx context.Context, s *Service, who genesis.Principal, kind genesis.RunKind, req any, files []*format.Raw, first int, p genesis.Progress) (*T, error) {
+	text, err := json.Marshal(req)
 	if err != nil {
-		return nil, err
+		return nil, &genesis.Error{Op: string(kind), Kind: genesis.Invalid, Err: err}
 	}
-	switch r.Kind {
-	case genesis.RunPrepare:
-		out, err := read[prepareOutcome](outcome)
-		if err != nil {
-			return nil, err
-		}
-		return s.commitPreparation(ctx, r, pin, out)
-	case genesis.RunTrain:
-		out, err := read[trainOutcome](outcome)
-		if err != nil {
-			return nil, err
-		}
-		return s.commitTraining(ctx, r, pin, out)
-	}
-	out, err := read[genesis.Predicted](outcome)
-	if err != nil {
-		return nil, err
-	}
-	return s.commitPrediction(ctx, pin, out)
-}
-
-func read[T any](b json.RawMessage) (v T, err error) {
-	if err = json.Unmarshal(b, &v); err != nil {
-		err = &genesis.Error{Op: "read outcome", Kind: genesis.Internal, Msg: "what the run computed does not parse", Err: err}
-	}
-	return v, err
-}
-
-// version returns the act that adds a version, and tells what the asker gets.
-func (s *Service) version(ctx context.Context, in catalog.Commit, tell func(v genesis.Version, unchanged bool) any) (*run.Act, error) {
-	staged, err := s.Catalog.Stage(ctx, in)
-	if err != nil {
-		return nil, err
-	}
-	return &run.Act{
-		Do: func(ctx context.Context, tx *sql.Tx) (run.Result, error) {
-			v, unchanged, err := s.Catalog.CommitTx(ctx, tx, staged)
-			if err != nil {
-				return run.Result{}, err
-			}
-			return run.Result{Value: tell(v, unchanged)}, nil
-		},
-		Done: func(bool) { _ = staged.Close() }, // what it held is let go of at the end of the process at the latest
-	}, nil
-}
-
-// attend has a run done, waits for it, and stops it when the caller goes.
-func attend[T any](ctx context.Context, s *Service, who genesis.Principal, a *asked, p genesis.Progress) (*T, error) {
-	m, err := s.manager()
-	if err != nil {
-		return nil, err
-	}
-	request, err := json.Marshal(a.request)
-	if err != nil {
-		return nil, err
-	}
-	files, done, err := s.openFiles(a.files)
+	r, done, err := s.submit(ctx, who, genesis.RunRequest{Kind: kind, Request: text}, files, first, true)
 	defer done()
 	if err != nil {
 		return nil, err
 	}
-	r, err := m.Submit(ctx, genesis.RunRequest{Kind: a.kind, Request: request}, who,
-		run.Inputs{Subject: a.subject, Pinned: a.pinned, Files: files, Attached: true})
-	if err != nil {
-		return nil, err
+	id := r.ID
+	if r, err = s.runs.Wait(ctx, id, p); err != nil {
+		r, _ = s.runs.Cancel(context.WithoutCancel(ctx), id) // it has ended: then it says how
 	}
-	if r, err = m.Wait(ctx, r.ID, p); genesis.KindOf(err) == genesis.Canceled {
-		// Its files are the caller's, so it has to be over before this returns.
-		r, err = m.Cancel(context.WithoutCancel(ctx), r.ID)
-	}
-	if err != nil && !r.State.Ended() {
-		return nil, err
-	}
-	return resultOf[T](r)
-}
-
-// resultOf returns the result of a run that is over, or its error.
-func resultOf[T any](r genesis.Run) (*T, error) {
-	switch {
-	case r.Error != nil:
+	if r.Error != nil {
 		return nil, r.Error.Err()
-	case r.State != genesis.RunDone:
-		return nil, &genesis.Error{Op: string(r.Kind), Kind: genesis.Unavailable, Subject: r.Subject, Msg: "the node stops; it goes on when the node is started again",
-			Hint: "`genesis runs " + r.ID + "` says how it stands"}
 	}
-	v, err := read[T](r.Result)
-	return &v, err
+	if err != nil && r.State != genesis.RunDone {
+		return nil, err
+	}
+	s.Access.Changed()
+	var out T
+	return &out, json.Unmarshal(r.Result, &out)
 }
 
-// openFiles makes open files of raw ones: a child reads descriptors, not memory.
-func (s *Service) openFiles(raws []*format.Raw) (files []run.File, done func(), err error) {
-	var spilled []*os.File
+// submit authorises a request and queues it. done lets go of the files, after the
+// run of an attached one.
+func (s *Service) submit(ctx context.Context, who genesis.Principal, req genesis.RunRequest, raws []*format.Raw, first int, wait bool) (_ genesis.Run, done func(), err error) {
+	in := run.Inputs{Attached: wait}
+	done = func() {}
+	pin := pinned{Files: first}
+	if in.Subject, err = s.allow(ctx, who, req, &pin); err != nil {
+		return genesis.Run{}, done, err
+	}
+	in.Pinned = pin
+	if in.Files, done, err = opened(ctx, raws); err != nil {
+		return genesis.Run{}, done, err
+	}
+	r, err := s.runs.Submit(ctx, req, who, in)
+	return r, done, err
+}
+
+// allow decides whether who may have a request run, and pins what it came to.
+func (s *Service) allow(ctx context.Context, who genesis.Principal, req genesis.RunRequest, pin *pinned) (subject string, err error) {
+	switch req.Kind {
+	case genesis.RunPrepare:
+		q, err := parse[genesis.PrepareRequest](req)
+		if err == nil {
+			err = genesis.CheckName(q.Name)
+		}
+		if err != nil {
+			return "", err
+		}
+		return string(q.Name), s.may(ctx, who, genesis.Steward, q.Name)
+	case genesis.RunTrain:
+		q, err := parse[genesis.TrainRequest](req)
+		if err != nil {
+			return "", err
+		}
+		return string(q.Name), s.allowTraining(ctx, who, q, pin)
+	case genesis.RunPredict:
+		q, err := parse[genesis.PredictRequest](req)
+		if err != nil {
+			return "", err
+		}
+		pin.Version, err = s.resolve(ctx, who, genesis.Infer, q.Model)
+		if err == nil && pin.Version.Kind != genesis.Model {
+			err = &genesis.Error{Op: "predict", Kind: genesis.Invalid, Subject: q.Model, Msg: "is a dataset, not a model", Hint: "`genesis train` makes a model of it"}
+		}
+		return string(pin.Version.Name), err
+	}
+	return "", &genesis.Error{Op: "submit run", Kind: genesis.Invalid, Subject: string(req.Kind), Msg: "is no kind of run", Hint: "prepare, train and predict are"}
+}
+
+func parse[T any](req genesis.RunRequest) (T, error) {
+	var v T
+	if err := json.Unmarshal(req.Request, &v); err != nil {
+		return v, &genesis.Error{Op: "submit run", Kind: genesis.Invalid, Subject: string(req.Kind), Msg: "its request is not one of this kind: " + err.Error(), Err: err}
+	}
+	return v, nil
+}
+
+// opened returns raw files as open files. What is not a file of the system, as in
+// tests, is copied to one without a name.
+func opened(ctx context.Context, raws []*format.Raw) (files []run.File, done func(), err error) {
+	var close []func() error
 	done = func() {
-		for _, f := range spilled {
-			f.Close()
+		for _, f := range close {
+			f()
 		}
 	}
 	for _, raw := range raws {
 		f, ok := raw.At.(*os.File)
 		if !ok {
-			if f, err = s.spill(raw); err != nil {
+			if f, err = spooled(ctx, raw); err != nil {
 				return nil, done, err
 			}
-			spilled = append(spilled, f)
+			close = append(close, f.Close)
 		}
 		files = append(files, run.File{Name: raw.Name, Open: f})
 	}
 	return files, done, nil
 }
 
-// spill writes bytes to a file without a name.
-func (s *Service) spill(raw *format.Raw) (*os.File, error) {
-	f, err := os.CreateTemp(s.Temp, "raw-*")
+func spooled(ctx context.Context, raw *format.Raw) (*os.File, error) {
+	f, err := os.CreateTemp("", "genesis-*")
 	if err == nil {
-		os.Remove(f.Name())
+		_ = os.Remove(f.Name())
 		_, err = io.Copy(f, io.NewSectionReader(raw.At, 0, raw.Size))
 	}
+	if err == nil {
+		err = ctx.Err()
+	}
 	if err != nil {
-		f.Close()
-		return nil, &genesis.Error{Op: "read", Kind: genesis.Unavailable, Subject: raw.Name, Msg: "cannot be copied to a temporary file", Err: err}
+		return nil, &genesis.Error{Op: "read file", Kind: genesis.Unavailable, Subject: raw.Name, Msg: "cannot be copied", Err: err}
 	}
 	return f, nil
+}
+
+// planRun gathers what computing needs to know.
+func (s *Service) planRun(ctx context.Context, r genesis.Run, pin json.RawMessage) (any, error) {
+	var p pinned
+	if err := json.Unmarshal(pin, &p); err != nil {
+		return nil, err
+	}
+	req := genesis.RunRequest{Kind: r.Kind, Request: r.Request}
+	switch r.Kind {
+	case genesis.RunPrepare:
+		q, err := parse[genesis.PrepareRequest](req)
+		return prepareTask{Request: q, Files: p.Files, Answered: s.answered(ctx, q.Name), Card: s.card(ctx, q.Name), By: s.by(r.By)}, err
+	case genesis.RunTrain:
+		d, err := s.Catalog.Describe(ctx, p.Version, nil)
+		if err != nil {
+			return nil, err
+		}
+		l, err := s.Catalog.Layout(ctx, p.Version)
+		return trainTask{Request: *p.Train, Version: p.Version, Manifest: d.Manifest, Layout: l, Splits: d.Splits, Least: p.Least, By: s.by(r.By)}, err
+	}
+	q, err := parse[genesis.PredictRequest](req)
+	if err != nil {
+		return nil, err
+	}
+	l, err := s.Catalog.Layout(ctx, p.Version)
+	return predictTask{Request: q, Model: p.Version, Layout: l}, err
+}
+
+// commitRun returns the act that makes an outcome a version.
+func (s *Service) commitRun(ctx context.Context, r genesis.Run, pin, outcome json.RawMessage) (run.Act, error) {
+	var p pinned
+	if err := json.Unmarshal(pin, &p); err != nil {
+		return run.Act{}, nonsense(r, err)
+	}
+	switch r.Kind {
+	case genesis.RunPrepare:
+		var out prepareOutcome
+		if err := json.Unmarshal(outcome, &out); err != nil {
+			return run.Act{}, nonsense(r, err)
+		}
+		return s.commitDataset(ctx, r, &out)
+	case genesis.RunTrain:
+		var out trainOutcome
+		if err := json.Unmarshal(outcome, &out); err != nil {
+			return run.Act{}, nonsense(r, err)
+		}
+		return s.commitModel(ctx, r, p, &out)
+	}
+	var out genesis.Predicted
+	if err := json.Unmarshal(outcome, &out); err != nil {
+		return run.Act{}, nonsense(r, err)
+	}
+	return run.Act{Tx: func(context.Context, *sql.Tx) (any, error) { return out, nil }}, nil
+}
+
+func nonsense(r genesis.Run, err error) error {
+	return &genesis.Error{Op: string(r.Kind), Kind: genesis.Internal, Subject: r.ID, Msg: "its process answered with something else than an outcome", Err: err}
+}
+
+func (s *Service) commitDataset(ctx context.Context, r genesis.Run, out *prepareOutcome) (run.Act, error) {
+	res := out.Result
+	name := genesis.Name(r.Subject)
+	in := catalog.Commit{
+		Name: name, Kind: genesis.Dataset, Manifest: res.Manifest, Layout: res.Layout, By: s.by(r.By), Rows: res.Rows, Bytes: res.Bytes,
+		Records: map[genesis.RecordKind]any{
+			genesis.RecordRecipe:     res.Recipe,
+			genesis.RecordProfile:    res.Profile,
+			genesis.RecordReadiness:  out.Readiness,
+			genesis.RecordSplits:     res.Splits,
+			genesis.RecordProvenance: out.Provenance,
+			genesis.RecordFindings:   res.Findings,
+			genesis.RecordCard:       s.card(ctx, name),
+		},
+	}
+	return s.staged(ctx, in, func(v genesis.Version, unchanged bool) any {
+		return genesis.Prepared{Version: v, Unchanged: unchanged, Manifest: res.Manifest, Findings: res.Findings,
+			Readiness: out.Readiness, Splits: res.Splits, Recipe: res.Recipe}
+	})
+}
+
+func (s *Service) commitModel(ctx context.Context, r genesis.Run, p pinned, out *trainOutcome) (run.Act, error) {
+	in := catalog.Commit{
+		Name: genesis.Name(r.Subject), Kind: genesis.Model, Manifest: out.Manifest, Layout: out.Layout, Parents: []genesis.Version{p.Version}, By: s.by(r.By), Bytes: out.Bytes,
+		Records: map[genesis.RecordKind]any{genesis.RecordReport: out.Report, genesis.RecordProvenance: out.Provenance},
+	}
+	act, err := s.staged(ctx, in, func(v genesis.Version, _ bool) any {
+		return genesis.Trained{Version: v, Report: out.Report, Resumed: out.Resumed}
+	})
+	known := act.Done
+	act.Done = func() {
+		known()
+		if isCheckpoint(s.Temp, out.Checkpoint) {
+			os.Remove(out.Checkpoint)
+		}
+	}
+	return act, err
+}
+
+// staged stages a version and returns the act that commits it. What staging holds
+// is let go of when the try is over.
+func (s *Service) staged(ctx context.Context, in catalog.Commit, result func(genesis.Version, bool) any) (run.Act, error) {
+	staged, err := s.Catalog.Stage(ctx, in)
+	if err != nil {
+		return run.Act{Done: func() {}}, err
+	}
+	context.AfterFunc(ctx, func() { _ = staged.Close() })
+	return run.Act{Done: s.Access.Changed, Tx: func(ctx context.Context, tx *sql.Tx) (any, error) {
+		v, unchanged, err := s.commitTx(ctx, tx, staged, in.Parents)
+		if err != nil {
+			return nil, err
+		}
+		return result(v, unchanged), nil
+	}}, nil
+}
+
+// watchRun ends a run when the access it needs does.
+func (s *Service) watchRun(ctx context.Context, r genesis.Run) (context.Context, func()) {
+	ref, action := "", genesis.TrainOn
+	switch r.Kind {
+	case genesis.RunTrain:
+		var q genesis.TrainRequest
+		_ = json.Unmarshal(r.Request, &q)
+		ref = q.Dataset
+	case genesis.RunPredict:
+		var q genesis.PredictRequest
+		_ = json.Unmarshal(r.Request, &q)
+		ref, action = q.Model, genesis.Infer
+	default:
+		return s.Access.Watch(ctx, access.Ask{Principal: r.By, Action: genesis.Steward, Resource: access.Resource{Name: genesis.Name(r.Subject)}})
+	}
+	v, err := s.find(ctx, r.By, ref)
+	if err != nil {
+		ended, end := context.WithCancelCause(ctx)
+		end(err)
+		return ended, func() {}
+	}
+	return s.Access.Watch(ctx, s.ask(r.By, action, resource(v)))
+}
+
+// SubmitRun queues a run that nobody waits for.
+func (s *Service) SubmitRun(ctx context.Context, who genesis.Principal, req genesis.RunRequest, files, splitFiles []*format.Raw) (*genesis.Run, error) {
+	r, done, err := s.submit(ctx, who, req, append(append([]*format.Raw{}, files...), splitFiles...), len(files), false)
+	done()
+	return pointed(r, err)
+}
+
+// mayWatch reports whether who may see a run: whoever asked for it, and who keeps
+// the node.
+func (s *Service) mayWatch(ctx context.Context, who genesis.Principal, r genesis.Run) bool {
+	return who.SignedIn() && r.By.Person() == who.Person() || s.keepsRuns(ctx, who)
+}
+
+func (s *Service) keepsRuns(ctx context.Context, who genesis.Principal) bool {
+	_, err := s.Access.Decide(ctx, s.ask(who, genesis.Operate, access.Resource{}))
+	return err == nil
+}
+
+// Run returns a run.
+func (s *Service) Run(ctx context.Context, who genesis.Principal, id string) (*genesis.Run, error) {
+	r, err := s.runs.Run(ctx, id)
+	if err == nil && !s.mayWatch(ctx, who, r) {
+		err = run.NotFound(id)
+	}
+	return pointed(r, err)
+}
+
+// Runs lists runs, newest first: one's own, or to operators everybody's.
+func (s *Service) Runs(ctx context.Context, who genesis.Principal, all bool, state genesis.RunState, after string, limit int) (*genesis.RunPage, error) {
+	if !who.SignedIn() {
+		return &genesis.RunPage{}, nil
+	}
+	q := run.Query{Person: who.Person(), State: state, After: after, Limit: limit}
+	if all && s.keepsRuns(ctx, who) {
+		q.Person = ""
+	}
+	return pointed(s.runs.List(ctx, q))
+}
+
+// FollowRun tells p the log and the progress of a run until it is ended.
+func (s *Service) FollowRun(ctx context.Context, who genesis.Principal, id string, from int64, p genesis.Progress) (*genesis.Run, error) {
+	if _, err := s.Run(ctx, who, id); err != nil {
+		return nil, err
+	}
+	return pointed(s.runs.Follow(ctx, id, from, p))
+}
+
+// CancelRun stops a run.
+func (s *Service) CancelRun(ctx context.Context, who genesis.Principal, id string) (*genesis.Run, error) {
+	if _, err := s.Run(ctx, who, id); err != nil {
+		return nil, err
+	}
+	return pointed(s.runs.Cancel(ctx, id))
+}
+
+// RunLog returns the log of a run so far.
+func (s *Service) RunLog(ctx context.Context, who genesis.Principal, id string) (io.ReadCloser, int64, error) {
+	if _, err := s.Run(ctx, who, id); err != nil {
+		return nil, 0, err
+	}
+	return s.runs.OpenLog(id)
+}
+
+// Output returns the bytes of a prediction, to whoever had it made and to who keeps
+// the node. To others there is none.
+func (s *Service) Output(ctx context.Context, who genesis.Principal, d genesis.Digest) (io.ReadCloser, int64, error) {
+	missing := &genesis.Error{Op: "fetch output", Kind: genesis.NotFound, Subject: string(d), Msg: "is no output of a run of yours", Hint: "`genesis runs` lists them"}
+	if !who.SignedIn() || !who.InScope(genesis.Infer, "") {
+		return nil, 0, missing
+	}
+	person := who.Person()
+	if s.keepsRuns(ctx, who) {
+		person = ""
+	}
+	made, err := s.runs.Made(ctx, d, person)
+	if err != nil {
+		return nil, 0, err
+	}
+	if !made {
+		return nil, 0, missing
+	}
+	b, err := s.Blobs.Stat(ctx, d)
+	if err != nil {
+		return nil, 0, err
+	}
+	r, err := s.Blobs.Open(ctx, b)
+	if err != nil {
+		return nil, 0, err
+	}
+	return r, b.Size, nil
 }

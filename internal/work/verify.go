@@ -18,6 +18,9 @@ func (s *Service) Verify(ctx context.Context, who genesis.Principal, ref string,
 	if err != nil {
 		return nil, err
 	}
+	if !who.SignedIn() {
+		return nil, &genesis.Error{Op: "verify", Kind: genesis.Permission, Subject: ref, Msg: "reads all of it, which is more than nobody in particular may ask for", Hint: "`genesis login URL` signs in"}
+	}
 	ver := &verifier{s: s, p: p, out: &genesis.Verification{Version: v, Damage: []genesis.Damage{}}}
 	if ok, err := ver.manifest(ctx, v); !ok {
 		return ver.out, err

@@ -38,9 +38,22 @@ func golang(name string, text []byte) ([]Mutant, error) {
 			return false
 		}
 		m.visit(n)
-		return true
+		return !tunes(n)
 	})
 	return m.all, nil
+}
+
+// tunes reports whether numbers inside n are sizes that change no behaviour: shifts,
+// and the capacity of what is made.
+func tunes(n ast.Node) bool {
+	switch n := n.(type) {
+	case *ast.BinaryExpr:
+		return n.Op == token.SHL || n.Op == token.SHR
+	case *ast.CallExpr:
+		called, ok := n.Fun.(*ast.Ident)
+		return ok && called.Name == "make"
+	}
+	return false
 }
 
 func (m *goMutator) visit(n ast.Node) {

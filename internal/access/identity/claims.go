@@ -75,7 +75,7 @@ type compiledRule struct {
 
 // compileRules checks a provider's rules. Errors: Invalid.
 func compileRules(p Provider) (rules, error) {
-	env, err := cel.NewEnv(ext.Strings(), ext.Sets(), cel.CrossTypeNumericComparisons(true), cel.Variable("claims", cel.MapType(cel.StringType, cel.DynType)))
+	env, err := cel.NewEnv(ext.Strings(), ext.Sets(), cel.OptionalTypes(), cel.CrossTypeNumericComparisons(true), cel.Variable("claims", cel.MapType(cel.StringType, cel.DynType)))
 	if err != nil {
 		return rules{}, fault("open identity", p.ID, err)
 	}

@@ -2,6 +2,7 @@ package identity
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"regexp"
 	"strings"
@@ -93,8 +94,7 @@ func TestDeviceInTime(t *testing.T) {
 	ada, _ := w.signIn(t, "ada")
 	synctest.Test(t, func(t *testing.T) {
 		began := time.Now()
-		var devices devices
-		devices = newDevices()
+		devices := newDevices()
 		// The database belongs outside the bubble, so that the terminal polls what is
 		// in memory alone.
 		l := &deviceLogin{hash: [32]byte{1}, user: "BCDFGHJK", expires: began.Add(10 * time.Minute), interval: deviceInterval}
@@ -133,12 +133,9 @@ func TestDeviceInTime(t *testing.T) {
 }
 
 func deviceCause(err error) DeviceError {
-	for _, code := range []DeviceError{AuthorizationPending, SlowDown, AccessDenied, ExpiredDevice} {
-		if wrapped, ok := err.(*genesis.Error); ok && wrapped.Err == code {
-			return code
-		}
-	}
-	return ""
+	var code DeviceError
+	errors.As(err, &code)
+	return code
 }
 
 // TestDeviceIsNoWiderThanItsApproval holds that a terminal ends with the session

@@ -98,6 +98,9 @@ func (i *Identity) StartOIDC(ctx context.Context, id, next string) (redirectURL,
 	if len(p.ACRValues) > 0 {
 		options = append(options, oauth2.SetAuthURLParam("acr_values", strings.Join(p.ACRValues, " ")))
 	}
+	if p.Prompt != "" {
+		options = append(options, oauth2.SetAuthURLParam("prompt", p.Prompt))
+	}
 	return client.AuthCodeURL(f.State, options...), i.cookies.seal(string(text), flowUse), nil
 }
 

@@ -30,6 +30,7 @@ type Provider struct {
 	ClientSecretFile string   `yaml:"client_secret_file,omitempty" json:"client_secret_file,omitempty"` // read at each sign-in; empty: a public client, held by PKCE alone
 	Scopes           []string `yaml:"scopes,omitempty" json:"scopes,omitempty"`                         // besides openid; default: profile, email
 	ACRValues        []string `yaml:"acr_values,omitempty" json:"acr_values,omitempty"`                 // asked of the provider, in order of preference
+	Prompt           string   `yaml:"prompt,omitempty" json:"prompt,omitempty"`                         // login, select_account or consent, where the provider wants one
 	UserInfo         bool     `yaml:"userinfo,omitempty" json:"userinfo,omitempty"`                     // ask the userinfo endpoint for claims that the ID token lacks
 	// SubjectClaim holds what never changes about somebody, and is never given to
 	// another; default sub.
@@ -122,6 +123,10 @@ func newProvider(p Provider, client *http.Client, now func() time.Time) (*provid
 		return nil, bad("the issuer of a provider is a URL that begins with https://")
 	case p.ClientID == "":
 		return nil, bad("the provider has no client_id")
+	case !slices.Contains([]string{"", "login", "select_account", "consent"}, p.Prompt):
+		return nil, bad("prompt is login, select_account or consent")
+	case p.Remember < 0:
+		return nil, bad("remember is a time like 720h")
 	case slices.Contains(changeable, p.SubjectClaim):
 		return nil, bad("subject_claim " + p.SubjectClaim + " can change, or be given to somebody else: take sub, or what the provider says is permanent")
 	}

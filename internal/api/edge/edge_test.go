@@ -23,14 +23,14 @@ import (
 type rig struct {
 	*Edge
 	handler http.Handler
-	log     *bytes.Buffer
+	log     *locked
 }
 
 func newRig(t testing.TB, cfg Config, routes map[string]Route, do http.HandlerFunc) *rig {
 	t.Helper()
-	log := &bytes.Buffer{}
+	log := &locked{}
 	if cfg.Log == nil {
-		cfg.Log = slog.New(slog.NewTextHandler(&locked{w: log}, &slog.HandlerOptions{Level: slog.LevelDebug}))
+		cfg.Log = slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	}
 	e, err := New(cfg)
 	if err != nil {
@@ -53,15 +53,22 @@ func newRig(t testing.TB, cfg Config, routes map[string]Route, do http.HandlerFu
 	return &rig{e, e.Handler(mux, all), log}
 }
 
+// locked is a buffer for many.
 type locked struct {
-	mu sync.Mutex
-	w  io.Writer
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (l *locked) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.String()
 }
 
 func (l *locked) Write(b []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.w.Write(b)
+	return l.buf.Write(b)
 }
 
 // ask makes a request with headers given as pairs.

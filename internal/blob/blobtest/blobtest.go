@@ -42,6 +42,12 @@ func Run(t *testing.T, open func(t *testing.T) Storage) {
 		{"wrong name", testWrongName},
 		{"cancel", testCancel},
 		{"concurrent", testConcurrent},
+		{"flipped while open", testFlippedWhileOpen},
+		{"sweep", testSweep},
+		{"sweep keeps what is young", testSweepGrace},
+		{"sweep goes on", testSweepGoesOn},
+		{"sweep beside writers", testSweepBesideWriters},
+		{"purge", testPurge},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -2,7 +2,8 @@
 //
 //	format          "genesis blobs 1": the format number of the folder
 //	ab/ab3f…        the object with that key, read-only, under its first two digits
-//	tmp/PID-…/      temporary files of one process
+//	tmp/PID-…/      temporary files of one process, and its pins
+//	lock            held shared to show an object, exclusive to remove one
 //
 // An object is written to a temporary file in the same file system, flushed to
 // the disk, and renamed; then the folder is flushed, so that after a crash the

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/opengenesis/genesis"
 	"github.com/opengenesis/genesis/internal/blob"
@@ -48,12 +49,29 @@ func (d *draft) Commit(key string) error {
 	if err := errors.Join(d.file.Chmod(0o400), d.file.Sync(), d.file.Close(), d.driver.shard(path)); err != nil {
 		return broken("write blob", key, err)
 	}
-	if err := rename(d.file.Name(), path); err != nil {
-		return broken("write blob", key, err)
+	if err := d.show(path); err != nil {
+		return err
 	}
 	d.done = true
 	if err := syncFolder(filepath.Dir(path)); err != nil {
 		return broken("write blob", key, err)
+	}
+	return nil
+}
+
+// show moves the file to where it is seen, as one written now: it may have been
+// finished a while ago.
+func (d *draft) show(path string) error {
+	unlock, err := d.driver.lock(shared)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	if err := os.Chtimes(d.file.Name(), time.Time{}, time.Now()); err != nil {
+		return broken("write blob", filepath.Base(path), err)
+	}
+	if err := rename(d.file.Name(), path); err != nil {
+		return broken("write blob", filepath.Base(path), err)
 	}
 	return nil
 }

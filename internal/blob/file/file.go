@@ -3,6 +3,7 @@ package file
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -11,6 +12,7 @@ import (
 	"regexp"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/opengenesis/genesis"
 	"github.com/opengenesis/genesis/internal/blob"
@@ -23,6 +25,7 @@ const (
 	formatFile = "format"
 	formatText = "genesis blobs %d\n"
 	tempFolder = "tmp"
+	lockFile   = "lock"
 )
 
 // Driver keeps objects in a folder. It implements [blob.Driver].
@@ -120,43 +123,111 @@ type object struct {
 
 func (o object) Size() int64 { return o.size }
 
-// Remove deletes an object.
-func (d *Driver) Remove(_ context.Context, key string) error {
+// Touch sets the time of an object to now.
+func (d *Driver) Touch(_ context.Context, key string) error {
 	path, err := d.path(key)
 	if err != nil {
 		return err
 	}
-	if err := remove(path); err != nil {
-		return broken("delete blob", key, err)
-	}
-	return syncFolder(filepath.Dir(path))
-}
-
-// List yields all objects.
-func (d *Driver) List(ctx context.Context, yield func(key string, size int64) error) error {
-	shards, err := os.ReadDir(d.root)
+	unlock, err := d.lock(shared)
 	if err != nil {
-		return broken("list blobs", d.root, err)
+		return err
 	}
-	for _, shard := range shards {
-		if !shard.IsDir() || len(shard.Name()) != 2 {
-			continue
-		}
-		if err := d.listShard(ctx, shard.Name(), yield); err != nil {
-			return err
-		}
+	defer unlock()
+	if err := os.Chtimes(path, time.Time{}, time.Now()); err != nil {
+		return broken("keep blob", key, err)
 	}
 	return nil
 }
 
-func (d *Driver) listShard(ctx context.Context, shard string, yield func(key string, size int64) error) error {
-	entries, err := os.ReadDir(filepath.Join(d.root, shard))
+// Remove deletes an object.
+func (d *Driver) Remove(_ context.Context, key string, how blob.Removal) (bool, error) {
+	path, err := d.path(key)
+	if err != nil {
+		return false, err
+	}
+	gone := filepath.Join(d.temp, "gone-"+rand.Text())
+	if how.Shred {
+		gone = filepath.Join(d.temp, shredPrefix+rand.Text())
+	}
+	removed, err := d.take(path, gone, how)
+	if err != nil || !removed {
+		return false, err
+	}
+	if how.Shred {
+		if err := shred(gone); err != nil {
+			return true, broken("shred blob", key, err)
+		}
+		return true, syncFolder(filepath.Dir(path))
+	}
+	if err := remove(gone); err != nil {
+		return true, broken("delete blob", key, err)
+	}
+	return true, nil
+}
+
+// take moves an object out of sight, unless it is too young. Nobody writes or
+// touches objects meanwhile.
+func (d *Driver) take(path, to string, how blob.Removal) (bool, error) {
+	unlock, err := d.lock(exclusive)
+	if err != nil {
+		return false, err
+	}
+	defer unlock()
+	info, err := os.Stat(path)
+	if err != nil {
+		return false, broken("delete blob", filepath.Base(path), err)
+	}
+	if !how.Before.IsZero() && !info.ModTime().Before(how.Before) {
+		return false, nil
+	}
+	if err := os.Rename(path, to); err != nil {
+		return false, broken("delete blob", filepath.Base(path), err)
+	}
+	return true, nil
+}
+
+// shred overwrites a file, as far as the file system writes in place, and removes
+// it.
+func shred(path string) error {
+	if err := os.Chmod(path, 0o600); err != nil {
+		return err
+	}
+	f, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	zeros := make([]byte, 1<<20)
+	for left := info.Size(); left > 0; {
+		n, err := f.Write(zeros[:min(left, int64(len(zeros)))])
+		if err != nil {
+			return err
+		}
+		left -= int64(n)
+	}
+	return errors.Join(f.Sync(), f.Close(), os.Remove(path))
+}
+
+// List yields the objects whose keys begin with prefix.
+func (d *Driver) List(ctx context.Context, prefix string, yield func(blob.Entry) error) error {
+	entries, err := os.ReadDir(filepath.Join(d.root, prefix))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
 	if err != nil {
 		return broken("list blobs", d.root, err)
 	}
 	for _, entry := range entries {
 		if err := ctx.Err(); err != nil {
 			return &genesis.Error{Op: "list blobs", Kind: genesis.Canceled, Msg: "stopped", Err: err}
+		}
+		if !keyPattern.MatchString(entry.Name()) || !strings.HasPrefix(entry.Name(), prefix) {
+			continue
 		}
 		info, err := entry.Info()
 		if errors.Is(err, fs.ErrNotExist) { // removed meanwhile
@@ -165,10 +236,7 @@ func (d *Driver) listShard(ctx context.Context, shard string, yield func(key str
 		if err != nil {
 			return broken("list blobs", d.root, err)
 		}
-		if !keyPattern.MatchString(entry.Name()) || !strings.HasPrefix(entry.Name(), shard) {
-			continue
-		}
-		if err := yield(entry.Name(), info.Size()); err != nil {
+		if err := yield(blob.Entry{Key: entry.Name(), Size: info.Size(), Written: info.ModTime()}); err != nil {
 			return err
 		}
 	}

@@ -3,6 +3,7 @@ package file
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -52,12 +53,12 @@ func TestConformance(t *testing.T) {
 	})
 }
 
-// files returns the paths of all files below root but the format file.
+// files returns the paths of all files below root but those of format and lock.
 func files(t *testing.T, root string) []string {
 	t.Helper()
 	var all []string
 	err := filepath.WalkDir(root, func(path string, e fs.DirEntry, err error) error {
-		if err == nil && !e.IsDir() && e.Name() != formatFile {
+		if err == nil && !e.IsDir() && e.Name() != formatFile && e.Name() != lockFile {
 			rel, _ := filepath.Rel(root, path)
 			all = append(all, filepath.ToSlash(rel))
 		}
@@ -260,6 +261,67 @@ func TestSweepKeepsTheLiving(t *testing.T) {
 	}
 	if _, err := os.Stat(earlier); err == nil {
 		t.Error("the folder of an earlier process with our id was kept")
+	}
+}
+
+// TestPinsOfOthers holds that the pin of a living process counts in another, and
+// that of a dead one does not.
+func TestPinsOfOthers(t *testing.T) {
+	root := t.TempDir()
+	first, second := open(t, root), open(t, root)
+	release, err := first.Pin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if at, err := second.Pinned(t.Context()); err != nil || at.IsZero() {
+		t.Errorf("a pin is not seen: %v, %v", at, err)
+	}
+	if err := errors.Join(release(), release()); err != nil {
+		t.Error(err)
+	}
+	if at, err := second.Pinned(t.Context()); err != nil || !at.IsZero() {
+		t.Errorf("a pin that was released is seen: %v, %v", at, err)
+	}
+	dead := filepath.Join(root, tempFolder, fmt.Sprintf("%d-anotherboot-1", os.Getpid()))
+	if err := errors.Join(os.Mkdir(dead, 0o700), os.WriteFile(filepath.Join(dead, pinPrefix+"1"), nil, 0o600),
+		os.WriteFile(filepath.Join(dead, shredPrefix+"1"), []byte("secret"), 0o400)); err != nil {
+		t.Fatal(err)
+	}
+	if at, err := second.Pinned(t.Context()); err != nil || !at.IsZero() {
+		t.Errorf("the pin of a dead process counts: %v, %v", at, err)
+	}
+	if _, err := os.Stat(dead); err == nil {
+		t.Error("what a dead process left is still there")
+	}
+}
+
+// TestShredOverwrites keeps a second name of the file, to see what became of it.
+func TestShredOverwrites(t *testing.T) {
+	root := t.TempDir()
+	store := blob.Open(open(t, root))
+	content := bytes.Repeat([]byte("secret "), 400_000)
+	b, err := store.Put(t.Context(), content)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var links []string
+	for i, path := range files(t, root) {
+		links = append(links, filepath.Join(t.TempDir(), fmt.Sprint(i)))
+		if err := os.Link(filepath.Join(root, path), links[i]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if there, err := store.Purge(t.Context(), b.Digest); !there || err != nil || len(links) != 2 {
+		t.Fatalf("purge: %v, %v, %d files", there, err, len(links))
+	}
+	for _, link := range links {
+		left, err := os.ReadFile(link)
+		if err != nil || len(bytes.Trim(left, "\x00")) > 0 {
+			t.Errorf("%d bytes are left, %v", len(bytes.Trim(left, "\x00")), err)
+		}
+	}
+	if left := files(t, root); len(left) != 0 {
+		t.Errorf("files are left: %v", left)
 	}
 }
 

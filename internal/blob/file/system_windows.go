@@ -3,6 +3,7 @@ package file
 import (
 	"errors"
 	"os"
+	"sync"
 	"syscall"
 )
 
@@ -43,4 +44,24 @@ func alive(pid int) bool {
 	}
 	p.Release()
 	return true
+}
+
+// How a lock is held: many may hold it shared, or one exclusive.
+const (
+	shared = iota
+	exclusive
+)
+
+// gate is the lock on Windows, where no node runs: it holds apart what one process
+// does.
+var gate sync.RWMutex
+
+// lock holds writing and removing objects apart.
+func (d *Driver) lock(how int) (unlock func(), err error) {
+	if how == exclusive {
+		gate.Lock()
+		return gate.Unlock, nil
+	}
+	gate.RLock()
+	return gate.RUnlock, nil
 }

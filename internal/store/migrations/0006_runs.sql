@@ -23,10 +23,8 @@ CREATE TABLE runs (
     files      TEXT   NOT NULL DEFAULT '', -- JSON: names, and paths of those that can be opened again
     request    TEXT   NOT NULL,
     pinned     TEXT   NOT NULL,
-    output     TEXT   NOT NULL DEFAULT '', -- digest of bytes that the asker may fetch
     result     TEXT   NOT NULL DEFAULT ''
 );
-CREATE INDEX runs_output ON runs (output) WHERE output <> '';
 CREATE INDEX runs_person ON runs (person, seq);
 CREATE INDEX runs_state ON runs (state, seq);
 

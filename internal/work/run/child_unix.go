@@ -17,10 +17,10 @@ import (
 	"github.com/opengenesis/genesis"
 )
 
-const (
-	// grace is how long a child that is asked to stop may take.
-	grace = 5 * time.Second
+// grace is how long a child that is asked to stop may take. Tests shorten it.
+var grace = 5 * time.Second
 
+const (
 	// memoryEvery is how often its memory is looked at.
 	memoryEvery = 100 * time.Millisecond
 

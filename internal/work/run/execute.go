@@ -123,7 +123,7 @@ func because(ctx context.Context, err error) error {
 func (m *Manager) guard(a *active) (ctx context.Context, stop context.CancelCauseFunc, release func()) {
 	ctx, unwatch := a.ctx, func() {}
 	if m.cfg.Watch != nil {
-		ctx, unwatch = m.cfg.Watch(ctx, a.Run(), a.row.pinned)
+		ctx, unwatch = m.cfg.Watch(ctx, a.Run())
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, time.Duration(a.row.Seconds)*time.Second, errTooLong)
 	ctx, stop = context.WithCancelCause(ctx)
@@ -209,24 +209,24 @@ func (m *Manager) commit(ctx context.Context, a *active, outcome json.RawMessage
 	now := time.Now().UTC().Truncate(time.Microsecond)
 	var result json.RawMessage
 	err = m.cfg.DB.Tx(ctx, func(tx *sql.Tx) error {
-		made, err := act.Do(ctx, tx)
+		v, err := act.Tx(ctx, tx)
 		if err != nil {
 			return err
 		}
-		if result, err = json.Marshal(made.Value); err != nil {
+		if result, err = json.Marshal(v); err != nil {
 			return err
 		}
-		there, err := change(ctx, tx, a.row.ID, "state = 'done', ended_at = $2, result = $3, output = $4", store.Time(now), string(result), string(made.Output))
+		there, err := change(ctx, tx, a.row.ID, "state = 'done', ended_at = $2, result = $3", store.Time(now), string(result))
 		if err == nil && !there {
 			err = errGone
 		}
 		return err
 	})
-	if act.Done != nil {
-		act.Done(err == nil)
-	}
 	if err != nil {
 		return err
+	}
+	if act.Done != nil {
+		act.Done()
 	}
 	a.log.line("done")
 	m.settle(a, func(r *genesis.Run) { r.State, r.Ended, r.Result = genesis.RunDone, now, result })

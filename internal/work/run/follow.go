@@ -34,7 +34,7 @@ func (m *Manager) Wait(ctx context.Context, id string, p genesis.Progress) (gene
 // too, and its progress, until the run is ended, and returns it. Errors as Wait.
 func (m *Manager) Follow(ctx context.Context, id string, from int64, p genesis.Progress) (genesis.Run, error) {
 	if checkID(id) != nil {
-		return genesis.Run{}, Missing(id)
+		return genesis.Run{}, NotFound(id)
 	}
 	t := &tail{path: m.logOf(id), offset: max(0, from)}
 	a := m.find(id)

@@ -143,7 +143,7 @@ func (t *tail) send(p genesis.Progress) {
 // OpenLog opens the log of a run for reading; it returns its size, too.
 func (m *Manager) OpenLog(id string) (io.ReadCloser, int64, error) {
 	if checkID(id) != nil {
-		return nil, 0, Missing(id)
+		return nil, 0, NotFound(id)
 	}
 	f, err := os.Open(m.logOf(id))
 	if os.IsNotExist(err) {

@@ -75,12 +75,12 @@ type Config struct {
 	Compute Compute
 
 	// Commit checks an outcome and returns the act that commits it.
-	Commit func(ctx context.Context, r genesis.Run, pinned, outcome json.RawMessage) (*Act, error)
+	Commit func(ctx context.Context, r genesis.Run, pinned, outcome json.RawMessage) (Act, error)
 
 	// Watch returns a context derived from ctx that ends when the asker's access
 	// does, with the reason as its cause, and a function to stop watching. Nil:
 	// nobody watches.
-	Watch func(ctx context.Context, r genesis.Run, pinned json.RawMessage) (context.Context, func())
+	Watch func(ctx context.Context, r genesis.Run) (context.Context, func())
 
 	// ResumeAttached makes a start after a crash try again also runs whose caller
 	// waited for them: right for a server, while the next command of a terminal
@@ -90,19 +90,12 @@ type Config struct {
 	Log *slog.Logger // nil: nothing is logged
 }
 
-// Act commits an outcome.
+// Act is what commits an outcome. Tx does so in a transaction and returns the
+// result that the asker gets; it may be called more than once. Done, if there is
+// one, is called when that is durable.
 type Act struct {
-	// Do commits in tx and returns what the asker gets. It may be called more than
-	// once, in transactions of which the last one counts.
-	Do func(ctx context.Context, tx *sql.Tx) (Result, error)
-	// Done is called after the transaction and told whether it holds. May be nil.
-	Done func(committed bool)
-}
-
-// Result is what a run comes to.
-type Result struct {
-	Value  any            // as JSON
-	Output genesis.Digest // bytes that the asker may fetch; "": none
+	Tx   func(ctx context.Context, tx *sql.Tx) (result any, err error)
+	Done func()
 }
 
 // Compute does a job on its files and returns the outcome.
@@ -195,7 +188,7 @@ func broken(op, subject string, err error) error {
 		Hint: "is there room on the disk, and may this user write there?", Err: err}
 }
 
-// Missing is the error of a run that is not there, or not to be seen.
-func Missing(id string) error {
+// NotFound is the error of a run that is not there, or that somebody may not know of.
+func NotFound(id string) error {
 	return &genesis.Error{Op: "find run", Kind: genesis.NotFound, Subject: id, Msg: "there is no such run here", Hint: "`genesis runs` lists them"}
 }

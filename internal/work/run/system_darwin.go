@@ -6,7 +6,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-const niceness = 5
+const niceness = 2
 
 // ownGroup makes a child the leader of a process group, which Ctrl-C in a
 // terminal does not reach. It notices the end of its parent by its pipe.

@@ -10,7 +10,7 @@ import (
 )
 
 // niceness lets a node answer while its workers compute.
-const niceness = 5
+const niceness = 2
 
 // slack is what Go maps beyond what it holds: arenas of 64 MiB, tables of pages.
 const slack = 256 << 20

@@ -84,7 +84,7 @@ type queryer interface {
 func find(ctx context.Context, q queryer, id string) (row, error) {
 	r, err := scanRow(q.QueryRowContext(ctx, "SELECT "+rowColumns+" FROM runs WHERE id = $1", id).Scan, true)
 	if errors.Is(err, sql.ErrNoRows) {
-		return r, Missing(id)
+		return r, NotFound(id)
 	}
 	return r, store.Error("find run", id, err)
 }
@@ -119,10 +119,19 @@ func change(ctx context.Context, tx *sql.Tx, id, set string, args ...any) (bool,
 	return n == 1, err
 }
 
+// Query says which runs to list. The zero value lists all.
+type Query struct {
+	Person genesis.PersonID // of this person; "": of all
+	State  genesis.RunState // "": in any
+	Kind   genesis.RunKind  // "": of any
+	After  string           // the Next of the page before
+	Limit  int              // 0: 100; at most 1000
+}
+
 // List returns a page of runs, newest first, without their requests and results.
 // The cursor stays right while runs are added. Errors: Invalid (a cursor that is
 // none).
-func (m *Manager) List(ctx context.Context, q genesis.RunQuery) (genesis.RunPage, error) {
+func (m *Manager) List(ctx context.Context, q Query) (genesis.RunPage, error) {
 	before, err := cursor(q.After)
 	if err != nil {
 		return genesis.RunPage{}, err
@@ -197,14 +206,11 @@ func (m *Manager) live(r genesis.Run) genesis.Run {
 	return r
 }
 
-// HasOutput reports whether d is the output of a run that is done: of person's, or
-// of anybody's when person is "".
-func (m *Manager) HasOutput(ctx context.Context, person genesis.PersonID, d genesis.Digest) (bool, error) {
-	if d == "" {
-		return false, nil
-	}
+// Made reports whether a prediction that is done put out the blob; person narrows
+// it to the runs of one, "" does not.
+func (m *Manager) Made(ctx context.Context, d genesis.Digest, person genesis.PersonID) (bool, error) {
 	var n int
-	err := m.cfg.DB.Read().QueryRowContext(ctx, `SELECT count(*) FROM runs
-		WHERE output <> '' AND output = $1 AND state = 'done' AND ($2 = '' OR person = $2)`, string(d), string(person)).Scan(&n)
+	err := m.cfg.DB.Read().QueryRowContext(ctx, `SELECT count(*) FROM runs WHERE kind = 'predict' AND state = 'done' AND ($1 = '' OR person = $1) AND instr(result, $2) > 0`,
+		string(person), `"output":{"digest":"`+string(d)+`"`).Scan(&n)
 	return n > 0, store.Error("find output", string(d), err)
 }

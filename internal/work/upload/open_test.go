@@ -3,8 +3,6 @@
 package upload
 
 import (
-	"context"
-	"database/sql"
 	"io"
 	"net"
 	"os"
@@ -15,14 +13,6 @@ import (
 
 	"github.com/opengenesis/genesis"
 )
-
-// txOf runs one statement.
-func txOf(query string) func(*sql.Tx) error {
-	return func(tx *sql.Tx) error {
-		_, err := tx.ExecContext(context.Background(), query)
-		return err
-	}
-}
 
 func TestPaths(t *testing.T) {
 	root, outside := t.TempDir(), t.TempDir()

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"database/sql"
 	"errors"
 	"io"
 	"math/rand/v2"
@@ -28,12 +29,12 @@ var (
 // home is a store that can be closed and opened again, as a process would.
 type home struct {
 	*Store
-	t   *testing.T
+	t   testing.TB
 	dir string
 	now time.Time
 }
 
-func newHome(t *testing.T, change func(*Config)) *home {
+func newHome(t testing.TB, change func(*Config)) *home {
 	h := &home{t: t, dir: t.TempDir(), now: time.Unix(1_800_000_000, 0)}
 	h.open(change)
 	return h
@@ -91,6 +92,14 @@ func is(t *testing.T, what string, err error, kind genesis.ErrorKind) {
 	t.Helper()
 	if genesis.KindOf(err) != kind {
 		t.Errorf("%s: %v", what, err)
+	}
+}
+
+// txOf runs one statement.
+func txOf(query string) func(*sql.Tx) error {
+	return func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(context.Background(), query)
+		return err
 	}
 }
 
@@ -453,4 +462,69 @@ func TestBadRequests(t *testing.T) {
 	if Names(genesis.FileRef{Token: "abc"}) || !Names(genesis.FileRef{Token: "upload:x"}) || !Names(genesis.FileRef{Token: "path:/x"}) {
 		t.Error("Names")
 	}
+}
+
+// FuzzSession plays a caller and a disk that do anything against a model: the
+// bytes that were taken so far. What is complete in the end is exactly those.
+func FuzzSession(f *testing.F) {
+	h := newHome(f, func(c *Config) { c.Max, c.Quota = 1000, 1<<40 })
+	f.Add([]byte{0, 5, 3, 10, 0, 7, 4, 0})
+	f.Add([]byte{1, 5, 2, 9, 0, 200, 0, 200, 0, 200, 0, 255, 0, 255, 4, 1})
+	f.Fuzz(func(t *testing.T, moves []byte) {
+		u, err := h.Create(t.Context(), ada, genesis.UploadRequest{Name: "x"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var want []byte
+		for i := 0; i+1 < len(moves) && i < 100; i += 2 {
+			piece := bytes.Repeat([]byte{moves[i+1]}, int(moves[i+1]))
+			p := Part{Offset: int64(len(want)), Body: bytes.NewReader(piece)}
+			broken := false
+			switch moves[i] % 5 {
+			case 1: // the connection breaks
+				p.Body, broken = io.MultiReader(p.Body, iotestErr{}), true
+			case 2: // somewhere else
+				p.Offset += 1 + int64(moves[i+1])
+			case 3: // a crash leaves bytes behind the offset
+				file, err := os.OpenFile(filepath.Join(h.Dir, u.ID), os.O_WRONLY|os.O_CREATE, 0o600)
+				if err != nil {
+					t.Fatal(err)
+				}
+				_, err = file.WriteAt(piece, int64(len(want)))
+				if err := errors.Join(err, file.Close()); err != nil {
+					t.Fatal(err)
+				}
+				continue
+			case 4: // perhaps the end
+				p.Last = moves[i+1]%2 == 0
+			}
+			got, err := h.Append(t.Context(), ada, u.ID, p)
+			if p.Offset == int64(len(want)) {
+				want = append(want, piece...)
+			}
+			over := len(want) > 1000
+			want = want[:min(len(want), 1000)]
+			if got == nil || got.Offset != int64(len(want)) || (err == nil) != (p.Offset+int64(len(piece)) == int64(len(want)) && !over && !broken) {
+				t.Fatalf("move %d: %+v, %v; want %d bytes", i, got, err, len(want))
+			}
+			if got.Complete {
+				break
+			}
+		}
+		last, err := h.Append(t.Context(), ada, u.ID, Part{Offset: int64(len(want)), Body: strings.NewReader(""), Last: true})
+		if err != nil || !last.Complete || last.SHA256 != genesis.DigestOf(want) {
+			t.Fatalf("%+v, %v", last, err)
+		}
+		file, err := h.Open(t.Context(), ada, last.Ref())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer file.Close()
+		if b, err := io.ReadAll(file); err != nil || !bytes.Equal(b, want) {
+			t.Errorf("%d bytes, %v; want %d", len(b), err, len(want))
+		}
+		if err := h.Abort(t.Context(), ada, u.ID); err != nil {
+			t.Error(err)
+		}
+	})
 }

@@ -1,0 +1,194 @@
+package catalog
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"maps"
+	"slices"
+
+	"github.com/opengenesis/genesis"
+	"github.com/opengenesis/genesis/internal/store"
+)
+
+// References yields the digest of every blob that some version needs unless it was
+// erased: its manifest with its pages, the parts of a model, and whatever a record
+// says is a blob: the files of a layout, the assignments of splits. Of records that
+// were superseded all count but layouts: a version that was laid out again needs its
+// old files no more. Digests come in no particular order and more than once. Errors:
+// those of yield as they are; Internal, naming the version, when a manifest or a
+// record is damaged, because then nobody knows what it needs.
+//
+// Blobs that others refer to, as access does to the texts of agreements, are not
+// among these.
+func (c *Catalog) References(ctx context.Context, yield func(genesis.Digest) error) error {
+	return c.eachNeed(ctx, func(_ row, d genesis.Digest) error { return yield(d) })
+}
+
+// liveBatch is how many versions are read at once by what reads them all.
+const liveBatch = 500
+
+// eachNeed calls act for each version that was not erased and each blob that it
+// needs. It holds no connection of the database while it does.
+func (c *Catalog) eachNeed(ctx context.Context, act func(row, genesis.Digest) error) error {
+	for after := int64(0); ; {
+		batch, err := versions(ctx, c.db.Read(), "WHERE v.id > $1 ORDER BY v.id LIMIT $2", after, liveBatch)
+		if err != nil || len(batch) == 0 {
+			return store.Error("collect references", "", err)
+		}
+		for _, r := range batch {
+			after = r.id
+			if r.State == genesis.Erased {
+				continue
+			}
+			needs, err := c.needs(ctx, c.db.Read(), r)
+			if err != nil {
+				return store.Error("collect references", r.Ref().String(), err)
+			}
+			for d := range needs {
+				if err := act(r, d); err != nil {
+					return err
+				}
+			}
+		}
+	}
+}
+
+// needs returns the blobs that a version needs.
+func (c *Catalog) needs(ctx context.Context, q queryer, r row) (map[genesis.Digest]bool, error) {
+	needs := map[genesis.Digest]bool{}
+	rows, err := q.QueryContext(ctx, "SELECT "+recordColumns+" FROM records WHERE version_id = $1", r.id)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		rec, damage, err := scanRecord(rows.Scan)
+		if err != nil {
+			return nil, err
+		}
+		if damage != "" {
+			return nil, &genesis.Error{Op: "collect references", Kind: genesis.Internal, Subject: r.Ref().String(), Msg: editionDamage(rec, damage)}
+		}
+		if rec.kind == genesis.RecordLayout && rec.superseded != 0 {
+			continue
+		}
+		if err := addBlobs(needs, []byte(rec.text)); err != nil {
+			return nil, err
+		}
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return needs, c.manifestNeeds(ctx, r, needs)
+}
+
+// manifestNeeds adds the manifest and what it names.
+func (c *Catalog) manifestNeeds(ctx context.Context, r row, needs map[genesis.Digest]bool) error {
+	m, err := c.storedManifest(ctx, r.Version)
+	if err != nil {
+		return err
+	}
+	needs[r.Digest] = true
+	for _, tables := range [][]genesis.ManifestTable{m.Tables, m.Rejects} {
+		for _, t := range tables {
+			for _, page := range t.Pages {
+				needs[page] = true
+			}
+		}
+	}
+	for _, part := range m.Parts {
+		needs[part] = true
+	}
+	return nil
+}
+
+// blobsOf returns the blobs that records name.
+func blobsOf(records map[genesis.RecordKind]body) ([]genesis.Digest, error) {
+	needs := map[genesis.Digest]bool{}
+	for _, b := range records {
+		if err := addBlobs(needs, b.text); err != nil {
+			return nil, err
+		}
+	}
+	return slices.Collect(maps.Keys(needs)), nil
+}
+
+// addBlobs adds the digests of all blobs in a JSON text. A blob is an object that
+// says both its digest and its Merkle root, whatever the record is about: so a kind
+// of record that does not exist yet is looked through as well.
+func addBlobs(needs map[genesis.Digest]bool, text []byte) error {
+	if !bytes.Contains(text, []byte(`"merkle"`)) {
+		return nil
+	}
+	dec := json.NewDecoder(bytes.NewReader(text))
+	if _, err := readBlobs(dec, needs); err != nil && err != io.EOF {
+		return &genesis.Error{Op: "collect references", Kind: genesis.Internal, Msg: "a record is not JSON", Err: err}
+	}
+	return nil
+}
+
+// readBlobs reads the next value and returns its text if it is one.
+func readBlobs(dec *json.Decoder, needs map[genesis.Digest]bool) (string, error) {
+	token, err := dec.Token()
+	if err != nil {
+		return "", err
+	}
+	switch token {
+	case json.Delim('['):
+		for dec.More() {
+			if _, err := readBlobs(dec, needs); err != nil {
+				return "", err
+			}
+		}
+		_, err = dec.Token()
+	case json.Delim('{'):
+		err = readBlob(dec, needs)
+	}
+	text, _ := token.(string)
+	return text, err
+}
+
+// readBlob reads the rest of an object.
+func readBlob(dec *json.Decoder, needs map[genesis.Digest]bool) error {
+	said := map[string]string{}
+	for dec.More() {
+		key, err := dec.Token()
+		if err != nil {
+			return err
+		}
+		text, err := readBlobs(dec, needs)
+		if err != nil {
+			return err
+		}
+		if name, _ := key.(string); name == "digest" || name == "merkle" {
+			said[name] = text
+		}
+	}
+	if _, err := dec.Token(); err != nil {
+		return err
+	}
+	if said["merkle"] == "" || said["digest"] == "" {
+		return nil
+	}
+	d, err := genesis.ParseDigest(said["digest"])
+	needs[d] = err == nil
+	return err
+}
+
+// storedManifest returns the manifest as it is stored, with its pages unturned.
+func (c *Catalog) storedManifest(ctx context.Context, v genesis.Version) (genesis.Manifest, error) {
+	var m genesis.Manifest
+	text, err := c.blobs.Bytes(ctx, v.Digest, MaxManifest)
+	if err != nil {
+		return m, err
+	}
+	if err := json.Unmarshal(text, &m); err != nil {
+		return m, &genesis.Error{Op: "read manifest", Kind: genesis.Internal, Subject: v.Ref().String(), Msg: "it is not a manifest", Err: err}
+	}
+	if m.Format > genesis.ManifestFormat {
+		return m, newer("read manifest", v, m.Format, genesis.ManifestFormat)
+	}
+	return m, nil
+}

@@ -1,0 +1,245 @@
+//go:build linux || darwin
+
+package node
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/opengenesis/genesis"
+	"github.com/opengenesis/genesis/internal/journal/disk"
+)
+
+// long is a table that takes a while to send.
+func long(rows int) string {
+	var b strings.Builder
+	b.WriteString("id,a,b,c\n")
+	for i := range rows {
+		fmt.Fprintf(&b, "r%06d,%d.25,%d.5,%d\n", i, i*7919%1000, i*104729%977, i%13)
+	}
+	return b.String()
+}
+
+// lend publishes a controlled dataset and grants actions on it to gil.
+func (w *town) lend(name, csv string, actions ...genesis.Action) *genesis.Grant {
+	w.Helper()
+	w.prepare(name, csv)
+	w.must(w.works.Publish(w.Context(), w.local, name, genesis.PublishRequest{Tier: genesis.TierControlled}))
+	g, err := w.works.Grant(w.Context(), w.local, genesis.GrantRequest{Ref: name, To: "person:gil", Actions: actions})
+	if err != nil {
+		w.Fatal(err)
+	}
+	return g
+}
+
+// within a second of a revocation what runs under it ends; the rest is for a busy
+// machine.
+const promptly = 5 * time.Second
+
+func TestRevocationEndsDownloads(t *testing.T) {
+	w := newTown(t)
+	for _, end := range []struct {
+		name string
+		how  func(*genesis.Grant) error
+	}{
+		{"grant", func(g *genesis.Grant) error {
+			_, err := w.works.Revoke(t.Context(), w.local, g.ID, "over")
+			return err
+		}},
+		{"account", func(*genesis.Grant) error {
+			off := true
+			_, err := w.works.ChangeAccount(t.Context(), w.local, "gil", genesis.AccountChange{Disabled: &off})
+			return err
+		}},
+	} {
+		t.Run(end.name, func(t *testing.T) {
+			g := w.lend("big-"+end.name, long(300_000), genesis.Read)
+			req, _ := http.NewRequestWithContext(t.Context(), "GET", w.url+"/v1/versions/big-"+end.name+"/export?format=csv", nil)
+			req.Header.Set("Authorization", "Bearer "+w.token["gil"])
+			resp, err := http.DefaultClient.Do(req)
+			if err != nil || resp.StatusCode != 200 {
+				t.Fatal(err, resp.Status)
+			}
+			defer resp.Body.Close()
+			if _, err := io.ReadFull(resp.Body, make([]byte, 1000)); err != nil {
+				t.Fatal(err)
+			}
+			if err := end.how(g); err != nil {
+				t.Fatal(err)
+			}
+			began := time.Now()
+			time.Sleep(time.Second) // nothing is read: the node may not go on however slow the reader
+			n, err := io.Copy(io.Discard, resp.Body)
+			if err == nil {
+				t.Errorf("the download went on to its end, %d bytes", n)
+			}
+			if took := time.Since(began); took > promptly {
+				t.Errorf("it ended after %v", took)
+			}
+			_, reason := w.call("gil", "GET", "/v1/streams/"+resp.Header.Get("Genesis-Stream"), "")
+			if end.name == "grant" && !strings.Contains(string(reason), "takes a grant") {
+				t.Errorf("the reason is %s", reason)
+			}
+		})
+	}
+}
+
+func TestRevocationEndsRuns(t *testing.T) {
+	w := newTown(t)
+	g := w.lend("slow", long(20_000), genesis.TrainOn, genesis.Read)
+	status, body := w.call("gil", "POST", "/v1/runs", `{"kind":"train","request":{"dataset":"slow","name":"~gil/net","target":["a"],"epochs":10000}}`)
+	var r genesis.Run
+	if err := json.Unmarshal(body, &r); err != nil || status != 200 {
+		t.Fatalf("%d %s", status, body)
+	}
+	state := func() genesis.Run {
+		var now genesis.Run
+		_, body := w.call("gil", "GET", "/v1/runs/"+r.ID, "")
+		if err := json.Unmarshal(body, &now); err != nil {
+			t.Fatal(err)
+		}
+		return now
+	}
+	for deadline := time.Now().Add(20 * time.Second); state().Progress == nil || state().Progress.Stage != "training"; time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(deadline) || state().State.Ended() {
+			t.Fatalf("the run does not train: %+v", state())
+		}
+	}
+	w.must(w.works.Revoke(t.Context(), w.local, g.ID, "over"))
+	began := time.Now()
+	for !state().State.Ended() {
+		if time.Since(began) > promptly {
+			t.Fatal("the run goes on")
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	if now := state(); now.State != genesis.RunFailed || now.Error == nil || now.Error.Kind != genesis.Permission {
+		t.Errorf("it ended %+v, %+v", now, now.Error)
+	}
+}
+
+func TestRevokedTokensEnd(t *testing.T) {
+	w := newTown(t)
+	status, body := w.call("ada", "POST", "/v1/tokens", `{"name":"notebook"}`)
+	var made genesis.NewToken
+	if err := json.Unmarshal(body, &made); err != nil || status != 200 {
+		t.Fatalf("%d %s", status, body)
+	}
+	w.token["notebook"] = made.Secret
+	if status, body := w.call("notebook", "GET", "/v1/whoami", ""); status != 200 || !strings.Contains(string(body), `"subject":"ada"`) {
+		t.Fatalf("%d %s", status, body)
+	}
+	if status, body := w.call("ada", "DELETE", "/v1/tokens/"+made.Token.ID, ""); status != 200 {
+		t.Fatalf("%d %s", status, body)
+	}
+	if status, _ := w.call("notebook", "GET", "/v1/whoami", ""); status != 401 {
+		t.Errorf("a revoked token is answered %d", status)
+	}
+}
+
+// TestNoEvidenceNoBytes: while the journal cannot be written, what needs evidence
+// is refused, what needs none goes on, and readiness says why; when it can be
+// written again, all goes on by itself.
+func TestNoEvidenceNoBytes(t *testing.T) {
+	for name, fault := range map[string]error{"full disk": syscall.ENOSPC, "read-only disk": syscall.EROFS, "failing sync": syscall.EIO} {
+		t.Run(name, func(t *testing.T) {
+			broken := &disk.Faulty{Disk: disk.OS}
+			w := newTown(t, func(o *Options) { o.disk = broken })
+			w.prepare("open", "a,b\n1,2\n")
+			w.must(w.works.Publish(t.Context(), w.local, "open", genesis.PublishRequest{Tier: genesis.TierPublic}))
+			broken.Fail(func(op, _ string) error {
+				if op == "sync" || fault != syscall.EIO && (op == "write" || op == "create") {
+					return fault
+				}
+				return nil
+			})
+			answers := func(state string, want map[string]int) {
+				t.Helper()
+				for _, path := range slices.Sorted(maps.Keys(want)) {
+					status, body := w.call("ada", "GET", path, "")
+					if status != want[path] {
+						t.Errorf("%s: %s is answered %d, want %d: %.300s", state, path, status, want[path], body)
+					}
+					if status == 200 && path == "/v1/versions/open" && strings.Contains(string(body), `"profile"`) {
+						t.Errorf("%s: what tells of cells is shown without evidence", state)
+					}
+				}
+			}
+			answers("when it breaks", map[string]int{"/v1/versions/open/export?format=csv": 503})
+			answers("broken", map[string]int{"/v1/versions/open/export?format=csv": 503, "/v1/versions/open": 200, "/v1/assets": 200,
+				"/v1/search?q=open": 200, "/readyz": 503, "/healthz": 200})
+			broken.Fail(nil)
+			time.Sleep(time.Second) // readiness is asked at most once a second
+			answers("mended", map[string]int{"/v1/versions/open/export?format=csv": 200, "/readyz": 200})
+			if v, err := w.works.AuditVerify(t.Context(), w.local, time.Time{}, nil); err != nil || v.Bad >= 0 {
+				t.Errorf("afterwards the log is %+v, %v", v, err)
+			}
+		})
+	}
+}
+
+// TestTrainingWithoutReading: what an attacker may try who can train on rows but
+// not read them.
+func TestTrainingWithoutReading(t *testing.T) {
+	w := newTown(t)
+	rows := long(400)
+	w.lend("secret", rows, genesis.TrainOn, genesis.Infer, genesis.Evaluate)
+	train := func(body string) (int, string) {
+		w.Helper()
+		status, b := w.call("gil", "POST", "/v1/train", body)
+		return status, string(b)
+	}
+	for name, c := range map[string]struct{ body, rule string }{
+		"the id as target":          {`{"dataset":"secret","name":"~gil/a","target":["id"]}`, "unread-target"},
+		"the id as feature":         {`{"dataset":"secret","name":"~gil/a","target":["a"],"features":["id"]}`, "unread-target"},
+		"a split of the attacker's": {`{"dataset":"secret","name":"~gil/a","target":["a"],"split":"mine"}`, "unread-split"},
+	} {
+		if status, body := train(c.body); status != 403 || !strings.Contains(body, c.rule) {
+			t.Errorf("%s: %d %s, want a refusal by %s", name, status, body, c.rule)
+		}
+	}
+	// The steward approves a target, and few trainings.
+	w.must(w.works.Publish(t.Context(), w.local, "secret", genesis.PublishRequest{Training: &genesis.TrainingTerms{Targets: []string{"a"}, Features: []string{"b", "c"}, Runs: 2}}))
+	good := `{"dataset":"secret","name":"~gil/net","target":["a"],"epochs":2,"members":1}`
+	if status, body := train(good); status != 200 || !strings.Contains(body, `"result"`) {
+		t.Fatalf("%d %s", status, body)
+	}
+	for _, path := range []string{"/v1/versions/secret/export?format=csv", "/v1/versions/~gil%2Fnet/export", "/v1/versions/secret/verify"} {
+		method := "GET"
+		if strings.HasSuffix(path, "verify") {
+			method = "POST"
+		}
+		if status, body := w.call("gil", method, path, ""); status != 403 {
+			t.Errorf("%s: %d %.200s", path, status, body)
+		}
+	}
+	if _, body := w.call("gil", "GET", "/v1/versions/secret", ""); strings.Contains(string(body), `"min"`) || strings.Contains(string(body), "r000001") {
+		t.Errorf("the description tells of cells: %.500s", body)
+	}
+	// A version that differs in one row would tell of that row by the difference.
+	w.prepare("secret", rows+"r999999,1.25,2.5,3\n")
+	w.must(w.works.Publish(t.Context(), w.local, "secret", genesis.PublishRequest{}))
+	if status, body := train(strings.Replace(good, `"secret"`, `"secret@2"`, 1)); status != 403 || !strings.Contains(body, "unread-difference") {
+		t.Errorf("a version of one more row: %d %s", status, body)
+	}
+	// The third training is one too many.
+	first := strings.Replace(good, `"secret"`, `"secret@1"`, 1)
+	if status, body := train(strings.Replace(first, `"epochs":2`, `"epochs":3`, 1)); status != 200 {
+		t.Errorf("the second training: %d %s", status, body)
+	}
+	if status, body := train(strings.Replace(first, `"epochs":2`, `"epochs":4`, 1)); status != 403 || !strings.Contains(body, "unread-budget") {
+		t.Errorf("the third training: %d %s", status, body)
+	}
+	// What she made carries the constraint: to others it is not there.
+	if status, _ := w.call("ada", "GET", "/v1/versions/~gil%2Fnet", ""); status != 404 {
+		t.Errorf("somebody else's draft is answered %d", status)
+	}
+}

@@ -1,0 +1,188 @@
+package work
+
+import (
+	"context"
+	"database/sql"
+	"slices"
+	"strings"
+
+	"github.com/opengenesis/genesis"
+	"github.com/opengenesis/genesis/internal/access"
+	"github.com/opengenesis/genesis/internal/catalog"
+	"github.com/opengenesis/genesis/internal/journal"
+)
+
+// evident are the actions of which every decision is recorded before anything
+// follows from it. Of the others only refusals are: discovering leaves nothing
+// but an answer, and what stewards, operators and officers do is recorded with the
+// act itself.
+var evident = []genesis.Action{genesis.Read, genesis.TrainOn, genesis.Infer, genesis.Evaluate}
+
+// ask puts a question on behalf of who. Whoever does not sit at the home's own
+// socket gets bytes out of the node.
+func (s *Service) ask(who genesis.Principal, a genesis.Action, r access.Resource) access.Ask {
+	return access.Ask{Principal: who, Action: a, Resource: r, Outside: who.Subject != access.LocalSubject}
+}
+
+// resource is a version as access knows it.
+func resource(v genesis.Version) access.Resource {
+	return access.Resource{Name: v.Name, Version: v.Digest, State: v.State, Kind: v.Kind, Creator: genesis.PersonID(v.Creator)}
+}
+
+// visible says of versions whether who may know of them.
+func (s *Service) visible(ctx context.Context, who genesis.Principal) catalog.Visible {
+	return func(v genesis.Version) bool {
+		_, err := s.Access.Decide(ctx, s.ask(who, genesis.Discover, resource(v)))
+		return err == nil
+	}
+}
+
+// find resolves a reference among what who may know of. What they may not know of
+// is as if it were not there.
+func (s *Service) find(ctx context.Context, who genesis.Principal, ref string) (genesis.Version, error) {
+	r, err := genesis.ParseRef(ref)
+	if err != nil {
+		return genesis.Version{}, err
+	}
+	if r.Node == s.Node {
+		r.Node = ""
+	}
+	return s.Catalog.Resolve(ctx, r, s.visible(ctx, who))
+}
+
+// enter resolves a reference and decides whether who may do a to it.
+func (s *Service) enter(ctx context.Context, who genesis.Principal, a genesis.Action, ref string) (genesis.Version, access.Decision, error) {
+	v, err := s.find(ctx, who, ref)
+	if err != nil {
+		return v, access.Decision{}, err
+	}
+	d, err := s.decide(ctx, who, a, resource(v))
+	return v, d, err
+}
+
+// resolve is enter for those who need the version alone.
+func (s *Service) resolve(ctx context.Context, who genesis.Principal, a genesis.Action, ref string) (genesis.Version, error) {
+	v, _, err := s.enter(ctx, who, a, ref)
+	return v, err
+}
+
+// decide asks access, and makes the answer evidence: durable before it returns, so
+// before the first byte. While there can be no evidence, nothing that needs it is
+// allowed. The error is that of a refusal, or Unavailable.
+func (s *Service) decide(ctx context.Context, who genesis.Principal, a genesis.Action, r access.Resource) (access.Decision, error) {
+	d, refusal := s.Access.Decide(ctx, s.ask(who, a, r))
+	switch genesis.KindOf(refusal) {
+	case "", genesis.Private, genesis.Permission:
+	default:
+		return d, refusal
+	}
+	if slices.Contains(evident, a) || refusal != nil && a != genesis.Discover && who.SignedIn() {
+		if err := s.record(ctx, d); err != nil && refusal == nil {
+			return d, err
+		}
+	}
+	return d, gone(d, refusal)
+}
+
+// record makes a decision evidence. Many reads of one version share their entries.
+func (s *Service) record(ctx context.Context, d access.Decision) error {
+	if d.Action == genesis.Read && d.Allowed {
+		_, err := s.Journal.Share(ctx, event(d))
+		return err
+	}
+	return s.Journal.Append(ctx, event(d))
+}
+
+// event is a decision as the journal keeps it.
+func event(d access.Decision) journal.Event {
+	p := d.Principal
+	e := journal.Event{Actor: p.Person(), Act: string(d.Action), Outcome: genesis.Refused, Subject: string(d.Resource.Name), Version: d.Resource.Version,
+		Rule: d.Rule, Purpose: p.Purpose, Institution: p.Institution, Sector: p.Sector, Student: p.Student}
+	if d.Allowed {
+		e.Outcome = genesis.Allowed
+	}
+	if len(p.Projects) == 1 {
+		e.Project = p.Projects[0]
+	}
+	if d.Resource.Name == "" {
+		e.Subject = "node " + string(d.Resource.Part)
+	}
+	return e
+}
+
+// gone makes the refusal of what was withdrawn an error of its own kind, for
+// those who may know that it was there.
+func gone(d access.Decision, refusal error) error {
+	if genesis.KindOf(refusal) != genesis.Permission || d.Rule != "withdrawn" && d.Rule != "erased" {
+		return refusal
+	}
+	return &genesis.Error{Op: string(d.Action), Kind: genesis.Gone, Subject: string(d.Resource.Name), Msg: "it was " + d.Rule + " by its steward",
+		Hint: "`genesis show " + string(d.Resource.Name) + "` has the latest version"}
+}
+
+// may decides about a name of which there need be no version yet, and about the
+// node itself.
+func (s *Service) may(ctx context.Context, who genesis.Principal, a genesis.Action, name genesis.Name) error {
+	if name != "" && a == genesis.Steward {
+		return s.mayMake(ctx, who, name)
+	}
+	_, err := s.decide(ctx, who, a, access.Resource{Name: name})
+	return err
+}
+
+// mayMake decides whether who may make a version of a name. The refusal says the
+// same whether or not there is such an asset.
+func (s *Service) mayMake(ctx context.Context, who genesis.Principal, name genesis.Name) error {
+	_, err := s.decide(ctx, who, genesis.Steward, access.Resource{Name: name})
+	if k := genesis.KindOf(err); k != genesis.Private && k != genesis.Permission {
+		return err
+	}
+	e := &genesis.Error{Op: "make version", Kind: genesis.Permission, Subject: string(name), Msg: "only stewards make assets of this name"}
+	switch {
+	case !who.SignedIn():
+		e.Msg, e.Hint = "nobody is signed in", "`genesis login URL` signs in"
+	case s.home(who):
+		_, last, _ := strings.Cut("/"+string(name), "/")
+		if i := strings.LastIndex(last, "/"); i >= 0 {
+			last = last[i+1:]
+		}
+		e.Hint = "your own begin with your name: --name ~" + who.Subject + "/" + last
+	}
+	return e
+}
+
+// home reports whether who is of this node.
+func (s *Service) home(who genesis.Principal) bool { return who.Node == "" || who.Node == s.Node }
+
+// by names who in the catalogue: people of this node by their subject.
+func (s *Service) by(who genesis.Principal) string {
+	if s.home(who) {
+		return who.Subject
+	}
+	return string(who.Person())
+}
+
+func homeOnly(op string, who genesis.Principal) error {
+	e := &genesis.Error{Op: op, Kind: genesis.Permission, Msg: "that is for people of this node"}
+	if !who.SignedIn() {
+		e.Msg, e.Hint = "nobody is signed in", "`genesis login URL` signs in"
+	}
+	return e
+}
+
+// act does something in one transaction with its entry of the journal, and tells
+// access that what it decides by may have changed. do may fill in the entry.
+func (s *Service) act(ctx context.Context, who genesis.Principal, name string, do func(*sql.Tx, *journal.Event) error) error {
+	err := s.DB.Tx(ctx, func(tx *sql.Tx) error {
+		p := access.Complete(s.Charter, who)
+		e := journal.Event{Actor: who.Person(), Act: name, Outcome: genesis.Done, Purpose: who.Purpose, Institution: p.Institution, Sector: p.Sector, Student: p.Student}
+		if err := do(tx, &e); err != nil {
+			return err
+		}
+		return journal.Record(ctx, tx, e)
+	})
+	if err == nil {
+		s.Access.Changed()
+	}
+	return err
+}

@@ -1,0 +1,298 @@
+package work
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"slices"
+	"time"
+
+	"github.com/opengenesis/genesis"
+	"github.com/opengenesis/genesis/internal/access"
+	"github.com/opengenesis/genesis/internal/catalog"
+	"github.com/opengenesis/genesis/internal/journal"
+)
+
+// maxAgreement bounds the text of an agreement.
+const maxAgreement = 1 << 20
+
+// Publish publishes a version under terms, or gives a published one new terms. A
+// bare name means its newest draft, if that is newer than what is published.
+func (s *Service) Publish(ctx context.Context, who genesis.Principal, ref string, req genesis.PublishRequest) (*genesis.PublishedVersion, error) {
+	v, _, err := s.enter(ctx, who, genesis.Steward, ref)
+	if err != nil {
+		return nil, err
+	}
+	if v, err = s.newest(ctx, who, v, ref); err != nil {
+		return nil, err
+	}
+	terms, err := s.newTerms(ctx, who, v, req)
+	if err != nil {
+		return nil, err
+	}
+	err = s.act(ctx, who, "terms", func(tx *sql.Tx, e *journal.Event) error {
+		if v, err = s.Catalog.PublishTx(ctx, tx, v, catalog.PublishOptions{By: s.by(who)}); err != nil {
+			return err
+		}
+		e.Subject, e.Version, e.Detail = string(v.Name), v.Digest, detail(terms)
+		return s.Access.SetTerms(ctx, tx, v.Name, v.Digest, terms)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &genesis.PublishedVersion{Version: v, Terms: terms}, nil
+}
+
+// newest returns the draft that a bare name means to whoever publishes it, else v.
+func (s *Service) newest(ctx context.Context, who genesis.Principal, v genesis.Version, ref string) (genesis.Version, error) {
+	if r, err := genesis.ParseRef(ref); err != nil || r.Number != 0 || r.Digest != "" {
+		return v, err
+	}
+	d, err := s.Catalog.Describe(ctx, v, s.visible(ctx, who))
+	if err != nil || len(d.Versions) == 0 || d.Versions[0].State != genesis.Draft {
+		return v, err
+	}
+	_, err = s.decide(ctx, who, genesis.Steward, resource(d.Versions[0]))
+	return d.Versions[0], err
+}
+
+// newTerms are the terms a request asks for: what it leaves open is taken from the
+// version's own terms, else from those last set for the name.
+func (s *Service) newTerms(ctx context.Context, who genesis.Principal, v genesis.Version, req genesis.PublishRequest) (genesis.Terms, error) {
+	var old *genesis.Terms
+	t, err := s.Access.Terms(ctx, v.Name, v.Digest)
+	if genesis.KindOf(err) == genesis.NotFound {
+		t, err = s.Access.Latest(ctx, v.Name)
+	}
+	if err == nil {
+		old = &t
+	} else if genesis.KindOf(err) != genesis.NotFound {
+		return t, err
+	}
+	if old == nil && req.Tier == "" {
+		return t, &genesis.Error{Op: "publish", Kind: genesis.Invalid, Subject: string(v.Name), Msg: "it was never published: the terms must say its tier",
+			Hint: "--tier public, registered, partner, controlled or restricted; docs/policy.md says what each permits"}
+	}
+	agreement, err := s.keepAgreement(ctx, req.Agreement)
+	if err != nil {
+		return t, err
+	}
+	terms := access.Merge(old, req, agreement, who.Person(), time.Now().UTC())
+	return terms, access.CheckTerms(v.Name, v.Digest, terms)
+}
+
+func (s *Service) keepAgreement(ctx context.Context, a *genesis.AgreementText) (*genesis.Agreement, error) {
+	if a == nil {
+		return nil, nil
+	}
+	if a.Text == "" || len(a.Text) > maxAgreement {
+		return nil, &genesis.Error{Op: "publish", Kind: genesis.Invalid, Subject: a.Title, Msg: "an agreement has a text of at most 1 MiB"}
+	}
+	b, err := s.Blobs.Put(ctx, []byte(a.Text))
+	return &genesis.Agreement{Kind: a.Kind, Title: a.Title, Digest: b.Digest, Bytes: b.Size}, err
+}
+
+// detail is a value as the detail of a journal entry; what is too long for one is
+// named by its digest.
+func detail(v any) json.RawMessage {
+	const most = 32 << 10
+	b, err := json.Marshal(v)
+	if err == nil && len(b) <= most {
+		return b
+	}
+	b, _ = json.Marshal(map[string]genesis.Digest{"digest": genesis.DigestOf(b)})
+	return b
+}
+
+// Withdraw withdraws a published version.
+func (s *Service) Withdraw(ctx context.Context, who genesis.Principal, ref, reason string) (*genesis.Version, error) {
+	return s.end(ctx, who, ref, func(tx *sql.Tx, v genesis.Version) (genesis.Version, error) {
+		return s.Catalog.WithdrawTx(ctx, tx, v, s.by(who), reason)
+	})
+}
+
+// Erase erases a version; a tombstone stays.
+func (s *Service) Erase(ctx context.Context, who genesis.Principal, ref, reason string) (*genesis.Version, error) {
+	return s.end(ctx, who, ref, func(tx *sql.Tx, v genesis.Version) (genesis.Version, error) {
+		return s.Catalog.EraseTx(ctx, tx, v, catalog.EraseOptions{By: s.by(who), Reason: reason})
+	})
+}
+
+func (s *Service) end(ctx context.Context, who genesis.Principal, ref string, do func(*sql.Tx, genesis.Version) (genesis.Version, error)) (*genesis.Version, error) {
+	v, _, err := s.enter(ctx, who, genesis.Steward, ref)
+	if err != nil {
+		return nil, err
+	}
+	err = s.DB.Tx(ctx, func(tx *sql.Tx) error { // the catalogue records it
+		v, err = do(tx, v)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	s.Access.Changed()
+	return &v, nil
+}
+
+// Conditions returns under which terms a version is open, what it owes to its
+// inputs, and what who may do.
+func (s *Service) Conditions(ctx context.Context, who genesis.Principal, ref string) (*genesis.Conditions, error) {
+	v, _, err := s.enter(ctx, who, genesis.Discover, ref)
+	if err != nil {
+		return nil, err
+	}
+	c := &genesis.Conditions{Version: v, You: []genesis.Action{}}
+	terms, err := s.Access.Terms(ctx, v.Name, v.Digest)
+	if err == nil {
+		c.Terms, c.Tier = &terms, terms.TierAt(time.Now())
+	} else if genesis.KindOf(err) != genesis.NotFound {
+		return nil, err
+	}
+	if c.Constraints, err = s.Access.ConstraintsFor(ctx, who, v.Name, v.Digest); err != nil {
+		return nil, err
+	}
+	for _, a := range genesis.Actions {
+		if _, err := s.Access.Decide(ctx, s.ask(who, a, resource(v))); err == nil && a != genesis.Operate {
+			c.You = append(c.You, a)
+		}
+	}
+	return c, nil
+}
+
+// Agreement returns the text that whoever asks for access to a version accepts.
+func (s *Service) Agreement(ctx context.Context, who genesis.Principal, ref string) (*genesis.AgreementText, error) {
+	v, _, err := s.enter(ctx, who, genesis.Discover, ref)
+	if err != nil {
+		return nil, err
+	}
+	terms, err := s.Access.Terms(ctx, v.Name, v.Digest)
+	if err != nil && genesis.KindOf(err) != genesis.NotFound {
+		return nil, err
+	}
+	a := terms.Agreement
+	if a == nil {
+		return nil, &genesis.Error{Op: "read agreement", Kind: genesis.NotFound, Subject: ref, Msg: "it needs no agreement"}
+	}
+	text, err := s.Blobs.Bytes(ctx, a.Digest, maxAgreement)
+	if err != nil {
+		return nil, err
+	}
+	return &genesis.AgreementText{Kind: a.Kind, Title: a.Title, Text: string(text)}, nil
+}
+
+// Lower records the consent of the steward of an input.
+func (s *Service) Lower(ctx context.Context, who genesis.Principal, ref string, req genesis.LowerRequest) (*genesis.Constraint, error) {
+	v, _, err := s.enter(ctx, who, genesis.Discover, ref)
+	if err != nil {
+		return nil, err
+	}
+	source, err := s.find(ctx, who, req.Source)
+	if err != nil {
+		return nil, err
+	}
+	k := &genesis.Constraint{Source: source.Ref()}
+	err = s.act(ctx, who, "lower", func(tx *sql.Tx, e *journal.Event) error {
+		e.Subject, e.Version, e.Detail = string(v.Name), v.Digest, detail(req)
+		lowered, err := s.Access.Lower(ctx, tx, who, access.Lowering{Child: resource(v), Source: source.Ref(), Tier: req.Tier, Reason: req.Reason})
+		k.Lowered = &lowered
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	k.Terms, err = s.Access.Terms(ctx, source.Name, source.Digest)
+	if genesis.KindOf(err) == genesis.NotFound {
+		err = nil // a draft has none
+	}
+	return k, err
+}
+
+// Grant lets somebody do something to an asset.
+func (s *Service) Grant(ctx context.Context, who genesis.Principal, req genesis.GrantRequest) (*genesis.Grant, error) {
+	v, _, err := s.enter(ctx, who, genesis.Steward, req.Ref)
+	if err != nil {
+		return nil, err
+	}
+	g := genesis.Grant{Name: v.Name, To: req.To, Actions: req.Actions, Until: req.Until, Condition: req.Condition,
+		Licence: req.Licence, Purpose: req.Purpose, By: who.Person()}
+	if r, err := genesis.ParseRef(req.Ref); err == nil && (r.Number != 0 || r.Digest != "") {
+		g.Version = v.Digest
+	}
+	err = s.act(ctx, who, "grant", func(tx *sql.Tx, e *journal.Event) error {
+		var err error
+		g, err = s.Access.Grant(ctx, tx, g)
+		e.Subject, e.Version, e.Detail = string(v.Name), g.Version, detail(g)
+		return err
+	})
+	return &g, err
+}
+
+// Grants lists grants: all to stewards, to others those that reach them.
+func (s *Service) Grants(ctx context.Context, who genesis.Principal, q genesis.GrantQuery) (*genesis.GrantPage, error) {
+	page := &genesis.GrantPage{}
+	var err error
+	switch {
+	case q.Mine || !s.stewards(ctx, who):
+		if who.SignedIn() {
+			page.Grants, err = s.Access.GrantsOf(ctx, who, q.Name)
+		}
+	case q.Expiring > 0:
+		page.Grants, err = s.Access.Expiring(ctx, time.Duration(q.Expiring)*24*time.Hour)
+		page.Grants = slices.DeleteFunc(page.Grants, func(g genesis.Grant) bool {
+			return q.Name != "" && g.Name != q.Name || q.To != "" && g.To != q.To
+		})
+	default:
+		page.Grants, page.Next, err = s.Access.Grants(ctx, access.GrantQuery{Name: q.Name, To: q.To, Active: !q.Ended, After: q.After, Limit: q.Limit})
+	}
+	return page, err
+}
+
+// stewards reports whether who is a steward of the node.
+func (s *Service) stewards(ctx context.Context, who genesis.Principal) bool {
+	_, err := s.Access.Decide(ctx, s.ask(who, genesis.Steward, access.Resource{}))
+	return err == nil
+}
+
+// Revoke takes a grant back. What runs under it ends within a second.
+func (s *Service) Revoke(ctx context.Context, who genesis.Principal, id, reason string) (*genesis.Grant, error) {
+	missing := &genesis.Error{Op: "revoke", Kind: genesis.NotFound, Subject: id, Msg: "there is no such grant", Hint: "`genesis grants` lists them"}
+	g, err := s.Access.GrantByID(ctx, id)
+	if genesis.KindOf(err) == genesis.NotFound {
+		return nil, missing
+	}
+	if err != nil {
+		return nil, err
+	}
+	if _, err := s.decide(ctx, who, genesis.Steward, access.Resource{Name: g.Name, Version: g.Version, State: genesis.Published}); err != nil {
+		return nil, missing
+	}
+	err = s.act(ctx, who, "revoke", func(tx *sql.Tx, e *journal.Event) error {
+		g, err = s.Access.Revoke(ctx, tx, id, who.Person())
+		e.Subject, e.Version, e.Detail = string(g.Name), g.Version, detail(map[string]string{"grant": id, "to": string(g.To), "reason": reason})
+		return err
+	})
+	return &g, err
+}
+
+// RecordOpenings records the openings that became due since it was last called.
+func (s *Service) RecordOpenings(ctx context.Context) error {
+	for {
+		var due []access.Opened
+		err := s.DB.Tx(ctx, func(tx *sql.Tx) error {
+			var err error
+			if due, err = s.Access.DueOpenings(ctx, tx, time.Now()); err != nil {
+				return err
+			}
+			for _, o := range due {
+				e := journal.Event{Act: "open", Outcome: genesis.Done, Subject: string(o.Name), Version: o.Version, Detail: detail(o.Opening)}
+				if err := journal.Record(ctx, tx, e); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil || len(due) == 0 {
+			return err
+		}
+	}
+}

@@ -1,0 +1,123 @@
+package work
+
+import (
+	"context"
+	"database/sql"
+	"slices"
+	"time"
+
+	"github.com/opengenesis/genesis"
+	"github.com/opengenesis/genesis/internal/access"
+	"github.com/opengenesis/genesis/internal/blob"
+	"github.com/opengenesis/genesis/internal/catalog"
+	"github.com/opengenesis/genesis/internal/journal"
+)
+
+// Audit lists the audit log, to officers.
+func (s *Service) Audit(ctx context.Context, who genesis.Principal, q genesis.AuditQuery) (*genesis.AuditPage, error) {
+	if err := s.operates(ctx, who, access.Office); err != nil {
+		return nil, err
+	}
+	if err := s.Journal.Settle(ctx); err != nil {
+		return nil, err
+	}
+	return pointed(s.Journal.Query(ctx, q))
+}
+
+// AuditVerify recomputes the audit log, for officers.
+func (s *Service) AuditVerify(ctx context.Context, who genesis.Principal, since time.Time, p genesis.Progress) (*genesis.AuditVerification, error) {
+	if err := s.operates(ctx, who, access.Office); err != nil {
+		return nil, err
+	}
+	if err := s.Journal.Settle(ctx); err != nil {
+		return nil, err
+	}
+	return pointed(s.Journal.Verify(ctx, since, p))
+}
+
+// Forget destroys what tells whom entries of the log speak of.
+func (s *Service) Forget(ctx context.Context, who genesis.Principal, person genesis.PersonID, reason string) error {
+	if err := s.operates(ctx, who, access.Office); err != nil {
+		return err
+	}
+	if err := genesis.CheckPerson(person); err != nil {
+		return err
+	}
+	err := s.act(ctx, who, "forget", func(_ *sql.Tx, e *journal.Event) error {
+		e.Subject, e.Detail = "a person", detail(map[string]string{"reason": reason})
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return s.Journal.Forget(ctx, person)
+}
+
+// Purge erases a version and destroys the bytes that it alone needs.
+func (s *Service) Purge(ctx context.Context, who genesis.Principal, ref, reason string, p genesis.Progress) (*genesis.Purge, error) {
+	if err := s.operates(ctx, who, access.Office); err != nil {
+		return nil, err
+	}
+	r, err := genesis.ParseRef(ref)
+	if err != nil {
+		return nil, err
+	}
+	if r.Node == s.Node {
+		r.Node = ""
+	}
+	v, err := s.Catalog.Resolve(ctx, r, nil) // whoever keeps the office sees everything it may have to destroy
+	if err != nil {
+		return nil, err
+	}
+	out := &genesis.Purge{Backups: true}
+	d, err := s.Catalog.Describe(ctx, v, nil)
+	if err != nil && v.State != genesis.Erased {
+		return nil, err
+	}
+	out.Derived = d.UsedBy
+	err = s.act(ctx, who, "purge", func(tx *sql.Tx, e *journal.Event) error {
+		e.Subject, e.Version, e.Detail = string(v.Name), v.Digest, detail(map[string]string{"reason": reason})
+		out.Version, err = s.Catalog.EraseTx(ctx, tx, v, catalog.EraseOptions{By: s.by(who), Reason: reason, Purge: true})
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	p.Send(genesis.Event{Stage: "purging", Unit: "blobs"})
+	purged, err := s.Catalog.Purge(ctx, s.Access.Agreements)
+	out.Blobs = int64(len(purged.Removed))
+	for _, k := range purged.Kept {
+		out.Shared = append(out.Shared, k.Digest)
+	}
+	slices.Sort(out.Shared)
+	return out, err
+}
+
+// grace is how long bytes that nothing refers to are kept after they were written:
+// longer than any run that may still come to commit them, and than a prediction
+// waits to be fetched.
+const grace = 7 * 24 * time.Hour
+
+// Sweep removes bytes that nothing refers to.
+func (s *Service) Sweep(ctx context.Context, who genesis.Principal, dryRun bool, p genesis.Progress) (*genesis.Sweep, error) {
+	if err := s.operates(ctx, who, access.Machine); err != nil {
+		return nil, err
+	}
+	swept, err := s.Blobs.Sweep(ctx, blob.SweepOptions{Live: s.live, Grace: grace, DryRun: dryRun, Progress: p})
+	out := &genesis.Sweep{Blobs: swept.Removed, Bytes: swept.Bytes, Kept: swept.Live + swept.Young, DryRun: dryRun}
+	if err != nil || dryRun {
+		return out, err
+	}
+	return out, s.act(ctx, who, "gc", func(_ *sql.Tx, e *journal.Event) error {
+		e.Subject, e.Detail = "node", detail(out)
+		return nil
+	})
+}
+
+// live yields every blob that something refers to.
+func (s *Service) live(ctx context.Context, yield func(genesis.Digest) error) error {
+	if err := s.Catalog.References(ctx, yield); err != nil {
+		return err
+	}
+	return s.Access.Agreements(ctx, yield)
+}

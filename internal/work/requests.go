@@ -1,0 +1,238 @@
+package work
+
+import (
+	"context"
+	"database/sql"
+	"slices"
+	"time"
+
+	"github.com/opengenesis/genesis"
+	"github.com/opengenesis/genesis/internal/access"
+	"github.com/opengenesis/genesis/internal/journal"
+)
+
+// Ask asks the steward of an asset for access.
+func (s *Service) Ask(ctx context.Context, who genesis.Principal, req genesis.AskRequest) (*genesis.AccessRequest, error) {
+	v, d, err := s.enter(ctx, who, genesis.Request, req.Ref)
+	if err != nil {
+		return nil, err
+	}
+	r := genesis.AccessRequest{Name: v.Name, By: d.Principal, Actions: req.Actions, Purpose: req.Purpose, Project: req.Project,
+		Agreement: req.Agreement, Renews: req.Renews}
+	if ref, err := genesis.ParseRef(req.Ref); err == nil && (ref.Number != 0 || ref.Digest != "") {
+		r.Version = v.Digest
+	}
+	r.By.Scopes, r.By.Credential, r.By.Purpose = nil, "", ""
+	return s.requested(ctx, who, "request", func(tx *sql.Tx) (genesis.AccessRequest, error) { return s.Access.Ask(ctx, tx, r) })
+}
+
+// requested does something to a request with its entry of the journal.
+func (s *Service) requested(ctx context.Context, who genesis.Principal, name string, do func(*sql.Tx) (genesis.AccessRequest, error)) (*genesis.AccessRequest, error) {
+	var r genesis.AccessRequest
+	err := s.act(ctx, who, name, func(tx *sql.Tx, e *journal.Event) error {
+		var err error
+		r, err = do(tx)
+		e.Subject, e.Version, e.Project = string(r.Name), r.Version, r.Project
+		e.Detail = detail(map[string]any{"request": r.ID, "of": r.By.Person(), "actions": r.Actions, "state": r.State, "grant": r.Grant, "agreement": r.Agreement, "reason": r.Reason})
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &r, nil
+}
+
+// Requests lists requests for access: to stewards all, to others their own.
+func (s *Service) Requests(ctx context.Context, who genesis.Principal, q genesis.RequestQuery) (*genesis.RequestPage, error) {
+	page := &genesis.RequestPage{}
+	if !who.SignedIn() {
+		return page, nil
+	}
+	inner := access.RequestQuery{Name: q.Name, State: q.State, After: q.After, Limit: q.Limit}
+	if q.Mine || !s.stewards(ctx, who) {
+		inner.By = who.Person()
+	}
+	var err error
+	page.Requests, page.Next, err = s.Access.Requests(ctx, inner)
+	return page, err
+}
+
+// Request returns one request, to both its sides.
+func (s *Service) Request(ctx context.Context, who genesis.Principal, id string) (*genesis.AccessRequest, error) {
+	r, err := s.Access.RequestByID(ctx, who, id)
+	if err != nil {
+		return nil, err
+	}
+	return &r, nil
+}
+
+// Say adds a message to a request.
+func (s *Service) Say(ctx context.Context, who genesis.Principal, id, text string) (*genesis.AccessRequest, error) {
+	return s.requested(ctx, who, "message", func(tx *sql.Tx) (genesis.AccessRequest, error) { return s.Access.Message(ctx, tx, who, id, text) })
+}
+
+// Approve answers a request with a grant.
+func (s *Service) Approve(ctx context.Context, who genesis.Principal, id string, a genesis.Approval) (*genesis.AccessRequest, error) {
+	return s.requested(ctx, who, "approve", func(tx *sql.Tx) (genesis.AccessRequest, error) {
+		r, _, err := s.Access.Approve(ctx, tx, who, id, a)
+		return r, err
+	})
+}
+
+// Deny answers a request with a reason.
+func (s *Service) Deny(ctx context.Context, who genesis.Principal, id, reason string) (*genesis.AccessRequest, error) {
+	return s.requested(ctx, who, "deny", func(tx *sql.Tx) (genesis.AccessRequest, error) { return s.Access.Deny(ctx, tx, who, id, reason) })
+}
+
+// WithdrawRequest takes one's own request back.
+func (s *Service) WithdrawRequest(ctx context.Context, who genesis.Principal, id string) (*genesis.AccessRequest, error) {
+	return s.requested(ctx, who, "withdraw-request", func(tx *sql.Tx) (genesis.AccessRequest, error) { return s.Access.Withdraw(ctx, tx, who, id) })
+}
+
+// Members returns the institutions of the federation.
+func (s *Service) Members(context.Context, genesis.Principal) (*genesis.MemberList, error) {
+	return &genesis.MemberList{Members: s.Charter.Members()}, nil
+}
+
+// Projects lists projects in order of id: to stewards all, to others those they
+// are in.
+func (s *Service) Projects(ctx context.Context, who genesis.Principal, after string, limit int) (*genesis.ProjectPage, error) {
+	all, err := s.Access.Projects(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if !s.stewards(ctx, who) {
+		all = slices.DeleteFunc(all, func(p genesis.Project) bool { return !s.within(who, p) })
+	}
+	slices.SortFunc(all, func(a, b genesis.Project) int {
+		if a.ID < b.ID {
+			return -1
+		}
+		return 1
+	})
+	at, _ := slices.BinarySearchFunc(all, after, func(p genesis.Project, id string) int {
+		if p.ID <= id {
+			return -1
+		}
+		return 1
+	})
+	if after == "" {
+		at = 0
+	}
+	if limit <= 0 {
+		limit = 100
+	}
+	page := &genesis.ProjectPage{Projects: all[at:min(len(all), at+limit)]}
+	if at+limit < len(all) {
+		page.Next = page.Projects[limit-1].ID
+	}
+	return page, nil
+}
+
+// within reports whether who leads a project or is a member of it.
+func (s *Service) within(who genesis.Principal, p genesis.Project) bool {
+	if !who.SignedIn() {
+		return false
+	}
+	is := func(m genesis.PersonID) bool {
+		node, subject := m.Split(s.Node)
+		return node == who.Node && subject == who.Subject
+	}
+	return is(p.Lead) || slices.ContainsFunc(p.Members, is)
+}
+
+// PutProject makes or changes a project. Stewards make them; their leads change
+// them.
+func (s *Service) PutProject(ctx context.Context, who genesis.Principal, p genesis.Project) (*genesis.Project, error) {
+	if err := s.mayLead(ctx, who, p.ID); err != nil {
+		return nil, err
+	}
+	if p.Lead == "" {
+		p.Lead = who.Person()
+	}
+	p.By, p.At = who.Person(), time.Now().UTC()
+	err := s.act(ctx, who, "project", func(tx *sql.Tx, e *journal.Event) error {
+		e.Subject, e.Project, e.Detail = "project "+p.ID, p.ID, detail(p)
+		return s.Access.PutProject(ctx, tx, p)
+	})
+	if err != nil {
+		return nil, err
+	}
+	made, err := s.Access.Project(ctx, p.ID)
+	return &made, err
+}
+
+// mayLead decides whether who may make, change or end a project.
+func (s *Service) mayLead(ctx context.Context, who genesis.Principal, id string) error {
+	if s.stewards(ctx, who) {
+		return nil
+	}
+	p, err := s.Access.Project(ctx, id)
+	if err == nil && s.within(who, p) && who.InScope(genesis.Steward, "") {
+		if p.Members = nil; s.within(who, p) { // the lead alone
+			return nil
+		}
+	}
+	return &genesis.Error{Op: "change project", Kind: genesis.Permission, Subject: id, Msg: "projects are made by stewards, and changed by them and their leads"}
+}
+
+// EndProject ends a project, and with it what was granted to it.
+func (s *Service) EndProject(ctx context.Context, who genesis.Principal, id string) (*genesis.Project, error) {
+	if err := s.mayLead(ctx, who, id); err != nil {
+		return nil, err
+	}
+	var p genesis.Project
+	err := s.act(ctx, who, "end-project", func(tx *sql.Tx, e *journal.Event) error {
+		var err error
+		p, err = s.Access.EndProject(ctx, tx, id)
+		e.Subject, e.Project = "project "+id, id
+		return err
+	})
+	return &p, err
+}
+
+// Explain says what decides whether somebody may do something to a version, to
+// those who steward it.
+func (s *Service) Explain(ctx context.Context, who genesis.Principal, person genesis.PersonID, a genesis.Action, ref string) (*genesis.Explanation, error) {
+	v, _, err := s.enter(ctx, who, genesis.Steward, ref)
+	if err != nil {
+		return nil, err
+	}
+	p, err := s.principal(ctx, person)
+	if err != nil {
+		return nil, err
+	}
+	e, err := s.Access.Explain(ctx, s.ask(p, a, resource(v)))
+	return &e, err
+}
+
+// principal returns somebody as they would come: of this node with what their
+// account says, of another by name alone.
+func (s *Service) principal(ctx context.Context, person genesis.PersonID) (genesis.Principal, error) {
+	if person == "" {
+		return genesis.Principal{}, nil
+	}
+	if err := genesis.CheckPerson(person); err != nil {
+		return genesis.Principal{}, err
+	}
+	node, subject := person.Split(s.Node)
+	p := genesis.Principal{Subject: subject, Node: node, Assurance: genesis.AssurancePassword}
+	if node != s.Node {
+		return access.Complete(s.Charter, p), nil
+	}
+	if subject == access.LocalSubject {
+		return access.Local(s.Node), nil
+	}
+	if s.Identity == nil {
+		return p, nil
+	}
+	account, err := s.Identity.Account(ctx, subject)
+	if err != nil {
+		return p, err
+	}
+	p.Duties, p.Vetting, p.Citizenship, p.Student = account.Duties, account.Vetting.State, account.Citizenship, account.Student
+	if account.TOTP {
+		p.Assurance = genesis.AssuranceMFA
+	}
+	return access.Complete(s.Charter, p), nil
+}

@@ -1,0 +1,7 @@
+package run
+
+import "syscall"
+
+const rlimitData = syscall.RLIMIT_CORE
+
+const slack = 0

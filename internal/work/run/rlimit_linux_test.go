@@ -1,0 +1,5 @@
+package run
+
+import "syscall"
+
+const rlimitData = syscall.RLIMIT_DATA

@@ -45,7 +45,9 @@ func TestAskedTwice(t *testing.T) {
 	if r := ended(t, s, first.ID); r.State != genesis.RunDone {
 		t.Fatalf("%s: %+v", r.State, r.Error)
 	}
-	again, err := s.SubmitRun(t.Context(), me, req, nil, nil)
+	meanwhile := me
+	meanwhile.Duties = nil
+	again, err := s.SubmitRun(t.Context(), meanwhile, req, nil, nil)
 	if err != nil || again.ID != first.ID || !again.Created.Equal(first.Created) || again.State != genesis.RunDone {
 		t.Errorf("asked again: %+v, %v", again, err)
 	}

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"strconv"
 
 	"github.com/opengenesis/genesis"
 )
@@ -30,9 +31,14 @@ func (c *Client) Run(ctx context.Context, id string) (*genesis.Run, error) {
 	return get[genesis.Run](ctx, c, runPath(id), nil)
 }
 
-// FollowRun tells p the log and progress of a run until it is ended.
-func (c *Client) FollowRun(ctx context.Context, id string, p genesis.Progress) (*genesis.Run, error) {
-	return long[genesis.Run](ctx, c, http.MethodGet, runPath(id)+"/events", nil, nil, p)
+// FollowRun tells p the log of a run, from an offset in bytes on, and its progress
+// until it is ended.
+func (c *Client) FollowRun(ctx context.Context, id string, from int64, p genesis.Progress) (*genesis.Run, error) {
+	q := url.Values{}
+	if from > 0 {
+		q.Set("from", strconv.FormatInt(from, 10))
+	}
+	return long[genesis.Run](ctx, c, http.MethodGet, runPath(id)+"/events", q, nil, p)
 }
 
 // CancelRun stops a run.
@@ -40,8 +46,7 @@ func (c *Client) CancelRun(ctx context.Context, id string) (*genesis.Run, error)
 	return post[genesis.Run](ctx, c, runPath(id)+"/cancel", nil)
 }
 
-// RunLog writes the log of a run so far to w.
-func (c *Client) RunLog(ctx context.Context, id string, w io.Writer) error {
-	_, err := c.bytes(ctx, runPath(id)+"/log", nil, meter{w: w, stage: "fetching"})
-	return err
+// RunLog writes the log of a run so far to w and returns how many bytes it has.
+func (c *Client) RunLog(ctx context.Context, id string, w io.Writer) (int64, error) {
+	return c.bytes(ctx, runPath(id)+"/log", nil, meter{w: w, stage: "fetching"})
 }

@@ -24,6 +24,7 @@ type prepareCmd struct {
 	Strict    bool      `help:"Refuse a file with a bad cell instead of setting the cell aside."`
 	Dedup     bool      `help:"Remove exact duplicate rows."`
 	NoProof   bool      `help:"Skip the baseline network of the readiness report."`
+	Detach    bool      `help:"Hand the files over and return; genesis runs says how it goes."`
 	reading   `embed:""`
 }
 
@@ -52,6 +53,9 @@ func (cmd *prepareCmd) Run(a *app) error {
 	}
 	if err := cmd.handFiles(a, &req); err != nil {
 		return err
+	}
+	if cmd.Detach {
+		return a.detach(genesis.RunPrepare, req)
 	}
 	m, stop := a.progress()
 	made, err := c.Prepare(a.ctx, req, m.event)

@@ -3,6 +3,8 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"io"
+	"strings"
 	"time"
 
 	"github.com/opengenesis/genesis"
@@ -107,10 +109,12 @@ func (cmd *logsCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	if !cmd.Follow {
-		return c.RunLog(a.ctx, cmd.ID, a.out)
+	// What there is comes whole; of lines that follow, too many at once are left out.
+	from, err := c.RunLog(a.ctx, cmd.ID, cleanLines{a.out})
+	if err != nil || !cmd.Follow {
+		return err
 	}
-	r, err := c.FollowRun(a.ctx, cmd.ID, func(e genesis.Event) {
+	r, err := c.FollowRun(a.ctx, cmd.ID, from, func(e genesis.Event) {
 		if e.Log != "" {
 			fmt.Fprintln(a.out, clean(e.Log))
 		}
@@ -122,6 +126,44 @@ func (cmd *logsCmd) Run(a *app) error {
 		return r.Error.Err()
 	}
 	return nil
+}
+
+// cleanLines passes lines on without what would steer a terminal: a log holds what
+// raw files made a reader say.
+type cleanLines struct{ w io.Writer }
+
+func (c cleanLines) Write(b []byte) (int, error) {
+	for line := range strings.Lines(string(b)) {
+		text, whole := strings.CutSuffix(line, "\n")
+		text = clean(text)
+		if whole {
+			text += "\n"
+		}
+		if _, err := io.WriteString(c.w, text); err != nil {
+			return 0, err
+		}
+	}
+	return len(b), nil
+}
+
+// detach queues a run that goes on when this command has ended.
+func (a *app) detach(kind genesis.RunKind, request any) error {
+	if a.node != nil {
+		return &genesis.Error{Op: string(kind), Kind: genesis.Invalid, Msg: "nobody would do it: no node stays when this command has ended",
+			Hint: "start `genesis serve` first, or leave out --detach"}
+	}
+	b, err := json.Marshal(request)
+	if err != nil {
+		return err
+	}
+	r, err := a.client.SubmitRun(a.ctx, genesis.RunRequest{Kind: kind, Request: b})
+	if err != nil {
+		return err
+	}
+	return a.print(r, func(p *printer) {
+		p.line("Queued %s %s as %s", r.Kind, clean(r.Subject), p.style.bold(r.ID))
+		p.line("\nNext: genesis logs %s --follow", r.ID)
+	})
 }
 
 type cancelCmd struct {

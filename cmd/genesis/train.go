@@ -17,6 +17,7 @@ type trainCmd struct {
 	Epochs   int      `help:"Most passes over the data; if missing, chosen." placeholder:"N"`
 	Members  int      `help:"Networks in the ensemble; if missing, chosen." placeholder:"N"`
 	Threads  int      `help:"Cores to use; if missing, all." placeholder:"N"`
+	Detach   bool     `help:"Queue the training and return; genesis runs says how it goes."`
 }
 
 func (trainCmd) Help() string {
@@ -41,6 +42,9 @@ func (cmd *trainCmd) Run(a *app) error {
 	}
 	if err := cmd.complete(a, &req); err != nil {
 		return err
+	}
+	if cmd.Detach {
+		return a.detach(genesis.RunTrain, req)
 	}
 	m, stop := a.progress()
 	made, err := c.Train(a.ctx, req, m.event)

@@ -61,6 +61,11 @@ type filesNamed struct {
 }
 
 func (s *server) submitRun(ctx context.Context, who genesis.Principal, in *submitRunInput) (*genesis.Run, error) {
+	if in.Body.ID != "" {
+		if _, err := s.Service.Run(ctx, who, in.Body.ID); err == nil { // its files came the first time
+			return s.Service.SubmitRun(ctx, who, in.Body, nil, nil)
+		}
+	}
 	var named filesNamed
 	if in.Body.Kind != genesis.RunTrain {
 		if err := json.Unmarshal(in.Body.Request, &named); err != nil {

@@ -42,12 +42,12 @@ func (w *Workbench) env(p genesis.Progress) ingest.Env {
 // Compute does the task of a run on its files. What it returns is the outcome that
 // [Service] commits.
 func (w *Workbench) Compute(ctx context.Context, job run.Job, files []*os.File, p genesis.Progress) (any, error) {
+	at := *w // several runs may compute at once
 	if len(job.Settings) > 0 {
-		if err := json.Unmarshal(job.Settings, &w.Settings); err != nil {
+		if err := json.Unmarshal(job.Settings, &at.Settings); err != nil {
 			return nil, err
 		}
 	}
-	at := *w
 	at.Settings.Temp = job.Temp
 	raws, err := rawFiles(job.Files, files)
 	if err != nil {

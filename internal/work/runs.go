@@ -1,11 +1,13 @@
 package work
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
 	"encoding/json"
 	"io"
 	"os"
+	"slices"
 
 	"github.com/opengenesis/genesis"
 	"github.com/opengenesis/genesis/internal/access"
@@ -79,11 +81,14 @@ func attached[T any](ctx context.Context, s *Service, who genesis.Principal, kin
 	if r, err = s.runs.Wait(ctx, id, p); err != nil {
 		r, _ = s.runs.Cancel(context.WithoutCancel(ctx), id) // it has ended: then it says how
 	}
-	if r.Error != nil {
+	switch {
+	case r.Error != nil:
 		return nil, r.Error.Err()
-	}
-	if err != nil && r.State != genesis.RunDone {
+	case r.State != genesis.RunDone && err != nil:
 		return nil, err
+	case r.State != genesis.RunDone:
+		return nil, &genesis.Error{Op: string(kind), Kind: genesis.Unavailable, Subject: r.Subject, Msg: "the node stops; the run goes on when it is started again",
+			Hint: "`genesis runs " + id + "` says how it stands"}
 	}
 	s.Access.Changed()
 	var out T
@@ -95,6 +100,11 @@ func attached[T any](ctx context.Context, s *Service, who genesis.Principal, kin
 func (s *Service) submit(ctx context.Context, who genesis.Principal, req genesis.RunRequest, raws []*format.Raw, first int, wait bool) (_ genesis.Run, done func(), err error) {
 	in := run.Inputs{Attached: wait}
 	done = func() {}
+	if have, err := s.runs.Run(ctx, req.ID); err == nil && have.By.Person() == who.Person() {
+		// Asking twice is asking once: it is not decided again, nor counted.
+		r, err := s.runs.Submit(ctx, req, who, in)
+		return r, done, err
+	}
 	pin := pinned{Files: first}
 	if in.Subject, err = s.allow(ctx, who, req, &pin); err != nil {
 		return genesis.Run{}, done, err
@@ -141,7 +151,9 @@ func (s *Service) allow(ctx context.Context, who genesis.Principal, req genesis.
 
 func parse[T any](req genesis.RunRequest) (T, error) {
 	var v T
-	if err := json.Unmarshal(req.Request, &v); err != nil {
+	dec := json.NewDecoder(bytes.NewReader(req.Request))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(&v); err != nil {
 		return v, &genesis.Error{Op: "submit run", Kind: genesis.Invalid, Subject: string(req.Kind), Msg: "its request is not one of this kind: " + err.Error(), Err: err}
 	}
 	return v, nil
@@ -235,6 +247,7 @@ func (s *Service) commitRun(ctx context.Context, r genesis.Run, pin, outcome jso
 	if err := json.Unmarshal(outcome, &out); err != nil {
 		return run.Act{}, nonsense(r, err)
 	}
+	out.Model = p.Version
 	return run.Act{Tx: func(context.Context, *sql.Tx) (any, error) { return out, nil }}, nil
 }
 
@@ -298,35 +311,58 @@ func (s *Service) staged(ctx context.Context, in catalog.Commit, result func(gen
 	}}, nil
 }
 
-// watchRun ends a run when the access it needs does.
-func (s *Service) watchRun(ctx context.Context, r genesis.Run) (context.Context, func()) {
-	ref, action := "", genesis.TrainOn
-	switch r.Kind {
-	case genesis.RunTrain:
-		var q genesis.TrainRequest
-		_ = json.Unmarshal(r.Request, &q)
-		ref = q.Dataset
-	case genesis.RunPredict:
-		var q genesis.PredictRequest
-		_ = json.Unmarshal(r.Request, &q)
-		ref, action = q.Model, genesis.Infer
-	default:
-		return s.Access.Watch(ctx, access.Ask{Principal: r.By, Action: genesis.Steward, Resource: access.Resource{Name: genesis.Name(r.Subject)}})
+// watchRun ends a run when the access it needs does: to the very version it was
+// allowed for, and to the name of what it makes. What it writes is not swept
+// meanwhile.
+func (s *Service) watchRun(ctx context.Context, r genesis.Run, pin json.RawMessage) (context.Context, func()) {
+	asks, err := s.needs(ctx, r, pin)
+	var unpin func() error
+	if err == nil {
+		unpin, err = s.Blobs.Pin(ctx)
 	}
-	v, err := s.find(ctx, r.By, ref)
 	if err != nil {
 		ended, end := context.WithCancelCause(ctx)
 		end(err)
 		return ended, func() {}
 	}
-	return s.Access.Watch(ctx, s.ask(r.By, action, resource(v)))
+	releases := []func(){func() { _ = unpin() }} // a pin is gone with the process at the latest
+	for _, ask := range asks {
+		var release func()
+		ctx, release = s.Access.Watch(ctx, ask)
+		releases = append(releases, release)
+	}
+	return ctx, func() {
+		for _, release := range slices.Backward(releases) {
+			release()
+		}
+	}
+}
+
+// needs returns what must be allowed while a run goes on.
+func (s *Service) needs(ctx context.Context, r genesis.Run, pin json.RawMessage) ([]access.Ask, error) {
+	var p pinned
+	if err := json.Unmarshal(pin, &p); err != nil {
+		return nil, nonsense(r, err)
+	}
+	make := access.Ask{Principal: r.By, Action: genesis.Steward, Resource: access.Resource{Name: genesis.Name(r.Subject)}}
+	if r.Kind == genesis.RunPrepare {
+		return []access.Ask{make}, nil
+	}
+	v, err := s.find(ctx, r.By, p.Version.Ref().String())
+	if err != nil {
+		return nil, err
+	}
+	if r.Kind == genesis.RunTrain {
+		return []access.Ask{make, s.ask(r.By, genesis.TrainOn, resource(v))}, nil
+	}
+	return []access.Ask{s.ask(r.By, genesis.Infer, resource(v))}, nil
 }
 
 // SubmitRun queues a run that nobody waits for.
 func (s *Service) SubmitRun(ctx context.Context, who genesis.Principal, req genesis.RunRequest, files, splitFiles []*format.Raw) (*genesis.Run, error) {
 	r, done, err := s.submit(ctx, who, req, append(append([]*format.Raw{}, files...), splitFiles...), len(files), false)
 	done()
-	return pointed(r, err)
+	return pointed(told(who, r), err)
 }
 
 // mayWatch reports whether who may see a run: whoever asked for it, and who keeps
@@ -346,7 +382,18 @@ func (s *Service) Run(ctx context.Context, who genesis.Principal, id string) (*g
 	if err == nil && !s.mayWatch(ctx, who, r) {
 		err = run.NotFound(id)
 	}
-	return pointed(r, err)
+	return pointed(told(who, r), err)
+}
+
+// told is a run as who is told of it: a cell that its error names is for stewards,
+// as everywhere.
+func told(who genesis.Principal, r genesis.Run) genesis.Run {
+	if r.Error != nil && !who.Has(genesis.DutySteward) {
+		e := *r.Error
+		e.Value = ""
+		r.Error = &e
+	}
+	return r
 }
 
 // Runs lists runs, newest first: one's own, or to operators everybody's.
@@ -358,7 +405,11 @@ func (s *Service) Runs(ctx context.Context, who genesis.Principal, all bool, sta
 	if all && s.keepsRuns(ctx, who) {
 		q.Person = ""
 	}
-	return pointed(s.runs.List(ctx, q))
+	page, err := s.runs.List(ctx, q)
+	for i := range page.Runs {
+		page.Runs[i] = told(who, page.Runs[i])
+	}
+	return pointed(page, err)
 }
 
 // FollowRun tells p the log and the progress of a run until it is ended.
@@ -366,7 +417,8 @@ func (s *Service) FollowRun(ctx context.Context, who genesis.Principal, id strin
 	if _, err := s.Run(ctx, who, id); err != nil {
 		return nil, err
 	}
-	return pointed(s.runs.Follow(ctx, id, from, p))
+	r, err := s.runs.Follow(ctx, id, from, p)
+	return pointed(told(who, r), err)
 }
 
 // CancelRun stops a run.
@@ -374,7 +426,8 @@ func (s *Service) CancelRun(ctx context.Context, who genesis.Principal, id strin
 	if _, err := s.Run(ctx, who, id); err != nil {
 		return nil, err
 	}
-	return pointed(s.runs.Cancel(ctx, id))
+	r, err := s.runs.Cancel(ctx, id)
+	return pointed(told(who, r), err)
 }
 
 // RunLog returns the log of a run so far.

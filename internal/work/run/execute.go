@@ -123,7 +123,7 @@ func because(ctx context.Context, err error) error {
 func (m *Manager) guard(a *active) (ctx context.Context, stop context.CancelCauseFunc, release func()) {
 	ctx, unwatch := a.ctx, func() {}
 	if m.cfg.Watch != nil {
-		ctx, unwatch = m.cfg.Watch(ctx, a.Run())
+		ctx, unwatch = m.cfg.Watch(ctx, a.Run(), a.row.pinned)
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, time.Duration(a.row.Seconds)*time.Second, errTooLong)
 	ctx, stop = context.WithCancelCause(ctx)

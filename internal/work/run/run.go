@@ -80,7 +80,7 @@ type Config struct {
 	// Watch returns a context derived from ctx that ends when the asker's access
 	// does, with the reason as its cause, and a function to stop watching. Nil:
 	// nobody watches.
-	Watch func(ctx context.Context, r genesis.Run) (context.Context, func())
+	Watch func(ctx context.Context, r genesis.Run, pinned json.RawMessage) (context.Context, func())
 
 	// ResumeAttached makes a start after a crash try again also runs whose caller
 	// waited for them: right for a server, while the next command of a terminal

@@ -538,7 +538,7 @@ func TestRevoked(t *testing.T) {
 	for _, cause := range []error{reason, nil} {
 		var revoke context.CancelCauseFunc
 		b := newBench(t, func(c *Config) {
-			c.Watch = func(ctx context.Context, r genesis.Run) (context.Context, func()) {
+			c.Watch = func(ctx context.Context, r genesis.Run, _ json.RawMessage) (context.Context, func()) {
 				if r.By.Person() != ada.Person() {
 					t.Errorf("watches %+v", r.By)
 				}

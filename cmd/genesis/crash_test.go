@@ -76,7 +76,9 @@ func (c *crasher) start() *exec.Cmd {
 	return cmd
 }
 
-func (c *crasher) client() *client.Client { return client.New("http://"+c.addr, nil).WithToken(c.token) }
+func (c *crasher) client() *client.Client {
+	return client.New("http://"+c.addr, nil).WithToken(c.token)
+}
 
 // note keeps what the node acknowledged.
 func (c *crasher) note(err error, keep func()) {

@@ -25,7 +25,6 @@ type condition struct {
 	program  cel.Program
 	purpose  bool // it looks at the purpose
 	now      bool // it looks at the time, so that its answer may change by itself
-	problem  string
 	original string
 }
 

@@ -29,8 +29,6 @@ import (
 	"github.com/opengenesis/genesis/internal/work/upload"
 )
 
-var person = genesis.Principal{Subject: "ada", Node: "local"}
-
 // network is a node's whole HTTP interface behind its edge; the bearer token is
 // the caller's name.
 func network(t *testing.T, s Service) http.Handler {

@@ -271,7 +271,6 @@ func TestMetrics(t *testing.T) {
 
 var (
 	ada = genesis.Principal{Subject: "ada", Node: "nrel"}
-	bob = genesis.Principal{Subject: "bob", Node: "nrel"}
 )
 
 func always(who genesis.Principal) func(*http.Request) (genesis.Principal, error) {

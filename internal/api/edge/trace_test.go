@@ -36,8 +36,8 @@ func TestSpans(t *testing.T) {
 	}
 	got := map[string]string{}
 	for _, a := range first.Attributes() {
-		got[string(a.Key)] = a.Value.Emit()
-		if strings.Contains(a.Value.Emit(), "turbines") {
+		got[string(a.Key)] = a.Value.String()
+		if strings.Contains(a.Value.String(), "turbines") {
 			t.Error("a span names what was asked for")
 		}
 	}

@@ -30,17 +30,36 @@ func (s *Service) Publish(ctx context.Context, who genesis.Principal, ref string
 	if err != nil {
 		return nil, err
 	}
+	before, err := s.known(ctx, v)
+	if err != nil {
+		return nil, err
+	}
+	published := v
+	published.State = genesis.Published
+	after, err := s.everybodys(ctx, published, terms)
+	if err != nil {
+		return nil, err
+	}
 	err = s.act(ctx, who, "terms", func(tx *sql.Tx, e *journal.Event) error {
-		if v, err = s.Catalog.PublishTx(ctx, tx, v, catalog.PublishOptions{By: s.by(who)}); err != nil {
+		if published, err = s.Catalog.PublishTx(ctx, tx, v, catalog.PublishOptions{By: s.by(who)}); err != nil {
 			return err
 		}
 		e.Subject, e.Version, e.Detail = string(v.Name), v.Digest, detail(terms)
-		return s.Access.SetTerms(ctx, tx, v.Name, v.Digest, terms)
+		if err := s.Access.SetTerms(ctx, tx, v.Name, v.Digest, terms); err != nil {
+			return err
+		}
+		switch {
+		case after:
+			return state(ctx, tx, v, statedPublished, terms)
+		case before:
+			return state(ctx, tx, v, statedHidden, terms.Tier)
+		}
+		return nil
 	})
 	if err != nil {
 		return nil, err
 	}
-	return &genesis.PublishedVersion{Version: v, Terms: terms}, nil
+	return &genesis.PublishedVersion{Version: published, Terms: terms}, nil
 }
 
 // newest returns the draft that a bare name means to whoever publishes it, else v.
@@ -106,32 +125,40 @@ func detail(v any) json.RawMessage {
 
 // Withdraw withdraws a published version.
 func (s *Service) Withdraw(ctx context.Context, who genesis.Principal, ref, reason string) (*genesis.Version, error) {
-	return s.end(ctx, who, ref, func(tx *sql.Tx, v genesis.Version) (genesis.Version, error) {
+	return s.end(ctx, who, ref, statedWithdrawn, func(tx *sql.Tx, v genesis.Version) (genesis.Version, error) {
 		return s.Catalog.WithdrawTx(ctx, tx, v, s.by(who), reason)
 	})
 }
 
 // Erase erases a version; a tombstone stays.
 func (s *Service) Erase(ctx context.Context, who genesis.Principal, ref, reason string) (*genesis.Version, error) {
-	return s.end(ctx, who, ref, func(tx *sql.Tx, v genesis.Version) (genesis.Version, error) {
+	return s.end(ctx, who, ref, statedErased, func(tx *sql.Tx, v genesis.Version) (genesis.Version, error) {
 		return s.Catalog.EraseTx(ctx, tx, v, catalog.EraseOptions{By: s.by(who), Reason: reason})
 	})
 }
 
-func (s *Service) end(ctx context.Context, who genesis.Principal, ref string, do func(*sql.Tx, genesis.Version) (genesis.Version, error)) (*genesis.Version, error) {
+// end ends a version's being open to others; the catalogue records it.
+func (s *Service) end(ctx context.Context, who genesis.Principal, ref, what string, do func(*sql.Tx, genesis.Version) (genesis.Version, error)) (*genesis.Version, error) {
 	v, _, err := s.enter(ctx, who, genesis.Steward, ref)
 	if err != nil {
 		return nil, err
 	}
-	err = s.DB.Tx(ctx, func(tx *sql.Tx) error { // the catalogue records it
-		v, err = do(tx, v)
-		return err
+	known, err := s.known(ctx, v)
+	if err != nil {
+		return nil, err
+	}
+	var ended genesis.Version
+	err = s.DB.Tx(ctx, func(tx *sql.Tx) error {
+		if ended, err = do(tx, v); err != nil || !known {
+			return err
+		}
+		return state(ctx, tx, v, what, ended.State)
 	})
 	if err != nil {
 		return nil, err
 	}
 	s.Access.Changed()
-	return &v, nil
+	return &ended, nil
 }
 
 // Conditions returns under which terms a version is open, what it owes to its
@@ -286,6 +313,14 @@ func (s *Service) RecordOpenings(ctx context.Context) error {
 			for _, o := range due {
 				e := journal.Event{Act: "open", Outcome: genesis.Done, Subject: string(o.Name), Version: o.Version, Detail: detail(o.Opening)}
 				if err := journal.Record(ctx, tx, e); err != nil {
+					return err
+				}
+				v := genesis.Version{Name: o.Name, Digest: o.Version, State: genesis.Published}
+				known, err := s.known(ctx, v)
+				if err == nil && known && o.Tier == genesis.TierPublic {
+					err = state(ctx, tx, v, statedPublished, o.Opening)
+				}
+				if err != nil {
 					return err
 				}
 			}

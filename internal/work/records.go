@@ -2,6 +2,7 @@ package work
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
 	"reflect"
 	"sort"
@@ -19,18 +20,31 @@ func (s *Service) SetCard(ctx context.Context, who genesis.Principal, ref string
 	if err != nil {
 		return nil, err
 	}
-	card, err := catalog.Edit(ctx, s.Catalog, v, genesis.RecordCard, s.by(who), func(c *genesis.Card) error {
-		for name, value := range fields {
-			if err := setField(c, name, value); err != nil {
-				return err
-			}
+	known, err := s.known(ctx, v)
+	if err != nil {
+		return nil, err
+	}
+	var card genesis.Card
+	err = s.DB.Tx(ctx, func(tx *sql.Tx) error {
+		card, err = catalog.EditTx(ctx, tx, s.Catalog, v, genesis.RecordCard, s.by(who), func(c *genesis.Card) error { return setFields(c, fields) })
+		if err != nil || !known {
+			return err
 		}
-		return nil
+		return state(ctx, tx, v, string(genesis.RecordCard), card)
 	})
 	if err != nil {
 		return nil, err
 	}
 	return &card, s.rescore(ctx, who, v)
+}
+
+func setFields(card *genesis.Card, fields map[string]string) error {
+	for name, value := range fields {
+		if err := setField(card, name, value); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // setField sets one field of a card by its JSON name.

@@ -3,8 +3,8 @@ package work
 import (
 	"context"
 	"database/sql"
+	"path"
 	"slices"
-	"strings"
 
 	"github.com/opengenesis/genesis"
 	"github.com/opengenesis/genesis/internal/access"
@@ -21,7 +21,7 @@ var evident = []genesis.Action{genesis.Read, genesis.TrainOn, genesis.Infer, gen
 // ask puts a question on behalf of who. Whoever does not sit at the home's own
 // socket gets bytes out of the node.
 func (s *Service) ask(who genesis.Principal, a genesis.Action, r access.Resource) access.Ask {
-	return access.Ask{Principal: who, Action: a, Resource: r, Outside: who.Subject != access.LocalSubject}
+	return access.Ask{Principal: who, Action: a, Resource: r, Outside: who.Subject != access.LocalSubject || !s.home(who)}
 }
 
 // resource is a version as access knows it.
@@ -142,11 +142,7 @@ func (s *Service) mayMake(ctx context.Context, who genesis.Principal, name genes
 	case !who.SignedIn():
 		e.Msg, e.Hint = "nobody is signed in", "`genesis login URL` signs in"
 	case s.home(who):
-		_, last, _ := strings.Cut("/"+string(name), "/")
-		if i := strings.LastIndex(last, "/"); i >= 0 {
-			last = last[i+1:]
-		}
-		e.Hint = "your own begin with your name: --name ~" + who.Subject + "/" + last
+		e.Hint = "your own begin with your name: --name ~" + who.Subject + "/" + path.Base(string(name))
 	}
 	return e
 }

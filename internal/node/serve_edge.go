@@ -4,12 +4,9 @@ package node
 
 import (
 	"context"
-	"crypto/rand"
 	"log/slog"
 	"net/http"
 	"net/url"
-	"os"
-	"path/filepath"
 	"runtime"
 	"slices"
 
@@ -62,7 +59,7 @@ func (n *Node) equip(ctx context.Context, opt Options) (http.Handler, error) {
 			return nil, err
 		}
 	}
-	cursors, err := n.home.cursors()
+	cursorKey, err := n.home.secret("cursor.key")
 	if err != nil {
 		return nil, err
 	}
@@ -70,7 +67,7 @@ func (n *Node) equip(ctx context.Context, opt Options) (http.Handler, error) {
 		return nil, err
 	}
 	return api.New(api.Config{
-		Service: n.service, Files: n.desk, Uploads: n.uploads, Edge: n.edge, Cursors: cursors, Info: n.info(), Log: n.log,
+		Service: n.service, Files: n.desk, Uploads: n.uploads, Edge: n.edge, Cursors: edge.NewCursors(cursorKey), Info: n.info(), Log: n.log,
 		Pages: func(mux *http.ServeMux) {
 			web.Register(mux, web.Config{Door: n.service, Node: c.Node, Caller: caller})
 		},
@@ -122,21 +119,6 @@ func (n *Node) trace(ctx context.Context, cfg *edge.Config) error {
 	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) { log.Warn("traces are not sent", "error", err) }))
 	cfg.Tracer = n.tracing.Tracer("genesis")
 	return nil
-}
-
-// cursors reads the home's cursor key, and makes it where there is none.
-func (h *Home) cursors() (*edge.Cursors, error) {
-	path := filepath.Join(h.Keys(), "cursor.key")
-	fresh := make([]byte, edge.CursorKeySize)
-	_, _ = rand.Read(fresh) // never fails
-	if err := writeOnce(path, fresh); err != nil {
-		return nil, homeError(path, genesis.Internal, "cannot be made", "", err)
-	}
-	key, err := os.ReadFile(path)
-	if err != nil || len(key) != edge.CursorKeySize {
-		return nil, homeError(path, genesis.Internal, "is not a key of 32 bytes", "remove it: lists that are being paged begin again", err)
-	}
-	return edge.NewCursors(key), nil
 }
 
 // stopTracing sends what is left, if the collector takes it soon.

@@ -366,24 +366,32 @@ func TestReadyzAsksTheService(t *testing.T) {
 	}
 }
 
-func TestCursorKey(t *testing.T) {
+// TestSecret: a key of the home is made once, for its owner alone, and one that is
+// damaged is never replaced behind their back.
+func TestSecret(t *testing.T) {
 	h := mustHome(t, t.TempDir())
-	first, err := h.cursors()
+	first, err := h.secret("cursor.key")
 	if err != nil {
 		t.Fatal(err)
 	}
-	text, _ := first.Seal("list", "position")
-	second, err := h.cursors()
+	text, _ := edge.NewCursors(first).Seal("list", "position")
+	second, err := h.secret("cursor.key")
+	if err != nil {
+		t.Fatal(err)
+	}
 	var got string
-	if err != nil || second.Open("list", text, &got) != nil || got != "position" {
-		t.Errorf("a restart makes cursors worthless: %v", err)
+	if edge.NewCursors(second).Open("list", text, &got) != nil || got != "position" {
+		t.Error("a restart makes cursors worthless")
+	}
+	if other, err := h.secret("identity.key"); err != nil || bytes.Equal(first, other) {
+		t.Errorf("two keys are one: %v", err)
 	}
 	path := filepath.Join(h.Keys(), "cursor.key")
 	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("%v, %v", info, err)
 	}
 	write(t, path, "short")
-	if _, err := h.cursors(); genesis.KindOf(err) != genesis.Internal {
+	if _, err := h.secret("cursor.key"); genesis.KindOf(err) != genesis.Internal {
 		t.Errorf("%v", err)
 	}
 }

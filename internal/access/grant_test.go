@@ -60,6 +60,48 @@ func TestGrantees(t *testing.T) {
 	}
 }
 
+func TestGrantsOf(t *testing.T) {
+	w := accesstest.Open(t)
+	w.Do(func(ctx context.Context, tx *sql.Tx) error {
+		return w.PutProject(ctx, tx, genesis.Project{ID: "wind", Lead: "mit/mia", By: "nrel/ann", Until: day(2)})
+	})
+	want := map[genesis.Name]string{}
+	for _, name := range []genesis.Name{"d", "b", "a", "c", "e"} {
+		to := genesis.Grantee("sector:university")
+		if name == "c" {
+			to = "project:wind"
+		}
+		want[name] = w.Give(name, to, genesis.Read)
+	}
+	w.Give("f", "sector:industry", genesis.Read)
+	w.GiveThis(genesis.Grant{Name: "g", To: "person:mit/mia", Actions: []genesis.Action{genesis.Read}, Until: day(1)})
+	w.Pass(24 * time.Hour)
+	names := func(name genesis.Name) string {
+		t.Helper()
+		all, err := w.GrantsOf(t.Context(), mia, name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, g := range all {
+			if got = append(got, string(g.Name)); g.ID != want[g.Name] {
+				t.Errorf("the grant on %s is %s", g.Name, g.ID)
+			}
+		}
+		return strings.Join(got, " ")
+	}
+	if got := names(""); got != "a b c d e" {
+		t.Errorf("grants on %s", got)
+	}
+	if got := names("b"); got != "b" {
+		t.Errorf("grants on %s", got)
+	}
+	w.Pass(24 * time.Hour)
+	if got := names(""); got != "a b d e" {
+		t.Errorf("after the project, grants on %s", got)
+	}
+}
+
 func TestGrantCovers(t *testing.T) {
 	w := accesstest.Open(t)
 	r := accesstest.Dataset("turbines")

@@ -60,6 +60,36 @@ func TestGrantees(t *testing.T) {
 	}
 }
 
+// TestSweep lets grants end by themselves: once an hour they are forgotten.
+func TestSweep(t *testing.T) {
+	w := accesstest.Open(t)
+	r := accesstest.Dataset("turbines")
+	w.Publish(r, genesis.Terms{Tier: genesis.TierRestricted})
+	held := func(want int) {
+		t.Helper()
+		w.Changed()
+		rule(t, w, mia, genesis.Discover, r, map[bool]string{true: "grant-holder", false: "no: default"}[want > 0 && w.Now().Before(day(1))])
+		if n := w.Stats().Grants; n != want {
+			t.Errorf("%d grants are held, want %d", n, want)
+		}
+	}
+	held(0)
+	for _, condition := range []string{`purpose == "a"`, "true", ""} {
+		w.GiveThis(genesis.Grant{Name: r.Name, To: "person:mit/mia", Actions: []genesis.Action{genesis.Infer}, Condition: condition, Until: day(1)})
+	}
+	w.Give(r.Name, "person:acme/eve", genesis.Infer)
+	w.Pass(23*time.Hour + 30*time.Minute)
+	held(4)
+	w.Pass(time.Hour - 1)
+	held(4)
+	w.Pass(1)
+	held(1)
+	rule(t, w, eve, genesis.Infer, r, "grant")
+	w.GiveThis(genesis.Grant{Name: r.Name, To: "person:mit/mia", Actions: []genesis.Action{genesis.Infer}, Condition: `purpose == "a"`})
+	rule(t, w, edit(mia, func(p *genesis.Principal) { p.Purpose = "a" }), genesis.Infer, r, "grant")
+	rule(t, w, mia, genesis.Infer, r, "no: default")
+}
+
 func TestGrantsOf(t *testing.T) {
 	w := accesstest.Open(t)
 	w.Do(func(ctx context.Context, tx *sql.Tx) error {
@@ -370,6 +400,9 @@ func TestProjects(t *testing.T) {
 	for range 2 {
 		w.Do(func(ctx context.Context, tx *sql.Tx) error { _, err := w.EndProject(ctx, tx, "wind"); return err })
 		rule(t, w, eve, genesis.TrainOn, r, "no: default")
+	}
+	if ids, _ := w.ProjectsOf(t.Context(), "mit/mia"); !slices.Equal(ids, []string{"air"}) {
+		t.Errorf("after one was ended, projects of mia: %v", ids)
 	}
 	if err := w.Tx(func(ctx context.Context, tx *sql.Tx) error { _, err := w.EndProject(ctx, tx, "absent"); return err }); genesis.KindOf(err) != genesis.NotFound {
 		t.Errorf("a project that is not there ends: %v", err)

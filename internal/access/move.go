@@ -143,7 +143,7 @@ func tierMove(t genesis.Tier) move {
 		fits: func(f facts, _ genesis.Action) bool {
 			sensitive := f.terms.Sensitivity.Controlled() && t.Wider(genesis.TierPartner)
 			named := t != genesis.TierPartner || f.who.member != ""
-			widens := f.tier == "" || t.Wider(f.tier) || t == genesis.TierPartner && f.tier == t
+			widens := f.tier == "" || t.Wider(f.tier) || f.tier == t && (t == genesis.TierPartner || f.terms.Hidden)
 			return !f.node() && !sensitive && named && widens && (f.state == genesis.Draft || f.state == genesis.Published)
 		},
 		make: func(f *facts, _ genesis.Action) {
@@ -154,6 +154,9 @@ func tierMove(t genesis.Tier) move {
 		},
 		tell: func(f facts, _ genesis.Action) string {
 			words := fmt.Sprintf("genesis publish %s --tier %s", refOf(f), t)
+			if f.terms.Hidden {
+				words += " --hidden=false"
+			}
 			if t == genesis.TierPartner {
 				words += " --partners " + strings.Join(append(slices.Clone(f.terms.Partners), f.who.member), ",")
 			}

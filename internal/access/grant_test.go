@@ -417,6 +417,13 @@ func TestProjects(t *testing.T) {
 	if _, err := w.Project(t.Context(), "absent"); genesis.KindOf(err) != genesis.NotFound {
 		t.Errorf("a project that is not there: %v", err)
 	}
+	many := make([]genesis.PersonID, 10_000)
+	for i := range many {
+		many[i] = "mit/mia"
+	}
+	if err := put(genesis.Project{ID: "many", Lead: "bob", By: "ann", Members: many}); err != nil {
+		t.Errorf("10,000 members: %v", err)
+	}
 	long := strings.Repeat("x", 4001)
 	for _, bad := range []genesis.Project{
 		{ID: "Wind", Lead: "bob", By: "ann"}, {ID: "", Lead: "bob", By: "ann"}, {ID: "w", By: "ann"}, {ID: "w", Lead: "bob"},

@@ -41,8 +41,6 @@ type rule struct {
 	cedar *cedar.Policy
 }
 
-func (r *rule) permits() bool { return r.cedar.Effect() == cedar.Permit }
-
 // rules are policies in the order in which they are named.
 type rules []*rule
 

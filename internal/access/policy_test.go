@@ -129,6 +129,10 @@ func TestPoliciesAreRefusedWhole(t *testing.T) {
 	if _, err := access.Open(t.Context(), access.Config{PolicyDir: policies(t, lots)}); err == nil || !strings.Contains(err.Error(), "more than 500 policies") {
 		t.Errorf("501 policies: %v", err)
 	}
+	accesstest.Open(t, func(c *access.Config) {
+		c.PolicyDir = policies(t, map[string]string{"long.cedar": "//" + strings.Repeat("x", 64<<10-2), "lots.cedar": strings.Repeat(good, 500),
+			"deep.cedar": ""})
+	})
 	if _, err := access.Open(t.Context(), access.Config{PolicyDir: filepath.Join(t.TempDir(), "absent")}); genesis.KindOf(err) != genesis.Unavailable {
 		t.Errorf("a folder that is not there: %v", err)
 	}

@@ -243,6 +243,7 @@ func TestChanges(t *testing.T) {
 		{none, genesis.Discover, cui, "they sign in; genesis grant cui@ --to person:… --actions discover"},
 		{eve, genesis.Evaluate, marked, "genesis grant marked@ --to person:acme/eve --actions evaluate --condition '…' --licence …"},
 		{foreign, genesis.Evaluate, marked, "genesis grant marked@ --to person:acme/eve --actions evaluate --condition '…' --licence …"},
+		{edit(eve, func(p *genesis.Principal) { p.Citizenship = genesis.USCitizen }), genesis.Evaluate, marked, "genesis grant marked@ --to person:acme/eve --actions evaluate --condition '…'"},
 		{foreign, genesis.Infer, marked, "genesis grant marked@ --to person:acme/eve --actions infer --licence …"},
 		{token, genesis.TrainOn, restricted, "they come with a token of scope train:restricted; genesis grant restricted@ --to person:acme/eve --actions train"},
 		{stranger, genesis.TrainOn, restricted, ""},
@@ -264,6 +265,32 @@ func TestChanges(t *testing.T) {
 		got := strings.ReplaceAll(strings.Join(e.Change, "; "), string(tt.r.Version), "")
 		if got != tt.want {
 			t.Errorf("%s %s %s: %q, want %q", tt.p.Person(), tt.a, tt.r.Name, got, tt.want)
+		}
+	}
+}
+
+// TestChangesOnce needs one thing of the person for a version and for what it was
+// made from: it is suggested once.
+func TestChangesOnce(t *testing.T) {
+	w := accesstest.Open(t)
+	source, made := accesstest.Dataset("source"), accesstest.Dataset("made")
+	derive(t, w, made, source)
+	for _, tt := range []struct {
+		terms genesis.Terms
+		p     genesis.Principal
+		want  string
+	}{
+		{genesis.Terms{Tier: genesis.TierRegistered}, genesis.Principal{}, "they sign in"},
+		{genesis.Terms{Tier: genesis.TierPartner, Partners: []string{"acme"}, Sensitivity: genesis.CUI}, eve, "they sign in with a second factor"},
+		{genesis.Terms{Tier: genesis.TierRegistered}, edit(eve, func(p *genesis.Principal) { p.Vetting = genesis.VettingRefused }), "a security officer vets them"},
+		{genesis.Terms{Tier: genesis.TierRegistered, ExportControl: genesis.EAR}, eve, "they are us-citizen or us-person, and their account says so"},
+		{genesis.Terms{Tier: genesis.TierRegistered}, edit(eve, func(p *genesis.Principal) { p.Scopes = []genesis.Scope{} }), "they come with a token of scope train:made"},
+	} {
+		w.Publish(source, tt.terms)
+		w.Publish(made, tt.terms)
+		e, err := w.Explain(t.Context(), access.Ask{Principal: tt.p, Action: genesis.TrainOn, Resource: made})
+		if err != nil || !slices.Equal(e.Change, []string{tt.want}) {
+			t.Errorf("%q, %v, want %q", e.Change, err, tt.want)
 		}
 	}
 }

@@ -29,9 +29,9 @@ func TestGrantsOnlyAdd(t *testing.T) {
 		var asks []access.Ask
 		var before []access.Decision
 		for range 400 {
-			who, a, r, outside := p.random()
-			r.State, outside = genesis.Published, false // where a grant counts
-			ask := access.Ask{Principal: who, Action: a, Resource: r, Outside: outside}
+			who, a, r, _ := p.random()
+			r.State = genesis.Published // where a grant counts
+			ask := access.Ask{Principal: who, Action: a, Resource: r}
 			d, _ := p.Decide(context.Background(), ask)
 			asks, before = append(asks, ask), append(before, d)
 		}

@@ -15,16 +15,16 @@ import (
 	"github.com/opengenesis/genesis/internal/access/accesstest"
 )
 
-// ends waits for a context to end and returns its cause and how long it took.
-func ends(t *testing.T, ctx context.Context) (error, time.Duration) {
+// ends waits for a context to end and returns how long it took and its cause.
+func ends(t *testing.T, ctx context.Context) (time.Duration, error) {
 	t.Helper()
 	start := time.Now()
 	select {
 	case <-ctx.Done():
-		return context.Cause(ctx), time.Since(start)
+		return time.Since(start), context.Cause(ctx)
 	case <-time.After(5 * time.Second):
 		t.Fatal("the watch does not end")
-		return nil, 0
+		return 0, nil
 	}
 }
 
@@ -62,7 +62,7 @@ func TestWatch(t *testing.T) {
 			t.Fatalf("%s: it ends before: %v", tt.name, context.Cause(ctx))
 		}
 		tt.turn(w, grant)
-		if err, took := ends(t, ctx); genesis.KindOf(err) != tt.want || took > time.Second {
+		if took, err := ends(t, ctx); genesis.KindOf(err) != tt.want || took > time.Second {
 			t.Errorf("%s: it ends after %v with %v, want %s", tt.name, took, err, tt.want)
 		}
 		cancel()
@@ -91,7 +91,7 @@ func TestWatchRefusedAndCancelled(t *testing.T) {
 	}
 	stop()
 	for _, ctx := range all {
-		if err, _ := ends(t, ctx); !errors.Is(err, context.Canceled) {
+		if _, err := ends(t, ctx); !errors.Is(err, context.Canceled) {
 			t.Errorf("cancelled with %v", err)
 		}
 	}
@@ -124,14 +124,14 @@ func TestWatchFollowsThePerson(t *testing.T) {
 	refused := edit(mia, func(p *genesis.Principal) { p.Vetting = genesis.VettingRefused })
 	now.Store(&refused)
 	w.Changed()
-	if err, took := ends(t, vetted); genesis.KindOf(err) != genesis.Private || took > time.Second {
+	if took, err := ends(t, vetted); genesis.KindOf(err) != genesis.Private || took > time.Second {
 		t.Errorf("after %v: %v", took, err)
 	}
 	now.Store(&mia)
 	token, cancel := w.Watch(t.Context(), ask)
 	defer cancel()
 	now.Store(nil)
-	if err, took := ends(t, token); err != error(gone) || took > time.Second {
+	if took, err := ends(t, token); err != error(gone) || took > time.Second {
 		t.Errorf("after %v: %v", took, err) // nobody called Changed: the pulse finds it
 	}
 }
@@ -146,7 +146,7 @@ func TestWatchWithoutDatabase(t *testing.T) {
 	defer cancel()
 	w.DB.Close()
 	w.Changed()
-	if err, _ := ends(t, ctx); err == nil || genesis.KindOf(err) == genesis.Permission {
+	if _, err := ends(t, ctx); err == nil || genesis.KindOf(err) == genesis.Permission {
 		t.Errorf("without the database: %v", err)
 	}
 	if d, err := w.Decide(t.Context(), ask); d.Allowed || err == nil {

@@ -22,10 +22,9 @@ const (
 // condition is a compiled condition of a grant: CEL over what is known of the
 // principal, the purpose they state, and the time.
 type condition struct {
-	program  cel.Program
-	purpose  bool // it looks at the purpose
-	now      bool // it looks at the time, so that its answer may change by itself
-	original string
+	program cel.Program // nil: this program cannot compile it, and it never holds
+	purpose bool        // it looks at the purpose
+	now     bool        // it looks at the time, so that its answer may change by itself
 }
 
 // conditionEnv declares what a condition may speak of. The parts of the
@@ -63,7 +62,7 @@ func compileCondition(text string) (*condition, error) {
 	if err != nil {
 		return nil, conditionError(text, err.Error())
 	}
-	c := &condition{program: program, original: text}
+	c := &condition{program: program}
 	for _, ref := range checked.NativeRep().ReferenceMap() {
 		c.purpose = c.purpose || ref.Name == "purpose"
 		c.now = c.now || ref.Name == "now"

@@ -189,7 +189,8 @@ func TestLower(t *testing.T) {
 	w.Publish(data, genesis.Terms{Tier: genesis.TierRestricted, By: "nrel/ann", Uses: genesis.Uses{Evaluate: genesis.UseNo}})
 	w.Publish(model, genesis.Terms{Tier: genesis.TierPublic, By: "nrel/bea"})
 	rule(t, w, mia, genesis.Read, model, "no: restricted")
-	other := accesstest.Dataset("other")
+	other, same := accesstest.Dataset("other"), accesstest.Dataset("same")
+	same.Version = data.Version
 	for _, tt := range []struct {
 		who   genesis.Principal
 		child access.Resource
@@ -204,6 +205,7 @@ func TestLower(t *testing.T) {
 		{genesis.Principal{}, model, data, genesis.TierRegistered, genesis.Permission},
 		{ann, model, other, genesis.TierRegistered, genesis.NotFound},
 		{ann, other, data, genesis.TierRegistered, genesis.NotFound},
+		{ann, model, same, genesis.TierRegistered, genesis.NotFound},
 		{ann, model, data, "odd", genesis.Invalid},
 		{ann, model, data, genesis.TierPartner, genesis.Invalid},
 	} {

@@ -205,6 +205,96 @@ func TestExplain(t *testing.T) {
 	}
 }
 
+// TestChanges has the fewest steps for a question of each kind.
+func TestChanges(t *testing.T) {
+	w := accesstest.Open(t)
+	publish := func(name genesis.Name, terms genesis.Terms) access.Resource {
+		w.Publish(accesstest.Dataset(name), terms)
+		return accesstest.Dataset(name)
+	}
+	restricted := publish("restricted", genesis.Terms{Tier: genesis.TierRestricted})
+	cui := publish("cui", genesis.Terms{Tier: genesis.TierRestricted, Sensitivity: genesis.CUI})
+	partner := publish("partner", genesis.Terms{Tier: genesis.TierPartner, Partners: []string{"mit"}})
+	hidden := publish("hidden", genesis.Terms{Tier: genesis.TierControlled, Hidden: true})
+	marked := publish("marked", genesis.Terms{Tier: genesis.TierControlled, Uses: genesis.Uses{Evaluate: genesis.UseConditional}, ExportControl: genesis.ITAR})
+	draft, withdrawn := accesstest.Dataset("draft"), restricted
+	draft.State, withdrawn.State = genesis.Draft, genesis.Withdrawn
+	foreign := edit(eve, func(p *genesis.Principal) { p.Citizenship = genesis.ForeignNational })
+	none, stranger := genesis.Principal{}, accesstest.Person("evil", "mal")
+	token := edit(eve, func(p *genesis.Principal) { p.Scopes = []genesis.Scope{} })
+	for _, tt := range []struct {
+		p    genesis.Principal
+		a    genesis.Action
+		r    access.Resource
+		want string // @ stands for the version; steps are separated by "; "
+	}{
+		{eve, genesis.Request, restricted, "genesis publish restricted@ --tier controlled"},
+		{eve, genesis.Request, partner, "genesis publish partner@ --tier partner --partners mit,acme"},
+		{eve, genesis.Request, hidden, "genesis publish hidden@ --tier controlled --hidden=false"},
+		{none, genesis.Discover, partner, "genesis publish partner@ --tier public"},
+		{none, genesis.Request, partner, "they sign in; genesis publish partner@ --tier registered"},
+		{none, genesis.Request, hidden, "they sign in; genesis publish hidden@ --tier controlled --hidden=false"},
+		{eve, genesis.Discover, draft, "genesis publish draft@ --tier controlled"},
+		{eve, genesis.Read, draft, "genesis publish draft@ --tier partner --partners acme"},
+		{none, genesis.Read, draft, "genesis publish draft@ --tier public"},
+		{eve, genesis.Read, restricted, "genesis publish restricted@ --tier partner --partners acme"},
+		{eve, genesis.TrainOn, restricted, "genesis grant restricted@ --to person:acme/eve --actions train"},
+		{eve, genesis.Read, cui, "they sign in with a second factor; genesis publish cui@ --tier partner --partners acme"},
+		{none, genesis.Discover, cui, "they sign in; genesis grant cui@ --to person:… --actions discover"},
+		{eve, genesis.Evaluate, marked, "genesis grant marked@ --to person:acme/eve --actions evaluate --condition '…' --licence …"},
+		{foreign, genesis.Evaluate, marked, "genesis grant marked@ --to person:acme/eve --actions evaluate --condition '…' --licence …"},
+		{edit(eve, func(p *genesis.Principal) { p.Citizenship = genesis.USCitizen }), genesis.Evaluate, marked, "genesis grant marked@ --to person:acme/eve --actions evaluate --condition '…'"},
+		{foreign, genesis.Infer, marked, "genesis grant marked@ --to person:acme/eve --actions infer --licence …"},
+		{token, genesis.TrainOn, restricted, "they come with a token of scope train:restricted; genesis grant restricted@ --to person:acme/eve --actions train"},
+		{stranger, genesis.TrainOn, restricted, ""},
+		{stranger, genesis.Discover, restricted, "genesis publish restricted@ --tier public"},
+		{eve, genesis.Read, withdrawn, ""},
+		{eve, genesis.Steward, restricted, ""},
+		{bob, genesis.Steward, restricted, "an operator gives them the duty steward"},
+		{bob, genesis.Steward, cui, "they sign in with a second factor; an operator gives them the duty steward"},
+		{bob, genesis.Steward, access.Resource{}, "an operator gives them the duty steward"},
+		{bob, genesis.Operate, access.Resource{}, "an operator gives them the duty operator"},
+		{bob, genesis.Operate, access.Resource{Part: access.Office}, "an operator gives them the duty officer"},
+		{bob, genesis.Read, access.Resource{}, ""},
+		{bob, genesis.Operate, restricted, ""},
+	} {
+		e, err := w.Explain(t.Context(), access.Ask{Principal: tt.p, Action: tt.a, Resource: tt.r, Outside: true})
+		if err != nil || e.Allowed {
+			t.Fatal(e, err)
+		}
+		got := strings.ReplaceAll(strings.Join(e.Change, "; "), string(tt.r.Version), "")
+		if got != tt.want {
+			t.Errorf("%s %s %s: %q, want %q", tt.p.Person(), tt.a, tt.r.Name, got, tt.want)
+		}
+	}
+}
+
+// TestChangesOnce needs one thing of the person for a version and for what it was
+// made from: it is suggested once.
+func TestChangesOnce(t *testing.T) {
+	w := accesstest.Open(t)
+	source, made := accesstest.Dataset("source"), accesstest.Dataset("made")
+	derive(t, w, made, source)
+	for _, tt := range []struct {
+		terms genesis.Terms
+		p     genesis.Principal
+		want  string
+	}{
+		{genesis.Terms{Tier: genesis.TierRegistered}, genesis.Principal{}, "they sign in"},
+		{genesis.Terms{Tier: genesis.TierPartner, Partners: []string{"acme"}, Sensitivity: genesis.CUI}, eve, "they sign in with a second factor"},
+		{genesis.Terms{Tier: genesis.TierRegistered}, edit(eve, func(p *genesis.Principal) { p.Vetting = genesis.VettingRefused }), "a security officer vets them"},
+		{genesis.Terms{Tier: genesis.TierRegistered, ExportControl: genesis.EAR}, eve, "they are us-citizen or us-person, and their account says so"},
+		{genesis.Terms{Tier: genesis.TierRegistered}, edit(eve, func(p *genesis.Principal) { p.Scopes = []genesis.Scope{} }), "they come with a token of scope train:made"},
+	} {
+		w.Publish(source, tt.terms)
+		w.Publish(made, tt.terms)
+		e, err := w.Explain(t.Context(), access.Ask{Principal: tt.p, Action: genesis.TrainOn, Resource: made})
+		if err != nil || !slices.Equal(e.Change, []string{tt.want}) {
+			t.Errorf("%q, %v, want %q", e.Change, err, tt.want)
+		}
+	}
+}
+
 // make does for real what a suggestion says, and returns who asks then.
 func (p *pair) make(s access.Suggestion, who genesis.Principal, r *access.Resource) genesis.Principal {
 	grant := func(condition, licence string) {

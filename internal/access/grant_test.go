@@ -60,6 +60,78 @@ func TestGrantees(t *testing.T) {
 	}
 }
 
+// TestSweep lets grants end by themselves: once an hour they are forgotten.
+func TestSweep(t *testing.T) {
+	w := accesstest.Open(t)
+	r := accesstest.Dataset("turbines")
+	w.Publish(r, genesis.Terms{Tier: genesis.TierRestricted})
+	held := func(want int) {
+		t.Helper()
+		w.Changed()
+		rule(t, w, mia, genesis.Discover, r, map[bool]string{true: "grant-holder", false: "no: default"}[want > 0 && w.Now().Before(day(1))])
+		if n := w.Stats().Grants; n != want {
+			t.Errorf("%d grants are held, want %d", n, want)
+		}
+	}
+	held(0)
+	for _, condition := range []string{`purpose == "a"`, "true", ""} {
+		w.GiveThis(genesis.Grant{Name: r.Name, To: "person:mit/mia", Actions: []genesis.Action{genesis.Infer}, Condition: condition, Until: day(1)})
+	}
+	w.Give(r.Name, "person:acme/eve", genesis.Infer)
+	w.Pass(23*time.Hour + 30*time.Minute)
+	held(4)
+	w.Pass(time.Hour - 1)
+	held(4)
+	w.Pass(1)
+	held(1)
+	rule(t, w, eve, genesis.Infer, r, "grant")
+	w.GiveThis(genesis.Grant{Name: r.Name, To: "person:mit/mia", Actions: []genesis.Action{genesis.Infer}, Condition: `purpose == "a"`})
+	rule(t, w, edit(mia, func(p *genesis.Principal) { p.Purpose = "a" }), genesis.Infer, r, "grant")
+	rule(t, w, mia, genesis.Infer, r, "no: default")
+}
+
+func TestGrantsOf(t *testing.T) {
+	w := accesstest.Open(t)
+	w.Do(func(ctx context.Context, tx *sql.Tx) error {
+		return w.PutProject(ctx, tx, genesis.Project{ID: "wind", Lead: "mit/mia", By: "nrel/ann", Until: day(2)})
+	})
+	want := map[genesis.Name]string{}
+	for _, name := range []genesis.Name{"d", "b", "a", "c", "e"} {
+		to := genesis.Grantee("sector:university")
+		if name == "c" {
+			to = "project:wind"
+		}
+		want[name] = w.Give(name, to, genesis.Read)
+	}
+	w.Give("f", "sector:industry", genesis.Read)
+	w.GiveThis(genesis.Grant{Name: "g", To: "person:mit/mia", Actions: []genesis.Action{genesis.Read}, Until: day(1)})
+	w.Pass(24 * time.Hour)
+	names := func(name genesis.Name) string {
+		t.Helper()
+		all, err := w.GrantsOf(t.Context(), mia, name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, g := range all {
+			if got = append(got, string(g.Name)); g.ID != want[g.Name] {
+				t.Errorf("the grant on %s is %s", g.Name, g.ID)
+			}
+		}
+		return strings.Join(got, " ")
+	}
+	if got := names(""); got != "a b c d e" {
+		t.Errorf("grants on %s", got)
+	}
+	if got := names("b"); got != "b" {
+		t.Errorf("grants on %s", got)
+	}
+	w.Pass(24 * time.Hour)
+	if got := names(""); got != "a b d e" {
+		t.Errorf("after the project, grants on %s", got)
+	}
+}
+
 func TestGrantCovers(t *testing.T) {
 	w := accesstest.Open(t)
 	r := accesstest.Dataset("turbines")
@@ -329,6 +401,9 @@ func TestProjects(t *testing.T) {
 		w.Do(func(ctx context.Context, tx *sql.Tx) error { _, err := w.EndProject(ctx, tx, "wind"); return err })
 		rule(t, w, eve, genesis.TrainOn, r, "no: default")
 	}
+	if ids, _ := w.ProjectsOf(t.Context(), "mit/mia"); !slices.Equal(ids, []string{"air"}) {
+		t.Errorf("after one was ended, projects of mia: %v", ids)
+	}
 	if err := w.Tx(func(ctx context.Context, tx *sql.Tx) error { _, err := w.EndProject(ctx, tx, "absent"); return err }); genesis.KindOf(err) != genesis.NotFound {
 		t.Errorf("a project that is not there ends: %v", err)
 	}
@@ -342,7 +417,14 @@ func TestProjects(t *testing.T) {
 	if _, err := w.Project(t.Context(), "absent"); genesis.KindOf(err) != genesis.NotFound {
 		t.Errorf("a project that is not there: %v", err)
 	}
+	many := make([]genesis.PersonID, 10_000)
+	for i := range many {
+		many[i] = "mit/mia"
+	}
 	long := strings.Repeat("x", 4001)
+	if err := put(genesis.Project{ID: "many", Lead: "bob", By: "ann", Members: many, Title: long[1:], Purpose: long[1:], Agreement: long[1:]}); err != nil {
+		t.Errorf("as much as there may be: %v", err)
+	}
 	for _, bad := range []genesis.Project{
 		{ID: "Wind", Lead: "bob", By: "ann"}, {ID: "", Lead: "bob", By: "ann"}, {ID: "w", By: "ann"}, {ID: "w", Lead: "bob"},
 		{ID: "w", Lead: "not a person", By: "ann"}, {ID: "w", Lead: "bob", Members: []genesis.PersonID{"a/b/c"}, By: "ann"},

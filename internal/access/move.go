@@ -42,7 +42,7 @@ var personalMoves = []move{
 		ask:  says("sign in: genesis login"),
 	},
 	{
-		name: "scope", personal: true,
+		name: "scope", // of what is asked about alone: sources are not asked of a token
 		fits: func(f facts, a genesis.Action) bool { return !f.anywhere && !inScope(f.who.Principal, a, f.name) },
 		make: func(f *facts, _ genesis.Action) { f.who.Scopes = nil },
 		tell: func(f facts, a genesis.Action) string { return "they come with a token of scope " + scopeOf(f, a) },
@@ -112,7 +112,7 @@ func grantable(t genesis.Tier, a genesis.Action) bool {
 // stewardMoves are what only others can do about a refusal.
 var stewardMoves = []move{
 	{
-		name: "duty", personal: true,
+		name: "duty",
 		fits: func(f facts, a genesis.Action) bool { return f.who.home && dutyFor(f, a) != "" },
 		make: func(f *facts, a genesis.Action) {
 			f.who.Duties = append(slices.Clone(f.who.Duties), dutyFor(*f, a))
@@ -143,7 +143,7 @@ func tierMove(t genesis.Tier) move {
 		fits: func(f facts, _ genesis.Action) bool {
 			sensitive := f.terms.Sensitivity.Controlled() && t.Wider(genesis.TierPartner)
 			named := t != genesis.TierPartner || f.who.member != ""
-			widens := f.tier == "" || t.Wider(f.tier) || t == genesis.TierPartner && f.tier == t
+			widens := f.tier == "" || t.Wider(f.tier) || f.tier == t && (t == genesis.TierPartner || f.terms.Hidden)
 			return !f.node() && !sensitive && named && widens && (f.state == genesis.Draft || f.state == genesis.Published)
 		},
 		make: func(f *facts, _ genesis.Action) {
@@ -154,6 +154,9 @@ func tierMove(t genesis.Tier) move {
 		},
 		tell: func(f facts, _ genesis.Action) string {
 			words := fmt.Sprintf("genesis publish %s --tier %s", refOf(f), t)
+			if f.terms.Hidden {
+				words += " --hidden=false"
+			}
 			if t == genesis.TierPartner {
 				words += " --partners " + strings.Join(append(slices.Clone(f.terms.Partners), f.who.member), ",")
 			}

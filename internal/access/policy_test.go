@@ -129,6 +129,18 @@ func TestPoliciesAreRefusedWhole(t *testing.T) {
 	if _, err := access.Open(t.Context(), access.Config{PolicyDir: policies(t, lots)}); err == nil || !strings.Contains(err.Error(), "more than 500 policies") {
 		t.Errorf("501 policies: %v", err)
 	}
+	accesstest.Open(t, func(c *access.Config) {
+		c.PolicyDir = policies(t, map[string]string{"long.cedar": "//" + strings.Repeat("x", 64<<10-2), "lots.cedar": strings.Repeat(good, 500),
+			"deep.cedar": ""})
+	})
+	full := map[string]string{"a.cedar": "permit (principal, action in Action::\"train\", resource) when { " + strings.Repeat("(", 99) + "true" + strings.Repeat(")", 99) + " };"}
+	for i := range 63 {
+		full[string(rune('b'+i/26))+string(rune('a'+i%26))+".cedar"] = ""
+	}
+	w := accesstest.Open(t, func(c *access.Config) { c.PolicyDir = policies(t, full) })
+	if !w.May(mia, genesis.TrainOn, accesstest.Dataset("turbines")) || w.May(mia, genesis.Infer, accesstest.Dataset("turbines")) {
+		t.Error("a policy about one action is not about that one alone")
+	}
 	if _, err := access.Open(t.Context(), access.Config{PolicyDir: filepath.Join(t.TempDir(), "absent")}); genesis.KindOf(err) != genesis.Unavailable {
 		t.Errorf("a folder that is not there: %v", err)
 	}

@@ -30,7 +30,7 @@ func TestGrantsOnlyAdd(t *testing.T) {
 		var before []access.Decision
 		for range 400 {
 			who, a, r, _ := p.random()
-			r.State = genesis.Published // where a grant counts, inside
+			r.State = genesis.Published // where a grant counts
 			ask := access.Ask{Principal: who, Action: a, Resource: r}
 			d, _ := p.Decide(context.Background(), ask)
 			asks, before = append(asks, ask), append(before, d)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -84,6 +85,18 @@ func TestRequestIsApproved(t *testing.T) {
 	second, err := k.ask(ask)
 	k.want(err, "", "asked for something else")
 	k.want(k.withdraw(mia, second.ID), "", "withdrawn")
+	third := ask
+	third.Version, third.Actions = genesis.DigestOf([]byte("another")), []genesis.Action{genesis.Infer, genesis.Read, genesis.Infer}
+	other, err := k.ask(third)
+	if err != nil || !slices.Equal(other.Actions, []genesis.Action{genesis.Read, genesis.Infer}) {
+		t.Errorf("asked for another version: %+v, %v", other, err)
+	}
+	third.Actions = []genesis.Action{genesis.Read, genesis.Infer}
+	_, err = k.ask(third)
+	k.want(err, genesis.Conflict, "asked for the same in another order")
+	third.Version = ""
+	_, err = k.ask(third)
+	k.want(err, "", "asked for all versions")
 	rule(t, k.World, mia, genesis.Read, r, "no: default")
 
 	k.want(k.message(ann, asked.ID, "what for?"), "", "a steward writes")

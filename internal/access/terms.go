@@ -3,7 +3,6 @@ package access
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -328,7 +327,7 @@ func dueOpenings(ctx context.Context, tx *sql.Tx, now time.Time) ([]Opened, erro
 func (d *Decider) NextOpening(ctx context.Context) (time.Time, error) {
 	var at sql.NullInt64
 	err := d.db.Read().QueryRowContext(ctx, "SELECT min(at) FROM policy_openings WHERE recorded_at IS NULL").Scan(&at)
-	if err != nil && !errors.Is(err, sql.ErrNoRows) || !at.Valid {
+	if err != nil || !at.Valid {
 		return time.Time{}, store.Error("read openings", "", err)
 	}
 	return store.TimeAt(at.Int64), nil

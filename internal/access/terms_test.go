@@ -117,6 +117,8 @@ func TestTermsAreKept(t *testing.T) {
 	given := want
 	given.Format, given.At = 0, time.Time{} // filled in
 	w.Publish(r, given)
+	given.At = day(0).In(time.FixedZone("MST", -7*3600))
+	w.Publish(r, given)
 	got, err := w.Terms(t.Context(), r.Name, r.Version)
 	if err != nil || cmp.Diff(want, got) != "" {
 		t.Errorf("terms: %v\n%s", err, cmp.Diff(want, got))
@@ -133,6 +135,16 @@ func TestTermsAreKept(t *testing.T) {
 	})
 	if genesis.KindOf(err) != genesis.Invalid {
 		t.Errorf("odd terms are set: %v", err)
+	}
+	w.DB.Close()
+	if _, err := w.Terms(t.Context(), r.Name, r.Version); err == nil || genesis.KindOf(err) == genesis.NotFound {
+		t.Errorf("without the database: %v", err)
+	}
+	if _, err := w.Latest(t.Context(), r.Name); err == nil || genesis.KindOf(err) == genesis.NotFound {
+		t.Errorf("without the database: %v", err)
+	}
+	if _, err := w.NextOpening(t.Context()); err == nil {
+		t.Error("without the database there is a next opening")
 	}
 }
 

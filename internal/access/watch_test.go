@@ -15,7 +15,7 @@ import (
 	"github.com/opengenesis/genesis/internal/access/accesstest"
 )
 
-// ends waits for a context to end and returns its cause and how long it took.
+// ends waits for a context to end and returns how long it took and its cause.
 func ends(t *testing.T, ctx context.Context) (time.Duration, error) {
 	t.Helper()
 	start := time.Now()

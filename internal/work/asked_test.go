@@ -36,7 +36,7 @@ func prepareRun(t *testing.T, id string, req genesis.PrepareRequest) genesis.Run
 // TestAskedTwice: the second time its files are not there to be handed over, and
 // it is the same run, even when it could not be asked for any more.
 func TestAskedTwice(t *testing.T) {
-	s, _ := service(t)
+	s, _ := work.OpenTest(t)
 	req := prepareRun(t, "asked-twice-0001", genesis.PrepareRequest{Name: "turbines", Options: genesis.PrepareOptions{NoProof: true}})
 	first, err := s.SubmitRun(t.Context(), me, req, files(raw("a.csv", turbines(0, 50))), nil)
 	if err != nil {
@@ -64,7 +64,7 @@ func TestAskedTwice(t *testing.T) {
 // TestCellsAreForStewards: who keeps the node sees that a run failed, and why, but
 // no cell of the data.
 func TestCellsAreForStewards(t *testing.T) {
-	s, _ := service(t)
+	s, _ := work.OpenTest(t)
 	learnt := "a,b\n1,2\n2,3\n3,4\n4,5\n5,6\n6,7\n7,8\n8,9\n9,10\n10,11\n"
 	p := prepared(t, s, genesis.PrepareRequest{Name: "numbers", Options: genesis.PrepareOptions{NoProof: true}}, raw("n.csv", learnt))
 	req := prepareRun(t, "with-a-bad-cell-1", genesis.PrepareRequest{Name: "numbers", Recipe: p.Recipe, Options: genesis.PrepareOptions{NoProof: true, Strict: true}})
@@ -97,7 +97,7 @@ func TestCellsAreForStewards(t *testing.T) {
 // TestNodeStopsUnderATraining: whoever waits is told that the training goes on
 // later, and it does.
 func TestNodeStopsUnderATraining(t *testing.T) {
-	s, dir := service(t)
+	s, dir := work.OpenTest(t)
 	prepared(t, s, genesis.PrepareRequest{Name: "turbines", Options: genesis.PrepareOptions{Target: []string{"power"}, NoProof: true}}, raw("a.csv", turbines(0, 400)))
 	if err := s.CloseRuns(); err != nil {
 		t.Fatal(err)

@@ -35,7 +35,7 @@ func stated(t *testing.T, s *work.Service) (all []string) {
 // TestCatalogueLog: the log that peers follow says what everybody may know of, and
 // nothing else.
 func TestCatalogueLog(t *testing.T) {
-	s, _ := service(t)
+	s, _ := work.OpenTest(t)
 	for _, name := range []genesis.Name{"open", "closed", "later"} {
 		prepared(t, s, genesis.PrepareRequest{Name: name, Options: genesis.PrepareOptions{NoProof: true}}, raw("a.csv", turbines(0, 50)))
 	}

@@ -15,51 +15,11 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/opengenesis/genesis"
 	"github.com/opengenesis/genesis/internal/access"
-	"github.com/opengenesis/genesis/internal/blob"
-	"github.com/opengenesis/genesis/internal/blob/file"
-	"github.com/opengenesis/genesis/internal/catalog"
 	"github.com/opengenesis/genesis/internal/format"
-	"github.com/opengenesis/genesis/internal/format/text"
-	"github.com/opengenesis/genesis/internal/journal"
-	"github.com/opengenesis/genesis/internal/store"
 	"github.com/opengenesis/genesis/internal/work"
-	"github.com/opengenesis/genesis/internal/work/run"
 )
 
 var me = access.Local("here")
-
-// service returns a Service over stores of its own.
-func service(t *testing.T) (*work.Service, string) {
-	t.Helper()
-	dir := t.TempDir()
-	d, err := file.Open(filepath.Join(dir, "blobs"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	blobs := blob.Open(d)
-	db, err := store.Open(context.Background(), filepath.Join(dir, "catalog.db"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { db.Close(); blobs.Close() })
-	charter := access.Alone(genesis.Member{ID: "here"})
-	decider, err := access.Open(context.Background(), access.Config{DB: db, Node: "here", Charter: charter})
-	if err != nil {
-		t.Fatal(err)
-	}
-	j, err := journal.Open(context.Background(), journal.Config{Dir: filepath.Join(dir, "journal"), DB: db, Node: "here"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { j.Close() })
-	s := work.New(work.Config{DB: db, Catalog: catalog.New(db, blobs), Blobs: blobs, Node: "here", Charter: charter, Access: decider, Journal: j,
-		Drivers: []format.Driver{text.Driver{}}, Temp: t.TempDir(), Threads: 2, Software: "genesis test"})
-	if err := s.OpenRuns(context.Background(), run.Config{Dir: filepath.Join(dir, "runs")}); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { s.CloseRuns() })
-	return s, dir
-}
 
 func raw(name, text string) *format.Raw {
 	return &format.Raw{Name: name, Size: int64(len(text)), At: bytes.NewReader([]byte(text))}
@@ -88,7 +48,7 @@ func prepared(t *testing.T, s *work.Service, req genesis.PrepareRequest, files .
 // TestFromFileToPrediction walks the whole way of the data.
 func TestFromFileToPrediction(t *testing.T) {
 	ctx := context.Background()
-	s, _ := service(t)
+	s, _ := work.OpenTest(t)
 	p := prepared(t, s, genesis.PrepareRequest{Name: "turbines", Options: genesis.PrepareOptions{Target: []string{"power"}, Seed: 1}}, raw("turbines.csv", turbines(0, 600)))
 	if p.Readiness.Proof == nil || p.Readiness.Proof.Margin < 0.05 {
 		t.Errorf("the baseline network proves nothing: %+v", p.Readiness.Proof)
@@ -134,7 +94,7 @@ func TestFromFileToPrediction(t *testing.T) {
 // TestPredictOnPredictions applies a model to a file that has predictions.
 func TestPredictOnPredictions(t *testing.T) {
 	ctx := context.Background()
-	s, _ := service(t)
+	s, _ := work.OpenTest(t)
 	prepared(t, s, genesis.PrepareRequest{Name: "turbines", Options: genesis.PrepareOptions{Target: []string{"power"}, NoProof: true}}, raw("turbines.csv", turbines(0, 100)))
 	if _, err := s.Train(ctx, me, genesis.TrainRequest{Dataset: "turbines", Name: "net", Members: 1, Epochs: 1}, nil); err != nil {
 		t.Fatal(err)
@@ -154,7 +114,7 @@ func TestPredictOnPredictions(t *testing.T) {
 }
 
 func TestSameSourcesSameVersion(t *testing.T) {
-	s, _ := service(t)
+	s, _ := work.OpenTest(t)
 	req := genesis.PrepareRequest{Name: "turbines", Options: genesis.PrepareOptions{NoProof: true}}
 	first := prepared(t, s, req, raw("a.csv", turbines(0, 50)))
 	again := prepared(t, s, req, raw("b.csv", turbines(0, 50)))
@@ -173,7 +133,7 @@ func TestSameSourcesSameVersion(t *testing.T) {
 
 func TestAnswersAndCardsOutliveAReplay(t *testing.T) {
 	ctx := context.Background()
-	s, _ := service(t)
+	s, _ := work.OpenTest(t)
 	req := genesis.PrepareRequest{Name: "turbines", Options: genesis.PrepareOptions{NoProof: true}}
 	p := prepared(t, s, req, raw("a.csv", turbines(0, 50)))
 	var ask string
@@ -215,7 +175,7 @@ func TestAnswersAndCardsOutliveAReplay(t *testing.T) {
 // TestVerifyNamesAnyFlippedBit flips one bit in every stored blob in turn.
 func TestVerifyNamesAnyFlippedBit(t *testing.T) {
 	ctx := context.Background()
-	s, dir := service(t)
+	s, dir := work.OpenTest(t)
 	p := prepared(t, s, genesis.PrepareRequest{Name: "turbines", Options: genesis.PrepareOptions{NoProof: true}}, raw("a.csv", turbines(0, 500)))
 	clean, err := s.Verify(ctx, me, "turbines", nil)
 	if err != nil || len(clean.Damage) != 0 || clean.Columns != len(p.Manifest.Tables[0].Columns) {
@@ -256,7 +216,7 @@ func TestVerifyNamesAnyFlippedBit(t *testing.T) {
 // TestKilledTrainingResumes stops a training in its middle; asked for again, it
 // goes on and ends in the very model an unbroken training makes.
 func TestKilledTrainingResumes(t *testing.T) {
-	s, _ := service(t)
+	s, _ := work.OpenTest(t)
 	prepared(t, s, genesis.PrepareRequest{Name: "turbines", Options: genesis.PrepareOptions{Target: []string{"power"}, NoProof: true}}, raw("a.csv", turbines(0, 400)))
 	req := genesis.TrainRequest{Dataset: "turbines", Name: "broken", Members: 2, Epochs: 12}
 	ctx, cancel := context.WithCancel(context.Background())
@@ -287,7 +247,7 @@ func TestKilledTrainingResumes(t *testing.T) {
 
 func TestStrangersFindNothing(t *testing.T) {
 	ctx := context.Background()
-	s, _ := service(t)
+	s, _ := work.OpenTest(t)
 	prepared(t, s, genesis.PrepareRequest{Name: "turbines", Options: genesis.PrepareOptions{NoProof: true}}, raw("a.csv", turbines(0, 50)))
 	who := genesis.Principal{Subject: "mallory", Node: "elsewhere"}
 	_, there := s.Describe(ctx, who, "turbines")

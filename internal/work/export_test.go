@@ -1,0 +1,49 @@
+package work
+
+import (
+	"context"
+	"path/filepath"
+	"testing"
+
+	"github.com/opengenesis/genesis"
+	"github.com/opengenesis/genesis/internal/access"
+	"github.com/opengenesis/genesis/internal/blob"
+	"github.com/opengenesis/genesis/internal/blob/file"
+	"github.com/opengenesis/genesis/internal/catalog"
+	"github.com/opengenesis/genesis/internal/format"
+	"github.com/opengenesis/genesis/internal/format/text"
+	"github.com/opengenesis/genesis/internal/journal"
+	"github.com/opengenesis/genesis/internal/store"
+	"github.com/opengenesis/genesis/internal/work/run"
+)
+
+// OpenTest returns a service of the lone node "here" over stores of its own, in the
+// folder that it returns. Its runs compute in this process.
+func OpenTest(tb testing.TB) (*Service, string) {
+	tb.Helper()
+	ctx, dir := context.Background(), tb.TempDir()
+	must := func(err error) {
+		tb.Helper()
+		if err != nil {
+			tb.Fatal(err)
+		}
+	}
+	d, err := file.Open(filepath.Join(dir, "blobs"))
+	must(err)
+	blobs := blob.Open(d)
+	tb.Cleanup(func() { blobs.Close() })
+	db, err := store.Open(ctx, filepath.Join(dir, "catalog.db"))
+	must(err)
+	tb.Cleanup(func() { db.Close() })
+	charter := access.Alone(genesis.Member{ID: "here"})
+	decider, err := access.Open(ctx, access.Config{DB: db, Node: "here", Charter: charter})
+	must(err)
+	j, err := journal.Open(ctx, journal.Config{Dir: filepath.Join(dir, "journal"), DB: db, Node: "here"})
+	must(err)
+	tb.Cleanup(func() { j.Close() })
+	s := New(Config{DB: db, Catalog: catalog.New(db, blobs), Blobs: blobs, Node: "here", Charter: charter, Access: decider, Journal: j,
+		Drivers: []format.Driver{text.Driver{}}, Temp: tb.TempDir(), Threads: 2, Software: "genesis test"})
+	must(s.OpenRuns(ctx, run.Config{Dir: filepath.Join(dir, "runs")}))
+	tb.Cleanup(func() { s.CloseRuns() })
+	return s, dir
+}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/opengenesis/genesis"
+	"github.com/opengenesis/genesis/internal/access/identity"
 	"github.com/opengenesis/genesis/internal/format"
 )
 
@@ -73,29 +74,8 @@ type RunsConfig struct {
 
 // IdentityConfig is how people sign in.
 type IdentityConfig struct {
-	Providers []ProviderConfig
+	Providers []identity.Provider
 	Session   SessionConfig
-}
-
-// ProviderConfig is an OpenID Connect provider.
-type ProviderConfig struct {
-	ID               string
-	Issuer           string
-	ClientID         string
-	ClientSecretFile string
-	Scopes           []string
-	SubjectClaim     string
-	GroupsClaim      string
-	Rules            []RuleConfig
-}
-
-// RuleConfig gives attributes to those whose claims meet a condition.
-type RuleConfig struct {
-	When        string // CEL over claims
-	Duties      []genesis.Duty
-	Assurance   genesis.Assurance
-	Citizenship genesis.Citizenship
-	Student     bool
 }
 
 // SessionConfig is how long signing in lasts.

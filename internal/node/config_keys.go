@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/opengenesis/genesis"
+	"github.com/opengenesis/genesis/internal/access/identity"
 )
 
 // key declares one key of config.yaml: the only place where its type, default,
@@ -185,35 +186,49 @@ var keys = []key{
 }
 
 var providerKeys = []key{
-	{name: "id", kind: plainText, form: nodeForm, example: "campus", field: at(func(p *ProviderConfig) any { return &p.ID }),
+	{name: "id", kind: plainText, form: nodeForm, example: "campus", field: at(func(p *identity.Provider) any { return &p.ID }),
 		doc: "Name of the provider, in URLs and accounts. Required."},
-	{name: "issuer", kind: plainText, form: issuerForm, example: "https://login.example.edu", field: at(func(p *ProviderConfig) any { return &p.Issuer }),
+	{name: "title", kind: plainText, form: lineForm, example: "Campus login", field: at(func(p *identity.Provider) any { return &p.Title }),
+		doc: "What the sign-in page calls it. Without it, the id."},
+	{name: "issuer", kind: plainText, form: issuerForm, example: "https://login.example.edu", field: at(func(p *identity.Provider) any { return &p.Issuer }),
 		doc: "The provider's issuer. Required."},
-	{name: "client_id", kind: plainText, form: lineForm, example: "genesis", field: at(func(p *ProviderConfig) any { return &p.ClientID }),
+	{name: "client_id", kind: plainText, form: lineForm, example: "genesis", field: at(func(p *identity.Provider) any { return &p.ClientID }),
 		doc: "What the provider knows the node as. Required."},
-	{name: "client_secret_file", kind: plainText, form: pathForm, example: "keys/campus.secret", field: at(func(p *ProviderConfig) any { return &p.ClientSecretFile }),
+	{name: "client_secret_file", kind: plainText, form: pathForm, example: "keys/campus.secret", field: at(func(p *identity.Provider) any { return &p.ClientSecretFile }),
 		doc: "File with the client's secret; seen from the home. Without it the node is a public client: PKCE alone."},
-	{name: "scopes", kind: textList, def: "[openid, profile, email]", form: scopeForm, example: "[openid, groups]", field: at(func(p *ProviderConfig) any { return &p.Scopes }),
-		doc: "What is asked for."},
-	{name: "subject_claim", kind: plainText, def: "preferred_username", form: scopeForm, example: "uid", field: at(func(p *ProviderConfig) any { return &p.SubjectClaim }),
-		doc: "Claim that gives a new person their name at this node. The person is known by the provider's sub from then on."},
-	{name: "groups_claim", kind: plainText, def: "groups", form: scopeForm, example: "roles", field: at(func(p *ProviderConfig) any { return &p.GroupsClaim }),
+	{name: "scopes", kind: textList, def: "[profile, email]", form: scopeForm, example: "[profile, groups]", field: at(func(p *identity.Provider) any { return &p.Scopes }),
+		doc: "What is asked for, besides openid."},
+	{name: "acr_values", kind: textList, form: scopeForm, example: "[http://idmanagement.gov/ns/assurance/ial/1]", field: at(func(p *identity.Provider) any { return &p.ACRValues }),
+		doc: "Kinds of sign-in asked of the provider, in order of preference."},
+	{name: "prompt", kind: plainText, form: oneOf("login", "select_account", "consent"), example: "select_account", field: at(func(p *identity.Provider) any { return &p.Prompt }),
+		doc: "How the provider is to ask, where it wants to be told."},
+	{name: "userinfo", kind: truth, def: "false", example: "true", field: at(func(p *identity.Provider) any { return &p.UserInfo }),
+		doc: "Ask the provider's userinfo endpoint for claims that the ID token lacks."},
+	{name: "subject_claim", kind: plainText, def: "sub", form: scopeForm, example: "uid", field: at(func(p *identity.Provider) any { return &p.SubjectClaim }),
+		doc: "Claim by which a person is known: one that never changes and is never given to somebody else. Not an address or a name."},
+	{name: "groups_claim", kind: plainText, def: "groups", form: scopeForm, example: "roles", field: at(func(p *identity.Provider) any { return &p.GroupsClaim }),
 		doc: "Claim with the person's groups."},
-	{name: "rules", kind: objects, of: ruleKeys, field: at(func(p *ProviderConfig) any { return &p.Rules }),
+	{name: "admit", kind: plainText, form: celForm, example: `"claims.affiliation == 'member@example.edu'"`, field: at(func(p *identity.Provider) any { return &p.Admit }),
+		doc: "Condition over claims, in CEL, for signing in at all. Without it, whoever the provider knows."},
+	{name: "remember", kind: duration, def: "720h", least: "1h", most: "8760h", example: "24h", field: at(func(p *identity.Provider) any { return &p.Remember }),
+		doc: "How long what the rules give holds without signing in again."},
+	{name: "rules", kind: objects, of: ruleKeys, field: at(func(p *identity.Provider) any { return &p.Rules }),
 		doc: "What people get by their claims; all rules that apply add up."},
 }
 
 var ruleKeys = []key{
-	{name: "when", kind: plainText, form: celForm, example: `"'data' in claims.groups"`, field: at(func(r *RuleConfig) any { return &r.When }),
+	{name: "when", kind: plainText, form: celForm, example: `"'data' in claims.groups"`, field: at(func(r *identity.Rule) any { return &r.When }),
 		doc: "Condition over claims, in CEL. Required."},
-	{name: "duties", kind: textList, form: oneOf(genesis.Duties...), example: "[steward]", field: at(func(r *RuleConfig) any { return &r.Duties }),
+	{name: "duties", kind: textList, form: oneOf(genesis.Duties...), example: "[steward]", field: at(func(r *identity.Rule) any { return &r.Duties }),
 		doc: "Duties at this node."},
-	{name: "assurance", kind: plainText, form: oneOf(genesis.AssurancePassword, genesis.AssuranceMFA), example: "mfa", field: at(func(r *RuleConfig) any { return &r.Assurance }),
+	{name: "assurance", kind: plainText, form: oneOf(genesis.AssurancePassword, genesis.AssuranceMFA), example: "mfa", field: at(func(r *identity.Rule) any { return &r.Assurance }),
 		doc: "How surely the person was recognised."},
-	{name: "citizenship", kind: plainText, form: oneOf(genesis.USCitizen, genesis.USPerson, genesis.ForeignNational), example: "us-person", field: at(func(r *RuleConfig) any { return &r.Citizenship }),
+	{name: "citizenship", kind: plainText, form: oneOf(genesis.USCitizen, genesis.USPerson, genesis.ForeignNational), example: "us-person", field: at(func(r *identity.Rule) any { return &r.Citizenship }),
 		doc: "Class of persons that export rules distinguish."},
-	{name: "student", kind: truth, def: "false", example: "true", field: at(func(r *RuleConfig) any { return &r.Student }),
+	{name: "student", kind: truth, def: "false", example: "true", field: at(func(r *identity.Rule) any { return &r.Student }),
 		doc: "Whether they are a student."},
+	{name: "vetting", kind: plainText, form: oneOf(genesis.Vetted), example: "vetted", field: at(func(r *identity.Rule) any { return &r.Vetting }),
+		doc: "vetted: the provider has vetted them."},
 }
 
 func isLine(most int) func(string) bool {

@@ -15,6 +15,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/opengenesis/genesis"
+	"github.com/opengenesis/genesis/internal/access/identity"
 )
 
 // parseConfig reads b over the defaults. Its errors name the line and the key.
@@ -297,14 +298,14 @@ func (c *Config) ListenOn(addr string) error {
 	return nil
 }
 
-func (r *reading) providers(all []ProviderConfig) error {
+func (r *reading) providers(all []identity.Provider) error {
 	for i, p := range all {
 		name := "identity.providers[" + strconv.Itoa(i) + "]"
 		at := func(msg string) error { return &lineError{r.lines[name], name + ": " + msg, ""} }
 		switch {
 		case p.ID == "" || p.Issuer == "" || p.ClientID == "":
 			return at("needs id, issuer and client_id")
-		case slices.ContainsFunc(all[:i], func(q ProviderConfig) bool { return q.ID == p.ID }):
+		case slices.ContainsFunc(all[:i], func(q identity.Provider) bool { return q.ID == p.ID }):
 			return at("has the id of another provider")
 		}
 		for j, rule := range p.Rules {

@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/opengenesis/genesis"
+	"github.com/opengenesis/genesis/internal/access/identity"
 	"github.com/opengenesis/genesis/internal/format"
 )
 
@@ -57,8 +58,8 @@ func TestConfigValues(t *testing.T) {
 		{"serve: {listen: '0.0.0.0:80', insecure: true}", with(func(c *Config) { c.Serve.Listen, c.Serve.Insecure = "0.0.0.0:80", true })},
 		{"paths: [/a, /b]\nruns: {memory: 0}", with(func(c *Config) { c.Paths = []string{"/a", "/b"} })},
 		{"identity: {providers: [{id: x, issuer: 'https://i', client_id: c, rules: [{when: 'true', duties: [steward], student: true}]}]}", with(func(c *Config) {
-			c.Identity.Providers = []ProviderConfig{{ID: "x", Issuer: "https://i", ClientID: "c", Scopes: []string{"openid", "profile", "email"},
-				SubjectClaim: "preferred_username", GroupsClaim: "groups", Rules: []RuleConfig{{When: "true", Duties: []genesis.Duty{"steward"}, Student: true}}}}
+			c.Identity.Providers = []identity.Provider{{ID: "x", Issuer: "https://i", ClientID: "c", Scopes: []string{"profile", "email"}, Remember: 720 * time.Hour,
+				SubjectClaim: "sub", GroupsClaim: "groups", Rules: []identity.Rule{{When: "true", Duties: []genesis.Duty{"steward"}, Student: true}}}}
 		})},
 	} {
 		got, err := parseConfig("config.yaml", []byte(c.text))
@@ -156,8 +157,8 @@ func TestKeysCoverConfig(t *testing.T) {
 		}
 	}
 	check("config", keys, &Config{})
-	check("provider", providerKeys, &ProviderConfig{})
-	check("rule", ruleKeys, &RuleConfig{})
+	check("provider", providerKeys, &identity.Provider{})
+	check("rule", ruleKeys, &identity.Rule{})
 }
 
 // kind2 is "bounds" for what needs bounds and has none.
@@ -270,7 +271,7 @@ func TestConfigDoc(t *testing.T) {
 }
 
 func TestConfigResolvesPaths(t *testing.T) {
-	c := Config{Serve: ServeConfig{TLS: TLSConfig{Cert: "keys/a", Key: "/etc/b"}}, Identity: IdentityConfig{Providers: []ProviderConfig{{ClientSecretFile: "s"}}}}
+	c := Config{Serve: ServeConfig{TLS: TLSConfig{Cert: "keys/a", Key: "/etc/b"}}, Identity: IdentityConfig{Providers: []identity.Provider{{ClientSecretFile: "s"}}}}
 	c.resolve("/home/g")
 	if c.Serve.TLS.Cert != "/home/g/keys/a" || c.Serve.TLS.Key != "/etc/b" || c.Policy.Dir != "" || c.Identity.Providers[0].ClientSecretFile != "/home/g/s" {
 		t.Errorf("%+v", c)

@@ -152,7 +152,7 @@ func TestNoEvidenceNoBytes(t *testing.T) {
 	for name, fault := range map[string]error{"full disk": syscall.ENOSPC, "read-only disk": syscall.EROFS, "failing sync": syscall.EIO} {
 		t.Run(name, func(t *testing.T) {
 			broken := &disk.Faulty{Disk: disk.OS}
-			w := newTown(t, func(o *Options) { o.disk = broken })
+			w := newTown(t, func(_ *Home, o *Options) { o.disk = broken })
 			w.prepare("open", "a,b\n1,2\n")
 			w.must(w.works.Publish(t.Context(), w.local, "open", genesis.PublishRequest{Tier: genesis.TierPublic}))
 			broken.Fail(func(op, _ string) error {
@@ -241,5 +241,26 @@ func TestTrainingWithoutReading(t *testing.T) {
 	// What she made carries the constraint: to others it is not there.
 	if status, _ := w.call("ada", "GET", "/v1/versions/~gil%2Fnet", ""); status != 404 {
 		t.Errorf("somebody else's draft is answered %d", status)
+	}
+}
+
+// TestConfiguredProvider: what config.yaml says of a provider is enough for the node
+// to start and to offer it, also while the provider is away.
+func TestConfiguredProvider(t *testing.T) {
+	config := "identity:\n  providers:\n    - {id: campus, title: Campus login, issuer: 'http://127.0.0.1:1', client_id: genesis,\n" +
+		"       admit: claims.email_verified, rules: [{when: \"'data' in claims.groups\", duties: [steward]}]}\n"
+	c, err := parseConfig("config.yaml", []byte(config))
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := newTown(t, func(h *Home, _ *Options) { h.Config.Identity = c.Identity })
+	if _, body := w.call("nobody", "GET", "/v1/signin", ""); !strings.Contains(string(body), `"name":"Campus login"`) {
+		t.Errorf("it is not offered: %s", body)
+	}
+	if _, body := w.call("nobody", "GET", "/signin", ""); !strings.Contains(string(body), "Continue with Campus login") {
+		t.Errorf("the page does not offer it: %s", body)
+	}
+	if status, body := w.call("nobody", "GET", "/signin/with/campus", ""); status != 503 || !strings.Contains(string(body), "campus") {
+		t.Errorf("while it is away: %d %s", status, body)
 	}
 }

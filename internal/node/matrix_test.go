@@ -13,7 +13,6 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"os"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -47,18 +46,15 @@ var townTiers = []string{"public", "registered", "partner", "controlled", "hidde
 
 const password = "a long and harmless password"
 
-func newTown(t *testing.T, edits ...func(*Options)) *town {
+func newTown(t *testing.T, edits ...func(*Home, *Options)) *town {
 	t.Helper()
-	dir := t.TempDir()
-	config := "node: here\nserve:\n  rate:\n    per_second: 0\n"
-	if err := os.WriteFile(filepath.Join(dir, "config.yaml"), []byte(config), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	h := mustHome(t, t.TempDir())
+	h.Config.Node, h.Config.Serve.Rate.PerSecond = "here", 0
 	opt := Options{Network: true}
 	for _, edit := range edits {
-		edit(&opt)
+		edit(h, &opt)
 	}
-	n, err := Start(t.Context(), mustHome(t, dir), opt)
+	n, err := Start(t.Context(), h, opt)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -82,7 +82,7 @@ func openWork(ctx context.Context, h *Home, opt Options, log *slog.Logger) (_ Se
 // openDoors opens what decides, what knows people and what keeps the evidence.
 func (w *works) openDoors(ctx context.Context, h *Home, c *work.Config, d disk.Disk) error {
 	var err error
-	c.Journal, err = journal.Open(ctx, journal.Config{Dir: h.Journal(), Keys: h.Keys(), DB: w.db, Node: h.Config.Node, Log: w.log, Window: h.Config.Journal.Window, Disk: d})
+	c.Journal, err = journal.Open(ctx, journal.Config{Dir: h.Journal(), Keys: h.Keys(), DB: w.db, Node: h.Config.Node, Log: w.log, Window: max(h.Config.Journal.Window, 1), Disk: d})
 	if err != nil {
 		return err
 	}
@@ -104,7 +104,7 @@ func (w *works) openDoors(ctx context.Context, h *Home, c *work.Config, d disk.D
 	if err != nil {
 		return err
 	}
-	c.Identity, err = identity.Open(ctx, identity.Config{DB: w.db, Node: h.Config.Node, Charter: c.Charter, Providers: h.Config.Identity.providers(),
+	c.Identity, err = identity.Open(ctx, identity.Config{DB: w.db, Node: h.Config.Node, Charter: c.Charter, Providers: h.Config.Identity.Providers,
 		External: h.external(), Limits: identity.Limits{Session: h.Config.Identity.Session.Absolute, Idle: h.Config.Identity.Session.Idle},
 		Key: key, Log: w.log, Record: work.RecordIdentity, Changed: c.Access.Changed})
 	if err != nil {
@@ -134,20 +134,6 @@ func (h *Home) external() string {
 	default:
 		return "http://" + c.Serve.Listen
 	}
-}
-
-// providers are the configured providers as package identity takes them.
-func (c IdentityConfig) providers() []identity.Provider {
-	var all []identity.Provider
-	for _, p := range c.Providers {
-		one := identity.Provider{ID: p.ID, Issuer: p.Issuer, ClientID: p.ClientID, ClientSecretFile: p.ClientSecretFile,
-			Scopes: p.Scopes, SubjectClaim: p.SubjectClaim, GroupsClaim: p.GroupsClaim}
-		for _, r := range p.Rules {
-			one.Rules = append(one.Rules, identity.Rule{When: r.When, Duties: r.Duties, Assurance: r.Assurance, Citizenship: r.Citizenship, Student: r.Student})
-		}
-		all = append(all, one)
-	}
-	return all
 }
 
 // secret reads a key of 32 bytes that is kept beside the database, and makes it

@@ -46,24 +46,22 @@ func (s *server) registerDoor(a huma.API) {
 	quick(s, a, op(post, "/v1/device/token", "poll-device", "Ask whether the sign-in was approved"), s.pollDevice)
 	quick(s, a, op(post, "/v1/device/answer", "answer-device", "Approve or refuse a sign-in at a terminal"), s.answerDevice)
 
-	quick(s, a, op(get, "/v1/whoami", "whoami", "Who this node takes you for"), s.whoAmI)
+	quick(s, a, op(get, "/v1/whoami", "whoami", "Who this node takes you for"), ofCaller(s.Service.WhoAmI))
 	quick(s, a, op(get, "/v1/accounts", "accounts", "List accounts"), s.accounts)
-	quick(s, a, creates(op(post, "/v1/accounts", "create-account", "Make an account")), s.createAccount)
+	quick(s, a, creates(op(post, "/v1/accounts", "create-account", "Make an account")), ofBody(s.Service.CreateAccount))
 	quick(s, a, op(get, "/v1/accounts/{subject}", "account", "One account"), s.account)
 	quick(s, a, op(patch, "/v1/accounts/{subject}", "change-account", "Change an account"), s.changeAccount)
 	quick(s, a, creates(op(post, "/v1/accounts/{subject}/vetting", "vet", "Say how the vetting of a person stands")), s.vet)
 	quick(s, a, creates(op(post, "/v1/vetting", "request-vetting", "Ask to be vetted")), s.requestVetting)
-	quick(s, a, tellsSecret(creates(op(post, "/v1/totp", "setup-totp", "Begin to set up a second factor"))), s.setupTOTP)
+	quick(s, a, tellsSecret(creates(op(post, "/v1/totp", "setup-totp", "Begin to set up a second factor"))), ofCaller(s.Service.SetupTOTP))
 	quick(s, a, tellsSecret(creates(op(post, "/v1/totp/confirm", "confirm-totp", "Confirm the second factor with a code"))), s.confirmTOTP)
 
 	quick(s, a, op(get, "/v1/tokens", "tokens", "List tokens, newest first"), s.tokens)
-	quick(s, a, tellsSecret(creates(op(post, "/v1/tokens", "create-token", "Make a token for a program"))), s.createToken)
+	quick(s, a, tellsSecret(creates(op(post, "/v1/tokens", "create-token", "Make a token for a program"))), ofBody(s.Service.CreateToken))
 	quick(s, a, op(del, "/v1/tokens/{id}", "revoke-token", "Revoke a token"), s.revokeToken)
 }
 
 // nothing is an empty JSON object.
-type nothing struct{}
-
 // remote says where a request comes from, for limits on guessing passwords.
 type remote struct{ addr string }
 
@@ -119,10 +117,6 @@ func (s *server) answerDevice(ctx context.Context, who genesis.Principal, in *an
 	return &nothing{}, s.Service.AnswerDevice(ctx, who, in.Body.UserCode, in.Body.Approve)
 }
 
-func (s *server) whoAmI(ctx context.Context, who genesis.Principal, _ *struct{}) (*genesis.Principal, error) {
-	return s.Service.WhoAmI(ctx, who)
-}
-
 func (s *server) accounts(ctx context.Context, who genesis.Principal, in *PageInput) (*genesis.AccountPage, error) {
 	page, err := s.Service.Accounts(ctx, who, in.After, in.Limit)
 	if page != nil {
@@ -131,19 +125,8 @@ func (s *server) accounts(ctx context.Context, who genesis.Principal, in *PageIn
 	return page, err
 }
 
-// SubjectInput names an account.
-type SubjectInput struct {
-	Subject string `path:"subject" maxLength:"100"`
-}
-
 func (s *server) account(ctx context.Context, who genesis.Principal, in *SubjectInput) (*genesis.Account, error) {
 	return s.Service.Account(ctx, who, in.Subject)
-}
-
-type createAccountInput struct{ Body genesis.AccountRequest }
-
-func (s *server) createAccount(ctx context.Context, who genesis.Principal, in *createAccountInput) (*genesis.Account, error) {
-	return s.Service.CreateAccount(ctx, who, in.Body)
 }
 
 type changeAccountInput struct {
@@ -174,10 +157,6 @@ func (s *server) requestVetting(ctx context.Context, who genesis.Principal, in *
 	return s.Service.RequestVetting(ctx, who, in.Body.Note)
 }
 
-func (s *server) setupTOTP(ctx context.Context, who genesis.Principal, _ *struct{}) (*genesis.TOTPSetup, error) {
-	return s.Service.SetupTOTP(ctx, who)
-}
-
 type confirmTOTPInput struct {
 	Body struct {
 		Code string `json:"code" minLength:"6" maxLength:"20"`
@@ -199,12 +178,6 @@ func (s *server) tokens(ctx context.Context, who genesis.Principal, in *tokensIn
 		page.Tokens = orEmpty(page.Tokens)
 	}
 	return page, err
-}
-
-type createTokenInput struct{ Body genesis.TokenRequest }
-
-func (s *server) createToken(ctx context.Context, who genesis.Principal, in *createTokenInput) (*genesis.NewToken, error) {
-	return s.Service.CreateToken(ctx, who, in.Body)
 }
 
 func (s *server) revokeToken(ctx context.Context, who genesis.Principal, in *IDInput) (*nothing, error) {

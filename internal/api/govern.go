@@ -42,88 +42,31 @@ type governor interface {
 func (s *server) registerGovern(a huma.API) {
 	get, post, put, del := http.MethodGet, http.MethodPost, http.MethodPut, http.MethodDelete
 
-	quick(s, a, op(get, "/v1/versions/{ref}/conditions", "conditions", "Terms and constraints of a version, and what you may do"), s.conditions)
-	quick(s, a, op(get, "/v1/versions/{ref}/agreement", "agreement", "The text that whoever asks for access accepts"), s.agreement)
-	quick(s, a, creates(op(post, "/v1/versions/{ref}/publish", "publish", "Publish a version under terms")), s.publish)
-	quick(s, a, creates(op(post, "/v1/versions/{ref}/withdraw", "withdraw", "Withdraw a published version")), s.withdraw)
-	quick(s, a, creates(op(post, "/v1/versions/{ref}/erase", "erase", "Erase a version; a tombstone stays")), s.erase)
-	quick(s, a, creates(op(post, "/v1/versions/{ref}/lower", "lower", "Consent to a derived version being open more widely")), s.lower)
+	quick(s, a, op(get, "/v1/versions/{ref}/conditions", "conditions", "Terms and constraints of a version, and what you may do"), ofRef(s.Service.Conditions))
+	quick(s, a, op(get, "/v1/versions/{ref}/agreement", "agreement", "The text that whoever asks for access accepts"), ofRef(s.Service.Agreement))
+	quick(s, a, creates(op(post, "/v1/versions/{ref}/publish", "publish", "Publish a version under terms")), ofRefAndBody(s.Service.Publish))
+	quick(s, a, creates(op(post, "/v1/versions/{ref}/withdraw", "withdraw", "Withdraw a published version")), ofRefAndBody(because(s.Service.Withdraw)))
+	quick(s, a, creates(op(post, "/v1/versions/{ref}/erase", "erase", "Erase a version; a tombstone stays")), ofRefAndBody(because(s.Service.Erase)))
+	quick(s, a, creates(op(post, "/v1/versions/{ref}/lower", "lower", "Consent to a derived version being open more widely")), ofRefAndBody(s.Service.Lower))
 
 	quick(s, a, op(get, "/v1/grants", "grants", "List grants, newest first"), s.grants)
-	quick(s, a, creates(op(post, "/v1/grants", "grant", "Let somebody do something to an asset")), s.grant)
+	quick(s, a, creates(op(post, "/v1/grants", "grant", "Let somebody do something to an asset")), ofBody(s.Service.Grant))
 	quick(s, a, op(del, "/v1/grants/{id}", "revoke", "Take a grant back"), s.revoke)
 
 	quick(s, a, op(get, "/v1/requests", "requests", "List requests for access, newest first"), s.requests)
-	quick(s, a, creates(op(post, "/v1/requests", "ask", "Ask for access")), s.ask)
-	quick(s, a, op(get, "/v1/requests/{id}", "request", "One request for access"), s.request)
+	quick(s, a, creates(op(post, "/v1/requests", "ask", "Ask for access")), ofBody(s.Service.Ask))
+	quick(s, a, op(get, "/v1/requests/{id}", "request", "One request for access"), ofID(s.Service.Request))
 	quick(s, a, creates(op(post, "/v1/requests/{id}/messages", "say", "Write to the other side")), s.say)
-	quick(s, a, creates(op(post, "/v1/requests/{id}/approve", "approve", "Approve a request")), s.approve)
-	quick(s, a, creates(op(post, "/v1/requests/{id}/deny", "deny", "Deny a request")), s.deny)
-	quick(s, a, creates(op(post, "/v1/requests/{id}/withdraw", "withdraw-request", "Withdraw one's own request")), s.withdrawRequest)
+	quick(s, a, creates(op(post, "/v1/requests/{id}/approve", "approve", "Approve a request")), ofIDAndBody(s.Service.Approve))
+	quick(s, a, creates(op(post, "/v1/requests/{id}/deny", "deny", "Deny a request")), ofIDAndBody(because(s.Service.Deny)))
+	quick(s, a, creates(op(post, "/v1/requests/{id}/withdraw", "withdraw-request", "Withdraw one's own request")), ofID(s.Service.WithdrawRequest))
 
-	quick(s, a, op(get, "/v1/members", "members", "The institutions of the federation"), s.members)
+	quick(s, a, op(get, "/v1/members", "members", "The institutions of the federation"), ofCaller(s.Service.Members))
 	quick(s, a, op(get, "/v1/projects", "projects", "List projects"), s.projects)
 	quick(s, a, op(put, "/v1/projects/{id}", "put-project", "Make or change a project"), s.putProject)
-	quick(s, a, creates(op(post, "/v1/projects/{id}/end", "end-project", "End a project")), s.endProject)
+	quick(s, a, creates(op(post, "/v1/projects/{id}/end", "end-project", "End a project")), ofID(s.Service.EndProject))
 
 	quick(s, a, op(get, "/v1/explain", "explain", "What decides whether somebody may do something"), s.explain)
-}
-
-// IDInput names something by its id.
-type IDInput struct {
-	ID string `path:"id" maxLength:"100"`
-}
-
-// ReasonInput is a body that says why.
-type ReasonInput struct {
-	Body struct {
-		Reason string `json:"reason" minLength:"1" maxLength:"10000"`
-	}
-}
-
-// PageInput says which page of a list is wanted.
-type PageInput struct {
-	After string `query:"after" maxLength:"1000" doc:"cursor: the next of the page before"`
-	Limit int    `query:"limit" minimum:"1" maximum:"1000" default:"100"`
-}
-
-func (s *server) conditions(ctx context.Context, who genesis.Principal, in *RefInput) (*genesis.Conditions, error) {
-	return s.Service.Conditions(ctx, who, in.Ref)
-}
-
-func (s *server) agreement(ctx context.Context, who genesis.Principal, in *RefInput) (*genesis.AgreementText, error) {
-	return s.Service.Agreement(ctx, who, in.Ref)
-}
-
-type publishInput struct {
-	RefInput
-	Body genesis.PublishRequest
-}
-
-func (s *server) publish(ctx context.Context, who genesis.Principal, in *publishInput) (*genesis.PublishedVersion, error) {
-	return s.Service.Publish(ctx, who, in.Ref, in.Body)
-}
-
-type refReasonInput struct {
-	RefInput
-	ReasonInput
-}
-
-func (s *server) withdraw(ctx context.Context, who genesis.Principal, in *refReasonInput) (*genesis.Version, error) {
-	return s.Service.Withdraw(ctx, who, in.Ref, in.Body.Reason)
-}
-
-func (s *server) erase(ctx context.Context, who genesis.Principal, in *refReasonInput) (*genesis.Version, error) {
-	return s.Service.Erase(ctx, who, in.Ref, in.Body.Reason)
-}
-
-type lowerInput struct {
-	RefInput
-	Body genesis.LowerRequest
-}
-
-func (s *server) lower(ctx context.Context, who genesis.Principal, in *lowerInput) (*genesis.Constraint, error) {
-	return s.Service.Lower(ctx, who, in.Ref, in.Body)
 }
 
 type grantsInput struct {
@@ -142,12 +85,6 @@ func (s *server) grants(ctx context.Context, who genesis.Principal, in *grantsIn
 		page.Grants = orEmpty(page.Grants)
 	}
 	return page, err
-}
-
-type grantInput struct{ Body genesis.GrantRequest }
-
-func (s *server) grant(ctx context.Context, who genesis.Principal, in *grantInput) (*genesis.Grant, error) {
-	return s.Service.Grant(ctx, who, in.Body)
 }
 
 type revokeInput struct {
@@ -175,16 +112,6 @@ func (s *server) requests(ctx context.Context, who genesis.Principal, in *reques
 	return page, err
 }
 
-type askInput struct{ Body genesis.AskRequest }
-
-func (s *server) ask(ctx context.Context, who genesis.Principal, in *askInput) (*genesis.AccessRequest, error) {
-	return s.Service.Ask(ctx, who, in.Body)
-}
-
-func (s *server) request(ctx context.Context, who genesis.Principal, in *IDInput) (*genesis.AccessRequest, error) {
-	return s.Service.Request(ctx, who, in.ID)
-}
-
 type sayInput struct {
 	IDInput
 	Body struct {
@@ -194,32 +121,6 @@ type sayInput struct {
 
 func (s *server) say(ctx context.Context, who genesis.Principal, in *sayInput) (*genesis.AccessRequest, error) {
 	return s.Service.Say(ctx, who, in.ID, in.Body.Text)
-}
-
-type approveInput struct {
-	IDInput
-	Body genesis.Approval
-}
-
-func (s *server) approve(ctx context.Context, who genesis.Principal, in *approveInput) (*genesis.AccessRequest, error) {
-	return s.Service.Approve(ctx, who, in.ID, in.Body)
-}
-
-type idReasonInput struct {
-	IDInput
-	ReasonInput
-}
-
-func (s *server) deny(ctx context.Context, who genesis.Principal, in *idReasonInput) (*genesis.AccessRequest, error) {
-	return s.Service.Deny(ctx, who, in.ID, in.Body.Reason)
-}
-
-func (s *server) withdrawRequest(ctx context.Context, who genesis.Principal, in *IDInput) (*genesis.AccessRequest, error) {
-	return s.Service.WithdrawRequest(ctx, who, in.ID)
-}
-
-func (s *server) members(ctx context.Context, who genesis.Principal, _ *struct{}) (*genesis.MemberList, error) {
-	return s.Service.Members(ctx, who)
 }
 
 func (s *server) projects(ctx context.Context, who genesis.Principal, in *PageInput) (*genesis.ProjectPage, error) {
@@ -239,10 +140,6 @@ func (s *server) putProject(ctx context.Context, who genesis.Principal, in *putP
 	b := in.Body
 	return s.Service.PutProject(ctx, who, genesis.Project{ID: in.ID, Title: b.Title, Lead: b.Lead, Members: b.Members,
 		Purpose: b.Purpose, Agreement: b.Agreement, Until: b.Until})
-}
-
-func (s *server) endProject(ctx context.Context, who genesis.Principal, in *IDInput) (*genesis.Project, error) {
-	return s.Service.EndProject(ctx, who, in.ID)
 }
 
 type explainInput struct {

@@ -68,7 +68,7 @@ func (s *server) forget(ctx context.Context, who genesis.Principal, in *forgetIn
 	return &nothing{}, s.Service.Forget(ctx, who, genesis.PersonID(in.Body.Person), in.Body.Reason)
 }
 
-func (s *server) purge(ctx context.Context, who genesis.Principal, in *refReasonInput, p genesis.Progress) (*genesis.Purge, error) {
+func (s *server) purge(ctx context.Context, who genesis.Principal, in *refBodyInput[reason], p genesis.Progress) (*genesis.Purge, error) {
 	return s.Service.Purge(ctx, who, in.Ref, in.Body.Reason, p)
 }
 

@@ -55,7 +55,7 @@ func op(method, path, id, summary string) huma.Operation {
 type body[T any] struct{ Body T }
 
 // quick registers an operation that answers with JSON.
-func quick[I, T any](s *server, a huma.API, o huma.Operation, do func(context.Context, genesis.Principal, *I) (*T, error)) {
+func quick[I, T any](s *server, a huma.API, o huma.Operation, do handler[I, T]) {
 	s.declare(&o, false)
 	huma.Register(a, o, func(ctx context.Context, in *I) (*body[T], error) {
 		who, err := caller(ctx)

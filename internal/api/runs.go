@@ -27,10 +27,10 @@ func (s *server) registerRuns(a huma.API) {
 	get, post := http.MethodGet, http.MethodPost
 	quick(s, a, op(get, "/v1/runs", "runs", "List runs, newest first"), s.listRuns)
 	quick(s, a, creates(op(post, "/v1/runs", "submit-run", "Queue a run that nobody waits for")), s.submitRun)
-	quick(s, a, op(get, "/v1/runs/{id}", "run", "One run, with its result or error"), s.run)
+	quick(s, a, op(get, "/v1/runs/{id}", "run", "One run, with its result or error"), ofID(s.Service.Run))
 	long(s, a, op(get, "/v1/runs/{id}/events", "follow-run", "The log and progress of a run, until it is ended"), s.followRun)
 	bytesOf(s, a, op(get, "/v1/runs/{id}/log", "run-log", "The log of a run so far"), s.runLog)
-	quick(s, a, op(post, "/v1/runs/{id}/cancel", "cancel-run", "Stop a run"), s.cancelRun)
+	quick(s, a, op(post, "/v1/runs/{id}/cancel", "cancel-run", "Stop a run"), ofID(s.Service.CancelRun))
 }
 
 type listRunsInput struct {
@@ -85,10 +85,6 @@ func (s *server) submitRun(ctx context.Context, who genesis.Principal, in *submi
 	return s.Service.SubmitRun(ctx, who, in.Body, raws, splits)
 }
 
-func (s *server) run(ctx context.Context, who genesis.Principal, in *IDInput) (*genesis.Run, error) {
-	return s.Service.Run(ctx, who, in.ID)
-}
-
 type followRunInput struct {
 	IDInput
 	From int64 `query:"from" minimum:"0" doc:"bytes of the log to pass over"`
@@ -96,10 +92,6 @@ type followRunInput struct {
 
 func (s *server) followRun(ctx context.Context, who genesis.Principal, in *followRunInput, p genesis.Progress) (*genesis.Run, error) {
 	return s.Service.FollowRun(ctx, who, in.ID, in.From, p)
-}
-
-func (s *server) cancelRun(ctx context.Context, who genesis.Principal, in *IDInput) (*genesis.Run, error) {
-	return s.Service.CancelRun(ctx, who, in.ID)
 }
 
 func (s *server) runLog(ctx context.Context, who genesis.Principal, in *IDInput) (*content, error) {

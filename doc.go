@@ -11,9 +11,10 @@
 //     others need it (internal/node).
 //  2. client hands the open file to the node over the home's Unix socket and
 //     posts a [PrepareRequest]; progress comes back as events.
-//  3. internal/api authenticates the caller, asks internal/access whether it
-//     may steward that name, and starts the work (internal/work).
-//  4. internal/format recognises the file by its content and reads it as
+//  3. internal/api finds out who calls. internal/work asks internal/access whether
+//     they may make versions of that name, and queues a [Run], which a process of
+//     its own computes (internal/work/run).
+//  4. There, internal/format recognises the file by its content and reads it as
 //     batches of raw cells. internal/ingest reads all of it once and decides
 //     types, units and missing values, which become the lines of a recipe;
 //     it reads it a second time to encode, validate, profile and split.
@@ -21,9 +22,14 @@
 //     by their SHA-256. The content [Manifest], which names each column by the
 //     digest of its values, gives the version its identity.
 //  6. internal/catalog commits the version with its records (card, recipe,
-//     profile, readiness, splits, provenance) and internal/journal the event,
-//     in one transaction.
+//     profile, readiness, splits, provenance), internal/journal the event, and the
+//     run ends, in one transaction.
 //
 // `genesis train` follows the same path through internal/stream and
-// internal/learn, and what it makes is again a version of an asset.
+// internal/learn, and what it makes is again a version of an asset, which carries
+// the constraints of what it was made from.
+//
+// What a version is open to is said by its [Terms] and by a [Grant]; one function
+// decides (internal/access), and its answers are kept (internal/journal) before the
+// first byte they allow.
 package genesis

@@ -18,7 +18,11 @@
 //
 // A client that goes away cancels its request's context, and with it the work.
 //
-// Raw files do not travel through HTTP here: a client on the same machine
-// hands an open descriptor to the node and names it by a token
-// (genesis.FileRef), which this package turns into bytes at random access.
+// A raw file is named by a token (genesis.FileRef), which this package turns into
+// bytes at random access: a descriptor that a client on the same machine handed
+// over, an upload (uploads.go, package upload), or a path under the roots that the
+// operator listed.
+//
+// What every request passes before it comes here is package edge: ids, limits,
+// sign-in, ETags, idempotency, metrics.
 package api

@@ -1,7 +1,7 @@
 // Package node is one node: a home on disk, and whoever serves it.
 //
 // A [Home] is a folder with everything a node keeps (config.yaml, blobs/,
-// catalog.db, journal/, keys/) and the number of the format it is laid out in.
+// catalog.db, journal/, keys/, runs/, uploads/) and the number of the format it is laid out in.
 // At most one process serves a home at a time: the one that holds the lock.
 // [Start] takes the lock, opens the service (internal/work over the stores)
 // and listens on two Unix sockets in the home:
@@ -18,8 +18,10 @@
 // not get it connects again. So every command is a client of the API, and
 // nothing goes round it.
 //
-// Who calls is what the kernel says: the peer whose uid owns the home is the
-// principal "local", steward of the node. Others are refused.
+// On these sockets, who calls is what the kernel says: the peer whose uid owns the
+// home is the principal "local", steward, operator and officer of the node. Others
+// are refused. [Node.Serve] listens on the network, too (`genesis serve`): there,
+// who calls is what a token or a session says, and without one they are nobody.
 //
 // This package alone knows the list of raw formats ([Formats]) and is the only
 // importer of drivers. Windows has no such sockets: there, [Start] refuses.

@@ -190,8 +190,9 @@ type Lowering struct {
 
 // Lower records that the steward of a source lets a version made from it be open as
 // if the source were of another tier. It is theirs alone to say whose terms the
-// source has (who made it, while it has none), or the home's owner. Only the tier
-// is lowered: markings, sensitivity and export control of the source stay.
+// source has (who made it, while it has none), or the home's owner, and only while
+// policies let them steward it. Only the tier is lowered: markings, sensitivity and
+// export control of the source stay.
 // Errors: Permission, NotFound (not one of its sources), Invalid.
 func (d *Decider) Lower(ctx context.Context, tx *sql.Tx, who genesis.Principal, l Lowering) (genesis.Lowered, error) {
 	fail := func(kind genesis.ErrorKind, msg, hint string) (genesis.Lowered, error) {
@@ -216,6 +217,9 @@ func (d *Decider) Lower(ctx context.Context, tx *sql.Tx, who genesis.Principal, 
 	if !d.mayLower(who, whose) {
 		return fail(genesis.Permission, "lowering what it asks is up to the steward whose terms it has", fmt.Sprintf("ask %s", whose))
 	}
+	if err := d.stillSpeaks(ctx, who, sources[i], terms != nil); err != nil {
+		return genesis.Lowered{}, err
+	}
 	if msg := loweringWrong(l, terms); msg != "" {
 		return fail(genesis.Invalid, msg, "")
 	}
@@ -229,6 +233,20 @@ func (d *Decider) mayLower(who genesis.Principal, whose genesis.PersonID) bool {
 	p := d.person(who, d.index)
 	d.mu.RUnlock()
 	return p.owner || p.registered && p.id == d.canon(whose)
+}
+
+// stillSpeaks decides whether policies let whose terms they are, or who made what
+// has none, do with it as they like now.
+func (d *Decider) stillSpeaks(ctx context.Context, who genesis.Principal, of source, termed bool) error {
+	ask := Ask{Principal: who, Action: genesis.Steward, Resource: Resource{Name: of.name, Version: of.version, State: genesis.Published, Kind: of.kind, Creator: of.creator}}
+	if !termed {
+		ask.Action, ask.Resource.State = genesis.Read, genesis.Draft
+		if !who.InScope(genesis.Steward, of.name) {
+			return &genesis.Error{Op: "lower", Kind: genesis.Permission, Subject: string(of.name), Msg: "the token they came with is narrowed to other things"}
+		}
+	}
+	_, err := d.Decide(ctx, ask)
+	return err
 }
 
 func loweringWrong(l Lowering, terms *genesis.Terms) string {

@@ -163,6 +163,13 @@ func TestSourceWithoutTerms(t *testing.T) {
 	if err := lower(w, mia, made, draft, genesis.TierPartner); genesis.KindOf(err) != genesis.Invalid {
 		t.Errorf("lowered to partners that nobody names: %v", err)
 	}
+	narrowed, refused := mia, mia
+	narrowed.Scopes, refused.Vetting = []genesis.Scope{"read"}, genesis.VettingRefused
+	for _, p := range []genesis.Principal{narrowed, refused} {
+		if err := lower(w, p, made, draft, genesis.TierPublic); err == nil {
+			t.Errorf("lowered by %+v", p)
+		}
+	}
 	if err := lower(w, mia, made, draft, genesis.TierPublic); err != nil {
 		t.Errorf("its creator lowers: %v", err)
 	}
@@ -222,6 +229,17 @@ func TestLower(t *testing.T) {
 			t.Errorf("lowered for the reason %.10q: %v", reason, err)
 		}
 	}
+	for why, edit := range map[string]func(*genesis.Principal){
+		"no duty any more": func(p *genesis.Principal) { p.Duties = nil },
+		"vetting refused":  func(p *genesis.Principal) { p.Vetting = genesis.VettingRefused },
+		"a narrowed token": func(p *genesis.Principal) { p.Scopes = []genesis.Scope{"discover"} },
+	} {
+		former := ann
+		edit(&former)
+		if err := lower(w, former, model, data, genesis.TierRegistered); genesis.KindOf(err) != genesis.Permission && genesis.KindOf(err) != genesis.Private {
+			t.Errorf("%s: %v", why, err)
+		}
+	}
 	w.Pass(time.Hour)
 	if err := lower(w, ann, model, data, genesis.TierRegistered); err != nil {
 		t.Fatal(err)
@@ -244,6 +262,11 @@ func TestLower(t *testing.T) {
 	w.Publish(data, genesis.Terms{Tier: genesis.TierPublic, By: "nrel/ann"})
 	rule(t, w, mia, genesis.Read, model, "public") // its own terms are wider by now
 	w.Publish(data, genesis.Terms{Tier: genesis.TierPartner, Partners: []string{"acme"}, By: "nrel/ann", Sensitivity: genesis.CUI})
+	if err := lower(w, ann, model, data, genesis.TierPartner); genesis.KindOf(err) != genesis.Permission {
+		t.Errorf("what is sensitive is lowered with a password alone: %v", err)
+	}
+	ann := ann
+	ann.Assurance = genesis.AssuranceMFA
 	for _, tier := range []genesis.Tier{genesis.TierPublic, genesis.TierRegistered} {
 		if err := lower(w, ann, model, data, tier); genesis.KindOf(err) != genesis.Invalid {
 			t.Errorf("what is made from CUI becomes %s: %v", tier, err)

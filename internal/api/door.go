@@ -61,7 +61,6 @@ func (s *server) registerDoor(a huma.API) {
 	quick(s, a, op(del, "/v1/tokens/{id}", "revoke-token", "Revoke a token"), s.revokeToken)
 }
 
-// nothing is an empty JSON object.
 // remote says where a request comes from, for limits on guessing passwords.
 type remote struct{ addr string }
 
@@ -118,11 +117,12 @@ func (s *server) answerDevice(ctx context.Context, who genesis.Principal, in *an
 }
 
 func (s *server) accounts(ctx context.Context, who genesis.Principal, in *PageInput) (*genesis.AccountPage, error) {
-	page, err := s.Service.Accounts(ctx, who, in.After, in.Limit)
-	if page != nil {
-		page.Accounts = orEmpty(page.Accounts)
-	}
-	return page, err
+	return turn(s, "accounts", in, func() (*genesis.AccountPage, error) {
+		return s.Service.Accounts(ctx, who, in.After, in.Limit)
+	}, func(p *genesis.AccountPage) *string {
+		p.Accounts = orEmpty(p.Accounts)
+		return &p.Next
+	})
 }
 
 func (s *server) account(ctx context.Context, who genesis.Principal, in *SubjectInput) (*genesis.Account, error) {
@@ -173,11 +173,12 @@ type tokensInput struct {
 }
 
 func (s *server) tokens(ctx context.Context, who genesis.Principal, in *tokensInput) (*genesis.TokenPage, error) {
-	page, err := s.Service.Tokens(ctx, who, in.Subject, in.After, in.Limit)
-	if page != nil {
-		page.Tokens = orEmpty(page.Tokens)
-	}
-	return page, err
+	return turn(s, "tokens", &in.PageInput, func() (*genesis.TokenPage, error) {
+		return s.Service.Tokens(ctx, who, in.Subject, in.After, in.Limit)
+	}, func(p *genesis.TokenPage) *string {
+		p.Tokens = orEmpty(p.Tokens)
+		return &p.Next
+	})
 }
 
 func (s *server) revokeToken(ctx context.Context, who genesis.Principal, in *IDInput) (*nothing, error) {

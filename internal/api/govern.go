@@ -79,12 +79,13 @@ type grantsInput struct {
 }
 
 func (s *server) grants(ctx context.Context, who genesis.Principal, in *grantsInput) (*genesis.GrantPage, error) {
-	page, err := s.Service.Grants(ctx, who, genesis.GrantQuery{Name: genesis.Name(in.Name), To: genesis.Grantee(in.To),
-		Mine: in.Mine, Ended: in.Ended, Expiring: in.Expiring, After: in.After, Limit: in.Limit})
-	if page != nil {
-		page.Grants = orEmpty(page.Grants)
-	}
-	return page, err
+	return turn(s, "grants", &in.PageInput, func() (*genesis.GrantPage, error) {
+		return s.Service.Grants(ctx, who, genesis.GrantQuery{Name: genesis.Name(in.Name), To: genesis.Grantee(in.To),
+			Mine: in.Mine, Ended: in.Ended, Expiring: in.Expiring, After: in.After, Limit: in.Limit})
+	}, func(p *genesis.GrantPage) *string {
+		p.Grants = orEmpty(p.Grants)
+		return &p.Next
+	})
 }
 
 type revokeInput struct {
@@ -104,12 +105,13 @@ type requestsInput struct {
 }
 
 func (s *server) requests(ctx context.Context, who genesis.Principal, in *requestsInput) (*genesis.RequestPage, error) {
-	page, err := s.Service.Requests(ctx, who, genesis.RequestQuery{Name: genesis.Name(in.Name), State: genesis.RequestState(in.State),
-		Mine: in.Mine, After: in.After, Limit: in.Limit})
-	if page != nil {
-		page.Requests = orEmpty(page.Requests)
-	}
-	return page, err
+	return turn(s, "requests", &in.PageInput, func() (*genesis.RequestPage, error) {
+		return s.Service.Requests(ctx, who, genesis.RequestQuery{Name: genesis.Name(in.Name), State: genesis.RequestState(in.State),
+			Mine: in.Mine, After: in.After, Limit: in.Limit})
+	}, func(p *genesis.RequestPage) *string {
+		p.Requests = orEmpty(p.Requests)
+		return &p.Next
+	})
 }
 
 type sayInput struct {
@@ -124,11 +126,12 @@ func (s *server) say(ctx context.Context, who genesis.Principal, in *sayInput) (
 }
 
 func (s *server) projects(ctx context.Context, who genesis.Principal, in *PageInput) (*genesis.ProjectPage, error) {
-	page, err := s.Service.Projects(ctx, who, in.After, in.Limit)
-	if page != nil {
-		page.Projects = orEmpty(page.Projects)
-	}
-	return page, err
+	return turn(s, "projects", in, func() (*genesis.ProjectPage, error) {
+		return s.Service.Projects(ctx, who, in.After, in.Limit)
+	}, func(p *genesis.ProjectPage) *string {
+		p.Projects = orEmpty(p.Projects)
+		return &p.Next
+	})
 }
 
 type putProjectInput struct {

@@ -16,26 +16,15 @@ func (s *server) node(ctx context.Context, _ genesis.Principal, _ *struct{}) (*g
 }
 
 type listInput struct {
-	Kind  string `query:"kind" enum:"dataset,model" doc:"only assets of this kind"`
-	After string `query:"after" doc:"cursor: the next of the page before"`
-	Limit int    `query:"limit" minimum:"1" maximum:"1000" default:"100"`
+	PageInput
+	Kind string `query:"kind" enum:"dataset,model" doc:"only assets of this kind"`
 }
 
 func (s *server) list(ctx context.Context, who genesis.Principal, in *listInput) (*genesis.ListPage, error) {
-	after, list := "", "assets "+in.Kind
-	if in.After != "" {
-		if err := s.Cursors.Open(list, in.After, &after); err != nil {
-			return nil, err
-		}
-	}
-	assets, next, err := s.Service.List(ctx, who, genesis.Kind(in.Kind), after, in.Limit)
-	if err == nil && next != "" {
-		next, err = s.Cursors.Seal(list, next)
-	}
-	if err != nil {
-		return nil, err
-	}
-	return &genesis.ListPage{Assets: orEmpty(assets), Next: next}, nil
+	return turn(s, "assets "+in.Kind, &in.PageInput, func() (*genesis.ListPage, error) {
+		assets, next, err := s.Service.List(ctx, who, genesis.Kind(in.Kind), in.After, in.Limit)
+		return &genesis.ListPage{Assets: orEmpty(assets), Next: next}, err
+	}, func(p *genesis.ListPage) *string { return &p.Next })
 }
 
 type searchInput struct {

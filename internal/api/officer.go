@@ -41,12 +41,13 @@ type auditInput struct {
 }
 
 func (s *server) audit(ctx context.Context, who genesis.Principal, in *auditInput) (*genesis.AuditPage, error) {
-	page, err := s.Service.Audit(ctx, who, genesis.AuditQuery{Actor: genesis.PersonID(in.Actor), Subject: in.Subject, Act: in.Act,
-		Outcome: genesis.Outcome(in.Outcome), Project: in.Project, Since: in.Since, Until: in.Until, After: in.After, Limit: in.Limit})
-	if page != nil {
-		page.Entries = orEmpty(page.Entries)
-	}
-	return page, err
+	return turn(s, "audit", &in.PageInput, func() (*genesis.AuditPage, error) {
+		return s.Service.Audit(ctx, who, genesis.AuditQuery{Actor: genesis.PersonID(in.Actor), Subject: in.Subject, Act: in.Act,
+			Outcome: genesis.Outcome(in.Outcome), Project: in.Project, Since: in.Since, Until: in.Until, After: in.After, Limit: in.Limit})
+	}, func(p *genesis.AuditPage) *string {
+		p.Entries = orEmpty(p.Entries)
+		return &p.Next
+	})
 }
 
 type auditVerifyInput struct {

@@ -40,11 +40,12 @@ type listRunsInput struct {
 }
 
 func (s *server) listRuns(ctx context.Context, who genesis.Principal, in *listRunsInput) (*genesis.RunPage, error) {
-	page, err := s.Service.Runs(ctx, who, in.All, genesis.RunState(in.State), in.After, in.Limit)
-	if page != nil {
-		page.Runs = orEmpty(page.Runs)
-	}
-	return page, err
+	return turn(s, "runs", &in.PageInput, func() (*genesis.RunPage, error) {
+		return s.Service.Runs(ctx, who, in.All, genesis.RunState(in.State), in.After, in.Limit)
+	}, func(p *genesis.RunPage) *string {
+		p.Runs = orEmpty(p.Runs)
+		return &p.Next
+	})
 }
 
 type submitRunInput struct {

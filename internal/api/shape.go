@@ -25,6 +25,25 @@ type PageInput struct {
 	Limit int    `query:"limit" minimum:"1" maximum:"1000" default:"100"`
 }
 
+// turn answers with one page of a list: what a client goes on with tells it nothing
+// and is of this list alone.
+func turn[T any](s *server, list string, in *PageInput, page func() (*T, error), next func(*T) *string) (*T, error) {
+	if text := in.After; text != "" {
+		in.After = ""
+		if err := s.Cursors.Open(list, text, &in.After); err != nil {
+			return nil, err
+		}
+	}
+	p, err := page()
+	if err != nil {
+		return nil, err
+	}
+	if at := next(p); *at != "" {
+		*at, err = s.Cursors.Seal(list, *at)
+	}
+	return p, err
+}
+
 // reason is a body that says why.
 type reason struct {
 	Reason string `json:"reason" minLength:"1" maxLength:"10000"`

@@ -244,6 +244,40 @@ func TestTrainingWithoutReading(t *testing.T) {
 	}
 }
 
+// TestCursorsOfNobody: a list goes on only from where it was said to.
+func TestCursorsOfNobody(t *testing.T) {
+	w := newTown(t)
+	for list, who := range map[string]string{"assets": "ada", "runs": "ada", "grants": "sam", "requests": "sam", "projects": "sam", "tokens": "ada", "accounts": "opal", "audit": "fox"} {
+		if status, body := w.call(who, "GET", "/v1/"+list+"?after=5", ""); status != 422 || !strings.Contains(string(body), "cursor") {
+			t.Errorf("%s: %d %.200s", list, status, body)
+		}
+	}
+	for name := range 3 {
+		w.prepare(fmt.Sprintf("page-%d", name), "a,b\n1,2\n")
+	}
+	var got []string
+	next := ""
+	for range 5 {
+		status, body := w.call("sam", "GET", "/v1/assets?limit=1&after="+next, "")
+		var page genesis.ListPage
+		if err := json.Unmarshal(body, &page); err != nil || status != 200 {
+			t.Fatalf("%d %s", status, body)
+		}
+		for _, a := range page.Assets {
+			got = append(got, string(a.Name))
+		}
+		if next = page.Next; next == "" {
+			break
+		}
+		if status, _ := w.call("sam", "GET", "/v1/runs?after="+next, ""); status != 422 {
+			t.Errorf("the cursor of one list is taken for another: %d", status)
+		}
+	}
+	if !slices.Equal(got, []string{"page-0", "page-1", "page-2"}) {
+		t.Errorf("page by page: %v", got)
+	}
+}
+
 // TestConfiguredProvider: what config.yaml says of a provider is enough for the node
 // to start and to offer it, also while the provider is away.
 func TestConfiguredProvider(t *testing.T) {

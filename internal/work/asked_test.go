@@ -2,7 +2,9 @@ package work_test
 
 import (
 	"encoding/json"
+	"io"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -61,9 +63,9 @@ func TestAskedTwice(t *testing.T) {
 	}
 }
 
-// TestCellsAreForStewards: who keeps the node sees that a run failed, and why, but
-// no cell of the data.
-func TestCellsAreForStewards(t *testing.T) {
+// TestRunsOfOthers: who keeps the node sees that a run failed and stops it, but is
+// told nothing of what it was asked and found.
+func TestRunsOfOthers(t *testing.T) {
 	s, _ := work.OpenTest(t)
 	learnt := "a,b\n1,2\n2,3\n3,4\n4,5\n5,6\n6,7\n7,8\n8,9\n9,10\n10,11\n"
 	p := prepared(t, s, genesis.PrepareRequest{Name: "numbers", Options: genesis.PrepareOptions{NoProof: true}}, raw("n.csv", learnt))
@@ -85,11 +87,91 @@ func TestCellsAreForStewards(t *testing.T) {
 	if err != nil || len(page.Runs) != 1 {
 		t.Fatalf("%+v, %v", page, err)
 	}
-	for _, r := range []genesis.Run{*told, page.Runs[0]} {
-		want := *r.Error
-		want.Value = ""
-		if diff := cmp.Diff(&want, r.Error); diff != "" || want.Detail == "" {
+	for _, got := range []genesis.Run{*told, page.Runs[0]} {
+		want := genesis.Run{ID: r.ID, Kind: r.Kind, By: genesis.Principal{Subject: "local", Node: "here"}, State: r.State, Created: r.Created, Started: r.Started,
+			Ended: r.Ended, Tries: r.Tries, Memory: r.Memory, Seconds: r.Seconds,
+			Error: &genesis.Problem{Type: r.Error.Type, Title: r.Error.Title, Status: r.Error.Status, Kind: r.Error.Kind, Message: "whoever asked for it is told more"}}
+		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("an operator is told (-want +got):\n%s", diff)
+		}
+	}
+	if _, _, err := s.RunLog(t.Context(), keeper, req.ID); genesis.KindOf(err) != genesis.NotFound {
+		t.Errorf("the log, to an operator: %v", err)
+	}
+	if _, err := s.FollowRun(t.Context(), keeper, req.ID, 0, nil); genesis.KindOf(err) != genesis.NotFound {
+		t.Errorf("the log as it grows, to an operator: %v", err)
+	}
+	if _, err := s.CancelRun(t.Context(), keeper, req.ID); genesis.KindOf(err) != genesis.Conflict {
+		t.Errorf("an operator stops what has ended: %v", err)
+	}
+}
+
+// TestOutputNeedsTheModel: predictions are fetched only while the model may be
+// applied, by a token that lets its holder do so, and by whoever asked for them.
+func TestOutputNeedsTheModel(t *testing.T) {
+	s, _ := work.OpenTest(t)
+	prepared(t, s, genesis.PrepareRequest{Name: "turbines", Options: genesis.PrepareOptions{Target: []string{"power"}, NoProof: true}}, raw("a.csv", strings.NewReplacer("owner e-mail", "site", "@example.org", "").Replace(turbines(0, 100))))
+	if _, err := s.Train(t.Context(), me, genesis.TrainRequest{Dataset: "turbines", Name: "net", Members: 1, Epochs: 1}, nil); err != nil {
+		t.Fatal(err)
+	}
+	bob := genesis.Principal{Subject: "bob", Node: "here", Assurance: genesis.AssurancePassword}
+	var grants []*genesis.Grant
+	for _, name := range []string{"turbines", "net"} {
+		if _, err := s.Publish(t.Context(), me, name, genesis.PublishRequest{Tier: genesis.TierControlled}); err != nil {
+			t.Fatal(err)
+		}
+		g, err := s.Grant(t.Context(), me, genesis.GrantRequest{Ref: name, To: "person:bob", Actions: []genesis.Action{genesis.Infer}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		grants = append(grants, g)
+	}
+	out, err := s.Predict(t.Context(), bob, genesis.PredictRequest{Model: "net", Format: "csv"}, files(raw("new.csv", "temp (°C),speed (m/s),site\n20,5.5,ann1\n")), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	narrow := bob
+	narrow.Scopes = []genesis.Scope{"discover"}
+	keeper := genesis.Principal{Subject: "oscar", Node: "here", Duties: []genesis.Duty{genesis.DutyOperator}}
+	fetch := func(who genesis.Principal) error {
+		r, _, err := s.Output(t.Context(), who, out.Output.Digest)
+		if err == nil {
+			defer r.Close()
+			_, err = io.Copy(io.Discard, r)
+		}
+		return err
+	}
+	if err := fetch(bob); err != nil {
+		t.Fatal(err)
+	}
+	for _, who := range []genesis.Principal{narrow, keeper, {}} {
+		if err := fetch(who); err == nil {
+			t.Errorf("%q with %v fetches it", who.Subject, who.Scopes)
+		}
+	}
+	if page, err := s.Runs(t.Context(), narrow, false, "", "", 10); err != nil || len(page.Runs) != 0 {
+		t.Errorf("a narrowed token lists %+v, %v", page, err)
+	}
+	if page, err := s.Runs(t.Context(), bob, false, "", "", 10); err != nil || len(page.Runs) != 1 {
+		t.Errorf("bob lists %+v, %v", page, err)
+	}
+	open, _, err := s.Output(t.Context(), bob, out.Output.Digest)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer open.Close()
+	if _, err := s.Revoke(t.Context(), me, grants[1].ID, "over"); err != nil {
+		t.Fatal(err)
+	}
+	if err := fetch(bob); err == nil {
+		t.Error("it is fetched after the grant was revoked")
+	}
+	for deadline := time.Now().Add(5 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		if _, err := open.(io.ReaderAt).ReadAt(make([]byte, 1), 0); err != nil {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("what was being fetched goes on")
 		}
 	}
 }

@@ -21,7 +21,12 @@ var evident = []genesis.Action{genesis.Read, genesis.TrainOn, genesis.Infer, gen
 // ask puts a question on behalf of who. Whoever does not sit at the home's own
 // socket gets bytes out of the node.
 func (s *Service) ask(who genesis.Principal, a genesis.Action, r access.Resource) access.Ask {
-	return access.Ask{Principal: who, Action: a, Resource: r, Outside: who.Subject != access.LocalSubject || !s.home(who)}
+	return access.Ask{Principal: who, Action: a, Resource: r, Outside: !s.atHome(who)}
+}
+
+// atHome reports whether who sits at the home's own socket, and owns it.
+func (s *Service) atHome(who genesis.Principal) bool {
+	return who.Subject == access.LocalSubject && s.home(who)
 }
 
 // resource is a version as access knows it.

@@ -100,7 +100,7 @@ func attached[T any](ctx context.Context, s *Service, who genesis.Principal, kin
 func (s *Service) submit(ctx context.Context, who genesis.Principal, req genesis.RunRequest, raws []*format.Raw, first int, wait bool) (_ genesis.Run, done func(), err error) {
 	in := run.Inputs{Attached: wait}
 	done = func() {}
-	if have, err := s.runs.Run(ctx, req.ID); err == nil && have.By.Person() == who.Person() {
+	if have, err := s.runs.Run(ctx, req.ID); err == nil && have.By.Person() == who.Person() && s.owns(who, have) {
 		// Asking twice is asking once: it is not decided again, nor counted.
 		r, err := s.runs.Submit(ctx, req, who, in)
 		return r, done, err
@@ -362,107 +362,5 @@ func (s *Service) needs(ctx context.Context, r genesis.Run, pin json.RawMessage)
 func (s *Service) SubmitRun(ctx context.Context, who genesis.Principal, req genesis.RunRequest, files, splitFiles []*format.Raw) (*genesis.Run, error) {
 	r, done, err := s.submit(ctx, who, req, append(append([]*format.Raw{}, files...), splitFiles...), len(files), false)
 	done()
-	return pointed(told(who, r), err)
-}
-
-// mayWatch reports whether who may see a run: whoever asked for it, and who keeps
-// the node.
-func (s *Service) mayWatch(ctx context.Context, who genesis.Principal, r genesis.Run) bool {
-	return who.SignedIn() && r.By.Person() == who.Person() || s.keepsRuns(ctx, who)
-}
-
-func (s *Service) keepsRuns(ctx context.Context, who genesis.Principal) bool {
-	_, err := s.Access.Decide(ctx, s.ask(who, genesis.Operate, access.Resource{}))
-	return err == nil
-}
-
-// Run returns a run.
-func (s *Service) Run(ctx context.Context, who genesis.Principal, id string) (*genesis.Run, error) {
-	r, err := s.runs.Run(ctx, id)
-	if err == nil && !s.mayWatch(ctx, who, r) {
-		err = run.NotFound(id)
-	}
-	return pointed(told(who, r), err)
-}
-
-// told is a run as who is told of it: a cell that its error names is for stewards,
-// as everywhere.
-func told(who genesis.Principal, r genesis.Run) genesis.Run {
-	if r.Error != nil && !who.Has(genesis.DutySteward) {
-		e := *r.Error
-		e.Value = ""
-		r.Error = &e
-	}
-	return r
-}
-
-// Runs lists runs, newest first: one's own, or to operators everybody's.
-func (s *Service) Runs(ctx context.Context, who genesis.Principal, all bool, state genesis.RunState, after string, limit int) (*genesis.RunPage, error) {
-	if !who.SignedIn() {
-		return &genesis.RunPage{}, nil
-	}
-	q := run.Query{Person: who.Person(), State: state, After: after, Limit: limit}
-	if all && s.keepsRuns(ctx, who) {
-		q.Person = ""
-	}
-	page, err := s.runs.List(ctx, q)
-	for i := range page.Runs {
-		page.Runs[i] = told(who, page.Runs[i])
-	}
-	return pointed(page, err)
-}
-
-// FollowRun tells p the log and the progress of a run until it is ended.
-func (s *Service) FollowRun(ctx context.Context, who genesis.Principal, id string, from int64, p genesis.Progress) (*genesis.Run, error) {
-	if _, err := s.Run(ctx, who, id); err != nil {
-		return nil, err
-	}
-	r, err := s.runs.Follow(ctx, id, from, p)
-	return pointed(told(who, r), err)
-}
-
-// CancelRun stops a run.
-func (s *Service) CancelRun(ctx context.Context, who genesis.Principal, id string) (*genesis.Run, error) {
-	if _, err := s.Run(ctx, who, id); err != nil {
-		return nil, err
-	}
-	r, err := s.runs.Cancel(ctx, id)
-	return pointed(told(who, r), err)
-}
-
-// RunLog returns the log of a run so far.
-func (s *Service) RunLog(ctx context.Context, who genesis.Principal, id string) (io.ReadCloser, int64, error) {
-	if _, err := s.Run(ctx, who, id); err != nil {
-		return nil, 0, err
-	}
-	return s.runs.OpenLog(id)
-}
-
-// Output returns the bytes of a prediction, to whoever had it made and to who keeps
-// the node. To others there is none.
-func (s *Service) Output(ctx context.Context, who genesis.Principal, d genesis.Digest) (io.ReadCloser, int64, error) {
-	missing := &genesis.Error{Op: "fetch output", Kind: genesis.NotFound, Subject: string(d), Msg: "is no output of a run of yours", Hint: "`genesis runs` lists them"}
-	if !who.SignedIn() || !who.InScope(genesis.Infer, "") {
-		return nil, 0, missing
-	}
-	person := who.Person()
-	if s.keepsRuns(ctx, who) {
-		person = ""
-	}
-	made, err := s.runs.Made(ctx, d, person)
-	if err != nil {
-		return nil, 0, err
-	}
-	if !made {
-		return nil, 0, missing
-	}
-	b, err := s.Blobs.Stat(ctx, d)
-	if err != nil {
-		return nil, 0, err
-	}
-	r, err := s.Blobs.Open(ctx, b)
-	if err != nil {
-		return nil, 0, err
-	}
-	return r, b.Size, nil
+	return pointed(s.told(ctx, who, r), err)
 }

@@ -206,11 +206,18 @@ func (m *Manager) live(r genesis.Run) genesis.Run {
 	return r
 }
 
-// Made reports whether a prediction that is done put out the blob; person narrows
-// it to the runs of one, "" does not.
-func (m *Manager) Made(ctx context.Context, d genesis.Digest, person genesis.PersonID) (bool, error) {
-	var n int
-	err := m.cfg.DB.Read().QueryRowContext(ctx, `SELECT count(*) FROM runs WHERE kind = 'predict' AND state = 'done' AND ($1 = '' OR person = $1) AND instr(result, $2) > 0`,
-		string(person), `"output":{"digest":"`+string(d)+`"`).Scan(&n)
-	return n > 0, store.Error("find output", string(d), err)
+// Made returns the newest prediction of a person that put out the blob, nil without
+// one.
+func (m *Manager) Made(ctx context.Context, d genesis.Digest, person genesis.PersonID) (*genesis.Predicted, error) {
+	var result string
+	err := m.cfg.DB.Read().QueryRowContext(ctx, `SELECT result FROM runs WHERE kind = 'predict' AND state = 'done' AND person = $1 AND instr(result, $2) > 0
+		ORDER BY seq DESC LIMIT 1`, string(person), `"output":{"digest":"`+string(d)+`"`).Scan(&result)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, nil
+	}
+	var made genesis.Predicted
+	if err == nil {
+		err = json.Unmarshal([]byte(result), &made)
+	}
+	return &made, store.Error("find output", string(d), err)
 }

@@ -1,0 +1,194 @@
+package work
+
+import (
+	"context"
+	"database/sql"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/opengenesis/genesis"
+	"github.com/opengenesis/genesis/internal/access"
+	"github.com/opengenesis/genesis/internal/blob"
+	"github.com/opengenesis/genesis/internal/journal"
+	"github.com/opengenesis/genesis/internal/work/run"
+)
+
+// owns reports whether a run is one's own: asked for by the same person, and of a
+// kind that their token lets them ask for. To the home's owner every run is.
+func (s *Service) owns(who genesis.Principal, r genesis.Run) bool {
+	if s.atHome(who) {
+		return true
+	}
+	return who.SignedIn() && r.By.Person() == who.Person() && reaches(who, r)
+}
+
+// reaches reports whether a token is wide enough for such a run. What a model was
+// trained on is not in a listing: a token for training on anything shows them.
+func reaches(who genesis.Principal, r genesis.Run) bool {
+	switch r.Kind {
+	case genesis.RunPrepare:
+		return who.InScope(genesis.Steward, genesis.Name(r.Subject))
+	case genesis.RunPredict:
+		return who.InScope(genesis.Infer, genesis.Name(r.Subject))
+	}
+	return who.Scopes == nil || slices.ContainsFunc(who.Scopes, func(scope genesis.Scope) bool {
+		act, _, _ := strings.Cut(string(scope), ":")
+		return act == string(genesis.TrainOn)
+	})
+}
+
+// keepsRuns reports whether who keeps the node, and with it the queue.
+func (s *Service) keepsRuns(ctx context.Context, who genesis.Principal) bool {
+	_, err := s.Access.Decide(ctx, s.ask(who, genesis.Operate, access.Resource{}))
+	return err == nil
+}
+
+// told is a run as who is told of it. A cell that its error names is for stewards,
+// as everywhere. Who keeps the node learns of others' runs what keeping the queue
+// takes, and nothing of the data: requests, results and errors quote it.
+func (s *Service) told(ctx context.Context, who genesis.Principal, r genesis.Run) genesis.Run {
+	if s.owns(who, r) {
+		if r.Error != nil && !who.Has(genesis.DutySteward) {
+			e := *r.Error
+			e.Value = ""
+			r.Error = &e
+		}
+		return r
+	}
+	kept := genesis.Run{ID: r.ID, Kind: r.Kind, State: r.State, Created: r.Created, Started: r.Started, Ended: r.Ended,
+		By: genesis.Principal{Subject: r.By.Subject, Node: r.By.Node}, Tries: r.Tries, Memory: r.Memory, Seconds: r.Seconds, Position: r.Position}
+	if _, err := s.find(ctx, who, r.Subject); err == nil {
+		kept.Subject = r.Subject
+	}
+	if p := r.Progress; p != nil {
+		kept.Progress = &genesis.Event{Stage: p.Stage, Done: p.Done, Total: p.Total, Unit: p.Unit}
+	}
+	if e := r.Error; e != nil {
+		kept.Error = &genesis.Problem{Type: e.Type, Title: e.Title, Status: e.Status, Kind: e.Kind, Message: "whoever asked for it is told more"}
+	}
+	return kept
+}
+
+// Run returns a run, to whoever asked for it and, in part, to who keeps the node.
+func (s *Service) Run(ctx context.Context, who genesis.Principal, id string) (*genesis.Run, error) {
+	r, err := s.runs.Run(ctx, id)
+	if err == nil && !s.owns(who, r) && !s.keepsRuns(ctx, who) {
+		err = run.NotFound(id)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return pointed(s.told(ctx, who, r), nil)
+}
+
+// ownRun returns a run of one's own. To others there is none.
+func (s *Service) ownRun(ctx context.Context, who genesis.Principal, id string) (genesis.Run, error) {
+	r, err := s.runs.Run(ctx, id)
+	if err == nil && !s.owns(who, r) {
+		err = run.NotFound(id)
+	}
+	return r, err
+}
+
+// Runs lists runs, newest first: one's own, or to operators everybody's.
+func (s *Service) Runs(ctx context.Context, who genesis.Principal, all bool, state genesis.RunState, after string, limit int) (*genesis.RunPage, error) {
+	if !who.SignedIn() {
+		return &genesis.RunPage{}, nil
+	}
+	q := run.Query{Person: who.Person(), State: state, After: after, Limit: limit}
+	keeps := all && s.keepsRuns(ctx, who)
+	if keeps {
+		q.Person = ""
+	}
+	page, err := s.runs.List(ctx, q)
+	if err != nil {
+		return nil, err
+	}
+	if !keeps {
+		page.Runs = slices.DeleteFunc(page.Runs, func(r genesis.Run) bool { return !s.owns(who, r) })
+	}
+	for i := range page.Runs {
+		page.Runs[i] = s.told(ctx, who, page.Runs[i])
+	}
+	return &page, nil
+}
+
+// FollowRun tells p the log and the progress of a run of one's own until it is ended.
+func (s *Service) FollowRun(ctx context.Context, who genesis.Principal, id string, from int64, p genesis.Progress) (*genesis.Run, error) {
+	if _, err := s.ownRun(ctx, who, id); err != nil {
+		return nil, err
+	}
+	r, err := s.runs.Follow(ctx, id, from, p)
+	return pointed(s.told(ctx, who, r), err)
+}
+
+// CancelRun stops a run. That an operator stopped somebody else's is recorded.
+func (s *Service) CancelRun(ctx context.Context, who genesis.Principal, id string) (*genesis.Run, error) {
+	if _, err := s.Run(ctx, who, id); err != nil {
+		return nil, err
+	}
+	r, err := s.runs.Run(ctx, id)
+	if err == nil && r.By.Person() != who.Person() && !r.State.Ended() {
+		err = s.act(ctx, who, "cancel-run", func(_ *sql.Tx, e *journal.Event) error {
+			e.Subject, e.Detail = "run "+id, detail(map[string]any{"of": r.By.Person(), "kind": r.Kind})
+			return nil
+		})
+	}
+	if err != nil {
+		return nil, err
+	}
+	r, err = s.runs.Cancel(ctx, id)
+	return pointed(s.told(ctx, who, r), err)
+}
+
+// RunLog returns the log of a run of one's own so far.
+func (s *Service) RunLog(ctx context.Context, who genesis.Principal, id string) (io.ReadCloser, int64, error) {
+	if _, err := s.ownRun(ctx, who, id); err != nil {
+		return nil, 0, err
+	}
+	return s.runs.OpenLog(id)
+}
+
+// Output returns the bytes of a prediction, to whoever had it made, as long as they
+// may apply the model. To others there is none.
+func (s *Service) Output(ctx context.Context, who genesis.Principal, d genesis.Digest) (io.ReadCloser, int64, error) {
+	missing := &genesis.Error{Op: "fetch output", Kind: genesis.NotFound, Subject: string(d), Msg: "is no output of a run of yours", Hint: "`genesis runs` lists them"}
+	if !who.SignedIn() {
+		return nil, 0, missing
+	}
+	made, err := s.runs.Made(ctx, d, who.Person())
+	if err != nil {
+		return nil, 0, err
+	}
+	if made == nil {
+		return nil, 0, missing
+	}
+	_, allowed, err := s.enter(ctx, who, genesis.Infer, made.Model.Ref().String())
+	if err != nil {
+		return nil, 0, err
+	}
+	ctx, stop := s.Access.Watch(ctx, allowed.Ask)
+	b, err := s.Blobs.Stat(ctx, d)
+	var r *blob.Reader
+	if err == nil {
+		r, err = s.Blobs.Open(ctx, b)
+	}
+	if err != nil {
+		stop()
+		return nil, 0, err
+	}
+	return watched{r, stop}, b.Size, nil
+}
+
+// watched is a blob that can be read as long as it may be.
+type watched struct {
+	*blob.Reader
+	stop func()
+}
+
+// Close lets go of the blob and of the watch over it.
+func (w watched) Close() error {
+	w.stop()
+	return w.Reader.Close()
+}

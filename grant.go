@@ -214,12 +214,32 @@ type MemberList struct {
 	Members []Member `json:"members"`
 }
 
-// ProjectRequest makes or changes a project.
+// ProjectRequest makes or changes a project. Of one that is there, what is left out
+// stays as it is.
 type ProjectRequest struct {
-	Title     string     `json:"title,omitempty"`
-	Lead      PersonID   `json:"lead,omitempty"` // default: whoever makes it
-	Members   []PersonID `json:"members,omitempty"`
-	Purpose   string     `json:"purpose,omitempty"`
-	Agreement string     `json:"agreement,omitempty"`
-	Until     time.Time  `json:"until,omitzero"`
+	Title     *string     `json:"title,omitempty"`
+	Lead      PersonID    `json:"lead,omitempty"`    // of a new one: whoever makes it
+	Members   *[]PersonID `json:"members,omitempty"` // all of them
+	Purpose   *string     `json:"purpose,omitempty"`
+	Agreement *string     `json:"agreement,omitempty"`
+	Until     *time.Time  `json:"until,omitempty"` // the zero time: it does not end by itself
+}
+
+// Apply changes p as r says.
+func (r ProjectRequest) Apply(p *Project) {
+	set(&p.Title, r.Title)
+	set(&p.Members, r.Members)
+	set(&p.Purpose, r.Purpose)
+	set(&p.Agreement, r.Agreement)
+	set(&p.Until, r.Until)
+	if r.Lead != "" {
+		p.Lead = r.Lead
+	}
+}
+
+// set changes a value to what is given for it, if anything is.
+func set[T any](into, given *T) {
+	if given != nil {
+		*into = *given
+	}
 }

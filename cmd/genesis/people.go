@@ -14,18 +14,22 @@ type projectCmd struct {
 
 type projectPutCmd struct {
 	ID        string             `arg:"" help:"Its id: a-z, 0-9 and -." placeholder:"ID"`
-	Title     string             `help:"Its name, for people." placeholder:"TEXT"`
-	Lead      genesis.PersonID   `help:"Who leads it; if missing, you." placeholder:"PERSON"`
-	Members   []genesis.PersonID `help:"Its people, of any institutions." placeholder:"ada,nrel/bo"`
-	Purpose   string             `help:"What it is for." placeholder:"TEXT"`
-	Agreement string             `help:"Kind of agreement, and who owns results." placeholder:"TEXT"`
-	Until     day                `help:"When it ends." placeholder:"DATE"`
+	Title     *string            `help:"Its name, for people." placeholder:"TEXT"`
+	Lead      genesis.PersonID   `help:"Who leads it; of a new one, you." placeholder:"PERSON"`
+	Members   []genesis.PersonID `help:"All its people, of any institutions." placeholder:"ada,nrel/bo"`
+	Purpose   *string            `help:"What it is for." placeholder:"TEXT"`
+	Agreement *string            `help:"Kind of agreement, and who owns results." placeholder:"TEXT"`
+	Until     day                `help:"When it ends." placeholder:"DATE" xor:"end"`
+	NoEnd     bool               `help:"It does not end by itself." xor:"end"`
 }
 
 func (projectPutCmd) Help() string {
-	return `Examples:
+	return `Of a project that is there, what is not said stays as it is.
 
-    genesis project put wind --title "Wind 2030" --members ada,nrel/bo --until 2027-12-31`
+Examples:
+
+    genesis project put wind --title "Wind 2030" --members ada,nrel/bo --until 2027-12-31
+    genesis project put wind --members ada,nrel/bo,nrel/cy`
 }
 
 func (cmd *projectPutCmd) Run(a *app) error {
@@ -33,8 +37,14 @@ func (cmd *projectPutCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	made, err := c.PutProject(a.ctx, cmd.ID, genesis.ProjectRequest{Title: cmd.Title, Lead: cmd.Lead, Members: cmd.Members,
-		Purpose: cmd.Purpose, Agreement: cmd.Agreement, Until: cmd.Until.Time})
+	req := genesis.ProjectRequest{Title: cmd.Title, Lead: cmd.Lead, Purpose: cmd.Purpose, Agreement: cmd.Agreement}
+	if cmd.Members != nil {
+		req.Members = &cmd.Members
+	}
+	if cmd.NoEnd || !cmd.Until.IsZero() {
+		req.Until = &cmd.Until.Time
+	}
+	made, err := c.PutProject(a.ctx, cmd.ID, req)
 	if err != nil {
 		return err
 	}

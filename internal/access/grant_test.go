@@ -352,6 +352,28 @@ func TestListGrants(t *testing.T) {
 	}
 }
 
+// TestEndedProject: what was ended is not made to run again, nor changed.
+func TestEndedProject(t *testing.T) {
+	w := accesstest.Open(t)
+	wind := genesis.Project{ID: "wind", Lead: "nrel/bob", By: "nrel/ann"}
+	put := func() error {
+		return w.Tx(func(ctx context.Context, tx *sql.Tx) error { return w.PutProject(ctx, tx, wind) })
+	}
+	if err := put(); err != nil {
+		t.Fatal(err)
+	}
+	w.Do(func(ctx context.Context, tx *sql.Tx) error {
+		_, err := w.EndProject(ctx, tx, "wind")
+		return err
+	})
+	if err := put(); genesis.KindOf(err) != genesis.Conflict {
+		t.Errorf("an ended project is put again: %v", err)
+	}
+	if p, err := w.Project(t.Context(), "wind"); err != nil || !p.Ended {
+		t.Errorf("%+v, %v", p, err)
+	}
+}
+
 func TestProjects(t *testing.T) {
 	w := accesstest.Open(t)
 	put := func(p genesis.Project) error {

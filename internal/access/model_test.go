@@ -429,7 +429,16 @@ func (p *pair) project() {
 	if d.often(40) {
 		project.Until = p.Now().Add(time.Duration(1+d.IntN(20)) * 24 * time.Hour)
 	}
-	p.Do(func(ctx context.Context, tx *sql.Tx) error { return p.PutProject(ctx, tx, project) })
+	err := p.Tx(func(ctx context.Context, tx *sql.Tx) error { return p.PutProject(ctx, tx, project) })
+	if p.m.projects[project.ID].Ended {
+		if genesis.KindOf(err) != genesis.Conflict {
+			p.t.Fatalf("an ended project is changed: %v", err)
+		}
+		return
+	}
+	if err != nil {
+		p.t.Fatal(err)
+	}
 	p.m.projects[project.ID] = project
 }
 

@@ -15,15 +15,40 @@ import (
 const maxMembers = 10_000
 
 // PutProject makes a project, or gives one that is there another lead, other
-// members or another end. The caller has decided that p.By may. Errors: Invalid.
+// members or another end. One that was ended stays so. The caller has decided that
+// p.By may. Errors: Invalid, Conflict (it was ended).
 func (d *Decider) PutProject(ctx context.Context, tx *sql.Tx, p genesis.Project) error {
+	_, err := d.ChangeProject(ctx, tx, p.ID, func(now *genesis.Project) error {
+		*now = p
+		return nil
+	})
+	return err
+}
+
+// ChangeProject lets change edit a project that is there, or a new one that has its
+// id alone. Errors: as of PutProject, and those of change.
+func (d *Decider) ChangeProject(ctx context.Context, tx *sql.Tx, id string, change func(*genesis.Project) error) (genesis.Project, error) {
+	p, err := readProject(ctx, tx, id)
+	if genesis.KindOf(err) == genesis.NotFound {
+		p, err = genesis.Project{ID: id}, nil
+	}
+	if err == nil && p.Ended {
+		err = &genesis.Error{Op: "put project", Kind: genesis.Conflict, Subject: id, Msg: "it was ended, and what was granted to it with it", Hint: "make a project of another id"}
+	}
+	if err != nil {
+		return p, err
+	}
+	p.At = time.Time{}
+	if err := change(&p); err != nil {
+		return p, err
+	}
 	if p.At.IsZero() {
 		p.At = d.now().UTC()
 	}
 	if err := checkProject(p); err != nil {
-		return err
+		return p, err
 	}
-	return putProject(ctx, tx, p)
+	return p, putProject(ctx, tx, p)
 }
 
 func checkProject(p genesis.Project) error {

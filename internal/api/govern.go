@@ -32,7 +32,7 @@ type governor interface {
 
 	Members(ctx context.Context, who genesis.Principal) (*genesis.MemberList, error)
 	Projects(ctx context.Context, who genesis.Principal, after string, limit int) (*genesis.ProjectPage, error)
-	PutProject(ctx context.Context, who genesis.Principal, p genesis.Project) (*genesis.Project, error)
+	PutProject(ctx context.Context, who genesis.Principal, id string, req genesis.ProjectRequest) (*genesis.Project, error)
 	EndProject(ctx context.Context, who genesis.Principal, id string) (*genesis.Project, error)
 
 	Explain(ctx context.Context, who genesis.Principal, person genesis.PersonID, a genesis.Action, ref string) (*genesis.Explanation, error)
@@ -63,7 +63,7 @@ func (s *server) registerGovern(a huma.API) {
 
 	quick(s, a, op(get, "/v1/members", "members", "The institutions of the federation"), ofCaller(s.Service.Members))
 	quick(s, a, op(get, "/v1/projects", "projects", "List projects"), s.projects)
-	quick(s, a, op(put, "/v1/projects/{id}", "put-project", "Make or change a project"), s.putProject)
+	quick(s, a, op(put, "/v1/projects/{id}", "put-project", "Make or change a project"), ofIDAndBody(s.Service.PutProject))
 	quick(s, a, creates(op(post, "/v1/projects/{id}/end", "end-project", "End a project")), ofID(s.Service.EndProject))
 
 	quick(s, a, op(get, "/v1/explain", "explain", "What decides whether somebody may do something"), s.explain)
@@ -132,17 +132,6 @@ func (s *server) projects(ctx context.Context, who genesis.Principal, in *PageIn
 		p.Projects = orEmpty(p.Projects)
 		return &p.Next
 	})
-}
-
-type putProjectInput struct {
-	IDInput
-	Body genesis.ProjectRequest
-}
-
-func (s *server) putProject(ctx context.Context, who genesis.Principal, in *putProjectInput) (*genesis.Project, error) {
-	b := in.Body
-	return s.Service.PutProject(ctx, who, genesis.Project{ID: in.ID, Title: b.Title, Lead: b.Lead, Members: b.Members,
-		Purpose: b.Purpose, Agreement: b.Agreement, Until: b.Until})
 }
 
 type explainInput struct {

@@ -244,6 +244,39 @@ func TestTrainingWithoutReading(t *testing.T) {
 	}
 }
 
+// TestLeads: what the lead of a project may change of it, who is no steward.
+func TestLeads(t *testing.T) {
+	w := newTown(t)
+	put := func(who, body string, want int) string {
+		t.Helper()
+		status, b := w.call(who, "PUT", "/v1/projects/wind", body)
+		if status != want {
+			t.Errorf("%s puts %s: %d %.300s, want %d", who, body, status, b, want)
+		}
+		return string(b)
+	}
+	put("gil", `{"members":["ada"]}`, 403)
+	put("sam", `{"title":"Wind","purpose":"to learn","lead":"gil","until":"2099-01-01T00:00:00Z"}`, 200)
+	if got := put("gil", `{"members":["ada"]}`, 200); !strings.Contains(got, `"title":"Wind"`) || !strings.Contains(got, `"until":"2099`) || !strings.Contains(got, `"lead":"gil"`) {
+		t.Errorf("what was not said is gone: %s", got)
+	}
+	put("ada", `{"title":"Mine"}`, 403)
+	put("gil", `{"until":"2099-01-02T00:00:00Z"}`, 403)
+	put("gil", `{"until":"0001-01-01T00:00:00Z"}`, 403)
+	put("gil", `{"until":"2098-01-01T00:00:00Z"}`, 200)
+	if status, b := w.call("gil", "POST", "/v1/vetting", `{}`); status != 200 {
+		t.Fatalf("%d %s", status, b)
+	}
+	if status, b := w.call("fox", "POST", "/v1/accounts/gil/vetting", `{"state":"refused"}`); status != 200 {
+		t.Fatalf("%d %s", status, b)
+	}
+	put("gil", `{"title":"Still mine"}`, 403)
+	if status, _ := w.call("sam", "POST", "/v1/projects/wind/end", ""); status != 200 {
+		t.Fatal(status)
+	}
+	put("sam", `{"members":["ada"]}`, 409)
+}
+
 // TestCursorsOfNobody: a list goes on only from where it was said to.
 func TestCursorsOfNobody(t *testing.T) {
 	w := newTown(t)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"slices"
-	"time"
 
 	"github.com/opengenesis/genesis"
 	"github.com/opengenesis/genesis/internal/access"
@@ -142,24 +141,30 @@ func (s *Service) within(who genesis.Principal, p genesis.Project) bool {
 }
 
 // PutProject makes or changes a project. Stewards make them; their leads change
-// them.
-func (s *Service) PutProject(ctx context.Context, who genesis.Principal, p genesis.Project) (*genesis.Project, error) {
-	if err := s.mayLead(ctx, who, p.ID); err != nil {
+// them, but do not make them last longer.
+func (s *Service) PutProject(ctx context.Context, who genesis.Principal, id string, req genesis.ProjectRequest) (*genesis.Project, error) {
+	if err := s.mayLead(ctx, who, id); err != nil {
 		return nil, err
 	}
-	if p.Lead == "" {
-		p.Lead = who.Person()
-	}
-	p.By, p.At = who.Person(), time.Now().UTC()
+	steward := s.stewards(ctx, who)
+	var p genesis.Project
 	err := s.act(ctx, who, "project", func(tx *sql.Tx, e *journal.Event) error {
-		e.Subject, e.Project, e.Detail = "project "+p.ID, p.ID, detail(p)
-		return s.Access.PutProject(ctx, tx, p)
+		var err error
+		p, err = s.Access.ChangeProject(ctx, tx, id, func(p *genesis.Project) error {
+			end := p.Until
+			req.Apply(p)
+			if !steward && !end.IsZero() && (p.Until.IsZero() || p.Until.After(end)) {
+				return &genesis.Error{Op: "change project", Kind: genesis.Permission, Subject: id, Msg: "its lead may not make it last longer", Hint: "ask a steward"}
+			}
+			if p.By = who.Person(); p.Lead == "" {
+				p.Lead = p.By
+			}
+			return nil
+		})
+		e.Subject, e.Project, e.Detail = "project "+id, id, detail(p)
+		return err
 	})
-	if err != nil {
-		return nil, err
-	}
-	made, err := s.Access.Project(ctx, p.ID)
-	return &made, err
+	return pointed(p, err)
 }
 
 // mayLead decides whether who may make, change or end a project.
@@ -167,13 +172,20 @@ func (s *Service) mayLead(ctx context.Context, who genesis.Principal, id string)
 	if s.stewards(ctx, who) {
 		return nil
 	}
+	refused := &genesis.Error{Op: "change project", Kind: genesis.Permission, Subject: id, Msg: "projects are made by stewards, and changed by them and their leads"}
 	p, err := s.Access.Project(ctx, id)
-	if err == nil && s.within(who, p) && who.InScope(genesis.Steward, "") {
-		if p.Members = nil; s.within(who, p) { // the lead alone
-			return nil
+	if err != nil || !who.InScope(genesis.Steward, "") {
+		return refused
+	}
+	if p.Members = nil; !s.within(who, p) { // the lead alone
+		return refused
+	}
+	if s.home(who) {
+		if _, err := s.decide(ctx, who, genesis.Discover, access.Resource{}); err != nil {
+			return refused // whom this node refused is no lead, either
 		}
 	}
-	return &genesis.Error{Op: "change project", Kind: genesis.Permission, Subject: id, Msg: "projects are made by stewards, and changed by them and their leads"}
+	return nil
 }
 
 // EndProject ends a project, and with it what was granted to it.

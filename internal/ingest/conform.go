@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/opengenesis/genesis"
@@ -159,6 +160,7 @@ func matchColumn(rt *recipe.Table, w genesis.Column) *recipe.Column {
 
 // fit makes a column readable as the model wants it.
 func (c *Conformed) fit(rc *recipe.Column, w genesis.Column) error {
+	c.orderDays(rc, w)
 	rc.Name = w.Name
 	for _, m := range w.Missing {
 		rc.Missing = appendNew(rc.Missing, m)
@@ -190,6 +192,21 @@ func (c *Conformed) fit(rc *recipe.Column, w genesis.Column) error {
 	rc.Convert = w.Unit
 	c.Conversions = append(c.Conversions, fmt.Sprintf("%s: %s → %s", w.Name, rc.Unit, w.Unit))
 	return nil
+}
+
+// orderDays reads dates that fit both orders of day and month as the model's data
+// were read: what a file means does not depend on which days it happens to hold.
+func (c *Conformed) orderDays(rc *recipe.Column, w genesis.Column) {
+	wanted, known := infer.DayFirst(w.DateForm)
+	if !known || rc.OtherForm == "" {
+		return
+	}
+	if got, _ := infer.DayFirst(rc.DateForm); got != wanted {
+		rc.DateForm, rc.OtherForm = rc.OtherForm, rc.DateForm
+	}
+	c.Findings = slices.DeleteFunc(c.Findings, func(f genesis.Finding) bool { return f.Code == "ambiguous-date" && f.Column == rc.Name })
+	c.Findings = append(c.Findings, genesis.Finding{ID: "date-order-assumed:" + w.Name, Code: "date-order-assumed", Severity: genesis.Note, Column: w.Name,
+		Message: fmt.Sprintf("every date fits %s as well as %s; the first is taken, because the model's data were written so", rc.DateForm, rc.OtherForm)})
 }
 
 func appendNew(list []string, s string) []string {

@@ -166,7 +166,7 @@ func fromDecision(d infer.Decision, name string) recipe.Column {
 		Name: name, Reading: d.Reading,
 		Unit: d.Column.Unit, UnitSource: d.Column.UnitSource,
 		Semantic: d.Column.Semantic, Role: d.Column.Role,
-		Description: d.Column.Description, Evidence: d.Evidence,
+		Description: d.Column.Description, Evidence: d.Evidence, OtherForm: d.OtherForm,
 	}
 }
 

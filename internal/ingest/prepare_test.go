@@ -8,8 +8,10 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/opengenesis/genesis"
@@ -275,6 +277,45 @@ func TestConform(t *testing.T) {
 		if genesis.KindOf(err) != genesis.Invalid || !strings.Contains(err.Error(), "wind_speed") {
 			t.Errorf("%s: got %v", name, err)
 		}
+	}
+}
+
+// TestConformDates: dates of a file that fit both orders of day and month are read
+// as the model's data were; those that fit one are read so.
+func TestConformDates(t *testing.T) {
+	july, january := time.Date(2018, 7, 1, 0, 0, 0, 0, time.UTC), time.Date(2018, 1, 7, 0, 0, 0, 0, time.UTC)
+	for _, tt := range []struct {
+		form, file string
+		want       time.Time
+		note       bool
+	}{
+		{"DD/MM/YYYY", "01/07/2018\n02/07/2018\n", july, true},
+		{"MM/DD/YYYY", "01/07/2018\n02/07/2018\n", january, true},
+		{"DD.MM.YYYY", "01/07/2018\n02/07/2018\n", july, true},
+		{"MM/DD/YYYY", "01-07-2018\n02-07-2018\n", january, true},
+		{"DD/MM/YYYY", "01/07/2018\n07/29/2018\n", january, false},
+		{"YYYY-MM-DD", "01/07/2018\n02/07/2018\n", january, false},
+	} {
+		t.Run(tt.form+" "+tt.file[:10], func(t *testing.T) {
+			c, err := Conform(t.Context(), testEnv(t), []*format.Raw{raw("new.csv", "when\n"+tt.file)}, []genesis.Column{{Name: "when", Type: genesis.Date, DateForm: tt.form}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer c.Close()
+			b, err := c.Next()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := time.Unix(b.Cols[0].Ints[0]*86400, 0).UTC(); !got.Equal(tt.want) {
+				t.Errorf("read as %s", got.Format(time.DateOnly))
+			}
+			is := func(code string) bool {
+				return slices.ContainsFunc(c.Findings, func(f genesis.Finding) bool { return f.Code == code })
+			}
+			if is("date-order-assumed") != tt.note || tt.note && is("ambiguous-date") {
+				t.Errorf("findings %+v", c.Findings)
+			}
+		})
 	}
 }
 

@@ -19,6 +19,9 @@ type Decision struct {
 	// key: "type", "missing", "unit", "date_form", "role", …
 	Evidence map[string]string
 	Findings []genesis.Finding
+	// OtherForm is the other order of day and month, where every date of the column
+	// fits both and the header does not say which; "" where that is plain.
+	OtherForm string
 	// MoreColumns are columns that reading this one yields beside it: its
 	// qualifiers.
 	MoreColumns []genesis.Column

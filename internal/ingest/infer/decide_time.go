@@ -102,6 +102,8 @@ func (c *decision) otherForms(form timeForm, read int64) {
 			sev, why := genesis.Warn, "it is a convention only"
 			if h := c.header.Form; strings.HasPrefix(h, "DD") || strings.HasPrefix(h, "MM") {
 				sev, why = genesis.Note, "the header says so"
+			} else {
+				c.OtherForm = other.String()
 			}
 			c.find("ambiguous-date", sev, read, nil, fmt.Sprintf("every date fits %s as well as %s; the first is taken, because %s", form, other, why), "set date_form in the recipe")
 		}

@@ -35,6 +35,13 @@ func (f timeForm) value(s *stamp) (date, micros int64, ok bool) {
 	return days(s.year, m, d), s.micros - int64(s.offset)*60e6, true
 }
 
+// DayFirst reports whether dates of a form have the day before the month, and
+// whether it has both as numbers, so that they could be mistaken for one another.
+func DayFirst(form string) (dayFirst, either bool) {
+	f, err := parseForm(form)
+	return f.dayFirst, err == nil && f.order == dayMon
+}
+
 // String writes the form in the letters of Reading.DateForm.
 func (f timeForm) String() string {
 	var b strings.Builder

@@ -57,6 +57,8 @@ type Column struct {
 	// printed as comments and not read back.
 	Evidence map[string]string `yaml:"-"`
 	Line     int               `yaml:"-"`
+	// OtherForm is a form that reads every date as well as DateForm does.
+	OtherForm string `yaml:"-"`
 }
 
 // Derive is a column computed from others of its row by a CEL expression.

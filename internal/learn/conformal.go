@@ -22,9 +22,9 @@ type calibration struct {
 
 const maxScores = 1000
 
-func newCalibration(scores []float64) calibration {
+func newCalibration(scores []float64, least int) calibration {
 	slices.Sort(scores)
-	return calibration{Scores: thin(scores, maxScores), Rows: len(scores)}
+	return calibration{Scores: thin(shared(scores, least), maxScores), Rows: len(scores)}
 }
 
 // radius returns the score that a new row exceeds with probability 1−level at
@@ -63,9 +63,9 @@ func (m *Model) calibrate(t *task, opt Options) error {
 				scores = append(scores, target.nonconformity(est.row(k, n, target.outcomes()), target.decode(y)))
 			}
 		}
-		m.calibrations = append(m.calibrations, newCalibration(scores))
+		m.calibrations = append(m.calibrations, newCalibration(scores, opt.Least))
 	}
-	m.ood = fitOOD(m, t, est)
+	m.ood = fitOOD(m, t, est, opt.Least)
 	return nil
 }
 

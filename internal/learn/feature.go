@@ -70,39 +70,33 @@ const (
 	clipBeyond    = 0.1 // of the training range
 )
 
-// fitFeature learns a feature from the given rows; words that fewer than least
-// of them have are not told apart. It returns nil and the reason when the column
+// fitFeature learns a feature from the given rows, and nothing that fewer than least
+// of them say (crowd.go). It returns nil and the reason when the column
 // has nothing to learn from.
 func fitFeature(c genesis.Column, v *format.Vector, rows []int, least int) (*feature, string) {
 	f := &feature{Column: c}
 	switch {
 	case c.Semantic == genesis.Formula:
-		return f.fitFormula(v, rows)
+		return f.fitFormula(v, rows, least)
 	case c.Type == genesis.Timestamp || c.Type == genesis.Date:
-		return f.fitTime(v, rows)
+		return f.fitTime(v, rows, least)
 	case c.Type == genesis.Boolean:
-		return f.fitNumber(v, rows, kindBoolean)
+		return f.fitNumber(v, rows, least, kindBoolean)
 	case c.Type.Numeric() && c.Semantic == genesis.Angle:
-		return f.fitNumber(v, rows, kindAngle)
+		return f.fitNumber(v, rows, least, kindAngle)
 	case c.Type.Numeric():
-		return f.fitNumber(v, rows, kindNumber)
+		return f.fitNumber(v, rows, least, kindNumber)
 	}
 	return f.fitCategory(v, rows, least)
 }
 
-func (f *feature) fitNumber(v *format.Vector, rows []int, kind string) (*feature, string) {
+func (f *feature) fitNumber(v *format.Vector, rows []int, least int, kind string) (*feature, string) {
 	f.Kind = kind
-	xs := make([]float64, 0, len(rows))
-	for _, i := range rows {
-		if x, ok := number(v, i); ok {
-			xs = append(xs, x)
-		}
+	xs := numbers(v, rows)
+	f.Missing = some(len(rows)-len(xs), least)
+	if len(xs) == 0 || len(xs) < 2*least {
+		return nil, "it has no values in the training rows, or too few"
 	}
-	f.Missing = len(xs) < len(rows)
-	if len(xs) == 0 {
-		return nil, "it has no values in the training rows"
-	}
-	slices.Sort(xs)
 	f.Low, f.High = xs[0], xs[len(xs)-1]
 	if f.Low == f.High && !f.Missing {
 		return nil, "it has one value only"
@@ -112,14 +106,17 @@ func (f *feature) fitNumber(v *format.Vector, rows []int, kind string) (*feature
 		f.Center, f.Scale = f.Low, 1
 	}
 	if kind == kindNumber && max(f.High-f.Center, f.Center-f.Low) > heavyTail*f.Scale {
-		f.fitKnots(xs)
+		f.fitKnots(shared(xs, least))
 	}
 	if kind == kindNumber {
-		f.fitFloor(xs)
+		f.fitFloor(xs, least)
 	}
-	f.Values = seenValues(xs)
+	f.Values = seenValues(xs, least)
 	return f, ""
 }
+
+// some reports whether there are any of n rows, or, where figures are shared, enough.
+func some(n, least int) bool { return n >= max(least, 1) }
 
 // fitKnots maps quantiles of sorted xs to normal scores; equal values get the
 // score of their middle rank.
@@ -164,7 +161,7 @@ func (f *feature) fitCategory(v *format.Vector, rows []int, least int) (*feature
 			filled++
 		}
 	}
-	f.Missing = filled < len(rows)
+	f.Missing = some(len(rows)-filled, least)
 	if len(counts) < 2 && !f.Missing {
 		return nil, "it has one value only"
 	}
@@ -208,9 +205,9 @@ func (f *feature) index() {
 	}
 }
 
-func (f *feature) fitTime(v *format.Vector, rows []int) (*feature, string) {
+func (f *feature) fitTime(v *format.Vector, rows []int, least int) (*feature, string) {
 	f.Kind = kindTime
-	hours, days, months := map[int]bool{}, map[time.Weekday]bool{}, map[time.Month]bool{}
+	hours, days, months := map[int]int{}, map[time.Weekday]int{}, map[time.Month]int{}
 	filled := 0
 	for _, i := range rows {
 		at, ok := instant(v, i)
@@ -218,22 +215,34 @@ func (f *feature) fitTime(v *format.Vector, rows []int) (*feature, string) {
 			continue
 		}
 		filled++
-		hours[at.Hour()], days[at.Weekday()], months[at.Month()] = true, true, true
+		hours[at.Hour()]++
+		days[at.Weekday()]++
+		months[at.Month()]++
 	}
-	f.Missing = filled < len(rows)
-	if f.Column.Type == genesis.Timestamp && len(hours) >= 6 {
+	f.Missing = some(len(rows)-filled, least)
+	if f.Column.Type == genesis.Timestamp && common(hours, least) >= 6 {
 		f.Cycles = append(f.Cycles, cycleHour)
 	}
-	if len(days) == 7 {
+	if common(days, least) == 7 {
 		f.Cycles = append(f.Cycles, cycleWeek)
 	}
-	if len(months) >= 6 {
+	if common(months, least) >= 6 {
 		f.Cycles = append(f.Cycles, cycleYear)
 	}
 	if len(f.Cycles) == 0 {
 		return nil, "the training rows span no daily, weekly or yearly cycle"
 	}
 	return f, ""
+}
+
+// common counts the things that enough rows have.
+func common[K comparable](counts map[K]int, least int) (n int) {
+	for _, c := range counts {
+		if some(c, least) {
+			n++
+		}
+	}
+	return n
 }
 
 // Cycles of times.

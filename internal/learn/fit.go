@@ -84,19 +84,24 @@ type fitted struct {
 func (t *task) fit(ctx context.Context, opt Options) (*fitted, error) {
 	tr := t.trainer(opt)
 	saver := newSaver(tr, opt.Checkpoint)
-	resumed := saver.resume()
+	resumed, tell := saver.resume(), tr.enough(opt.Least)
 	for tr.epoch < t.plan.Epochs && !tr.done() {
 		if err := tr.runEpoch(ctx); err != nil {
 			return nil, err
 		}
-		last := tr.curve[len(tr.curve)-1]
-		opt.Progress.Send(genesis.Event{Stage: "training", Done: int64(tr.epoch), Total: int64(t.plan.Epochs),
-			Unit: "epochs", Note: fmt.Sprintf("loss %.4g", last.Validation)})
+		e := genesis.Event{Stage: "training", Done: int64(tr.epoch), Total: int64(t.plan.Epochs), Unit: "epochs"}
+		if tell {
+			e.Note = fmt.Sprintf("loss %.4g", tr.curve[len(tr.curve)-1].Validation)
+		}
+		opt.Progress.Send(e)
 		if err := saver.save(); err != nil {
 			return nil, err
 		}
 	}
-	f := &fitted{net: tr.net, curve: tr.curve, epochs: tr.epoch, resumed: resumed}
+	f := &fitted{net: tr.net, epochs: tr.epoch, resumed: resumed}
+	if tell {
+		f.curve = tr.curve
+	}
 	for _, m := range tr.members {
 		f.params = append(f.params, m.best)
 	}

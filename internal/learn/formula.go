@@ -161,7 +161,7 @@ const formulaStats = 4*4 + 3
 
 func (f *feature) formulaWidth() int { return len(f.Elements) + formulaStats }
 
-func (f *feature) fitFormula(v *format.Vector, rows []int) (*feature, string) {
+func (f *feature) fitFormula(v *format.Vector, rows []int, least int) (*feature, string) {
 	f.Kind = kindFormula
 	counts := map[int]int{}
 	read := 0
@@ -179,9 +179,9 @@ func (f *feature) fitFormula(v *format.Vector, rows []int) (*feature, string) {
 	if read < (len(rows)+1)/2 {
 		return nil, "fewer than half of its values can be read as chemical formulas"
 	}
-	f.Missing = read < len(rows)
+	f.Missing = some(len(rows)-read, least)
 	for z, n := range counts {
-		if n > 1 {
+		if n > 1 && n >= least {
 			f.Elements = append(f.Elements, z)
 		}
 	}

@@ -41,6 +41,8 @@ type Options struct {
 	// Least is how many rows must share a word, a class or a figure before it is
 	// kept or told; 0: any. Trainings by people who may not read the rows set it.
 	Least int
+	// MinRows is how many rows of part Train must have a value of each target; 0: 20.
+	MinRows int
 
 	// Tune changes the plan chosen from the data; for experiments.
 	Tune func(*Plan)

@@ -4,9 +4,12 @@ import (
 	"bytes"
 	"fmt"
 	"math"
+	"slices"
 	"testing"
 
 	"github.com/opengenesis/genesis"
+	"github.com/opengenesis/genesis/internal/format"
+	"github.com/opengenesis/genesis/internal/nn"
 )
 
 // TestLeast: what fewer than k rows say is neither in the model nor in its
@@ -49,6 +52,121 @@ func TestLeast(t *testing.T) {
 		if !bytes.Contains(all, []byte("common2")) || !bytes.Contains(all, []byte("kind1")) {
 			t.Errorf("least %d: frequent words are lost", c.least)
 		}
+	}
+}
+
+// TestExtremesAreShared: two tables that differ only in how far a few rows lie out,
+// in which rare word they have and in which rare code give the same model, byte for
+// byte, and the same report. Whoever may read the rows gets different ones.
+func TestExtremesAreShared(t *testing.T) {
+	made := func(far float64, word string, code float64, least int) []byte {
+		r := nn.NewRand(3)
+		const n = 800
+		a, y, codes, words := make([]float64, n), make([]float64, n), make([]float64, n), make([]string, n)
+		for i := range n {
+			a[i] = r.Normal()
+			y[i], codes[i], words[i] = 3*a[i]+r.Normal(), float64(i%4), fmt.Sprint("word", i%3)
+			switch {
+			case i%130 == 0: // four rows of part Train
+				a[i], y[i], words[i] = far, 7*far, word
+			case i%130 == 7:
+				a[i], y[i], codes[i] = -far, -5*far, code
+			}
+		}
+		var b builder
+		d := b.floats("a", genesis.Feature, a).floats("code", genesis.Feature, codes).texts("word", genesis.Categorical, genesis.Feature, words).floats("y", genesis.Target, y).Data
+		m, report := train(t, d, Options{Target: []string{"y"}, Least: least, Seed: 1})
+		parts, err := m.Parts()
+		if err != nil {
+			t.Fatal(err)
+		}
+		report.Seconds = 0
+		text, err := genesis.CanonicalJSON(report)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return slices.Concat(parts[partModel], parts[partWeights], text)
+	}
+	for _, c := range []struct {
+		least int
+		same  bool
+	}{{genesis.LeastGroup, true}, {0, false}} {
+		one := made(1e3, "whisper", 77, c.least)
+		for what, other := range map[string][]byte{
+			"how far rows lie out": made(1e5, "whisper", 77, c.least),
+			"a rare word":          made(1e3, "murmurs", 77, c.least),
+			"a rare code":          made(1e3, "whisper", 99, c.least),
+		} {
+			if bytes.Equal(one, other) != c.same {
+				t.Errorf("with least %d, by %s the models are told apart: %v", c.least, what, c.same)
+			}
+		}
+	}
+}
+
+// TestFewAreNotTold: gaps, codes and elements that fewer than k rows have are as if
+// no row had them.
+func TestFewAreNotTold(t *testing.T) {
+	rows := make([]int, 500)
+	xs, formulas := make([]float64, len(rows)), make([]string, len(rows))
+	for i := range rows {
+		rows[i], xs[i], formulas[i] = i, float64(i%5), "Fe2O3"
+		switch i {
+		case 3, 33, 333:
+			xs[i], formulas[i] = math.NaN(), "UO2"
+		case 4, 44, 404:
+			formulas[i] = ""
+		case 5:
+			xs[i] = 2.5
+		}
+	}
+	var b builder
+	d := b.floats("x", genesis.Feature, xs).texts("f", genesis.Text, genesis.Feature, formulas).Data
+	for _, least := range []int{0, genesis.LeastGroup} {
+		x, why := fitFeature(genesis.Column{Name: "x", Type: genesis.Float}, &d.Batch.Cols[0], rows, least)
+		f, whyF := fitFeature(genesis.Column{Name: "f", Type: genesis.Text, Semantic: genesis.Formula}, &d.Batch.Cols[1], rows, least)
+		if x == nil || f == nil {
+			t.Fatal(why, whyF)
+		}
+		told := least == 0
+		if x.Missing != told || slices.Contains(x.Values, 2.5) != told || x.Values == nil {
+			t.Errorf("least %d: missing %v, values %v", least, x.Missing, x.Values)
+		}
+		if f.Missing != told || slices.Contains(f.Elements, atomicNumber["U"]) != told || !slices.Contains(f.Elements, atomicNumber["Fe"]) {
+			t.Errorf("least %d: missing %v, elements %v", least, f.Missing, f.Elements)
+		}
+	}
+}
+
+// TestTargetOfFewRows: the least number of rows is counted where the target has a
+// value.
+func TestTargetOfFewRows(t *testing.T) {
+	d := wave(1000, 1)
+	y := &d.Batch.Cols[2]
+	y.Nulls = format.NewBitmap(1000)
+	for i := range 1000 {
+		if i%5 == 4 || i > 100 { // 81 rows of part Train have one
+			y.Nulls.Set(i)
+		}
+	}
+	opt := Options{Target: []string{"y"}, Tune: small}
+	if _, _, err := Train(t.Context(), d, opt); err != nil {
+		t.Fatal(err)
+	}
+	opt.Least, opt.MinRows = genesis.LeastGroup, genesis.DefaultMinRows
+	if _, _, err := Train(t.Context(), d, opt); genesis.KindOf(err) != genesis.Invalid {
+		t.Errorf("81 rows are learnt from where 100 are the least: %v", err)
+	}
+	opt.MinRows = 80
+	m, report, err := Train(t.Context(), d, opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if report.Curve != nil {
+		t.Errorf("losses on a handful of rows are told: %v", report.Curve)
+	}
+	if n := len(m.calibrations[0].Scores); n > 0 && m.calibrations[0].Scores[0] != m.calibrations[0].Scores[min(n, genesis.LeastGroup)-1] {
+		t.Errorf("the residual of a single row is kept: %v", m.calibrations[0].Scores)
 	}
 }
 

@@ -41,15 +41,15 @@ const (
 
 // fitOOD learns what is usual from the fit rows and sets the threshold on the
 // held-back rows, of which est holds the estimates.
-func fitOOD(m *Model, t *task, est *estimate) *ood {
+func fitOOD(m *Model, t *task, est *estimate, least int) *ood {
 	o := &ood{Doubt: 1, Threshold: 1, Range: 1}
-	o.fitShapes(t)
-	if len(t.calibration) == 0 {
+	o.fitShapes(t, least)
+	if !some(len(t.calibration), least) {
 		return o
 	}
 	doubts := slices.Clone(est.doubt)
 	slices.Sort(doubts)
-	o.Doubt = max(quantile(doubts, 0.995), 1e-9)
+	o.Doubt = max(quantile(shared(doubts, least), 0.995), 1e-9)
 	scores, beyond := make([]float64, len(t.calibration)), make([]float64, len(t.calibration))
 	look := m.pipe.look()
 	for n, r := range t.calibration {
@@ -59,22 +59,22 @@ func fitOOD(m *Model, t *task, est *estimate) *ood {
 	}
 	slices.Sort(scores)
 	slices.Sort(beyond)
-	o.Threshold = min(max(upper(scores, 1-oodShare), 0.5), mostStrange)
-	o.Range = max(upper(beyond, 1-rangeShare), 1)
+	o.Threshold = min(max(upper(shared(scores, least), 1-oodShare), 0.5), mostStrange)
+	o.Range = max(upper(shared(beyond, least), 1-rangeShare), 1)
 	return o
 }
 
-func (o *ood) fitShapes(t *task) {
+func (o *ood) fitShapes(t *task, least int) {
 	rows := t.fitRows
 	if len(rows) > oodRows {
 		rows = slices.Clone(rows)
 		nn.NewRand(t.seed, 8).Shuffle(rows)
 		rows = rows[:oodRows]
 	}
-	o.Plain = fitShape(len(rows), t.pipe.dense(), func(k int, z []float64) {
+	o.Plain = fitShape(len(rows), t.pipe.dense(), least, func(k int, z []float64) {
 		widen(t.x.Row(rows[k]), z)
 	})
-	o.Logs = fitShape(len(rows), t.pipe.logWidth(), func(k int, z []float64) {
+	o.Logs = fitShape(len(rows), t.pipe.logWidth(), least, func(k int, z []float64) {
 		t.pipe.logs(t.vectors, t.raw[rows[k]], z)
 	})
 }
@@ -146,12 +146,12 @@ const floorShare = 0.1
 
 // fitFloor chooses from where on sorted xs are looked at in logarithms: none
 // when some are negative.
-func (f *feature) fitFloor(xs []float64) {
+func (f *feature) fitFloor(xs []float64, least int) {
 	if f.Low < 0 || f.High <= 0 || f.High > math.MaxFloat64/2 {
 		return
 	}
 	positive := xs[sort.SearchFloat64s(xs, math.SmallestNonzeroFloat64):]
-	f.Floor = quantile(positive, floorShare)
+	f.Floor = quantile(shared(positive, least), floorShare)
 }
 
 // score returns how unusual row i of the vectors is, flagged above 1; x holds

@@ -19,7 +19,7 @@ func (t *task) report(ctx context.Context, m *Model, f *fitted, opt Options) (*g
 	r := &genesis.ModelReport{Format: reportFormat, Seed: t.seed, Inputs: m.Inputs(), Network: t.plan.String(),
 		Parameters: int64(m.net.Size() * len(m.params)), Epochs: f.epochs, Curve: f.curve, Notes: t.notes}
 	held, name := t.heldOut()
-	if len(held) <= opt.Least {
+	if !some(len(held), opt.Least) {
 		held, name = nil, "" // too few rows for a figure that tells of none of them
 	}
 	est := m.estimate(t.rows(held), opt.Threads)
@@ -33,11 +33,11 @@ func (t *task) report(ctx context.Context, m *Model, f *fitted, opt Options) (*g
 		tr := genesis.TargetReport{Column: target.Column, Task: string(target.Task), Classes: target.Classes,
 			Scores: map[string]map[string]map[string]float64{}}
 		for part, name := range partNames {
-			if rows := t.parts[part]; len(rows) > opt.Least {
+			if rows := t.parts[part]; len(rows) > 0 && some(len(t.withTruth(rows, k)), opt.Least) {
 				tr.Scores[name] = t.score(m, k, rows, refs, opt)
 			}
 		}
-		if name != "" {
+		if name != "" && some(len(t.withTruth(held, k)), opt.Least) {
 			tr.Coverage = m.coverage(t, k, held, est, opt.Level)
 			r.Notes = append(r.Notes, target.compare(tr.Scores[name], name, len(t.fitRows))...)
 		}

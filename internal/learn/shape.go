@@ -27,7 +27,7 @@ const (
 
 // fitShape learns from n rows of d columns, which fill writes. A value that is
 // not a number stands for the mean.
-func fitShape(n, d int, fill func(k int, z []float64)) shape {
+func fitShape(n, d, least int, fill func(k int, z []float64)) shape {
 	s := shape{Distance: 1, Residual: 1}
 	if d == 0 || d > oodColumns || n == 0 {
 		return s
@@ -62,8 +62,8 @@ func fitShape(n, d int, fill func(k int, z []float64)) shape {
 	}
 	slices.Sort(distances)
 	slices.Sort(residuals)
-	s.Distance = max(quantile(distances, 0.995), 1e-9)
-	s.Residual = max(quantile(residuals, 0.995), 1e-9)
+	s.Distance = max(quantile(shared(distances, least), 0.995), 1e-9)
+	s.Residual = max(quantile(shared(residuals, least), 0.995), 1e-9)
 	return s
 }
 

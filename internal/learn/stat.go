@@ -86,9 +86,9 @@ func unseenMass[K comparable](counts map[K]int, n int) float64 {
 	return float64(once) / float64(max(n, 1))
 }
 
-// seenValues returns the distinct values of sorted xs if a value outside of
-// them is rare enough to be news, else nil.
-func seenValues(xs []float64) []float64 {
+// seenValues returns the distinct values of sorted xs, those that at least least of
+// them have, if a value outside of them is rare enough to be news, else nil.
+func seenValues(xs []float64, least int) []float64 {
 	counts := map[float64]int{}
 	for _, x := range xs {
 		counts[x]++
@@ -99,7 +99,18 @@ func seenValues(xs []float64) []float64 {
 	if len(xs) < 100 || unseenMass(counts, len(xs)) > maxUnseen {
 		return nil
 	}
-	return slices.Compact(slices.Clone(xs))
+	rare := 0
+	kept := slices.DeleteFunc(slices.Compact(slices.Clone(xs)), func(x float64) bool {
+		if counts[x] >= least {
+			return false
+		}
+		rare += counts[x]
+		return true
+	})
+	if float64(rare) > maxUnseen*float64(len(xs)) {
+		return nil
+	}
+	return kept
 }
 
 // has reports whether sorted xs holds x.

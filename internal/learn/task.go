@@ -1,6 +1,7 @@
 package learn
 
 import (
+	"fmt"
 	"slices"
 
 	"github.com/opengenesis/genesis"
@@ -52,6 +53,7 @@ func newTask(d Data, opt Options) (*task, error) {
 	if len(fit) < minRows {
 		return nil, invalid("", "the training part has fewer than 20 rows with a target", "train needs more rows, or a split with a larger training part")
 	}
+	tab = tab.crowd(fit, opt)
 	for _, name := range opt.Target {
 		j := tab.index(name)
 		target, err := fitTarget(tab.columns[j], tab.vector(j), fit, opt.Least)
@@ -64,6 +66,12 @@ func newTask(d Data, opt Options) (*task, error) {
 		return nil, err
 	}
 	t.encode(tab)
+	for k, target := range t.targets {
+		if len(t.withTruth(t.parts[genesis.Train], k)) < opt.MinRows {
+			return nil, invalid(target.Column.Name, fmt.Sprintf("the training part has fewer than %d rows with a value of the target, the least that may be learnt from here", opt.MinRows),
+				"choose another target, or ask whoever stewards the data")
+		}
+	}
 	t.plan = choosePlan(t.pipe, t.targets, len(fit), opt)
 	return t, nil
 }

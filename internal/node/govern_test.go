@@ -94,8 +94,19 @@ func TestRevocationEndsDownloads(t *testing.T) {
 
 func TestRevocationEndsRuns(t *testing.T) {
 	w := newTown(t)
-	g := w.lend("slow", long(3000), genesis.TrainOn, genesis.Read)
-	status, body := w.call("gil", "POST", "/v1/runs", `{"kind":"train","request":{"dataset":"slow","name":"~gil/net","target":["a"],"epochs":10000}}`)
+	for name, both := range map[string]bool{"slow": true, "unbounded": false} {
+		t.Run(name, func(t *testing.T) { w.revocationEndsRun(t, name, both) })
+	}
+}
+
+// revocationEndsRun revokes what a training needs: all of it, or the right to read by
+// which it was not bounded.
+func (w *town) revocationEndsRun(t *testing.T, name string, both bool) {
+	g := w.lend(name, long(3000), genesis.TrainOn, genesis.Read)
+	if !both {
+		w.must(w.works.Grant(t.Context(), w.local, genesis.GrantRequest{Ref: name, To: "person:gil", Actions: []genesis.Action{genesis.TrainOn}}))
+	}
+	status, body := w.call("gil", "POST", "/v1/runs", `{"kind":"train","request":{"dataset":"`+name+`","name":"~gil/net","target":["a"],"epochs":10000}}`)
 	var r genesis.Run
 	if err := json.Unmarshal(body, &r); err != nil || status != 200 {
 		t.Fatalf("%d %s", status, body)
@@ -229,6 +240,11 @@ func TestTrainingWithoutReading(t *testing.T) {
 	w.must(w.works.Publish(t.Context(), w.local, "secret", genesis.PublishRequest{}))
 	if status, body := train(strings.Replace(good, `"secret"`, `"secret@2"`, 1)); status != 403 || !strings.Contains(body, "unread-difference") {
 		t.Errorf("a version of one more row: %d %s", status, body)
+	}
+	w.lend("copy", rows+"r999999,1.25,2.5,3\n", genesis.TrainOn)
+	w.must(w.works.Publish(t.Context(), w.local, "copy", genesis.PublishRequest{Training: &genesis.TrainingTerms{Targets: []string{"a"}, Features: []string{"b", "c"}}}))
+	if status, body := train(strings.Replace(good, `"secret"`, `"copy"`, 1)); status != 403 || !strings.Contains(body, "unread-difference") {
+		t.Errorf("a copy of one more row under another name: %d %s", status, body)
 	}
 	// The third training is one too many.
 	first := strings.Replace(good, `"secret"`, `"secret@1"`, 1)

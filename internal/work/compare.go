@@ -13,11 +13,11 @@ import (
 
 // Diff compares two versions of datasets.
 func (s *Service) Diff(ctx context.Context, who genesis.Principal, from, to string, p genesis.Progress) (*genesis.Diff, error) {
-	a, err := s.side(ctx, who, from)
+	a, err := s.readSide(ctx, who, from)
 	if err != nil {
 		return nil, err
 	}
-	b, err := s.side(ctx, who, to)
+	b, err := s.readSide(ctx, who, to)
 	if err != nil {
 		return nil, err
 	}
@@ -25,7 +25,8 @@ func (s *Service) Diff(ctx context.Context, who genesis.Principal, from, to stri
 	return &d, err
 }
 
-func (s *Service) side(ctx context.Context, who genesis.Principal, ref string) (compare.Side, error) {
+// readSide is a version that who may read as one side of a comparison.
+func (s *Service) readSide(ctx context.Context, who genesis.Principal, ref string) (compare.Side, error) {
 	v, err := s.resolve(ctx, who, genesis.Read, ref)
 	if err != nil {
 		return compare.Side{}, err
@@ -37,7 +38,12 @@ func (s *Service) side(ctx context.Context, who genesis.Principal, ref string) (
 	if v.Kind != genesis.Dataset {
 		return compare.Side{}, &genesis.Error{Op: "diff", Kind: genesis.Invalid, Subject: ref, Msg: "is a model; only datasets are compared"}
 	}
-	l, err := s.Catalog.Layout(ctx, v)
+	return s.side(ctx, d)
+}
+
+// side is a version as one side of a comparison.
+func (s *Service) side(ctx context.Context, d genesis.Description) (compare.Side, error) {
+	l, err := s.Catalog.Layout(ctx, d.Version)
 	return compare.Stored(s.Blobs, d, l), err
 }
 

@@ -133,7 +133,8 @@ type trainTask struct {
 	Manifest genesis.Manifest     `json:"manifest"`
 	Layout   genesis.Layout       `json:"layout"`
 	Splits   []genesis.Split      `json:"splits"`
-	Least    int                  `json:"least"` // rows that must share what is told of them
+	Least    int                  `json:"least"`    // rows that must share what is told of them
+	MinRows  int                  `json:"min_rows"` // that must have a value of each target
 	By       string               `json:"by"`
 }
 
@@ -160,7 +161,7 @@ func (w *Workbench) train(ctx context.Context, t trainTask, p genesis.Progress) 
 	}
 	cp := w.checkpoint(t)
 	opt := learn.Options{Target: job.targets, Features: t.Request.Features, Seed: t.Request.Seed, Epochs: t.Request.Epochs, Members: t.Request.Members,
-		Threads: threads, Checkpoint: cp, Progress: p, Least: t.Least}
+		Threads: threads, Checkpoint: cp, Progress: p, Least: t.Least, MinRows: t.MinRows}
 	model, report, err := learn.Train(ctx, *job.data, opt)
 	if err != nil {
 		return nil, err

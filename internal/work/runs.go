@@ -44,8 +44,9 @@ func (s *Service) settings() Settings {
 // which bounds.
 type pinned struct {
 	Version genesis.Version       `json:"version,omitzero"`
-	Train   *genesis.TrainRequest `json:"train,omitempty"` // with what was left open filled in
-	Least   int                   `json:"least,omitempty"`
+	Train   *genesis.TrainRequest `json:"train,omitempty"`    // with what was left open filled in
+	Least   int                   `json:"least,omitempty"`    // 0: whoever asked may read what is learnt from
+	MinRows int                   `json:"min_rows,omitempty"` // of each target
 	Files   int                   `json:"files,omitempty"`
 }
 
@@ -213,7 +214,7 @@ func (s *Service) planRun(ctx context.Context, r genesis.Run, pin json.RawMessag
 			return nil, err
 		}
 		l, err := s.Catalog.Layout(ctx, p.Version)
-		return trainTask{Request: *p.Train, Version: p.Version, Manifest: d.Manifest, Layout: l, Splits: d.Splits, Least: p.Least, By: s.by(r.By)}, err
+		return trainTask{Request: *p.Train, Version: p.Version, Manifest: d.Manifest, Layout: l, Splits: d.Splits, Least: p.Least, MinRows: p.MinRows, By: s.by(r.By)}, err
 	}
 	q, err := parse[genesis.PredictRequest](req)
 	if err != nil {
@@ -338,7 +339,8 @@ func (s *Service) watchRun(ctx context.Context, r genesis.Run, pin json.RawMessa
 	}
 }
 
-// needs returns what must be allowed while a run goes on.
+// needs returns what must be allowed while a run goes on. A training that was not
+// bounded because its asker may read ends with the right to read.
 func (s *Service) needs(ctx context.Context, r genesis.Run, pin json.RawMessage) ([]access.Ask, error) {
 	var p pinned
 	if err := json.Unmarshal(pin, &p); err != nil {
@@ -353,7 +355,11 @@ func (s *Service) needs(ctx context.Context, r genesis.Run, pin json.RawMessage)
 		return nil, err
 	}
 	if r.Kind == genesis.RunTrain {
-		return []access.Ask{make, s.ask(r.By, genesis.TrainOn, resource(v))}, nil
+		asks := []access.Ask{make, s.ask(r.By, genesis.TrainOn, resource(v))}
+		if p.Least == 0 { // it was bounded for somebody who may read
+			asks = append(asks, s.ask(r.By, genesis.Read, resource(v)))
+		}
+		return asks, nil
 	}
 	return []access.Ask{s.ask(r.By, genesis.Infer, resource(v))}, nil
 }

@@ -1,6 +1,7 @@
 package work
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -36,15 +37,15 @@ func unread(d *genesis.Description, terms genesis.TrainingTerms, req genesis.Tra
 	if req.Features, err = approvedColumns(req.Dataset, "feature", table, terms.Features, req.Features, genesis.Feature, genesis.Time); err != nil {
 		return req, err
 	}
-	least := terms.MinRows
-	if least == 0 {
-		least = genesis.DefaultMinRows
-	}
+	least := leastRows(terms)
 	if n := trainRows(table, split, req.Fold); n < int64(least) {
 		return req, refuse(req.Dataset, "rows", fmt.Sprintf("the training part has fewer than %d rows, the least that may be learnt from without reading them", least), "a split with a larger training part")
 	}
 	return req, nil
 }
+
+// leastRows is how many rows must be learnt from at least.
+func leastRows(terms genesis.TrainingTerms) int { return cmp.Or(terms.MinRows, genesis.DefaultMinRows) }
 
 // refuse is a refusal of training without reading.
 func refuse(ref, rule, msg, accepted string) error {

@@ -1,11 +1,15 @@
 package work
 
 import (
+	"fmt"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/opengenesis/genesis"
+	"github.com/opengenesis/genesis/internal/access"
+	"github.com/opengenesis/genesis/internal/format"
 )
 
 // secrets is a dataset of 500 rows with an identifier and one split.
@@ -97,5 +101,49 @@ func TestRedact(t *testing.T) {
 	}
 	if whole.Manifest.Tables[0].Columns[0].Digest == "" || whole.Readiness.Checks[0].Evidence == "" || whole.Report.Notes == nil {
 		t.Error("what was redacted is changed where others see it")
+	}
+}
+
+// TestDifferenceAtOnce: of two versions that differ in one row only one is trained on,
+// also when both are asked for at the same time.
+func TestDifferenceAtOnce(t *testing.T) {
+	s, _ := OpenTest(t)
+	me, bob := access.Local("here"), genesis.Principal{Subject: "bob", Node: "here", Assurance: genesis.AssurancePassword}
+	for _, rows := range []int{300, 301} {
+		csv := "a,b\n"
+		for i := range rows {
+			csv += fmt.Sprintf("%d.5,%d.25\n", i%17, i%13)
+		}
+		raw := &format.Raw{Name: "d.csv", Size: int64(len(csv)), At: strings.NewReader(csv)}
+		if _, err := s.Prepare(t.Context(), me, genesis.PrepareRequest{Name: "data", Options: genesis.PrepareOptions{Target: []string{"b"}, NoProof: true}}, []*format.Raw{raw}, nil, nil); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.Publish(t.Context(), me, "data", genesis.PublishRequest{Tier: genesis.TierControlled}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := s.Grant(t.Context(), me, genesis.GrantRequest{Ref: "data", To: "person:bob", Actions: []genesis.Action{genesis.TrainOn}}); err != nil {
+		t.Fatal(err)
+	}
+	var errs [8]error
+	var wg sync.WaitGroup
+	for i := range errs {
+		wg.Go(func() {
+			req := genesis.TrainRequest{Dataset: fmt.Sprintf("data@%d", 1+i%2), Name: "~bob/net"}
+			errs[i] = s.allowTraining(t.Context(), bob, req, &pinned{})
+		})
+	}
+	wg.Wait()
+	allowed := [2]int{}
+	for i, err := range errs {
+		switch {
+		case err == nil:
+			allowed[i%2]++
+		case !strings.Contains(err.Error(), "unread-difference"):
+			t.Errorf("%v", err)
+		}
+	}
+	if (allowed[0] == 0) == (allowed[1] == 0) {
+		t.Errorf("trainings on either version: %v", allowed)
 	}
 }

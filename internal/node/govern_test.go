@@ -327,6 +327,37 @@ func TestCursorsOfNobody(t *testing.T) {
 	}
 }
 
+// TestCookiesBehindProxy: where the URL is of https, sessions of browsers are for TLS
+// and this host alone, also when a proxy ends TLS in front of the node.
+func TestCookiesBehindProxy(t *testing.T) {
+	for url, secure := range map[string]bool{"https://data.example.edu": true, "": false} {
+		w := newTown(t, func(h *Home, _ *Options) { h.Config.URL = url })
+		browser := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+		resp, err := browser.PostForm(w.url+"/signin", map[string][]string{"subject": {"ada"}, "password": {password}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		i := slices.IndexFunc(resp.Cookies(), func(c *http.Cookie) bool { return strings.HasSuffix(c.Name, "genesis_session") })
+		if i < 0 {
+			t.Fatalf("%q: signed in with %s and the cookies %v", url, resp.Status, resp.Cookies())
+		}
+		c := resp.Cookies()[i]
+		if c.Secure != secure || strings.HasPrefix(c.Name, "__Host-") != secure || !c.HttpOnly || c.Path != "/" {
+			t.Errorf("%q: the cookie is %s", url, c)
+		}
+		req, _ := http.NewRequestWithContext(t.Context(), "GET", w.url+"/v1/whoami", nil)
+		req.AddCookie(c)
+		if resp, err = browser.Do(req); err != nil {
+			t.Fatal(err)
+		}
+		if b, _ := io.ReadAll(resp.Body); !strings.Contains(string(b), `"subject":"ada"`) {
+			t.Errorf("%q: with the cookie they are %s", url, b)
+		}
+		resp.Body.Close()
+	}
+}
+
 // TestConfiguredProvider: what config.yaml says of a provider is enough for the node
 // to start and to offer it, also while the provider is away.
 func TestConfiguredProvider(t *testing.T) {

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/debug"
+	"strings"
 	"time"
 
 	"github.com/opengenesis/genesis"
@@ -33,12 +34,16 @@ type works struct {
 	db      *store.DB
 	log     *slog.Logger
 	closers []func() error
+	cookies web.Cookies
 }
+
+// cookies are secure where the URL says that others come over TLS, whoever ends it.
+func cookies(c Config) web.Cookies { return web.Cookies{Secure: strings.HasPrefix(c.URL, "https:")} }
 
 // openWork puts the service of a home together. It is the one place that knows
 // how.
 func openWork(ctx context.Context, h *Home, opt Options, log *slog.Logger) (_ Service, err error) {
-	w := &works{log: log}
+	w := &works{log: log, cookies: cookies(h.Config)}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, w.Close())
@@ -168,7 +173,7 @@ func (w *works) DB() *store.DB { return w.db }
 // whose session is over is nobody, so that it gets to the page on which one signs
 // in; a token that does not hold is an error.
 func (w *works) Authenticate(r *http.Request) (genesis.Principal, error) {
-	session := web.Session(r)
+	session := w.cookies.Session(r)
 	p, err := w.Service.Authenticate(r, session)
 	if err != nil && session != "" && r.Header.Get("Authorization") == "" && genesis.KindOf(err) == genesis.Permission {
 		return genesis.Principal{}, nil

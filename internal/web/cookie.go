@@ -12,36 +12,45 @@ const (
 	stateCookie   = "genesis_state"
 )
 
+// Cookies are how a node keeps sessions in browsers. Secure says that browsers reach
+// it over TLS, which a proxy in front of it may end.
+type Cookies struct{ Secure bool }
+
 // Session returns the secret of the session that a browser's request carries, or "".
-func Session(r *http.Request) string { return cookie(r, sessionCookie) }
+func (c Cookies) Session(r *http.Request) string { return c.value(r, sessionCookie) }
+
+func (c Cookies) secure(r *http.Request) bool { return c.Secure || r.TLS != nil }
 
 // named is a cookie's name on this connection: over TLS one that only this host
 // can have set.
-func named(r *http.Request, name string) string {
-	if r.TLS != nil {
+func (c Cookies) named(r *http.Request, name string) string {
+	if c.secure(r) {
 		return "__Host-" + name
 	}
 	return name
 }
 
-func cookie(r *http.Request, name string) string {
-	c, err := r.Cookie(named(r, name))
+func (c Cookies) value(r *http.Request, name string) string {
+	found, err := r.Cookie(c.named(r, name))
 	if err != nil {
 		return ""
 	}
-	return c.Value
+	return found.Value
 }
 
-func setCookie(w http.ResponseWriter, r *http.Request, name, value string, keep time.Duration) {
-	http.SetCookie(w, &http.Cookie{Name: named(r, name), Value: value, Path: "/", MaxAge: int(keep / time.Second),
-		HttpOnly: true, Secure: r.TLS != nil, SameSite: http.SameSiteLaxMode})
+func (c Cookies) set(w http.ResponseWriter, r *http.Request, name, value string, keep time.Duration) {
+	c.send(w, r, name, value, int(keep/time.Second))
 }
 
-func dropCookie(w http.ResponseWriter, r *http.Request, name string) {
-	http.SetCookie(w, &http.Cookie{Name: named(r, name), Path: "/", MaxAge: -1, HttpOnly: true, Secure: r.TLS != nil, SameSite: http.SameSiteLaxMode})
+func (c Cookies) drop(w http.ResponseWriter, r *http.Request, name string) {
+	c.send(w, r, name, "", -1)
+}
+
+func (c Cookies) send(w http.ResponseWriter, r *http.Request, name, value string, age int) {
+	http.SetCookie(w, &http.Cookie{Name: c.named(r, name), Value: value, Path: "/", MaxAge: age, HttpOnly: true, Secure: c.secure(r), SameSite: http.SameSiteLaxMode})
 }
 
 // setSession gives the browser a session.
-func setSession(w http.ResponseWriter, r *http.Request, t genesis.NewToken) {
-	setCookie(w, r, sessionCookie, t.Secret, time.Until(t.Token.Expires))
+func (c Cookies) setSession(w http.ResponseWriter, r *http.Request, t genesis.NewToken) {
+	c.set(w, r, sessionCookie, t.Secret, time.Until(t.Token.Expires))
 }

@@ -26,8 +26,9 @@ type Door interface {
 
 // Config is what the pages are made of.
 type Config struct {
-	Door Door
-	Node genesis.NodeID
+	Door    Door
+	Node    genesis.NodeID
+	Cookies Cookies
 	// Caller returns who makes a request, as the edge found out.
 	Caller func(context.Context) genesis.Principal
 }
@@ -87,13 +88,13 @@ func (p pages) signIn(w http.ResponseWriter, r *http.Request) {
 		p.showSignIn(w, r, genesis.KindOf(err).HTTPStatus(), signInPage{Next: next, Subject: req.Subject, Error: told(err)})
 		return
 	}
-	setSession(w, r, *made)
+	p.Cookies.setSession(w, r, *made)
 	http.Redirect(w, r, next, http.StatusSeeOther)
 }
 
 func (p pages) signOut(w http.ResponseWriter, r *http.Request) {
 	err := p.Door.SignOut(r.Context(), p.Caller(r.Context()))
-	dropCookie(w, r, sessionCookie)
+	p.Cookies.drop(w, r, sessionCookie)
 	if err != nil {
 		p.showSignIn(w, r, genesis.KindOf(err).HTTPStatus(), signInPage{Next: "/signin", Error: told(err)})
 		return
@@ -108,19 +109,19 @@ func (p pages) startProvider(w http.ResponseWriter, r *http.Request) {
 		p.showSignIn(w, r, genesis.KindOf(err).HTTPStatus(), signInPage{Next: next, Error: told(err)})
 		return
 	}
-	setCookie(w, r, stateCookie, state, 10*time.Minute)
+	p.Cookies.set(w, r, stateCookie, state, 10*time.Minute)
 	http.Redirect(w, r, target, http.StatusSeeOther)
 }
 
 func (p pages) finishProvider(w http.ResponseWriter, r *http.Request) {
-	state := cookie(r, stateCookie)
-	dropCookie(w, r, stateCookie)
+	state := p.Cookies.value(r, stateCookie)
+	p.Cookies.drop(w, r, stateCookie)
 	made, next, err := p.Door.FinishOIDC(r.Context(), state, r.URL.Query())
 	if err != nil {
 		p.showSignIn(w, r, genesis.KindOf(err).HTTPStatus(), signInPage{Next: "/signin", Error: told(err)})
 		return
 	}
-	setSession(w, r, *made)
+	p.Cookies.setSession(w, r, *made)
 	http.Redirect(w, r, local(next), http.StatusSeeOther)
 }
 

@@ -203,10 +203,11 @@ func (s *Service) EndProject(ctx context.Context, who genesis.Principal, id stri
 	return &p, err
 }
 
-// Explain says what decides whether somebody may do something to a version, to
-// those who steward it.
+// Explain says what decides whether somebody may do something to a version, to those
+// who steward it. What is known of other people, and the grants and sources that
+// matter, are for stewards of the node alone, and that they asked is recorded.
 func (s *Service) Explain(ctx context.Context, who genesis.Principal, person genesis.PersonID, a genesis.Action, ref string) (*genesis.Explanation, error) {
-	v, _, err := s.enter(ctx, who, genesis.Steward, ref)
+	v, d, err := s.enter(ctx, who, genesis.Steward, ref)
 	if err != nil {
 		return nil, err
 	}
@@ -214,7 +215,39 @@ func (s *Service) Explain(ctx context.Context, who genesis.Principal, person gen
 	if err != nil {
 		return nil, err
 	}
-	e, err := s.Access.Explain(ctx, s.ask(p, a, resource(v)))
+	own := !p.SignedIn() || p.Person() == who.Person()
+	if s.stewards(ctx, who) {
+		if !own {
+			e := event(d)
+			e.Act, e.Outcome, e.Detail = "explain", genesis.Done, detail(map[string]any{"person": p.Person(), "action": a})
+			if err := s.Journal.Append(ctx, e); err != nil {
+				return nil, err
+			}
+		}
+		return pointed(s.Access.Explain(ctx, s.ask(p, a, resource(v))))
+	}
+	if !own {
+		return nil, &genesis.Error{Op: "explain", Kind: genesis.Permission, Subject: string(person), Msg: "what decides for somebody else is told to stewards of the node", Hint: "ask about yourself, or a steward"}
+	}
+	return s.explainOwn(ctx, who, s.ask(p, a, resource(v)))
+}
+
+// explainOwn is an explanation without what its asker may not know of.
+func (s *Service) explainOwn(ctx context.Context, who genesis.Principal, ask access.Ask) (*genesis.Explanation, error) {
+	e, err := s.Access.Explain(ctx, ask)
+	if err != nil {
+		return nil, err
+	}
+	d, refusal := s.Access.Decide(ctx, ask)
+	if k := genesis.KindOf(refusal); k != "" && k != genesis.Private && k != genesis.Permission {
+		return nil, refusal
+	}
+	e.Reason, e.Change = d.Reason, nil
+	if d.Hint != "" {
+		e.Change = []string{d.Hint}
+	}
+	e.Grants = slices.DeleteFunc(e.Grants, func(g genesis.Grant) bool { return g.Name != ask.Resource.Name })
+	e.Sources, err = s.Access.ConstraintsFor(ctx, who, ask.Resource.Name, ask.Resource.Version)
 	return &e, err
 }
 

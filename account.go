@@ -59,6 +59,7 @@ type AccountChange struct {
 	Student     *bool        `json:"student,omitempty"`
 	Disabled    *bool        `json:"disabled,omitempty"`
 	Password    *string      `json:"password,omitempty"`
+	TOTP        *bool        `json:"totp,omitempty"` // false takes the second factor away; true cannot be given
 }
 
 // TokenKind is what a token is for.

@@ -160,6 +160,7 @@ type accountSetCmd struct {
 	Student     *bool                `help:"A student." negatable:""`
 	Disabled    *bool                `help:"May not sign in." negatable:""`
 	Password    bool                 `help:"Ask for a new password."`
+	NoTOTP      bool                 `name:"no-totp" help:"Take the second factor away: your own, or one that was lost."`
 }
 
 func (accountSetCmd) Help() string {
@@ -167,7 +168,8 @@ func (accountSetCmd) Help() string {
 
     genesis account set ada --duties steward,officer
     genesis account set ada --disabled
-    genesis account set ada --password`
+    genesis account set ada --password
+    genesis account set ada --no-totp`
 }
 
 func (cmd *accountSetCmd) Run(a *app) error {
@@ -176,6 +178,9 @@ func (cmd *accountSetCmd) Run(a *app) error {
 		return err
 	}
 	change := genesis.AccountChange{Name: cmd.Name, Email: cmd.Email, Duties: cmd.Duties, Citizenship: cmd.Citizenship, Student: cmd.Student, Disabled: cmd.Disabled}
+	if cmd.NoTOTP {
+		change.TOTP = new(bool)
+	}
 	if cmd.Password {
 		secret, err := a.askSecret("new password for " + cmd.Subject)
 		if err != nil {

@@ -173,7 +173,8 @@ func (d *Decider) party(ctx context.Context, q querier, who genesis.Principal, i
 	if err != nil {
 		return r, side{}, missing(err, "read request", id, "there is no such request")
 	}
-	s := side{asker: who.SignedIn() && d.canon(who.Person()) == d.canon(r.By.Person())}
+	mayAsk := who.InScope(genesis.Request, r.Name) || who.InScope(genesis.Steward, r.Name)
+	s := side{asker: who.SignedIn() && d.canon(who.Person()) == d.canon(r.By.Person()) && mayAsk}
 	version := r.Version
 	if version == "" {
 		if version, err = newest(ctx, q, r.Name); err != nil {

@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"mime"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -73,10 +74,18 @@ func plain(s *server, a huma.API, o huma.Operation, route edge.Route, do func(ht
 	})
 }
 
-// uploads returns the store, or why there is none.
-func (s *server) uploads() (*upload.Store, error) {
+// uploads returns the store, or why there is none for who asks: files come in to be
+// prepared or predicted on, and a token narrowed to other things brings none.
+func (s *server) uploads(who genesis.Principal) (*upload.Store, error) {
 	if s.Uploads == nil {
 		return nil, &genesis.Error{Op: "upload", Kind: genesis.Unsupported, Msg: "this node takes no uploads"}
+	}
+	makes := func(scope genesis.Scope) bool {
+		act, _, _ := strings.Cut(string(scope), ":")
+		return act == string(genesis.Steward) || act == string(genesis.Infer)
+	}
+	if who.Scopes != nil && !slices.ContainsFunc(who.Scopes, makes) {
+		return nil, &genesis.Error{Op: "upload", Kind: genesis.Permission, Msg: "the token is narrowed to other things", Hint: "a token for steward or infer brings files"}
 	}
 	return s.Uploads, nil
 }
@@ -84,7 +93,7 @@ func (s *server) uploads() (*upload.Store, error) {
 type uploadInput struct{ Body genesis.UploadRequest }
 
 func (s *server) createUpload(ctx context.Context, who genesis.Principal, in *uploadInput) (*genesis.Upload, error) {
-	u, err := s.uploads()
+	u, err := s.uploads(who)
 	if err != nil {
 		return nil, err
 	}
@@ -92,7 +101,7 @@ func (s *server) createUpload(ctx context.Context, who genesis.Principal, in *up
 }
 
 func (s *server) listUploads(ctx context.Context, who genesis.Principal, _ *struct{}) (*genesis.UploadPage, error) {
-	u, err := s.uploads()
+	u, err := s.uploads(who)
 	if err != nil {
 		return nil, err
 	}
@@ -105,7 +114,7 @@ type uploadIDInput struct {
 }
 
 func (s *server) findUpload(ctx context.Context, who genesis.Principal, in *uploadIDInput) (*genesis.Upload, error) {
-	u, err := s.uploads()
+	u, err := s.uploads(who)
 	if err != nil {
 		return nil, err
 	}
@@ -113,7 +122,7 @@ func (s *server) findUpload(ctx context.Context, who genesis.Principal, in *uplo
 }
 
 func (s *server) abortUpload(ctx context.Context, who genesis.Principal, in *uploadIDInput) (*struct{}, error) {
-	u, err := s.uploads()
+	u, err := s.uploads(who)
 	if err != nil {
 		return nil, err
 	}
@@ -121,7 +130,7 @@ func (s *server) abortUpload(ctx context.Context, who genesis.Principal, in *upl
 }
 
 func (s *server) headUpload(w http.ResponseWriter, r *http.Request, who genesis.Principal) error {
-	all, err := s.uploads()
+	all, err := s.uploads(who)
 	if err != nil {
 		return err
 	}
@@ -135,7 +144,7 @@ func (s *server) headUpload(w http.ResponseWriter, r *http.Request, who genesis.
 }
 
 func (s *server) appendUpload(w http.ResponseWriter, r *http.Request, who genesis.Principal) error {
-	all, err := s.uploads()
+	all, err := s.uploads(who)
 	if err != nil {
 		return err
 	}

@@ -327,6 +327,62 @@ func TestCursorsOfNobody(t *testing.T) {
 	}
 }
 
+// TestNarrowedTokens: what a token for one thing does not get of all else that is
+// one's own.
+func TestNarrowedTokens(t *testing.T) {
+	w := newTown(t)
+	w.lend("data", "a,b\n1,2\n", genesis.Read)
+	if status, b := w.call("gil", "POST", "/v1/requests", `{"ref":"data","purpose":"to learn","actions":["train"]}`); status != 200 {
+		t.Fatalf("%d %s", status, b)
+	}
+	w.must(w.works.PutProject(t.Context(), w.local, "wind", genesis.ProjectRequest{Members: &[]genesis.PersonID{"gil"}}))
+	w.token["narrow"] = w.narrow("gil", "read:other")
+	w.token["reader"] = w.narrow("gil", "read:data")
+	for _, c := range []struct{ who, path, has string }{
+		{"gil", "/v1/requests", "to learn"}, {"gil", "/v1/grants", `"data"`}, {"gil", "/v1/projects", `"wind"`},
+		{"reader", "/v1/grants", `"data"`},
+	} {
+		if status, b := w.call(c.who, "GET", c.path, ""); status != 200 || !strings.Contains(string(b), c.has) {
+			t.Errorf("%s gets %s of %s", c.who, b, c.path)
+		}
+	}
+	for _, path := range []string{"/v1/requests", "/v1/grants", "/v1/projects"} {
+		if status, b := w.call("narrow", "GET", path, ""); status != 200 || strings.Contains(string(b), "data") || strings.Contains(string(b), "wind") {
+			t.Errorf("a token for something else gets %d %s of %s", status, b, path)
+		}
+	}
+	for _, path := range []string{"/v1/tokens", "/v1/uploads"} {
+		if status, b := w.call("narrow", "GET", path, ""); status != 403 {
+			t.Errorf("a token for something else gets %d %s of %s", status, b, path)
+		}
+	}
+	if status, _ := w.call("narrow", "POST", "/v1/uploads", `{"name":"x.csv"}`); status != 403 {
+		t.Errorf("a token for reading opens an upload: %d", status)
+	}
+}
+
+// TestForgetRefuses: the log forgets nobody who can still act.
+func TestForgetRefuses(t *testing.T) {
+	w := newTown(t)
+	forget := func(who string) int {
+		status, _ := w.call("fox", "POST", "/v1/audit/forget", `{"person":"`+who+`","reason":"asked for it"}`)
+		return status
+	}
+	for _, who := range []string{"fox", "local", "sam", "ada", "here/ada"} {
+		if status := forget(who); status != 409 {
+			t.Errorf("%s is forgotten: %d", who, status)
+		}
+	}
+	if status, b := w.call("opal", "PATCH", "/v1/accounts/ada", `{"disabled":true}`); status != 200 {
+		t.Fatalf("%d %s", status, b)
+	}
+	for _, who := range []string{"ada", "mit/mia"} {
+		if status := forget(who); status != 200 {
+			t.Errorf("%s is not forgotten: %d", who, status)
+		}
+	}
+}
+
 // TestCookiesBehindProxy: where the URL is of https, sessions of browsers are for TLS
 // and this host alone, also when a proxy ends TLS in front of the node.
 func TestCookiesBehindProxy(t *testing.T) {

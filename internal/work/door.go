@@ -176,11 +176,27 @@ func (s *Service) CreateAccount(ctx context.Context, who genesis.Principal, req 
 	return pointed(s.Identity.CreateAccount(ctx, who, req))
 }
 
-// ChangeAccount changes an account: operators everything, people some of their own.
+// ChangeAccount changes an account: operators nearly everything, officers
+// citizenship, people some of their own.
 func (s *Service) ChangeAccount(ctx context.Context, who genesis.Principal, subject string, c genesis.AccountChange) (*genesis.Account, error) {
+	part := access.Machine
+	if c.Citizenship != nil && c == (genesis.AccountChange{Citizenship: c.Citizenship}) {
+		part = access.Office
+	}
 	if !s.self(who, subject) {
-		if err := s.operates(ctx, who, access.Machine); err != nil {
+		if err := s.operates(ctx, who, part); err != nil {
 			return nil, err
+		}
+	}
+	if c.TOTP != nil {
+		if *c.TOTP {
+			return nil, &genesis.Error{Op: "change account", Kind: genesis.Invalid, Subject: subject, Msg: "a second factor is set up by whose it is", Hint: "`genesis account totp`"}
+		}
+		if err := s.Identity.RemoveTOTP(ctx, who, subject); err != nil {
+			return nil, err
+		}
+		if c == (genesis.AccountChange{TOTP: c.TOTP}) {
+			return pointed(s.Identity.Account(ctx, subject))
 		}
 	}
 	return pointed(s.Identity.ChangeAccount(ctx, who, subject, c))
@@ -229,6 +245,8 @@ func (s *Service) Tokens(ctx context.Context, who genesis.Principal, subject, af
 		if err := s.operates(ctx, who, access.Machine); err != nil {
 			return nil, err
 		}
+	} else if who.Scopes != nil {
+		return nil, &genesis.Error{Op: "list tokens", Kind: genesis.Permission, Subject: subject, Msg: "a narrowed token does not list the others", Hint: "`genesis login` signs in"}
 	}
 	list, next, err := s.Identity.Tokens(ctx, subject, after)
 	if genesis.KindOf(err) == genesis.NotFound && subject == access.LocalSubject {

@@ -263,6 +263,10 @@ func (s *Service) Grants(ctx context.Context, who genesis.Principal, q genesis.G
 		if who.SignedIn() {
 			page.Grants, err = s.Access.GrantsOf(ctx, who, q.Name)
 		}
+		page.Grants = slices.DeleteFunc(page.Grants, func(g genesis.Grant) bool {
+			_, err := s.find(ctx, who, string(g.Name)) // of what they may not know of, a token narrowed to other things included
+			return err != nil
+		})
 	case q.Expiring > 0:
 		page.Grants, err = s.Access.Expiring(ctx, time.Duration(q.Expiring)*24*time.Hour)
 		page.Grants = slices.DeleteFunc(page.Grants, func(g genesis.Grant) bool {

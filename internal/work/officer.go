@@ -53,6 +53,9 @@ func (s *Service) Forget(ctx context.Context, who genesis.Principal, person gene
 	if err := genesis.CheckPerson(person); err != nil {
 		return err
 	}
+	if err := s.mayForget(ctx, who, person); err != nil {
+		return err
+	}
 	err := s.act(ctx, who, "forget", func(_ *sql.Tx, e *journal.Event) error {
 		e.Subject, e.Detail = "a person", detail(map[string]string{"reason": reason})
 		return nil
@@ -61,6 +64,33 @@ func (s *Service) Forget(ctx context.Context, who genesis.Principal, person gene
 		return err
 	}
 	return s.Journal.Forget(ctx, person)
+}
+
+// mayForget keeps those who can still act from becoming somebody who cannot be named:
+// oneself, the home's owner, and whoever has a duty or can sign in.
+func (s *Service) mayForget(ctx context.Context, who genesis.Principal, person genesis.PersonID) error {
+	refuse := func(msg, hint string) error {
+		return &genesis.Error{Op: "forget", Kind: genesis.Conflict, Subject: string(person), Msg: msg, Hint: hint}
+	}
+	node, subject := person.Split(s.Node)
+	switch {
+	case node == who.Node && subject == who.Subject:
+		return refuse("nobody makes the log forget themselves", "ask another officer")
+	case node != s.Node && node != "":
+		return nil
+	case subject == access.LocalSubject:
+		return refuse("the owner of the home acts on", "")
+	case s.Identity == nil:
+		return nil
+	}
+	a, err := s.Identity.Account(ctx, subject)
+	if err != nil {
+		return skipMissing(err)
+	}
+	if len(a.Duties) > 0 || !a.Disabled {
+		return refuse("their account can still act", "first `genesis account set "+subject+" --disabled --duties= --name= --email=`")
+	}
+	return nil
 }
 
 // Purge erases a version and destroys the bytes that it alone needs.

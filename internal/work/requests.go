@@ -53,6 +53,9 @@ func (s *Service) Requests(ctx context.Context, who genesis.Principal, q genesis
 	}
 	var err error
 	page.Requests, page.Next, err = s.Access.Requests(ctx, inner)
+	page.Requests = slices.DeleteFunc(page.Requests, func(r genesis.AccessRequest) bool {
+		return !who.InScope(genesis.Request, r.Name) && !who.InScope(genesis.Steward, r.Name)
+	})
 	return page, err
 }
 
@@ -101,7 +104,9 @@ func (s *Service) Projects(ctx context.Context, who genesis.Principal, after str
 		return nil, err
 	}
 	if !s.stewards(ctx, who) {
-		all = slices.DeleteFunc(all, func(p genesis.Project) bool { return !s.within(who, p) })
+		all = slices.DeleteFunc(all, func(p genesis.Project) bool {
+			return !s.within(who, p) || !who.InScope(genesis.Request, "") && !who.InScope(genesis.Discover, "")
+		})
 	}
 	slices.SortFunc(all, func(a, b genesis.Project) int {
 		if a.ID < b.ID {

@@ -100,12 +100,35 @@ func (i *Identity) operator(by genesis.Principal) bool {
 	return i.home(by) && by.Has(genesis.DutyOperator) && by.InScope(genesis.Operate, "")
 }
 
+// officer reports whether by is a security officer, with a token that lets them act
+// as one.
+func (i *Identity) officer(by genesis.Principal) bool {
+	return i.home(by) && by.Has(genesis.DutyOfficer) && by.InScope(genesis.Operate, "")
+}
+
+// heedOfficer keeps operators from becoming officers by way of accounts: who is one,
+// and how an officer signs in, is for officers, and for themselves.
+func (i *Identity) heedOfficer(op string, by genesis.Principal, a *account, c genesis.AccountChange) error {
+	was := slices.Contains(a.duties, genesis.DutyOfficer)
+	switch {
+	case i.officer(by):
+	case c.Duties != nil && was != slices.Contains(*c.Duties, genesis.DutyOfficer):
+		return refuse(op, a.Subject, "only officers make others officers, or take that back")
+	case was && c.Password != nil && by.Subject != a.Subject:
+		return refuse(op, a.Subject, "only officers change how an officer signs in")
+	}
+	return nil
+}
+
 // CreateAccount makes an account. Errors: Permission (by is no operator), Invalid,
 // Exists, Unavailable (too many sign-ins).
 func (i *Identity) CreateAccount(ctx context.Context, by genesis.Principal, r genesis.AccountRequest) (genesis.Account, error) {
 	const op = "create account"
 	if !i.operator(by) {
 		return genesis.Account{}, refuse(op, r.Subject, "only operators make accounts")
+	}
+	if slices.Contains(r.Duties, genesis.DutyOfficer) && !i.officer(by) {
+		return genesis.Account{}, refuse(op, r.Subject, "only officers make others officers")
 	}
 	if err := checkAccount(op, r); err != nil {
 		return genesis.Account{}, err
@@ -231,6 +254,9 @@ func (i *Identity) ChangeAccount(ctx context.Context, by genesis.Principal, subj
 		if a, err = find(ctx, tx, op, subject); err != nil {
 			return err
 		}
+		if err := i.heedOfficer(op, by, a, c); err != nil {
+			return err
+		}
 		if a.Service && hash != "" {
 			return invalid(op, subject, "services have no password; make a token for it")
 		}
@@ -253,10 +279,14 @@ func (i *Identity) ChangeAccount(ctx context.Context, by genesis.Principal, subj
 
 func (i *Identity) mayChange(ctx context.Context, by genesis.Principal, subject string, c genesis.AccountChange) error {
 	const op = "change account"
-	if i.operator(by) {
-		return nil
-	}
+	own := i.home(by) && by.Subject != "" && by.Subject == subject
 	switch {
+	case c.Duties != nil && own:
+		return refuse(op, subject, "nobody changes their own duties")
+	case c.Citizenship != nil && (own || !i.officer(by)):
+		return refuse(op, subject, "officers say what the citizenship of others is")
+	case i.operator(by) || c.Citizenship != nil && c == (genesis.AccountChange{Citizenship: c.Citizenship}):
+		return nil
 	case !i.home(by) || by.Subject == "" || by.Subject != subject:
 		return refuse(op, subject, "only operators change the accounts of others")
 	case by.Scopes != nil:

@@ -13,6 +13,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -88,7 +89,7 @@ func (i *Identity) SetupTOTP(ctx context.Context, who genesis.Principal) (TOTPSe
 		case a.password == "":
 			return invalid(op, who.Subject, "the account has no password here; its provider asks for more factors")
 		case a.TOTP:
-			return &genesis.Error{Op: op, Kind: genesis.Conflict, Subject: who.Subject, Msg: "there is a second factor", Hint: "remove it first"}
+			return &genesis.Error{Op: op, Kind: genesis.Conflict, Subject: who.Subject, Msg: "there is a second factor", Hint: "take it away first: `genesis account set " + who.Subject + " --no-totp`"}
 		}
 		_, err = tx.ExecContext(ctx, "UPDATE accounts SET totp = $1, totp_step = 0 WHERE id = $2", i.sealer.seal(secret, sealUse(a)), a.id)
 		return store.Error(op, who.Subject, err)
@@ -169,6 +170,9 @@ func (i *Identity) RemoveTOTP(ctx context.Context, by genesis.Principal, subject
 		a, err := find(ctx, tx, op, subject)
 		if err != nil {
 			return err
+		}
+		if by.Subject != subject && slices.Contains(a.duties, genesis.DutyOfficer) && !i.officer(by) {
+			return refuse(op, subject, "only officers change how an officer signs in")
 		}
 		if _, err := tx.ExecContext(ctx, "UPDATE accounts SET totp = '', totp_confirmed = 0, totp_step = 0 WHERE id = $1", a.id); err != nil {
 			return store.Error(op, subject, err)

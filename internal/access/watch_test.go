@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"sync/atomic"
 	"testing"
+	"testing/cryptotest"
 	"testing/synctest"
 	"time"
 
@@ -160,6 +161,8 @@ func TestWatchWakesAtOnce(t *testing.T) {
 	r := accesstest.Dataset("turbines")
 	w.Publish(r, genesis.Terms{Tier: genesis.TierControlled})
 	id := w.Give(r.Name, "person:mit/mia", genesis.Read)
+	// In FIPS mode randomness is measured from the clock, which stands still here.
+	cryptotest.SetGlobalRandom(t, 1)
 	synctest.Test(t, func(t *testing.T) {
 		d, err := access.Open(t.Context(), access.Config{DB: w.DB, Node: "nrel", Charter: accesstest.Charter()})
 		if err != nil {
@@ -191,6 +194,8 @@ func TestWatchWakesAtOnce(t *testing.T) {
 func TestWatchSleeps(t *testing.T) {
 	w := accesstest.Open(t)
 	r := accesstest.Dataset("turbines")
+	// In FIPS mode randomness is measured from the clock, which stands still here.
+	cryptotest.SetGlobalRandom(t, 1)
 	synctest.Test(t, func(t *testing.T) {
 		d, err := access.Open(t.Context(), access.Config{DB: w.DB, Node: "nrel", Charter: accesstest.Charter()})
 		if err != nil {

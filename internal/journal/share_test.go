@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"sync"
 	"testing"
+	"testing/cryptotest"
 	"testing/synctest"
 	"time"
 
@@ -58,6 +59,8 @@ func (w *written) texts() []string {
 // inBubble runs a test of shares with a clock of its own.
 func inBubble(t *testing.T, test func(t *testing.T, w *written, s *shares)) {
 	t.Helper()
+	// In FIPS mode randomness is measured from the clock, which stands still here.
+	cryptotest.SetGlobalRandom(t, 1)
 	synctest.Test(t, func(t *testing.T) {
 		w := &written{}
 		s := newShares(time.Minute, w.append, slog.New(slog.DiscardHandler))

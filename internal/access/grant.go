@@ -175,13 +175,13 @@ func (d *Decider) Revoke(ctx context.Context, tx *sql.Tx, id string, by genesis.
 
 func readGrant(ctx context.Context, q querier, id string) (genesis.Grant, error) {
 	g, err := one[genesis.Grant](ctx, q, "SELECT format, body FROM policy_grants WHERE id = $1", id)
-	return g, missing(err, "read grant", id, "there is no such grant")
+	return g, missing(err, &genesis.Error{Op: "read grant", Kind: genesis.NotFound, Subject: id, Msg: "there is no such grant", Hint: "`genesis grants` lists them"})
 }
 
 // missing says in words that a row is not there.
-func missing(err error, op, id, msg string) error {
+func missing(err error, words *genesis.Error) error {
 	if genesis.KindOf(err) == genesis.NotFound {
-		return &genesis.Error{Op: op, Kind: genesis.NotFound, Subject: id, Msg: msg}
+		return words
 	}
 	return err
 }

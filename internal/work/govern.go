@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"fmt"
 	"slices"
 	"time"
 
@@ -76,7 +77,8 @@ func (s *Service) newest(ctx context.Context, who genesis.Principal, v genesis.V
 }
 
 // newTerms are the terms a request asks for: what it leaves open is taken from the
-// version's own terms, else from those last set for the name.
+// version's own terms, else from those last set for the name. A sensitivity that the
+// card states stands for one that nobody says.
 func (s *Service) newTerms(ctx context.Context, who genesis.Principal, v genesis.Version, req genesis.PublishRequest) (genesis.Terms, error) {
 	var old *genesis.Terms
 	t, err := s.Access.Terms(ctx, v.Name, v.Digest)
@@ -92,12 +94,75 @@ func (s *Service) newTerms(ctx context.Context, who genesis.Principal, v genesis
 		return t, &genesis.Error{Op: "publish", Kind: genesis.Invalid, Subject: string(v.Name), Msg: "it was never published: the terms must say its tier",
 			Hint: "--tier public, registered, partner, controlled or restricted; docs/policy.md says what each permits"}
 	}
+	d, err := s.Catalog.Describe(ctx, v, nil)
+	if err != nil {
+		return t, err
+	}
+	if err := namesWrong(d, req.Training); err != nil {
+		return t, err
+	}
+	if stated := genesis.Sensitivity(d.Card.Sensitivity); req.Sensitivity == "" && (old == nil || stated.Controlled()) {
+		req.Sensitivity = stated
+	}
 	agreement, err := s.keepAgreement(ctx, req.Agreement)
 	if err != nil {
 		return t, err
 	}
 	terms := access.Merge(old, req, agreement, who.Person(), time.Now().UTC())
-	return terms, access.CheckTerms(v.Name, v.Digest, terms)
+	if err := access.CheckTerms(v.Name, v.Digest, terms); err != nil {
+		return t, err
+	}
+	return terms, access.CheckCard(v.Name, terms, d.Card)
+}
+
+// namesWrong refuses to approve splits and columns that the version does not have:
+// a mistyped name would be an approval of nothing.
+func namesWrong(d genesis.Description, t *genesis.TrainingTerms) error {
+	if t == nil {
+		return nil
+	}
+	var splits, columns []string
+	for _, s := range d.Splits {
+		splits = append(splits, s.Name)
+	}
+	for _, table := range d.Manifest.Tables {
+		for _, c := range table.Columns {
+			columns = append(columns, c.Name)
+		}
+	}
+	for _, x := range []struct {
+		what         string
+		named, known []string
+	}{{"split", t.Splits, splits}, {"column", t.Features, columns}, {"column", t.Targets, columns}} {
+		for _, name := range x.named {
+			if !slices.Contains(x.known, name) {
+				return &genesis.Error{Op: "publish", Kind: genesis.Invalid, Subject: name, Msg: fmt.Sprintf("is no %s of %s", x.what, d.Version.Name), Hint: "it has " + listed(x.known)}
+			}
+		}
+	}
+	return nil
+}
+
+// checkPeople refuses people of this node who have no account: what is granted to a
+// mistyped name reaches nobody, and later somebody else. Who has an account is told to
+// stewards of the node alone.
+func (s *Service) checkPeople(ctx context.Context, who genesis.Principal, people ...genesis.PersonID) error {
+	if !s.stewards(ctx, who) {
+		return nil
+	}
+	for _, p := range people {
+		node, subject := p.Split(s.Node)
+		if node != s.Node || subject == access.LocalSubject || s.Identity == nil {
+			continue
+		}
+		if _, err := s.Identity.Account(ctx, subject); genesis.KindOf(err) == genesis.NotFound {
+			return &genesis.Error{Op: "find person", Kind: genesis.Invalid, Subject: string(p), Msg: "has no account at this node",
+				Hint: "`genesis account list` shows those there are, `genesis account add " + subject + "` makes one"}
+		} else if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (s *Service) keepAgreement(ctx context.Context, a *genesis.AgreementText) (*genesis.Agreement, error) {
@@ -244,6 +309,11 @@ func (s *Service) Grant(ctx context.Context, who genesis.Principal, req genesis.
 		Licence: req.Licence, Purpose: req.Purpose, By: who.Person()}
 	if r, err := genesis.ParseRef(req.Ref); err == nil && (r.Number != 0 || r.Digest != "") {
 		g.Version = v.Digest
+	}
+	if kind, id := g.To.Split(); kind == genesis.ToPerson {
+		if err := s.checkPeople(ctx, who, genesis.PersonID(id)); err != nil {
+			return nil, err
+		}
 	}
 	err = s.act(ctx, who, "grant", func(tx *sql.Tx, e *journal.Event) error {
 		var err error

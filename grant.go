@@ -62,6 +62,7 @@ type Grant struct {
 	At        time.Time  `json:"at"`
 	Revoked   *time.Time `json:"revoked,omitempty"`
 	RevokedBy PersonID   `json:"revoked_by,omitempty"`
+	Reason    string     `json:"reason,omitempty"` // why it was revoked
 }
 
 // Active reports whether the grant holds at a time.

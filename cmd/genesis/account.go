@@ -143,8 +143,14 @@ func printAccount(p *printer, x genesis.Account) {
 	p.field("signs in by", signsInBy(x))
 	p.field("groups", strings.Join(x.Groups, ", "))
 	p.field("vetting", string(x.Vetting.State))
-	p.field("vetted by", string(x.Vetting.By))
-	p.field("vetted until", dateText(x.Vetting.Until))
+	switch x.Vetting.State {
+	case genesis.VettingRequested:
+		p.field("asked with", x.Vetting.Note)
+	default:
+		p.field("decided by", string(x.Vetting.By))
+		p.field("until", dateText(x.Vetting.Until))
+		p.field("rests on", x.Vetting.Note)
+	}
 	p.field("citizenship", string(x.Citizenship))
 	if x.Disabled {
 		p.field("disabled", "yes")
@@ -197,7 +203,7 @@ func (cmd *accountSetCmd) Run(a *app) error {
 
 type accountVetCmd struct {
 	Subject string               `arg:"" optional:"" help:"Who; left out, ask to be vetted yourself." placeholder:"SUBJECT"`
-	State   genesis.VettingState `help:"vetted or refused." placeholder:"STATE"`
+	State   genesis.VettingState `help:"vetted or refused." placeholder:"STATE" enum:"vetted,refused," default:""`
 	Until   day                  `help:"Vetted until." placeholder:"DATE"`
 	Note    string               `help:"What it rests on." placeholder:"TEXT"`
 }

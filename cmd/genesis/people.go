@@ -48,7 +48,15 @@ func (cmd *projectPutCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	return a.print(made, func(p *printer) { printProjects(p, []genesis.Project{*made}) })
+	if err := a.print(made, func(p *printer) { printProjects(p, []genesis.Project{*made}) }); err != nil {
+		return err
+	}
+	var nodes []string
+	for _, m := range cmd.Members {
+		node, _ := m.Split("")
+		nodes = append(nodes, string(node))
+	}
+	return a.strangers(c, nodes...)
 }
 
 type projectListCmd struct{}

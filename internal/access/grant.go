@@ -25,7 +25,7 @@ func newID() string { return strings.ToLower(rand.Text()[:16]) }
 // of what is restricted), NotFound (a project), Unavailable (too many grants).
 func (d *Decider) Grant(ctx context.Context, tx *sql.Tx, g genesis.Grant) (genesis.Grant, error) {
 	now := d.now().UTC()
-	g.ID, g.At, g.Revoked, g.RevokedBy = newID(), now, nil, ""
+	g.ID, g.At, g.Revoked, g.RevokedBy, g.Reason = newID(), now, nil, "", ""
 	if err := d.checkGrant(ctx, tx, &g, now); err != nil {
 		return genesis.Grant{}, err
 	}
@@ -155,14 +155,17 @@ func (d *Decider) checkRoom(ctx context.Context, tx *sql.Tx, g genesis.Grant, no
 }
 
 // Revoke ends a grant and returns it as it is then. Revoking again changes nothing.
-// Errors: NotFound.
-func (d *Decider) Revoke(ctx context.Context, tx *sql.Tx, id string, by genesis.PersonID) (genesis.Grant, error) {
+// Errors: NotFound, Invalid (the reason is too long).
+func (d *Decider) Revoke(ctx context.Context, tx *sql.Tx, id string, by genesis.PersonID, reason string) (genesis.Grant, error) {
 	g, err := readGrant(ctx, tx, id)
 	if err != nil || g.Revoked != nil {
 		return g, err
 	}
+	if len(reason) > maxText {
+		return g, &genesis.Error{Op: "revoke", Kind: genesis.Invalid, Subject: id, Msg: fmt.Sprintf("the reason is longer than %d bytes", maxText)}
+	}
 	now := d.now().UTC()
-	g.Revoked, g.RevokedBy = &now, by
+	g.Revoked, g.RevokedBy, g.Reason = &now, by, reason
 	body, err := encode(g)
 	if err == nil {
 		_, err = tx.ExecContext(ctx, "UPDATE policy_grants SET revoked = 1, body = $1 WHERE id = $2", body, id)

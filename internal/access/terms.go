@@ -182,7 +182,7 @@ func CheckCard(name genesis.Name, t genesis.Terms, c genesis.Card) error {
 	case sensitivity.Controlled() && !t.Sensitivity.Controlled():
 		msg, hint = fmt.Sprintf("its card says %s, its terms %s", sensitivity, cmp.Or(t.Sensitivity, genesis.Uncontrolled)), fmt.Sprintf("--sensitivity %s", sensitivity)
 	case c.ExportControl == "Yes" && !t.ExportControl.Applies():
-		msg, hint = "its card says that it is under export control, its terms do not", "--export-control "+list(genesis.ExportControls[:len(genesis.ExportControls)-1])
+		msg, hint = "its card says that it is under export control, its terms do not", "--export-control and its basis ("+list(genesis.ExportControls[:len(genesis.ExportControls)-1])+")"
 	case c.ExportControl == "Pending_Review" && tooWide(t):
 		msg, hint = "its card says that export control is under review, and its terms open it to everybody registered", "--tier partner or controlled until then"
 	default:

@@ -94,7 +94,7 @@ func TestKinds(t *testing.T) {
 			got := problemIn(t, resp, b).Err()
 			want := &genesis.Error{Op: "show", Kind: kind, Subject: "turbines", Msg: "went wrong", Hint: "do this", Value: "12,x"}
 			if kind == genesis.Private {
-				want = &genesis.Error{Op: "show", Kind: genesis.NotFound, Subject: "turbines", Msg: "is not in the catalogue"}
+				want = &genesis.Error{Op: "show", Kind: genesis.NotFound, Subject: "turbines", Msg: "is not here, or not for you to see"}
 				want.Value = ""
 			}
 			if diff := cmp.Diff(want, got, cmp.Comparer(func(a, b error) bool { return a == b })); kind != "" && *got != *want {

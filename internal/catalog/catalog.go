@@ -142,7 +142,7 @@ func (c *Catalog) Resolve(ctx context.Context, r genesis.Ref, visible Visible) (
 func noVersion(r genesis.Ref) error {
 	hint := "`genesis list` shows what there is"
 	if r.Number != 0 || r.Digest != "" {
-		hint = "drafts have no number; `genesis show " + string(r.Name) + " --json` lists the digests of all versions"
+		hint = "drafts have no number; `genesis show " + r.Name.Arg() + " --json` lists the digests of all versions"
 	}
 	return &genesis.Error{Op: "find version", Kind: genesis.NotFound, Subject: r.String(), Msg: "there is no such version here", Hint: hint}
 }

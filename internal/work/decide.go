@@ -122,7 +122,7 @@ func gone(d access.Decision, refusal error) error {
 		return refusal
 	}
 	return &genesis.Error{Op: string(d.Action), Kind: genesis.Gone, Subject: string(d.Resource.Name), Msg: "it was " + d.Rule + " by its steward",
-		Hint: "`genesis show " + string(d.Resource.Name) + "` has the latest version"}
+		Hint: "`genesis show " + d.Resource.Name.Arg() + "` has the latest version"}
 }
 
 // may decides about a name of which there need be no version yet, and about the
@@ -147,7 +147,7 @@ func (s *Service) mayMake(ctx context.Context, who genesis.Principal, name genes
 	case !who.SignedIn():
 		e.Msg, e.Hint = "nobody is signed in", "`genesis login URL` signs in"
 	case s.home(who):
-		e.Hint = "your own begin with your name: --name ~" + who.Subject + "/" + path.Base(string(name))
+		e.Hint = "your own begin with your name: --name " + genesis.Name("~"+who.Subject+"/"+path.Base(string(name))).Arg()
 	}
 	return e
 }

@@ -331,7 +331,7 @@ func (s *Service) Grants(ctx context.Context, who genesis.Principal, q genesis.G
 	switch {
 	case q.Mine || !s.stewards(ctx, who):
 		if who.SignedIn() {
-			page.Grants, err = s.Access.GrantsOf(ctx, who, q.Name)
+			page.Grants, err = s.grantsOf(ctx, who, q)
 		}
 		page.Grants = slices.DeleteFunc(page.Grants, func(g genesis.Grant) bool {
 			_, err := s.find(ctx, who, string(g.Name)) // of what they may not know of, a token narrowed to other things included
@@ -346,6 +346,19 @@ func (s *Service) Grants(ctx context.Context, who genesis.Principal, q genesis.G
 		page.Grants, page.Next, err = s.Access.Grants(ctx, access.GrantQuery{Name: q.Name, To: q.To, Active: !q.Ended, After: q.After, Limit: q.Limit})
 	}
 	return page, err
+}
+
+// grantsOf are the grants that reach who, and if asked for those that did by name and
+// have ended.
+func (s *Service) grantsOf(ctx context.Context, who genesis.Principal, q genesis.GrantQuery) ([]genesis.Grant, error) {
+	all, err := s.Access.GrantsOf(ctx, who, q.Name)
+	if err != nil || !q.Ended {
+		return all, err
+	}
+	to := genesis.Grantee(string(genesis.ToPerson) + ":" + string(who.Person()))
+	named, _, err := s.Access.Grants(ctx, access.GrantQuery{Name: q.Name, To: to, Limit: 1000})
+	now := time.Now()
+	return append(all, slices.DeleteFunc(named, func(g genesis.Grant) bool { return g.Active(now) })...), err
 }
 
 // stewards reports whether who is a steward of the node.
@@ -368,7 +381,7 @@ func (s *Service) Revoke(ctx context.Context, who genesis.Principal, id, reason 
 		return nil, missing
 	}
 	err = s.act(ctx, who, "revoke", func(tx *sql.Tx, e *journal.Event) error {
-		g, err = s.Access.Revoke(ctx, tx, id, who.Person())
+		g, err = s.Access.Revoke(ctx, tx, id, who.Person(), reason)
 		e.Subject, e.Version, e.Detail = string(g.Name), g.Version, detail(map[string]string{"grant": id, "to": string(g.To), "reason": reason})
 		return err
 	})

@@ -54,9 +54,14 @@ func (cmd *publishCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
+	owed, err := c.Conditions(a.ctx, made.Version.Ref().String())
+	if err != nil {
+		return err
+	}
 	err = a.print(made, func(p *printer) {
 		p.line("published %s", versionText(made.Version))
 		printTerms(p, made.Terms)
+		printConstraints(p, owed.Constraints)
 	})
 	if err != nil {
 		return err
@@ -202,18 +207,25 @@ func printConditions(p *printer, c genesis.Conditions) {
 		p.field("terms", "none: it was never published")
 	}
 	p.field("you may", joinActions(c.You))
-	if len(c.Constraints) > 0 {
-		p.heading("constraints of its inputs")
-		t := newTable("input", "tier", "lowered to", "by", "reason")
-		for _, k := range c.Constraints {
-			row := []string{shortRef(k.Source), string(k.Terms.Tier), "", "", ""}
-			if l := k.Lowered; l != nil {
-				row = []string{row[0], row[1], string(l.Tier), string(l.By), l.Reason}
-			}
-			t.row(row...)
-		}
-		t.print(p)
+	printConstraints(p, c.Constraints)
+}
+
+// printConstraints prints what a version owes to its inputs: these decide beside its
+// own terms.
+func printConstraints(p *printer, constraints []genesis.Constraint) {
+	if len(constraints) == 0 {
+		return
 	}
+	p.heading("constraints of its inputs")
+	t := newTable("input", "tier", "lowered to", "by", "reason")
+	for _, k := range constraints {
+		row := []string{shortRef(k.Source), string(k.Terms.Tier), "", "", ""}
+		if l := k.Lowered; l != nil {
+			row = []string{row[0], row[1], string(l.Tier), string(l.By), l.Reason}
+		}
+		t.row(row...)
+	}
+	t.print(p)
 }
 
 func printTerms(p *printer, t genesis.Terms) {

@@ -166,6 +166,8 @@ type accountSetCmd struct {
 	Student     *bool                `help:"A student." negatable:""`
 	Disabled    *bool                `help:"May not sign in." negatable:""`
 	Password    bool                 `help:"Ask for a new password."`
+	Link        string               `help:"Who they are at a provider, by its id." placeholder:"PROVIDER:SUB"`
+	Unlink      string               `help:"Who they are no longer." placeholder:"PROVIDER:SUB"`
 	NoTOTP      bool                 `name:"no-totp" help:"Take the second factor away: your own, or one that was lost."`
 }
 
@@ -175,7 +177,8 @@ func (accountSetCmd) Help() string {
     genesis account set ada --duties steward,officer
     genesis account set ada --disabled
     genesis account set ada --password
-    genesis account set ada --no-totp`
+    genesis account set ada --no-totp
+    genesis account set ada --link campus:248289761001`
 }
 
 func (cmd *accountSetCmd) Run(a *app) error {
@@ -186,6 +189,12 @@ func (cmd *accountSetCmd) Run(a *app) error {
 	change := genesis.AccountChange{Name: cmd.Name, Email: cmd.Email, Duties: cmd.Duties, Citizenship: cmd.Citizenship, Student: cmd.Student, Disabled: cmd.Disabled}
 	if cmd.NoTOTP {
 		change.TOTP = new(bool)
+	}
+	if change.Link, err = outside(cmd.Link); err != nil {
+		return err
+	}
+	if change.Unlink, err = outside(cmd.Unlink); err != nil {
+		return err
 	}
 	if cmd.Password {
 		secret, err := a.askSecret("new password for " + cmd.Subject)
@@ -199,6 +208,19 @@ func (cmd *accountSetCmd) Run(a *app) error {
 		return err
 	}
 	return a.print(x, func(p *printer) { printAccount(p, *x) })
+}
+
+// outside reads PROVIDER:SUB.
+func outside(text string) (*genesis.Outside, error) {
+	if text == "" {
+		return nil, nil
+	}
+	provider, value, ok := strings.Cut(text, ":")
+	if !ok || provider == "" || value == "" {
+		return nil, &genesis.Error{Op: "read person", Kind: genesis.Invalid, Subject: text, Msg: "is not PROVIDER:SUB",
+			Hint: "write the provider's id as in config.yaml, and who it says they are: campus:248289761001"}
+	}
+	return &genesis.Outside{Provider: provider, Value: value}, nil
 }
 
 type accountVetCmd struct {

@@ -2,6 +2,7 @@ package node
 
 import (
 	"net"
+	"net/netip"
 	"net/url"
 	"path/filepath"
 	"regexp"
@@ -65,10 +66,20 @@ var (
 	listenForm   = form{"a host and port like 127.0.0.1:8472", isListen}
 	loopbackForm = form{"a loopback address and port like 127.0.0.1:9472", isLoopback}
 	hostForm     = form{"a host name in lower case, without port", regexp.MustCompile(`^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$`).MatchString}
+	networkForm  = form{"an IP address or a network like 10.1.0.0/16", func(s string) bool { return network(s).IsValid() }}
 	pathForm     = form{"a path", func(s string) bool { return !strings.ContainsRune(s, 0) && len(s) < 4096 }}
 	rootForm     = form{"an absolute path", func(s string) bool { return filepath.IsAbs(s) && !strings.ContainsRune(s, 0) && len(s) < 4096 }}
 	celForm      = form{"a CEL expression of at most 4000 bytes", func(s string) bool { return s != "" && len(s) <= 4000 }}
 )
+
+// network reads an IP address or a network; what is neither is not valid.
+func network(text string) netip.Prefix {
+	if a, err := netip.ParseAddr(text); err == nil {
+		return netip.PrefixFrom(a, a.BitLen())
+	}
+	p, _ := netip.ParsePrefix(text)
+	return p
+}
 
 // oneOf is the form of an enumeration.
 func oneOf[T ~string](all ...T) form {
@@ -126,6 +137,8 @@ var keys = []key{
 		doc: "Serve without TLS on an address that others reach: for a node behind a proxy of its own on a network nobody else listens to. Tokens and data pass in the clear."},
 	{name: "serve.hosts", kind: textList, form: hostForm, example: "[data.example.edu]", field: at(func(c *Config) any { return &c.Serve.Hosts }),
 		doc: "Further names the node answers to. IP addresses and localhost always are; requests for other names are refused, so that no page can make a browser call the node under a name of the page's choice."},
+	{name: "serve.proxies", kind: textList, form: networkForm, example: "[10.1.0.0/16]", field: at(func(c *Config) any { return &c.Serve.Proxies }),
+		doc: "Proxies before the node, which say in X-Forwarded-For for whom they ask: limits then count those, and not the proxy. From everybody else the header is ignored."},
 	{name: "serve.tls.cert", kind: plainText, form: pathForm, example: "keys/tls.crt", field: at(func(c *Config) any { return &c.Serve.TLS.Cert }),
 		doc: "File with the certificate chain, PEM; seen from the home. Read again when it changes, and on SIGHUP."},
 	{name: "serve.tls.key", kind: plainText, form: pathForm, example: "keys/tls.key", field: at(func(c *Config) any { return &c.Serve.TLS.Key }),

@@ -47,6 +47,9 @@ func (n *Node) equip(ctx context.Context, opt Options) (http.Handler, error) {
 	if cfg.Concurrency == 0 {
 		cfg.Concurrency = perCore * runtime.GOMAXPROCS(0)
 	}
+	for _, p := range c.Serve.Proxies {
+		cfg.Proxies = append(cfg.Proxies, network(p))
+	}
 	if u, err := url.Parse(c.URL); err == nil && c.URL != "" {
 		cfg.Hosts = append(cfg.Hosts, u.Hostname())
 		cfg.Origins = []string{c.URL}

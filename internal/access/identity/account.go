@@ -114,7 +114,16 @@ func (i *Identity) heedOfficer(op string, by genesis.Principal, a *account, c ge
 	case i.officer(by):
 	case c.Duties != nil && was != slices.Contains(*c.Duties, genesis.DutyOfficer):
 		return refuse(op, a.Subject, "only officers make others officers, or take that back")
-	case was && c.Password != nil && by.Subject != a.Subject:
+	case c.Password != nil:
+		return i.heedSignIn(op, by, a)
+	}
+	return nil
+}
+
+// heedSignIn keeps operators from signing in as officers: how one does is changed by
+// officers, and by themselves.
+func (i *Identity) heedSignIn(op string, by genesis.Principal, a *account) error {
+	if slices.Contains(a.duties, genesis.DutyOfficer) && by.Subject != a.Subject && !i.officer(by) {
 		return refuse(op, a.Subject, "only officers change how an officer signs in")
 	}
 	return nil

@@ -162,6 +162,9 @@ func (i *Identity) Link(ctx context.Context, by genesis.Principal, subject, prov
 		if a.Service {
 			return invalid(op, subject, "services do not sign in; make a token for it")
 		}
+		if err := i.heedSignIn(op, by, a); err != nil {
+			return err
+		}
 		other, err := linked(ctx, tx, op, p.Issuer, p.outside(value))
 		if err != nil {
 			return err
@@ -197,6 +200,9 @@ func (i *Identity) Unlink(ctx context.Context, by genesis.Principal, subject, pr
 		}
 		if a == nil || a.Subject != subject {
 			return &genesis.Error{Op: op, Kind: genesis.NotFound, Subject: subject, Msg: "is not linked to them"}
+		}
+		if err := i.heedSignIn(op, by, a); err != nil {
+			return err
 		}
 		if _, err := tx.ExecContext(ctx, "DELETE FROM account_links WHERE issuer = $1 AND outside = $2", p.Issuer, p.outside(value)); err != nil {
 			return store.Error(op, subject, err)

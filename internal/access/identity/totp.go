@@ -13,7 +13,6 @@ import (
 	"encoding/hex"
 	"fmt"
 	"net/url"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -171,8 +170,8 @@ func (i *Identity) RemoveTOTP(ctx context.Context, by genesis.Principal, subject
 		if err != nil {
 			return err
 		}
-		if by.Subject != subject && slices.Contains(a.duties, genesis.DutyOfficer) && !i.officer(by) {
-			return refuse(op, subject, "only officers change how an officer signs in")
+		if err := i.heedSignIn(op, by, a); err != nil {
+			return err
 		}
 		if _, err := tx.ExecContext(ctx, "UPDATE accounts SET totp = '', totp_confirmed = 0, totp_step = 0 WHERE id = $1", a.id); err != nil {
 			return store.Error(op, subject, err)

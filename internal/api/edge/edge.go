@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -20,8 +21,9 @@ type Config struct {
 	// request: Permission is answered with 401.
 	Authenticate func(*http.Request) (genesis.Principal, error)
 
-	Hosts   []string // names under which the node is reached; IP addresses and localhost always are
-	Origins []string // other sites whose pages may call: "https://host"
+	Hosts   []string       // names under which the node is reached; IP addresses and localhost always are
+	Origins []string       // other sites whose pages may call: "https://host"
+	Proxies []netip.Prefix // who may say in X-Forwarded-For for whom they ask
 
 	Body        int64   // bytes of a request's body
 	Rate        float64 // requests a second of one caller
@@ -90,7 +92,7 @@ func (e *Edge) Handler(mux *http.ServeMux, routes map[string]Route) http.Handler
 		return pattern, routes[pattern]
 	}
 	return chain(found(mux),
-		begin(find), e.observe, e.recover, e.headers, e.guard, e.admit,
+		e.forwarded, begin(find), e.observe, e.recover, e.headers, e.guard, e.admit,
 		e.authenticate, e.limitRate, e.limitBody, e.conditional, e.once)
 }
 

@@ -137,6 +137,45 @@ func (w *town) revocationEndsRun(t *testing.T, name string, both bool) {
 	}
 }
 
+// TestRevocationEndsRunsThatWait: the place in the queue is gone as soon as the grant.
+func TestRevocationEndsRunsThatWait(t *testing.T) {
+	w := newTown(t, func(h *Home, _ *Options) { h.Config.Runs.Concurrent = 1 })
+	g := w.lend("lent", long(100), genesis.TrainOn, genesis.Read)
+	w.lend("kept", long(3000), genesis.TrainOn, genesis.Read)
+	train := func(from string) string {
+		status, body := w.call("gil", "POST", "/v1/runs", `{"kind":"train","request":{"dataset":"`+from+`","name":"~gil/net","target":["a"],"epochs":10000}}`)
+		var r genesis.Run
+		if err := json.Unmarshal(body, &r); err != nil || status != 200 {
+			t.Fatalf("%d %s", status, body)
+		}
+		return r.ID
+	}
+	state := func(id string) (r genesis.Run) {
+		_, body := w.call("gil", "GET", "/v1/runs/"+id, "")
+		if err := json.Unmarshal(body, &r); err != nil {
+			t.Fatal(err)
+		}
+		return r
+	}
+	before, waits := train("kept"), train("lent")
+	if r := state(waits); r.State != genesis.RunQueued || r.Position != 1 {
+		t.Fatalf("it does not wait: %+v", r)
+	}
+	w.must(w.works.Revoke(t.Context(), w.local, g.ID, "over"))
+	for began := time.Now(); !state(waits).State.Ended(); time.Sleep(20 * time.Millisecond) {
+		if time.Since(began) > promptly {
+			t.Fatalf("it waits on: %+v", state(waits))
+		}
+	}
+	if r := state(waits); r.State != genesis.RunFailed || r.Error == nil || r.Error.Kind != genesis.Permission || r.Tries != 0 {
+		t.Errorf("it ended %+v, %+v", r, r.Error)
+	}
+	if r := state(before); r.State.Ended() {
+		t.Errorf("what runs ended, too: %+v", r)
+	}
+	w.call("gil", "POST", "/v1/runs/"+before+"/cancel", "")
+}
+
 func TestRevokedTokensEnd(t *testing.T) {
 	w := newTown(t)
 	status, body := w.call("ada", "POST", "/v1/tokens", `{"name":"notebook"}`)

@@ -20,7 +20,7 @@ import (
 // and within which limits; what runs do is the service's. Without c.Worker they
 // compute in this process.
 func (s *Service) OpenRuns(ctx context.Context, c run.Config) error {
-	c.DB, c.Plan, c.Commit, c.Watch = s.DB, s.planRun, s.commitRun, s.watchRun
+	c.DB, c.Plan, c.Commit, c.Watch, c.Hold = s.DB, s.planRun, s.commitRun, s.watchRun, s.holdBlobs
 	c.Settings, c.Soft = s.settings(), 8*s.Memory
 	c.Compute = (&Workbench{Blobs: s.Blobs, Drivers: s.Drivers}).Compute
 	var err error
@@ -312,21 +312,25 @@ func (s *Service) staged(ctx context.Context, in catalog.Commit, result func(gen
 	}}, nil
 }
 
+// holdBlobs keeps what a run writes from being swept before it is committed.
+func (s *Service) holdBlobs(ctx context.Context) (release func(), err error) {
+	unpin, err := s.Blobs.Pin(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return func() { _ = unpin() }, nil // a pin is gone with the process at the latest
+}
+
 // watchRun ends a run when the access it needs does: to the very version it was
-// allowed for, and to the name of what it makes. What it writes is not swept
-// meanwhile.
+// allowed for, and to the name of what it makes.
 func (s *Service) watchRun(ctx context.Context, r genesis.Run, pin json.RawMessage) (context.Context, func()) {
 	asks, err := s.needs(ctx, r, pin)
-	var unpin func() error
-	if err == nil {
-		unpin, err = s.Blobs.Pin(ctx)
-	}
 	if err != nil {
 		ended, end := context.WithCancelCause(ctx)
 		end(err)
 		return ended, func() {}
 	}
-	releases := []func(){func() { _ = unpin() }} // a pin is gone with the process at the latest
+	var releases []func()
 	for _, ask := range asks {
 		var release func()
 		ctx, release = s.Access.Watch(ctx, ask)

@@ -18,6 +18,7 @@ type active struct {
 	ctx    context.Context // of the whole run; ends when it is to stop
 	cancel context.CancelCauseFunc
 	ended  chan struct{}
+	leave  func() // ends the watch over its access while it waits; under the manager's mu
 
 	mu        sync.Mutex
 	run       genesis.Run

@@ -40,6 +40,7 @@ func (m *Manager) start() {
 		if a == nil {
 			break
 		}
+		a.leave()
 		m.running++
 		m.work.Go(func() { m.execute(a) })
 	}
@@ -121,17 +122,65 @@ func because(ctx context.Context, err error) error {
 // guard returns the context of one try: it ends with the run's, with the asker's
 // access, and when its time is over. stop ends it for another reason.
 func (m *Manager) guard(a *active) (ctx context.Context, stop context.CancelCauseFunc, release func()) {
-	ctx, unwatch := a.ctx, func() {}
-	if m.cfg.Watch != nil {
-		ctx, unwatch = m.cfg.Watch(ctx, a.Run(), a.row.pinned)
-	}
+	ctx, unwatch := m.watch(a)
 	ctx, cancel := context.WithTimeoutCause(ctx, time.Duration(a.row.Seconds)*time.Second, errTooLong)
 	ctx, stop = context.WithCancelCause(ctx)
+	letGo := func() {}
+	if m.cfg.Hold != nil && ctx.Err() == nil {
+		held, err := m.cfg.Hold(ctx)
+		if err != nil {
+			stop(err)
+		} else {
+			letGo = held
+		}
+	}
 	return ctx, stop, func() {
 		stop(nil)
 		cancel()
 		unwatch()
+		letGo()
 	}
+}
+
+// watch returns the run's context, which ends with the asker's access, too.
+func (m *Manager) watch(a *active) (context.Context, func()) {
+	if m.cfg.Watch == nil {
+		return a.ctx, func() {}
+	}
+	return m.cfg.Watch(a.ctx, a.Run(), a.row.pinned)
+}
+
+// waits returns how a is put into the queue, under mu. While it waits it is watched
+// like one that runs: whoever may no longer have it done keeps no place, and is not
+// told only when their turn comes.
+func (m *Manager) waits(a *active) (queue func()) {
+	ctx, unwatch := m.watch(a)
+	return func() {
+		m.active[a.row.ID] = a
+		m.queue.push(a)
+		stop := context.AfterFunc(ctx, func() { m.dismiss(a, context.Cause(ctx)) })
+		a.leave = func() {
+			stop()
+			unwatch()
+		}
+	}
+}
+
+// dismiss ends a run that waits; one that no longer does ends by itself.
+func (m *Manager) dismiss(a *active, cause error) {
+	m.mu.Lock()
+	waits := m.queue.remove(a)
+	if waits {
+		m.work.Add(1) // Close, which empties the queue, has to wait for this
+		defer m.work.Done()
+	}
+	m.mu.Unlock()
+	if !waits {
+		return
+	}
+	m.end(a, cause)
+	m.forget(a)
+	m.start()
 }
 
 // begin makes the run a running one.

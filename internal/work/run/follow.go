@@ -72,17 +72,12 @@ func (m *Manager) Follow(ctx context.Context, id string, from int64, p genesis.P
 func (m *Manager) Cancel(ctx context.Context, id string) (genesis.Run, error) {
 	m.mu.Lock()
 	a := m.active[id]
-	waits := a != nil && m.queue.remove(a)
 	m.mu.Unlock()
 	if a == nil {
 		return canceledAs(m.Run(ctx, id))
 	}
+	m.dismiss(a, errAsked)
 	a.cancel(errAsked)
-	if waits {
-		m.end(a, errAsked)
-		m.forget(a)
-		m.start()
-	}
 	return canceledAs(m.Wait(ctx, id, nil))
 }
 

@@ -78,9 +78,13 @@ type Config struct {
 	Commit func(ctx context.Context, r genesis.Run, pinned, outcome json.RawMessage) (Act, error)
 
 	// Watch returns a context derived from ctx that ends when the asker's access
-	// does, with the reason as its cause, and a function to stop watching. Nil:
-	// nobody watches.
+	// does, with the reason as its cause, and a function to stop watching. It is
+	// called for the time in the queue, and again for every try. Nil: nobody
+	// watches.
 	Watch func(ctx context.Context, r genesis.Run, pinned json.RawMessage) (context.Context, func())
+
+	// Hold keeps what a try writes until release is called. Nil: nothing is needed.
+	Hold func(ctx context.Context) (release func(), err error)
 
 	// ResumeAttached makes a start after a crash try again also runs whose caller
 	// waited for them: right for a server, while the next command of a terminal

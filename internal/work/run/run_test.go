@@ -562,6 +562,46 @@ func TestRevoked(t *testing.T) {
 	}
 }
 
+// TestRevokedInTheQueue: whoever waits is watched, too, and those behind move up.
+func TestRevokedInTheQueue(t *testing.T) {
+	var mu sync.Mutex
+	revoke := map[string]context.CancelCauseFunc{}
+	b := newBench(t, func(c *Config) {
+		c.Limits.Concurrent, c.Worker = 1, nil
+		c.Watch = func(ctx context.Context, r genesis.Run, _ json.RawMessage) (context.Context, func()) {
+			ctx, end := context.WithCancelCause(ctx)
+			mu.Lock()
+			defer mu.Unlock()
+			revoke[r.ID] = end
+			return ctx, func() { end(nil) }
+		}
+	})
+	m := filepath.Join(t.TempDir(), "mark")
+	first := b.submit(t, ada, order{Do: "wait", Mark: m}, Inputs{})
+	running(t, m, 1)
+	second := b.submit(t, ada, order{Do: "answer"}, Inputs{})
+	third := b.submit(t, ada, order{Do: "answer"}, Inputs{})
+	mu.Lock()
+	end := revoke[second.ID]
+	mu.Unlock()
+	end(&genesis.Error{Op: "train", Kind: genesis.Permission, Subject: "turbines", Msg: "the grant was revoked"})
+	if r := b.wait(t, second.ID); r.State != genesis.RunFailed || r.Tries != 0 || !strings.Contains(r.Error.Detail, "revoked") {
+		t.Errorf("%+v, %+v", r, r.Error)
+	}
+	if r, err := b.Run(t.Context(), third.ID); err != nil || r.Position != 1 {
+		t.Errorf("behind it waits %+v, %v", r, err)
+	}
+	if r, err := b.Run(t.Context(), first.ID); err != nil || r.State != genesis.RunRunning {
+		t.Errorf("before it runs %+v, %v", r, err)
+	}
+	if _, err := b.Cancel(t.Context(), first.ID); err != nil {
+		t.Fatal(err)
+	}
+	if r := b.wait(t, third.ID); r.State != genesis.RunDone {
+		t.Errorf("%+v, %+v", r, r.Error)
+	}
+}
+
 func TestIdempotentSubmit(t *testing.T) {
 	b := newBench(t, nil)
 	id := NewID()

@@ -117,7 +117,7 @@ func (cmd *auditForgetCmd) Run(a *app) error {
 type purgeCmd struct {
 	Ref    string `arg:"" help:"The version, with number or digest." placeholder:"REF"`
 	Reason string `help:"Why." required:"" placeholder:"TEXT"`
-	Yes    bool   `help:"Do not ask." required:""`
+	Yes    bool   `help:"Confirm: the bytes are gone for good." required:""`
 }
 
 func (purgeCmd) Help() string {
@@ -157,7 +157,11 @@ type gcCmd struct {
 }
 
 func (gcCmd) Help() string {
-	return `Examples:
+	return `Bytes that nothing refers to go when they are older than seven days: a run that goes on may
+still come to need them, and a prediction waits to be fetched. So do runs that ended longer ago
+than runs.keep in config.yaml, with their logs.
+
+Examples:
 
     genesis gc --dry-run
     genesis gc`
@@ -179,6 +183,12 @@ func (cmd *gcCmd) Run(a *app) error {
 		if out.DryRun {
 			verb = "would remove"
 		}
-		p.line("%s %s blobs, %s; kept %s", verb, count(out.Blobs), bytesText(out.Bytes), count(out.Kept))
+		p.line("%s %s blobs, %s; %s in use", verb, count(out.Blobs), bytesText(out.Bytes), count(out.Kept))
+		if out.Young > 0 {
+			p.line("%s younger than %d days wait: a run may still need them", count(out.Young), out.Grace/(24*60*60))
+		}
+		if out.Runs > 0 {
+			p.line("%s %s old runs, %s of logs", verb, count(out.Runs), bytesText(out.LogBytes))
+		}
 	})
 }

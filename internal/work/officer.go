@@ -11,6 +11,7 @@ import (
 	"github.com/opengenesis/genesis/internal/blob"
 	"github.com/opengenesis/genesis/internal/catalog"
 	"github.com/opengenesis/genesis/internal/journal"
+	"github.com/opengenesis/genesis/internal/work/run"
 )
 
 // Audit lists the audit log, to officers.
@@ -125,7 +126,7 @@ func (s *Service) Purge(ctx context.Context, who genesis.Principal, ref, reason 
 	}
 	p.Send(genesis.Event{Stage: "purging", Unit: "blobs"})
 	purged, err := s.Catalog.Purge(ctx, s.Access.Agreements)
-	out.Blobs = int64(len(purged.Removed))
+	out.Blobs, out.Bytes = int64(len(purged.Removed)), purged.Bytes
 	for _, k := range purged.Kept {
 		out.Shared = append(out.Shared, k.Digest)
 	}
@@ -138,13 +139,18 @@ func (s *Service) Purge(ctx context.Context, who genesis.Principal, ref, reason 
 // waits to be fetched.
 const grace = 7 * 24 * time.Hour
 
-// Sweep removes bytes that nothing refers to.
+// Sweep removes bytes that nothing refers to, and runs that are kept no longer.
 func (s *Service) Sweep(ctx context.Context, who genesis.Principal, dryRun bool, p genesis.Progress) (*genesis.Sweep, error) {
 	if err := s.operates(ctx, who, access.Machine); err != nil {
 		return nil, err
 	}
 	swept, err := s.Blobs.Sweep(ctx, blob.SweepOptions{Live: s.live, Grace: grace, DryRun: dryRun, Progress: p})
-	out := &genesis.Sweep{Blobs: swept.Removed, Bytes: swept.Bytes, Kept: swept.Live + swept.Young, DryRun: dryRun}
+	out := &genesis.Sweep{Blobs: swept.Removed, Bytes: swept.Bytes, Kept: swept.Live, Young: swept.Young, Grace: int64(grace.Seconds()), DryRun: dryRun}
+	if err == nil && s.runs != nil {
+		var pruned run.Pruned
+		pruned, err = s.runs.Prune(ctx, dryRun)
+		out.Runs, out.LogBytes = pruned.Runs, pruned.Bytes
+	}
 	if err != nil || dryRun {
 		return out, err
 	}

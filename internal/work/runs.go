@@ -36,6 +36,12 @@ func (s *Service) CloseRuns() error {
 	return s.runs.Close()
 }
 
+// PruneRuns removes runs that are kept no longer, and says how many.
+func (s *Service) PruneRuns(ctx context.Context) (int64, error) {
+	pruned, err := s.runs.Prune(ctx, false)
+	return pruned.Runs, err
+}
+
 func (s *Service) settings() Settings {
 	return Settings{Limits: s.Limits, Checkpoints: s.Temp, Memory: s.Memory, Threads: s.Threads, Software: s.Software}
 }

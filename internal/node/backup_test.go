@@ -99,7 +99,7 @@ func (w *town) answers(names []string) map[string]string {
 func (w *town) verified() []genesis.AuditEntry {
 	w.Helper()
 	v, err := w.works.AuditVerify(w.Context(), w.local, time.Time{}, nil)
-	if err != nil || v.Bad != -1 || v.Checked == 0 {
+	if err != nil || v.Bad != -1 || v.Checked == 0 || v.Checked != v.Entries {
 		w.Fatalf("audit verify: %+v, %v", v, err)
 	}
 	page, err := w.works.Audit(w.Context(), w.local, genesis.AuditQuery{Act: "epoch"})

@@ -368,6 +368,25 @@ func TestCursorsOfNobody(t *testing.T) {
 
 // TestNarrowedTokens: what a token for one thing does not get of all else that is
 // one's own.
+// TestAuditCursors: what follows a page is not recorded again, so it is of that query.
+func TestAuditCursors(t *testing.T) {
+	w := newTown(t)
+	var page genesis.AuditPage
+	if _, body := w.call("fox", "GET", "/v1/audit?outcome=done&limit=1", ""); json.Unmarshal(body, &page) != nil || page.Next == "" {
+		t.Fatalf("%s", body)
+	}
+	if status, body := w.call("fox", "GET", "/v1/audit?outcome=done&limit=5&after="+page.Next, ""); status != 200 {
+		t.Errorf("the page that follows: %d %s", status, body)
+	}
+	if status, body := w.call("fox", "GET", "/v1/audit?after="+page.Next, ""); status != 422 && status != 400 {
+		t.Errorf("another query: %d %s", status, body)
+	}
+	_, body := w.call("fox", "GET", "/v1/audit?act=audit", "")
+	if err := json.Unmarshal(body, &page); err != nil || len(page.Entries) != 1 || page.Entries[0].Actor != "here/fox" {
+		t.Errorf("recorded is %s", body)
+	}
+}
+
 func TestNarrowedTokens(t *testing.T) {
 	w := newTown(t)
 	w.lend("data", "a,b\n1,2\n", genesis.Read)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/opengenesis/genesis"
@@ -14,7 +15,8 @@ import (
 	"github.com/opengenesis/genesis/internal/work/run"
 )
 
-// Audit lists the audit log, to officers.
+// Audit lists the audit log, to officers. That they looked, and for what, is in the
+// log before they see it: once for a sequence of pages.
 func (s *Service) Audit(ctx context.Context, who genesis.Principal, q genesis.AuditQuery) (*genesis.AuditPage, error) {
 	if err := s.operates(ctx, who, access.Office); err != nil {
 		return nil, err
@@ -22,7 +24,44 @@ func (s *Service) Audit(ctx context.Context, who genesis.Principal, q genesis.Au
 	if err := s.Journal.Settle(ctx); err != nil {
 		return nil, err
 	}
-	return pointed(s.Journal.Query(ctx, q))
+	if err := s.knownAct(ctx, q.Act); err != nil {
+		return nil, err
+	}
+	page, err := s.Journal.Query(ctx, q)
+	if err == nil && q.After == "" {
+		err = s.Journal.Append(ctx, s.looked(who, q))
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &page, nil
+}
+
+// knownAct refuses a word that no entry can have: an empty answer to a slip of the
+// pen looks like the proof that nothing happened.
+func (s *Service) knownAct(ctx context.Context, act string) error {
+	if act == "" || slices.Contains(genesis.Acts, act) || slices.Contains(genesis.Actions, genesis.Action(act)) {
+		return nil
+	}
+	there, err := s.Journal.Names(ctx, act)
+	if err != nil || there {
+		return err
+	}
+	all := slices.Clone(genesis.Acts)
+	for _, a := range genesis.Actions {
+		all = append(all, string(a))
+	}
+	slices.Sort(all)
+	return &genesis.Error{Op: "query audit log", Kind: genesis.Invalid, Subject: act, Msg: "is no act that the log knows",
+		Hint: "acts are " + strings.Join(slices.Compact(all), ", ")}
+}
+
+// looked is the evidence that an officer searched the log, and for what. People are
+// named in the detail, where they can be forgotten.
+func (s *Service) looked(who genesis.Principal, q genesis.AuditQuery) journal.Event {
+	p := access.Complete(s.Charter, who)
+	return journal.Event{Actor: who.Person(), Act: "audit", Outcome: genesis.Done, Subject: "node " + string(access.Office), Detail: detail(q),
+		Purpose: who.Purpose, Institution: p.Institution, Sector: p.Sector, Student: p.Student}
 }
 
 // AuditVerify recomputes the audit log, and then the catalogue log, for officers. The

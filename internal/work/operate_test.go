@@ -2,7 +2,13 @@ package work_test
 
 import (
 	"context"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/opengenesis/genesis"
 	"github.com/opengenesis/genesis/internal/work"
@@ -58,5 +64,65 @@ func TestPurgeSaysHowMuch(t *testing.T) {
 	}
 	if bytes == 0 || out.Blobs != blobs || out.Bytes != bytes {
 		t.Errorf("says %d bytes in %d blobs; gone are %d in %d", out.Bytes, out.Blobs, bytes, blobs)
+	}
+}
+
+// TestActs holds the list of acts against the code that records them.
+func TestActs(t *testing.T) {
+	recorded := regexp.MustCompile(`(?:\bAct: |e\.Act, .*= |\be\.Act = |s\.act\(ctx, who, |s\.requested\(ctx, who, |w\.journal\(r, |i\.event\(ctx, tx, [^"]*, |i\.revoke\(ctx, op, [^"]*, )"([a-z-]+)"`)
+	var found []string
+	for _, dir := range []string{".", "../access/identity", "../catalog", "../journal"} {
+		names, err := filepath.Glob(filepath.Join(dir, "*.go"))
+		if err != nil || len(names) == 0 {
+			t.Fatal(dir, err)
+		}
+		for _, name := range names {
+			b, err := os.ReadFile(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, m := range recorded.FindAllStringSubmatch(string(b), -1) {
+				if !strings.HasSuffix(name, "_test.go") {
+					found = append(found, m[1])
+				}
+			}
+		}
+	}
+	slices.Sort(found)
+	if found = slices.Compact(found); !slices.Equal(found, genesis.Acts) {
+		t.Errorf("the code records\n%q, and genesis.Acts are\n%q", found, genesis.Acts)
+	}
+}
+
+// TestAuditIsAudited: that an officer looked, and for what, is in the log once for a
+// sequence of pages.
+func TestAuditIsAudited(t *testing.T) {
+	s, _ := work.OpenTest(t)
+	prepared(t, s, genesis.PrepareRequest{Name: "turbines", Options: genesis.PrepareOptions{NoProof: true}}, raw("turbines.csv", turbines(0, 50)))
+	prepared(t, s, genesis.PrepareRequest{Name: "turbines", Options: genesis.PrepareOptions{NoProof: true}}, raw("turbines.csv", turbines(0, 60)))
+	audit := func(q genesis.AuditQuery) *genesis.AuditPage {
+		t.Helper()
+		page, err := s.Audit(t.Context(), me, q)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return page
+	}
+	q := genesis.AuditQuery{Act: "commit", Subject: "turbines", Limit: 1}
+	first := audit(q)
+	q.After = first.Next
+	if rest := audit(q); first.Next == "" || len(first.Entries) != 1 || len(rest.Entries) != 1 {
+		t.Fatalf("pages %+v, %+v", first, rest)
+	}
+	looks := audit(genesis.AuditQuery{Act: "audit"}).Entries
+	if len(looks) != 1 || looks[0].Actor != string(me.Person()) || string(looks[0].Detail) != `{"subject":"turbines","act":"commit","limit":1}` {
+		t.Errorf("recorded is %+v", looks)
+	}
+	_, err := s.Audit(t.Context(), me, genesis.AuditQuery{Act: "pubish"})
+	if genesis.KindOf(err) != genesis.Invalid || !strings.Contains(genesis.ProblemOf(err, true).Hint, "preview, project, publish, purge, read,") {
+		t.Errorf("an act that is none: %v", err)
+	}
+	for _, act := range append(slices.Clone(genesis.Acts), "train", "steward") {
+		audit(genesis.AuditQuery{Act: act, Since: time.Now()})
 	}
 }

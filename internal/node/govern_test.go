@@ -368,6 +368,41 @@ func TestCursorsOfNobody(t *testing.T) {
 
 // TestNarrowedTokens: what a token for one thing does not get of all else that is
 // one's own.
+// TestWithdrawnByName: a name of which nothing is left but what was withdrawn is found
+// by whoever may know of it, and no hint leads nowhere.
+func TestWithdrawnByName(t *testing.T) {
+	w := newTown(t)
+	for _, tier := range []genesis.Tier{genesis.TierPublic, genesis.TierRestricted} {
+		name := "gone-" + string(tier)
+		w.prepare(name, "a,b\n1,2\n")
+		w.must(w.works.Publish(t.Context(), w.local, name, genesis.PublishRequest{Tier: tier}))
+		w.must(w.works.Withdraw(t.Context(), w.local, name, "wrong"))
+	}
+	for _, c := range []struct {
+		who, path string
+		want      int
+	}{
+		{"sam", "gone-restricted", 200}, {"sam", "gone-restricted/conditions", 200}, {"sam", "gone-public/export", 200},
+		{"gil", "gone-public", 200}, {"gil", "gone-public/export", 410}, {"gil", "gone-restricted", 404}, {"gil", "gone-restricted/export", 404},
+	} {
+		status, body := w.call(c.who, "GET", "/v1/versions/"+c.path, "")
+		if status != c.want || strings.Contains(string(body), "has the latest version") {
+			t.Errorf("%s is told %d of %s, want %d: %s", c.who, status, c.path, c.want, body)
+		}
+	}
+	if _, body := w.call("gil", "GET", "/v1/assets", ""); strings.Contains(string(body), "gone-") {
+		t.Errorf("what was withdrawn is listed: %s", body)
+	}
+	w.prepare("gone-public", "a,b\n1,3\n")
+	w.must(w.works.Publish(t.Context(), w.local, "gone-public", genesis.PublishRequest{Tier: genesis.TierPublic}))
+	if status, body := w.call("gil", "GET", "/v1/versions/gone-public@1/export", ""); status != 410 || !strings.Contains(string(body), "`genesis show gone-public` has the latest version") {
+		t.Errorf("of the first of two: %d %s", status, body)
+	}
+	if status, _ := w.call("gil", "GET", "/v1/versions/gone-public/export", ""); status != 200 {
+		t.Errorf("the name is answered %d", status)
+	}
+}
+
 // TestAuditCursors: what follows a page is not recorded again, so it is of that query.
 func TestAuditCursors(t *testing.T) {
 	w := newTown(t)

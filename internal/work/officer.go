@@ -146,6 +146,9 @@ func (s *Service) Purge(ctx context.Context, who genesis.Principal, ref, reason 
 		r.Node = ""
 	}
 	v, err := s.Catalog.Resolve(ctx, r, nil) // whoever keeps the office sees everything it may have to destroy
+	if genesis.KindOf(err) == genesis.NotFound && r.Number == 0 && r.Digest == "" {
+		v, err = s.Catalog.Last(ctx, r.Name, nil)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -8,6 +8,7 @@ import (
 	"io"
 	"maps"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"syscall"
@@ -368,6 +369,44 @@ func TestCursorsOfNobody(t *testing.T) {
 
 // TestNarrowedTokens: what a token for one thing does not get of all else that is
 // one's own.
+// TestPurgedSourceLeavesTheModel: what was made from a version is judged by its terms
+// and the grants on it, whatever became of the version, as docs/policy.md says.
+func TestPurgedSourceLeavesTheModel(t *testing.T) {
+	w := newTown(t)
+	g := w.lend("source", long(300), genesis.TrainOn, genesis.Read)
+	status, body := w.call("gil", "POST", "/v1/train", `{"dataset":"source","name":"~gil/net","target":["a"],"epochs":1,"members":1}`)
+	if status != 200 || !strings.Contains(string(body), `"result"`) {
+		t.Fatalf("%d %s", status, body)
+	}
+	may := func(when string, ref string, a genesis.Action, want bool) {
+		t.Helper()
+		var c genesis.Conditions
+		if _, body := w.call("gil", "GET", "/v1/versions/"+url.PathEscape(ref)+"/conditions", ""); json.Unmarshal(body, &c) != nil {
+			t.Fatalf("%s", body)
+		}
+		if got := slices.Contains(c.You, a); got != want {
+			t.Errorf("%s: may %s %s: %v, want %v", when, a, ref, got, want)
+		}
+	}
+	for _, step := range []struct {
+		when string
+		do   func() error
+	}{
+		{"at first", func() error { return nil }},
+		{"withdrawn", func() error { _, err := w.works.Withdraw(t.Context(), w.local, "source", "wrong"); return err }},
+		{"erased", func() error { _, err := w.works.Erase(t.Context(), w.local, "source", "wrong"); return err }},
+		{"purged", func() error { _, err := w.works.Purge(t.Context(), w.local, "source", "a spill", nil); return err }},
+	} {
+		if err := step.do(); err != nil {
+			t.Fatal(step.when, err)
+		}
+		may(step.when, "source", genesis.TrainOn, step.when == "at first")
+		may(step.when, "~gil/net", genesis.Infer, true)
+	}
+	w.must(w.works.Revoke(t.Context(), w.local, g.ID, "over"))
+	may("revoked", "~gil/net", genesis.Infer, false)
+}
+
 // TestWithdrawnByName: a name of which nothing is left but what was withdrawn is found
 // by whoever may know of it, and no hint leads nowhere.
 func TestWithdrawnByName(t *testing.T) {

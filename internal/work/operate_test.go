@@ -2,6 +2,9 @@ package work_test
 
 import (
 	"context"
+	"encoding/json"
+	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -124,5 +127,38 @@ func TestAuditIsAudited(t *testing.T) {
 	}
 	for _, act := range append(slices.Clone(genesis.Acts), "train", "steward") {
 		audit(genesis.AuditQuery{Act: act, Since: time.Now()})
+	}
+}
+
+// TestEpochsAreLogged: the log of a training says how far it got, in few lines.
+func TestEpochsAreLogged(t *testing.T) {
+	s, _ := work.OpenTest(t)
+	prepared(t, s, genesis.PrepareRequest{Name: "turbines", Options: genesis.PrepareOptions{Target: []string{"power"}, NoProof: true}}, raw("turbines.csv", turbines(0, 300)))
+	train := func(of string) (*genesis.Run, string) {
+		t.Helper()
+		began := time.Now()
+		r, err := s.SubmitRun(t.Context(), me, genesis.RunRequest{Kind: genesis.RunTrain, Request: []byte(of)}, nil, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r = ended(t, s, r.ID)
+		f, _, err := s.RunLog(t.Context(), me, r.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		b, err := io.ReadAll(f)
+		if lines := strings.Count(string(b), " epoch "); err != nil || lines > 3+int(time.Since(began)/time.Second) {
+			t.Errorf("%d lines of epochs, %v", lines, err)
+		}
+		return r, string(b)
+	}
+	r, log := train(`{"dataset":"turbines","name":"net","target":["power"],"members":1,"epochs":40}`)
+	var made genesis.Trained
+	if err := json.Unmarshal(r.Result, &made); err != nil || r.State != genesis.RunDone {
+		t.Fatalf("%+v, %v", r.Error, err)
+	}
+	if last := fmt.Sprintf(" epoch %d of at most 40, loss ", made.Report.Epochs); !strings.Contains(log, " epoch 1 of at most 40, loss ") || !strings.Contains(log, last) {
+		t.Errorf("the log, of %d epochs:\n%s", made.Report.Epochs, log)
 	}
 }

@@ -86,7 +86,7 @@ func attached[T any](ctx context.Context, s *Service, who genesis.Principal, kin
 	}
 	id := r.ID
 	if r, err = s.runs.Wait(ctx, id, p); err != nil {
-		r, _ = s.runs.Cancel(context.WithoutCancel(ctx), id) // it has ended: then it says how
+		r, _ = s.runs.Cancel(context.WithoutCancel(ctx), id, who.Person()) // it has ended: then it says how
 	}
 	switch {
 	case r.Error != nil:

@@ -49,15 +49,15 @@ func (a *active) update(f func(*genesis.Run)) {
 	f(&a.run)
 }
 
-// event passes on what the work says. Lines for the log are kept.
+// event passes on what the work says. Lines for the log are kept there, where those
+// who follow it read them; whoever waits for the run is told of its progress.
 func (a *active) event(e genesis.Event) {
 	if e.Log != "" {
 		a.log.line(e.Log)
+		return
 	}
 	a.mu.Lock()
-	if e.Log == "" {
-		a.run.Progress = &e
-	}
+	a.run.Progress = &e
 	listeners := make([]genesis.Progress, 0, len(a.listeners))
 	for p := range a.listeners {
 		listeners = append(listeners, *p)

@@ -16,13 +16,23 @@ import (
 
 // Why a run's context ends.
 var (
-	errAsked    = errors.New("asked to stop")
 	errClosing  = errors.New("the node stops")
 	errTooLong  = errors.New("took too long")
 	errTooLarge = errors.New("held too much memory")
 	errNonsense = errors.New("its process does not keep to the protocol")
 	errGone     = errors.New("the run was ended elsewhere")
 )
+
+// asked is how a run ends that somebody canceled.
+type asked struct{ by genesis.PersonID }
+
+func (a *asked) Error() string { return "canceled by " + string(a.by) }
+
+// isAsked reports whether somebody canceled the run.
+func isAsked(cause error) bool {
+	var a *asked
+	return errors.As(cause, &a)
+}
 
 // crash is how a try ends whose process ended without an answer.
 type crash struct{ how string }
@@ -303,7 +313,11 @@ func (m *Manager) end(a *active, cause error) {
 	if err := m.write(a.row.ID, state, now, problem); err != nil { // the next start finds it unfinished
 		m.cfg.Log.Error("the end of a run cannot be written", "run", a.row.ID, "error", err, "cause", errors.Unwrap(err))
 	}
-	a.log.line(string(state) + ": " + problem.Detail)
+	if isAsked(cause) {
+		a.log.line(cause.Error())
+	} else {
+		a.log.line(string(state) + ": " + problem.Detail)
+	}
 	m.settle(a, func(r *genesis.Run) { r.State, r.Ended, r.Error = state, now, &problem })
 }
 
@@ -360,8 +374,8 @@ func verdict(r row, cause error) (genesis.RunState, *genesis.Error) {
 	var known *genesis.Error
 	var c *crash
 	switch {
-	case errors.Is(cause, errAsked):
-		e.Kind, e.Msg = genesis.Canceled, "stopped before the end; nothing was kept"
+	case isAsked(cause):
+		e.Kind, e.Msg = genesis.Canceled, cause.Error()+" before the end; nothing was kept"
 		return genesis.RunCanceled, e
 	case errors.As(cause, &known):
 		return genesis.RunFailed, known

@@ -64,7 +64,7 @@ func TestPrune(t *testing.T) {
 	ids = append(ids, b.submit(t, ada, order{Do: "answer"}, Inputs{}).ID)
 	for range 3 { // … those that are canceled, of which two are the newest
 		r := b.submit(t, bob, order{Do: "answer"}, Inputs{})
-		if _, err := b.Cancel(t.Context(), r.ID); err != nil {
+		if _, err := b.Cancel(t.Context(), r.ID, ada.Person()); err != nil {
 			t.Fatal(err)
 		}
 		ids = append(ids, r.ID)
@@ -113,7 +113,7 @@ func TestPrune(t *testing.T) {
 	if got := b.kept(t); !slices.Equal(got, want) {
 		t.Errorf("left are %v, want %v", got, want)
 	}
-	if _, err := b.Cancel(t.Context(), ids[2]); err != nil {
+	if _, err := b.Cancel(t.Context(), ids[2], ada.Person()); err != nil {
 		t.Fatal(err)
 	}
 	if r := b.wait(t, ids[3]); r.State != genesis.RunDone {

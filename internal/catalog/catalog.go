@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -137,6 +138,21 @@ func (c *Catalog) Resolve(ctx context.Context, r genesis.Ref, visible Visible) (
 		return found[0].Version, nil
 	}
 	return genesis.Version{}, noVersion(r)
+}
+
+// Last returns the newest version of a name that visible shows, in any state: what is
+// left to know a name by of which nothing is published and no draft is there. Errors:
+// NotFound.
+func (c *Catalog) Last(ctx context.Context, name genesis.Name, visible Visible) (genesis.Version, error) {
+	found, err := versions(ctx, c.db.Read(), "WHERE a.name = $1", string(name))
+	if err != nil {
+		return genesis.Version{}, store.Error("find version", string(name), err)
+	}
+	slices.SortFunc(found, byCurrency)
+	if shown := visible.only(found); len(shown) > 0 {
+		return shown[0], nil
+	}
+	return genesis.Version{}, noVersion(genesis.Ref{Name: name})
 }
 
 func noVersion(r genesis.Ref) error {

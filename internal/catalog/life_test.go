@@ -333,6 +333,10 @@ func TestPurge(t *testing.T) {
 	}
 	defer during.Close()
 	refusal := &genesis.Error{Op: "test", Kind: genesis.Unavailable}
+	manifest, err := h.blobs.Size(t.Context(), v.Digest)
+	if err != nil || manifest == 0 {
+		t.Fatal(manifest, err)
+	}
 	_, err = h.Purge(t.Context(), func(context.Context, func(genesis.Digest) error) error { return refusal })
 	if err != error(refusal) {
 		t.Errorf("although nobody knows what else is needed: %v", err)
@@ -341,7 +345,7 @@ func TestPurge(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := Purged{Removed: []genesis.Digest{v.Digest, rows.Digest}}
+	want := Purged{Removed: []genesis.Digest{v.Digest, rows.Digest}, Bytes: manifest + rows.Size}
 	slices.Sort(want.Removed)
 	want.Kept = []Kept{{split.Digest, "version " + innocent.Ref().String() + " needs it, too"}, {old.Digest, "something outside the catalogue needs it, too"}}
 	slices.SortFunc(want.Kept, func(a, b Kept) int { return strings.Compare(string(a.Digest), string(b.Digest)) })

@@ -93,6 +93,12 @@ func (j *Journal) condition(ctx context.Context, q genesis.AuditQuery) (where st
 	return strings.Join(terms, " AND "), args, true, nil
 }
 
+// Names reports whether some entry names an act.
+func (j *Journal) Names(ctx context.Context, act string) (bool, error) {
+	some, err := j.index.read(ctx, "act = $1 LIMIT 1", act)
+	return len(some) > 0, err
+}
+
 // A cursor is the number of the last entry of a page.
 func formatCursor(seq int64) string { return "e" + strconv.FormatInt(seq, 10) }
 

@@ -71,6 +71,8 @@ type RunsConfig struct {
 	Queue      int
 	Memory     int64
 	Time       time.Duration
+	Keep       time.Duration // of one that is ended
+	KeepLast   int
 }
 
 // IdentityConfig is how people sign in.

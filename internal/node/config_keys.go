@@ -171,6 +171,10 @@ var keys = []key{
 		doc: "What a run may hold in memory before it is ended; 0 means three quarters of the machine's, shared by those at once."},
 	{name: "runs.time", kind: duration, def: "24h", least: "1s", most: "8760h", example: "2h", field: at(func(c *Config) any { return &c.Runs.Time }),
 		doc: "How long one try of a run may take before it is ended."},
+	{name: "runs.keep", kind: duration, def: "2160h", least: "1h", most: "876000h", example: "720h", field: at(func(c *Config) any { return &c.Runs.Keep }),
+		doc: "How long a run that is ended, its result and its log can be looked up; 2160h are 90 days. What it made stays, and the evidence in the journal. Runs that wait or go on are never removed."},
+	{name: "runs.keep_last", kind: number, def: "100", least: "1", most: "100000000", example: "1000", field: at(func(c *Config) any { return &c.Runs.KeepLast }),
+		doc: "Runs that stay however old they are, the newest."},
 
 	{name: "identity.providers", kind: objects, of: providerKeys, field: at(func(c *Config) any { return &c.Identity.Providers }),
 		doc: "OpenID Connect providers by which people sign in, beside the accounts of the node itself."},

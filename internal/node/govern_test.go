@@ -8,6 +8,7 @@ import (
 	"io"
 	"maps"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"syscall"
@@ -135,6 +136,45 @@ func (w *town) revocationEndsRun(t *testing.T, name string, both bool) {
 	if now := state(); now.State != genesis.RunFailed || now.Error == nil || now.Error.Kind != genesis.Permission {
 		t.Errorf("it ended %+v, %+v", now, now.Error)
 	}
+}
+
+// TestRevocationEndsRunsThatWait: the place in the queue is gone as soon as the grant.
+func TestRevocationEndsRunsThatWait(t *testing.T) {
+	w := newTown(t, func(h *Home, _ *Options) { h.Config.Runs.Concurrent = 1 })
+	g := w.lend("lent", long(100), genesis.TrainOn, genesis.Read)
+	w.lend("kept", long(3000), genesis.TrainOn, genesis.Read)
+	train := func(from string) string {
+		status, body := w.call("gil", "POST", "/v1/runs", `{"kind":"train","request":{"dataset":"`+from+`","name":"~gil/net","target":["a"],"epochs":10000}}`)
+		var r genesis.Run
+		if err := json.Unmarshal(body, &r); err != nil || status != 200 {
+			t.Fatalf("%d %s", status, body)
+		}
+		return r.ID
+	}
+	state := func(id string) (r genesis.Run) {
+		_, body := w.call("gil", "GET", "/v1/runs/"+id, "")
+		if err := json.Unmarshal(body, &r); err != nil {
+			t.Fatal(err)
+		}
+		return r
+	}
+	before, waits := train("kept"), train("lent")
+	if r := state(waits); r.State != genesis.RunQueued || r.Position != 1 {
+		t.Fatalf("it does not wait: %+v", r)
+	}
+	w.must(w.works.Revoke(t.Context(), w.local, g.ID, "over"))
+	for began := time.Now(); !state(waits).State.Ended(); time.Sleep(20 * time.Millisecond) {
+		if time.Since(began) > promptly {
+			t.Fatalf("it waits on: %+v", state(waits))
+		}
+	}
+	if r := state(waits); r.State != genesis.RunFailed || r.Error == nil || r.Error.Kind != genesis.Permission || r.Tries != 0 {
+		t.Errorf("it ended %+v, %+v", r, r.Error)
+	}
+	if r := state(before); r.State.Ended() {
+		t.Errorf("what runs ended, too: %+v", r)
+	}
+	w.call("gil", "POST", "/v1/runs/"+before+"/cancel", "")
 }
 
 func TestRevokedTokensEnd(t *testing.T) {
@@ -329,6 +369,98 @@ func TestCursorsOfNobody(t *testing.T) {
 
 // TestNarrowedTokens: what a token for one thing does not get of all else that is
 // one's own.
+// TestPurgedSourceLeavesTheModel: what was made from a version is judged by its terms
+// and the grants on it, whatever became of the version, as docs/policy.md says.
+func TestPurgedSourceLeavesTheModel(t *testing.T) {
+	w := newTown(t)
+	g := w.lend("source", long(300), genesis.TrainOn, genesis.Read)
+	status, body := w.call("gil", "POST", "/v1/train", `{"dataset":"source","name":"~gil/net","target":["a"],"epochs":1,"members":1}`)
+	if status != 200 || !strings.Contains(string(body), `"result"`) {
+		t.Fatalf("%d %s", status, body)
+	}
+	may := func(when string, ref string, a genesis.Action, want bool) {
+		t.Helper()
+		var c genesis.Conditions
+		if _, body := w.call("gil", "GET", "/v1/versions/"+url.PathEscape(ref)+"/conditions", ""); json.Unmarshal(body, &c) != nil {
+			t.Fatalf("%s", body)
+		}
+		if got := slices.Contains(c.You, a); got != want {
+			t.Errorf("%s: may %s %s: %v, want %v", when, a, ref, got, want)
+		}
+	}
+	for _, step := range []struct {
+		when string
+		do   func() error
+	}{
+		{"at first", func() error { return nil }},
+		{"withdrawn", func() error { _, err := w.works.Withdraw(t.Context(), w.local, "source", "wrong"); return err }},
+		{"erased", func() error { _, err := w.works.Erase(t.Context(), w.local, "source", "wrong"); return err }},
+		{"purged", func() error { _, err := w.works.Purge(t.Context(), w.local, "source", "a spill", nil); return err }},
+	} {
+		if err := step.do(); err != nil {
+			t.Fatal(step.when, err)
+		}
+		may(step.when, "source", genesis.TrainOn, step.when == "at first")
+		may(step.when, "~gil/net", genesis.Infer, true)
+	}
+	w.must(w.works.Revoke(t.Context(), w.local, g.ID, "over"))
+	may("revoked", "~gil/net", genesis.Infer, false)
+}
+
+// TestWithdrawnByName: a name of which nothing is left but what was withdrawn is found
+// by whoever may know of it, and no hint leads nowhere.
+func TestWithdrawnByName(t *testing.T) {
+	w := newTown(t)
+	for _, tier := range []genesis.Tier{genesis.TierPublic, genesis.TierRestricted} {
+		name := "gone-" + string(tier)
+		w.prepare(name, "a,b\n1,2\n")
+		w.must(w.works.Publish(t.Context(), w.local, name, genesis.PublishRequest{Tier: tier}))
+		w.must(w.works.Withdraw(t.Context(), w.local, name, "wrong"))
+	}
+	for _, c := range []struct {
+		who, path string
+		want      int
+	}{
+		{"sam", "gone-restricted", 200}, {"sam", "gone-restricted/conditions", 200}, {"sam", "gone-public/export", 200},
+		{"gil", "gone-public", 200}, {"gil", "gone-public/export", 410}, {"gil", "gone-restricted", 404}, {"gil", "gone-restricted/export", 404},
+	} {
+		status, body := w.call(c.who, "GET", "/v1/versions/"+c.path, "")
+		if status != c.want || strings.Contains(string(body), "has the latest version") {
+			t.Errorf("%s is told %d of %s, want %d: %s", c.who, status, c.path, c.want, body)
+		}
+	}
+	if _, body := w.call("gil", "GET", "/v1/assets", ""); strings.Contains(string(body), "gone-") {
+		t.Errorf("what was withdrawn is listed: %s", body)
+	}
+	w.prepare("gone-public", "a,b\n1,3\n")
+	w.must(w.works.Publish(t.Context(), w.local, "gone-public", genesis.PublishRequest{Tier: genesis.TierPublic}))
+	if status, body := w.call("gil", "GET", "/v1/versions/gone-public@1/export", ""); status != 410 || !strings.Contains(string(body), "`genesis show gone-public` has the latest version") {
+		t.Errorf("of the first of two: %d %s", status, body)
+	}
+	if status, _ := w.call("gil", "GET", "/v1/versions/gone-public/export", ""); status != 200 {
+		t.Errorf("the name is answered %d", status)
+	}
+}
+
+// TestAuditCursors: what follows a page is not recorded again, so it is of that query.
+func TestAuditCursors(t *testing.T) {
+	w := newTown(t)
+	var page genesis.AuditPage
+	if _, body := w.call("fox", "GET", "/v1/audit?outcome=done&limit=1", ""); json.Unmarshal(body, &page) != nil || page.Next == "" {
+		t.Fatalf("%s", body)
+	}
+	if status, body := w.call("fox", "GET", "/v1/audit?outcome=done&limit=5&after="+page.Next, ""); status != 200 {
+		t.Errorf("the page that follows: %d %s", status, body)
+	}
+	if status, body := w.call("fox", "GET", "/v1/audit?after="+page.Next, ""); status != 422 && status != 400 {
+		t.Errorf("another query: %d %s", status, body)
+	}
+	_, body := w.call("fox", "GET", "/v1/audit?act=audit", "")
+	if err := json.Unmarshal(body, &page); err != nil || len(page.Entries) != 1 || page.Entries[0].Actor != "here/fox" {
+		t.Errorf("recorded is %s", body)
+	}
+}
+
 func TestNarrowedTokens(t *testing.T) {
 	w := newTown(t)
 	w.lend("data", "a,b\n1,2\n", genesis.Read)

@@ -43,7 +43,9 @@ func (s *Service) visible(ctx context.Context, who genesis.Principal) catalog.Vi
 }
 
 // find resolves a reference among what who may know of. What they may not know of
-// is as if it were not there.
+// is as if it were not there. A bare name of which nothing is published or in
+// preparation means the newest version that was: its steward has to find it, and
+// whoever may know that it was withdrawn or erased is told so.
 func (s *Service) find(ctx context.Context, who genesis.Principal, ref string) (genesis.Version, error) {
 	r, err := genesis.ParseRef(ref)
 	if err != nil {
@@ -52,7 +54,11 @@ func (s *Service) find(ctx context.Context, who genesis.Principal, ref string) (
 	if r.Node == s.Node {
 		r.Node = ""
 	}
-	return s.Catalog.Resolve(ctx, r, s.visible(ctx, who))
+	v, err := s.Catalog.Resolve(ctx, r, s.visible(ctx, who))
+	if genesis.KindOf(err) == genesis.NotFound && r.Number == 0 && r.Digest == "" {
+		return s.Catalog.Last(ctx, r.Name, s.visible(ctx, who))
+	}
+	return v, err
 }
 
 // enter resolves a reference and decides whether who may do a to it.
@@ -86,7 +92,7 @@ func (s *Service) decide(ctx context.Context, who genesis.Principal, a genesis.A
 			return d, err
 		}
 	}
-	return d, gone(d, refusal)
+	return d, s.gone(ctx, who, d, refusal)
 }
 
 // record makes a decision evidence. Many reads of one version share their entries.
@@ -116,13 +122,17 @@ func event(d access.Decision) journal.Event {
 }
 
 // gone makes the refusal of what was withdrawn an error of its own kind, for
-// those who may know that it was there.
-func gone(d access.Decision, refusal error) error {
+// those who may know that it was there. It names what is there instead, if they may
+// know of that.
+func (s *Service) gone(ctx context.Context, who genesis.Principal, d access.Decision, refusal error) error {
 	if genesis.KindOf(refusal) != genesis.Permission || d.Rule != "withdrawn" && d.Rule != "erased" {
 		return refusal
 	}
-	return &genesis.Error{Op: string(d.Action), Kind: genesis.Gone, Subject: string(d.Resource.Name), Msg: "it was " + d.Rule + " by its steward",
-		Hint: "`genesis show " + d.Resource.Name.Arg() + "` has the latest version"}
+	e := &genesis.Error{Op: string(d.Action), Kind: genesis.Gone, Subject: string(d.Resource.Name), Msg: "it was " + d.Rule + " by its steward"}
+	if _, err := s.Catalog.Resolve(ctx, genesis.Ref{Name: d.Resource.Name}, s.visible(ctx, who)); err == nil {
+		e.Hint = "`genesis show " + d.Resource.Name.Arg() + "` has the latest version"
+	}
+	return e
 }
 
 // may decides about a name of which there need be no version yet, and about the

@@ -5,6 +5,7 @@ import (
 	"context"
 	"embed"
 	"html/template"
+	"io/fs"
 	"net/http"
 	"net/url"
 	"strings"
@@ -53,7 +54,17 @@ func Register(mux *http.ServeMux, c Config) {
 	mux.HandleFunc("GET "+identity.CallbackPath, p.finishProvider)
 	mux.HandleFunc("GET "+identity.DevicePath, p.deviceForm)
 	mux.HandleFunc("POST "+identity.DevicePath, p.answerDevice)
-	mux.Handle("GET /static/", http.FileServerFS(staticFiles))
+	for _, file := range staticNames() { // each by its name, so that no folder is listed
+		mux.Handle("GET /"+file, http.FileServerFS(staticFiles))
+	}
+}
+
+func staticNames() []string {
+	names, err := fs.Glob(staticFiles, "static/*")
+	if err != nil {
+		panic(err) // the pattern is wrong
+	}
+	return names
 }
 
 // signInPage is the page on which people sign in.
@@ -88,13 +99,22 @@ func (p pages) signIn(w http.ResponseWriter, r *http.Request) {
 		p.showSignIn(w, r, genesis.KindOf(err).HTTPStatus(), signInPage{Next: next, Subject: req.Subject, Error: told(err)})
 		return
 	}
-	p.Cookies.setSession(w, r, *made)
+	p.begin(w, r, *made)
 	http.Redirect(w, r, next, http.StatusSeeOther)
+}
+
+// begin gives the browser a session, and ends the one it had.
+func (p pages) begin(w http.ResponseWriter, r *http.Request, made genesis.NewToken) {
+	if p.Cookies.Session(r) != "" {
+		_ = p.Door.SignOut(r.Context(), p.Caller(r.Context())) // one that does not hold has ended
+	}
+	p.Cookies.setSession(w, r, made)
 }
 
 func (p pages) signOut(w http.ResponseWriter, r *http.Request) {
 	err := p.Door.SignOut(r.Context(), p.Caller(r.Context()))
 	p.Cookies.drop(w, r, sessionCookie)
+	w.Header().Set("Clear-Site-Data", `"cache", "storage"`)
 	if err != nil {
 		p.showSignIn(w, r, genesis.KindOf(err).HTTPStatus(), signInPage{Next: "/signin", Error: told(err)})
 		return
@@ -102,8 +122,14 @@ func (p pages) signOut(w http.ResponseWriter, r *http.Request) {
 	http.Redirect(w, r, "/signin", http.StatusSeeOther)
 }
 
+// startProvider sends a person to a provider, who may let them through without a
+// word. So it is for people who chose it here, and not for links of other sites.
 func (p pages) startProvider(w http.ResponseWriter, r *http.Request) {
 	next := local(r.FormValue("next"))
+	if site := r.Header.Get("Sec-Fetch-Site"); site == "cross-site" || site == "same-site" {
+		p.showSignIn(w, r, http.StatusOK, signInPage{Next: next})
+		return
+	}
 	target, state, err := p.Door.StartOIDC(r.Context(), r.PathValue("provider"), next)
 	if err != nil {
 		p.showSignIn(w, r, genesis.KindOf(err).HTTPStatus(), signInPage{Next: next, Error: told(err)})
@@ -121,7 +147,7 @@ func (p pages) finishProvider(w http.ResponseWriter, r *http.Request) {
 		p.showSignIn(w, r, genesis.KindOf(err).HTTPStatus(), signInPage{Next: "/signin", Error: told(err)})
 		return
 	}
-	p.Cookies.setSession(w, r, *made)
+	p.begin(w, r, *made)
 	http.Redirect(w, r, local(next), http.StatusSeeOther)
 }
 

@@ -43,6 +43,7 @@ func (n *Node) equip(ctx context.Context, opt Options) (http.Handler, error) {
 	cfg := edge.Config{
 		Hosts: slices.Clone(c.Serve.Hosts), Body: c.Serve.Body, Rate: c.Serve.Rate.PerSecond, Burst: c.Serve.Rate.Burst,
 		Concurrency: c.Serve.Concurrency, Streams: c.Serve.Streams, Metrics: edge.NewMetrics(), Log: n.log,
+		Secure: cookies(c).Secure,
 	}
 	if cfg.Concurrency == 0 {
 		cfg.Concurrency = perCore * runtime.GOMAXPROCS(0)

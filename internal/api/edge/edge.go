@@ -22,6 +22,7 @@ type Config struct {
 
 	Hosts   []string // names under which the node is reached; IP addresses and localhost always are
 	Origins []string // other sites whose pages may call: "https://host"
+	Secure  bool     // browsers reach the node over TLS, which a proxy in front of it may end
 
 	Body        int64   // bytes of a request's body
 	Rate        float64 // requests a second of one caller

@@ -29,7 +29,7 @@ func (e *Edge) headers(next http.Handler) http.Handler {
 		h["Cross-Origin-Resource-Policy"] = sameOrigin
 		h["Cross-Origin-Opener-Policy"] = sameOrigin
 		h["X-Frame-Options"] = deny
-		if r.TLS != nil {
+		if e.Secure || r.TLS != nil {
 			h["Strict-Transport-Security"] = strictTransport
 		}
 		if of(r.Context()).route.Public {
@@ -45,11 +45,11 @@ func (e *Edge) headers(next http.Handler) http.Handler {
 // one makes a new list.
 var (
 	nosniff         = []string{"nosniff"}
-	nothingAtAll    = []string{"default-src 'none'; frame-ancestors 'none'; sandbox"}
+	nothingAtAll    = []string{"default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; sandbox"}
 	noReferrer      = []string{"no-referrer"}
 	sameOrigin      = []string{"same-origin"}
 	deny            = []string{"DENY"}
-	strictTransport = []string{"max-age=31536000"}
+	strictTransport = []string{"max-age=31536000; includeSubDomains"}
 	cachePublic     = []string{"public, max-age=300"}
 	cachePrivate    = []string{"private, no-store"}
 	varyByCaller    = []string{"Authorization, Cookie"}

@@ -59,7 +59,8 @@ type AccountChange struct {
 	Student     *bool        `json:"student,omitempty"`
 	Disabled    *bool        `json:"disabled,omitempty"`
 	Password    *string      `json:"password,omitempty"`
-	TOTP        *bool        `json:"totp,omitempty"` // false takes the second factor away; true cannot be given
+	Current     string       `json:"current_password,omitempty"` // the one before, when it is one's own
+	TOTP        *bool        `json:"totp,omitempty"`             // false takes the second factor away; true cannot be given
 }
 
 // TokenKind is what a token is for.

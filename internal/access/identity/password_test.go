@@ -5,6 +5,7 @@ import (
 	"crypto/fips140"
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -44,6 +45,35 @@ func TestCheckPassword(t *testing.T) {
 			t.Errorf("%q is in the list and is good, or would not be anyway", line)
 		}
 	}
+}
+
+// TestContextWords: a password is not made of the names that are known here alone.
+func TestContextWords(t *testing.T) {
+	w := open(t) // the node is nrel, the institution National Laboratory
+	for secret, good := range map[string]bool{
+		"genesis genesis": false, "Genesis@NREL2027": false, "nationallaboratory": false, "National-Laboratory-1": false, "LABORATORY nrel ada": false,
+		"genesis is a lamp in the attic": true, "the laboratory has seven attics": true, password: true,
+	} {
+		_, err := w.CreateAccount(t.Context(), local, genesis.AccountRequest{Subject: "ada", Password: secret})
+		switch {
+		case good && err != nil && genesis.KindOf(err) != genesis.Exists:
+			t.Errorf("%q: %v", secret, err)
+		case !good && genesis.KindOf(err) != genesis.Invalid:
+			t.Errorf("%q is taken: %v", secret, err)
+		}
+	}
+	doc, err := os.ReadFile("../../../docs/identity.md")
+	if err != nil || !strings.Contains(strings.Join(strings.Fields(string(doc)), " "), "`genesis`, the node's id, the words of the institution's name and the account's name") {
+		t.Errorf("docs/identity.md does not say which words: %v", err)
+	}
+}
+
+// TestPasswordsLast: a password is good until it is changed.
+func TestPasswordsLast(t *testing.T) {
+	w := open(t)
+	w.account(t, "ada")
+	w.clock.add(10 * 366 * 24 * time.Hour)
+	w.signIn(t, "ada")
 }
 
 // TestComposedPasswords holds that a password is the same on every keyboard.

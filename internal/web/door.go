@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"context"
 	"embed"
+	"errors"
 	"html/template"
 	"io/fs"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"strings"
@@ -32,6 +34,7 @@ type Config struct {
 	Cookies Cookies
 	// Caller returns who makes a request, as the edge found out.
 	Caller func(context.Context) genesis.Principal
+	Log    *slog.Logger // nil: nothing is logged
 }
 
 //go:embed templates/*.html
@@ -46,6 +49,9 @@ type pages struct{ Config }
 
 // Register adds the pages to mux.
 func Register(mux *http.ServeMux, c Config) {
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
 	p := pages{c}
 	mux.HandleFunc("GET /signin", p.signInForm)
 	mux.HandleFunc("POST /signin", p.signIn)
@@ -96,6 +102,7 @@ func (p pages) signIn(w http.ResponseWriter, r *http.Request) {
 	req := genesis.SignInRequest{Subject: r.PostFormValue("subject"), Password: r.PostFormValue("password"), Code: r.PostFormValue("code")}
 	made, err := p.Door.SignIn(r.Context(), r.RemoteAddr, req)
 	if err != nil {
+		p.trouble(r, err)
 		p.showSignIn(w, r, genesis.KindOf(err).HTTPStatus(), signInPage{Next: next, Subject: req.Subject, Error: told(err)})
 		return
 	}
@@ -116,6 +123,7 @@ func (p pages) signOut(w http.ResponseWriter, r *http.Request) {
 	p.Cookies.drop(w, r, sessionCookie)
 	w.Header().Set("Clear-Site-Data", `"cache", "storage"`)
 	if err != nil {
+		p.trouble(r, err)
 		p.showSignIn(w, r, genesis.KindOf(err).HTTPStatus(), signInPage{Next: "/signin", Error: told(err)})
 		return
 	}
@@ -132,6 +140,7 @@ func (p pages) startProvider(w http.ResponseWriter, r *http.Request) {
 	}
 	target, state, err := p.Door.StartOIDC(r.Context(), r.PathValue("provider"), next)
 	if err != nil {
+		p.trouble(r, err)
 		p.showSignIn(w, r, genesis.KindOf(err).HTTPStatus(), signInPage{Next: next, Error: told(err)})
 		return
 	}
@@ -144,6 +153,7 @@ func (p pages) finishProvider(w http.ResponseWriter, r *http.Request) {
 	p.Cookies.drop(w, r, stateCookie)
 	made, next, err := p.Door.FinishOIDC(r.Context(), state, r.URL.Query())
 	if err != nil {
+		p.trouble(r, err)
 		p.showSignIn(w, r, genesis.KindOf(err).HTTPStatus(), signInPage{Next: "/signin", Error: told(err)})
 		return
 	}
@@ -184,9 +194,19 @@ func (p pages) answerDevice(w http.ResponseWriter, r *http.Request) {
 	}
 	status := http.StatusOK
 	if err := p.Door.AnswerDevice(r.Context(), who, page.Code, approve); err != nil {
+		p.trouble(r, err)
 		page.Answer, page.Error, status = "", told(err), genesis.KindOf(err).HTTPStatus()
 	}
 	show(w, status, "device.html", page)
+}
+
+// trouble logs what is not the doing of who asked: the disk, or a provider that does
+// not answer, with its cause, which the page does not tell.
+func (p pages) trouble(r *http.Request, err error) {
+	kind, often := genesis.KindOf(err), identity.TooMany(0)
+	if kind == genesis.Internal || kind == genesis.Unavailable && !errors.As(err, &often) {
+		p.Log.ErrorContext(r.Context(), "somebody cannot sign in", "path", r.URL.Path, "error", err, "cause", errors.Unwrap(err))
+	}
 }
 
 // told is an error in words for the person who caused it.

@@ -1,8 +1,11 @@
 package web
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -13,11 +16,13 @@ import (
 	"time"
 
 	"github.com/opengenesis/genesis"
+	"github.com/opengenesis/genesis/internal/access/identity"
 )
 
 // fakeDoor lets in whoever knows the password, and keeps who signed out.
 type fakeDoor struct {
-	out []genesis.PersonID
+	out  []genesis.PersonID
+	fail error // what everything answers
 }
 
 const password = "a long and harmless password"
@@ -27,6 +32,9 @@ func (d *fakeDoor) SignInMethods(context.Context) genesis.SignInMethods {
 }
 
 func (d *fakeDoor) SignIn(_ context.Context, _ string, req genesis.SignInRequest) (*genesis.NewToken, error) {
+	if d.fail != nil {
+		return nil, d.fail
+	}
 	if req.Password != password {
 		return nil, &genesis.Error{Op: "sign in", Kind: genesis.Permission, Subject: req.Subject, Msg: "the name or the password is wrong"}
 	}
@@ -45,11 +53,11 @@ func (d *fakeDoor) SignOut(_ context.Context, who genesis.Principal) error {
 func (d *fakeDoor) AnswerDevice(context.Context, genesis.Principal, string, bool) error { return nil }
 
 func (d *fakeDoor) StartOIDC(context.Context, string, string) (string, string, error) {
-	return "https://login.example.edu/authorize", "state", nil
+	return "https://login.example.edu/authorize", "state", d.fail
 }
 
 func (d *fakeDoor) FinishOIDC(context.Context, string, map[string][]string) (*genesis.NewToken, string, error) {
-	return fresh(), "https://evil.example/", nil
+	return fresh(), "https://evil.example/", d.fail
 }
 
 // site is the pages, and a browser that follows nothing.
@@ -57,6 +65,7 @@ type site struct {
 	*testing.T
 	door   *fakeDoor
 	url    string
+	log    bytes.Buffer
 	client *http.Client
 }
 
@@ -67,7 +76,7 @@ func open(t *testing.T, secure bool) *site {
 	type key struct{}
 	mux := http.NewServeMux()
 	c := Cookies{Secure: secure}
-	Register(mux, Config{Door: s.door, Node: "nrel", Cookies: c, Caller: func(ctx context.Context) genesis.Principal {
+	Register(mux, Config{Door: s.door, Node: "nrel", Cookies: c, Log: slog.New(slog.NewTextHandler(&s.log, nil)), Caller: func(ctx context.Context) genesis.Principal {
 		p, _ := ctx.Value(key{}).(genesis.Principal)
 		return p
 	}})
@@ -265,6 +274,33 @@ func TestPagesAreSelfContained(t *testing.T) {
 	field := regexp.MustCompile(`<input id="password"[^>]*>`).FindString(page)
 	if !strings.Contains(field, `type="password"`) || !strings.Contains(field, `autocomplete="current-password"`) || strings.Contains(field, "onpaste") {
 		t.Errorf("the field of the password is %s", field)
+	}
+}
+
+// TestTroubleIsLogged: why somebody cannot sign in is in the log with its cause, and
+// not on the page; wrong passwords and guesses that are cut short are not trouble.
+func TestTroubleIsLogged(t *testing.T) {
+	cause := errors.New("x509: certificate signed by unknown authority")
+	for name, c := range map[string]struct {
+		err    error
+		logged bool
+	}{
+		"provider":  {&genesis.Error{Op: "sign in", Kind: genesis.Unavailable, Subject: "campus", Msg: "does not answer", Err: cause}, true},
+		"disk":      {&genesis.Error{Op: "sign in", Kind: genesis.Internal, Msg: "broken", Err: cause}, true},
+		"too often": {&genesis.Error{Op: "sign in", Kind: genesis.Unavailable, Msg: "too often", Err: identity.TooMany(time.Second)}, false},
+		"wrong":     {&genesis.Error{Op: "sign in", Kind: genesis.Permission, Msg: "wrong"}, false},
+	} {
+		for _, r := range [][2]string{{"POST", "/signin"}, {"GET", "/signin/with/campus"}, {"GET", "/auth/callback"}} {
+			s := open(t, false)
+			s.door.fail = c.err
+			resp, page := s.ask(r[0], r[1], url.Values{"subject": {"ada"}, "password": {password}})
+			if resp.StatusCode != genesis.KindOf(c.err).HTTPStatus() || strings.Contains(page, "x509") {
+				t.Errorf("%s at %s: %s\n%s", name, r[1], resp.Status, page)
+			}
+			if log := s.log.String(); strings.Contains(log, "x509") != c.logged || (log != "") != c.logged || strings.Contains(log, password) {
+				t.Errorf("%s at %s is logged as %q", name, r[1], log)
+			}
+		}
 	}
 }
 

@@ -80,6 +80,7 @@ type Route struct {
 	Secret  bool // its answer is told once: never kept for a second asking
 	RawBody bool // the handler reads a body of any length, as it comes
 	Public  bool // the same answer for everybody, who may keep it
+	Repeats bool // takes a parameter of its query more than once
 	Health  bool // answered whatever state the node is in
 }
 

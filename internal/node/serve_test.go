@@ -290,6 +290,54 @@ func TestTLS(t *testing.T) {
 	t.Error("SIGHUP does not reload")
 }
 
+// TestTLSRefusesOld: no version before 1.2 and no weak suite is agreed on, TLS 1.3 is
+// where a client has it, and who speaks plain HTTP is told so, not sent elsewhere.
+func TestTLSRefusesOld(t *testing.T) {
+	cert, key := keyPair(t, t.TempDir(), 1)
+	h := mustHome(t, t.TempDir())
+	h.Config.Serve.Listen, h.Config.Serve.TLS = "127.0.0.1:0", TLSConfig{cert, key}
+	n := start(t, h, newStub())
+	ctx, cancel := context.WithCancel(t.Context())
+	ready, done := make(chan string, 1), make(chan error, 1)
+	go func() { done <- n.Serve(ctx, func(u string) { ready <- u }) }()
+	addr := strings.TrimPrefix(<-ready, "https://")
+	defer func() { cancel(); <-done }()
+
+	agree := func(c tls.Config) (uint16, error) {
+		c.InsecureSkipVerify = true
+		conn, err := tls.Dial("tcp", addr, &c)
+		if err != nil {
+			return 0, err
+		}
+		defer conn.Close()
+		return conn.ConnectionState().Version, nil
+	}
+	for _, version := range []uint16{tls.VersionTLS10, tls.VersionTLS11} {
+		if _, err := agree(tls.Config{MinVersion: version, MaxVersion: version}); err == nil {
+			t.Errorf("%s is agreed on", tls.VersionName(version))
+		}
+	}
+	for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
+		if got, err := agree(tls.Config{MaxVersion: version}); err != nil || got != version {
+			t.Errorf("%s: %s, %v", tls.VersionName(version), tls.VersionName(got), err)
+		}
+	}
+	for _, suite := range tls.InsecureCipherSuites() {
+		if _, err := agree(tls.Config{MaxVersion: tls.VersionTLS12, CipherSuites: []uint16{suite.ID}}); err == nil {
+			t.Errorf("%s is agreed on", suite.Name)
+		}
+	}
+	plain := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	resp, err := plain.Get("http://" + addr + "/v1/node")
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	if resp.StatusCode != 400 || resp.Header.Get("Location") != "" {
+		t.Errorf("plain HTTP: %s, %v", resp.Status, resp.Header)
+	}
+}
+
 func TestServeRefuses(t *testing.T) {
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -40,6 +40,7 @@ type ServeConfig struct {
 	Listen      string
 	Insecure    bool     // plain HTTP on an address that others reach
 	Hosts       []string // further names of the node
+	Proxies     []string // addresses and networks of proxies that say for whom they ask
 	TLS         TLSConfig
 	Body        int64 // bytes of a request's JSON
 	Rate        RateConfig

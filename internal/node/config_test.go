@@ -230,7 +230,7 @@ func TestTemplate(t *testing.T) {
 			text += line
 		}
 	}
-	for _, example := range []string{"institution", "sector", "url", "paths", "hosts", "cert", "key", "providers", "dir", "endpoint"} {
+	for _, example := range []string{"institution", "sector", "url", "paths", "hosts", "proxies", "cert", "key", "providers", "dir", "endpoint"} {
 		text = without(text, example)
 	}
 	text = strings.Replace(text, "listen: 127.0.0.1:9472", "", 1) // of metrics

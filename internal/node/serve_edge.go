@@ -45,6 +45,11 @@ func (n *Node) equip(ctx context.Context, opt Options) (http.Handler, error) {
 		Concurrency: c.Serve.Concurrency, Streams: c.Serve.Streams, Metrics: edge.NewMetrics(), Log: n.log,
 		Secure: cookies(c).Secure,
 	}
+	for _, s := range c.Serve.Proxies {
+		if p, err := network(s); err == nil { // config.yaml was checked
+			cfg.Proxies = append(cfg.Proxies, p)
+		}
+	}
 	if cfg.Concurrency == 0 {
 		cfg.Concurrency = perCore * runtime.GOMAXPROCS(0)
 	}

@@ -303,9 +303,9 @@ func TestTLSRefusesOld(t *testing.T) {
 	addr := strings.TrimPrefix(<-ready, "https://")
 	defer func() { cancel(); <-done }()
 
-	agree := func(c tls.Config) (uint16, error) {
+	agree := func(c *tls.Config) (uint16, error) {
 		c.InsecureSkipVerify = true
-		conn, err := tls.Dial("tcp", addr, &c)
+		conn, err := tls.Dial("tcp", addr, c)
 		if err != nil {
 			return 0, err
 		}
@@ -313,17 +313,17 @@ func TestTLSRefusesOld(t *testing.T) {
 		return conn.ConnectionState().Version, nil
 	}
 	for _, version := range []uint16{tls.VersionTLS10, tls.VersionTLS11} {
-		if _, err := agree(tls.Config{MinVersion: version, MaxVersion: version}); err == nil {
+		if _, err := agree(&tls.Config{MinVersion: version, MaxVersion: version}); err == nil {
 			t.Errorf("%s is agreed on", tls.VersionName(version))
 		}
 	}
 	for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
-		if got, err := agree(tls.Config{MaxVersion: version}); err != nil || got != version {
+		if got, err := agree(&tls.Config{MaxVersion: version}); err != nil || got != version {
 			t.Errorf("%s: %s, %v", tls.VersionName(version), tls.VersionName(got), err)
 		}
 	}
 	for _, suite := range tls.InsecureCipherSuites() {
-		if _, err := agree(tls.Config{MaxVersion: tls.VersionTLS12, CipherSuites: []uint16{suite.ID}}); err == nil {
+		if _, err := agree(&tls.Config{MaxVersion: tls.VersionTLS12, CipherSuites: []uint16{suite.ID}}); err == nil {
 			t.Errorf("%s is agreed on", suite.Name)
 		}
 	}

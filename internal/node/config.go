@@ -76,6 +76,7 @@ type RunsConfig struct {
 // IdentityConfig is how people sign in.
 type IdentityConfig struct {
 	Providers []identity.Provider
+	Passwords string // file of passwords that nobody may take
 	Session   SessionConfig
 }
 
@@ -129,7 +130,7 @@ func readConfig(path string) (Config, error) {
 
 // resolve makes paths absolute: they are written as seen from the home.
 func (c *Config) resolve(home string) {
-	for _, p := range []*string{&c.Serve.TLS.Cert, &c.Serve.TLS.Key, &c.Policy.Dir} {
+	for _, p := range []*string{&c.Serve.TLS.Cert, &c.Serve.TLS.Key, &c.Policy.Dir, &c.Identity.Passwords} {
 		*p = from(home, *p)
 	}
 	for i := range c.Identity.Providers {

@@ -166,6 +166,8 @@ var keys = []key{
 
 	{name: "identity.providers", kind: objects, of: providerKeys, field: at(func(c *Config) any { return &c.Identity.Providers }),
 		doc: "OpenID Connect providers by which people sign in, beside the accounts of the node itself."},
+	{name: "identity.passwords", kind: plainText, form: pathForm, example: "leaked-passwords.txt", field: at(func(c *Config) any { return &c.Identity.Passwords }),
+		doc: "File of passwords that nobody may take, one a line: those that are common, or leaked elsewhere; seen from the home. A million cost 8 MB. Without it, a short list that is in the program."},
 	{name: "identity.session.idle", kind: duration, def: "8h", least: "1m", most: "720h", example: "30m", field: at(func(c *Config) any { return &c.Identity.Session.Idle }),
 		doc: "How long a session lasts after it was last used."},
 	{name: "identity.session.absolute", kind: duration, def: "24h", least: "1m", most: "720h", example: "12h", field: at(func(c *Config) any { return &c.Identity.Session.Absolute }),

@@ -40,13 +40,16 @@ func fold(s string) string {
 // its characters, it is the same password.
 func normal(password string) string { return norm.NFKC.String(password) }
 
+// passwordHint is how to do better.
+const passwordHint = "take several words that have nothing to do with each other"
+
 // checkPassword reports why nobody should have this password, or nil. words are those
 // that whoever guesses tries first at this node.
 func checkPassword(op, subject, password string, words ...string) error {
 	bad := func(msg, hint string) error {
 		return &genesis.Error{Op: op, Kind: genesis.Invalid, Subject: subject, Msg: msg, Hint: hint}
 	}
-	const hint = "take several words that have nothing to do with each other"
+	const hint = passwordHint
 	folded := fold(normal(password))
 	switch {
 	case len(password) > mostPassword || !utf8.ValidString(password) || strings.ContainsRune(password, 0):
@@ -126,6 +129,13 @@ func (i *Identity) hashNew(ctx context.Context, op, subject, password string) (s
 	}
 	if err := checkPassword(op, subject, password, i.words()...); err != nil {
 		return "", err
+	}
+	found, err := i.leaked.has(op, subject, password)
+	if err != nil {
+		return "", err
+	}
+	if found {
+		return "", &genesis.Error{Op: op, Kind: genesis.Invalid, Subject: subject, Msg: "the password is known elsewhere: it was common, or leaked", Hint: passwordHint}
 	}
 	return i.passwords.hash(ctx, op, normal(password))
 }

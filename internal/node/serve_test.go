@@ -3,6 +3,7 @@
 package node
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"crypto/ecdsa"
@@ -17,6 +18,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -401,6 +403,68 @@ func TestHeaderLimits(t *testing.T) {
 		if resp.StatusCode != 431 {
 			t.Errorf("%s", resp.Status)
 		}
+	}
+}
+
+// TestMessageBoundaries: where a request ends is not for two to read differently. What
+// says its length twice, or in a way of its own, is refused with its connection; beside
+// chunks a length does not count.
+func TestMessageBoundaries(t *testing.T) {
+	s := serve(t, "", Options{})
+	post := func(header, body string) string {
+		return "POST /v1/inspect HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n" + header + "\r\n" + body
+	}
+	get := "GET /healthz HTTP/1.1\r\nHost: localhost\r\n"
+	const second = "GET /smuggled HTTP/1.1\r\nHost: localhost\r\n\r\n"
+	for name, c := range map[string]struct {
+		sent string
+		want []int // what is answered to the first, and to the one after it
+	}{
+		"length":               {post("Content-Length: 2\r\n", "{}") + second, []int{422, 404}},
+		"chunks":               {post("Transfer-Encoding: chunked\r\n", "2\r\n{}\r\n0\r\n\r\n") + second, []int{422, 404}},
+		"both":                 {post("Content-Length: 4\r\nTransfer-Encoding: chunked\r\n", "0\r\n\r\n") + second, []int{400, 404}},
+		"two lengths":          {post("Content-Length: 2\r\nContent-Length: 3\r\n", "{}"+second), []int{400}},
+		"list of lengths":      {post("Content-Length: 2, 3\r\n", "{}"+second), []int{400}},
+		"signed length":        {post("Content-Length: +2\r\n", "{}"+second), []int{400}},
+		"negative length":      {post("Content-Length: -2\r\n", "{}"+second), []int{400}},
+		"other coding":         {post("Transfer-Encoding: xchunked\r\n", "{}"+second), []int{501}},
+		"two codings":          {post("Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n", "0\r\n\r\n"+second), []int{501}},
+		"space before colon":   {post("Content-Length : 2\r\n", "{}"+second), []int{400}},
+		"folded line":          {post("X-A: b\r\n Content-Length: 2\r\n", "{}"+second), []int{400, 400}}, // of X-A: there is no body
+		"reading with a body":  {get + "Content-Length: 50\r\n\r\n" + second, []int{400}},
+		"reading with chunks":  {get + "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n" + second, []int{400}},
+		"chunk of wrong size":  {post("Transfer-Encoding: chunked\r\n", "zz\r\n{}\r\n0\r\n\r\n"+second), []int{400}},
+		"no end of the header": {strings.Replace(get, "\r\nHost", "\rHost", 1) + "\r\n" + second, []int{400}},
+	} {
+		if got := answers(t, s.url, c.sent); !slices.Equal(got, c.want) {
+			t.Errorf("%s: answered with %v, want %v", name, got, c.want)
+		}
+	}
+}
+
+// answers sends bytes over a connection and returns the statuses that come back.
+func answers(t *testing.T, url, sent string) []int {
+	t.Helper()
+	conn, err := net.Dial("tcp", strings.TrimPrefix(url, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if _, err := io.WriteString(conn, sent); err != nil {
+		t.Fatal(err)
+	}
+	_ = conn.(*net.TCPConn).CloseWrite()
+	_ = conn.SetReadDeadline(time.Now().Add(10 * time.Second))
+	r := bufio.NewReader(conn)
+	var got []int
+	for {
+		resp, err := http.ReadResponse(r, nil)
+		if err != nil {
+			return got
+		}
+		_, _ = io.Copy(io.Discard, resp.Body)
+		resp.Body.Close()
+		got = append(got, resp.StatusCode)
 	}
 }
 

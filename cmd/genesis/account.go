@@ -1,8 +1,8 @@
 package main
 
 import (
-	"bufio"
 	"fmt"
+	"io"
 	"strings"
 
 	"golang.org/x/term"
@@ -64,11 +64,28 @@ func (a *app) askSecret(prompt string) (string, error) {
 		fmt.Fprintln(a.err)
 		return string(b), err
 	}
-	line, err := bufio.NewReaderSize(a.in, 4096).ReadString('\n')
-	if line = strings.TrimRight(line, "\r\n"); line == "" {
+	line, err := readLine(a.in, 4096)
+	if line == "" {
 		return "", &genesis.Error{Op: "read " + prompt, Kind: genesis.Invalid, Msg: "nothing came on the standard input", Hint: "run it on a terminal, or pipe the secret in as one line", Err: err}
 	}
 	return line, nil
+}
+
+// readLine reads a line of at most so many bytes and nothing beyond it, which is the
+// next one's to read.
+func readLine(in io.Reader, most int) (string, error) {
+	line := make([]byte, 0, 64)
+	for len(line) < most {
+		var b [1]byte
+		if _, err := io.ReadFull(in, b[:]); err != nil {
+			return strings.TrimRight(string(line), "\r"), err
+		}
+		if b[0] == '\n' {
+			break
+		}
+		line = append(line, b[0])
+	}
+	return strings.TrimRight(string(line), "\r"), nil
 }
 
 type accountListCmd struct{}
@@ -197,6 +214,15 @@ func (cmd *accountSetCmd) Run(a *app) error {
 		return err
 	}
 	if cmd.Password {
+		who, err := c.WhoAmI(a.ctx)
+		if err != nil {
+			return err
+		}
+		if who.Subject == cmd.Subject {
+			if change.Current, err = a.askSecret("current password of " + cmd.Subject); err != nil {
+				return err
+			}
+		}
 		secret, err := a.askSecret("new password for " + cmd.Subject)
 		if err != nil {
 			return err

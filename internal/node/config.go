@@ -40,7 +40,7 @@ type ServeConfig struct {
 	Listen      string
 	Insecure    bool     // plain HTTP on an address that others reach
 	Hosts       []string // further names of the node
-	Proxies     []string // addresses and networks of proxies before the node
+	Proxies     []string // addresses and networks of proxies that say for whom they ask
 	TLS         TLSConfig
 	Body        int64 // bytes of a request's JSON
 	Rate        RateConfig
@@ -78,6 +78,7 @@ type RunsConfig struct {
 // IdentityConfig is how people sign in.
 type IdentityConfig struct {
 	Providers []identity.Provider
+	Passwords string // file of passwords that nobody may take
 	Session   SessionConfig
 }
 
@@ -131,7 +132,7 @@ func readConfig(path string) (Config, error) {
 
 // resolve makes paths absolute: they are written as seen from the home.
 func (c *Config) resolve(home string) {
-	for _, p := range []*string{&c.Serve.TLS.Cert, &c.Serve.TLS.Key, &c.Policy.Dir} {
+	for _, p := range []*string{&c.Serve.TLS.Cert, &c.Serve.TLS.Key, &c.Policy.Dir, &c.Identity.Passwords} {
 		*p = from(home, *p)
 	}
 	for i := range c.Identity.Providers {

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"errors"
 	"net"
 	"net/netip"
 	"net/url"
@@ -66,20 +67,11 @@ var (
 	listenForm   = form{"a host and port like 127.0.0.1:8472", isListen}
 	loopbackForm = form{"a loopback address and port like 127.0.0.1:9472", isLoopback}
 	hostForm     = form{"a host name in lower case, without port", regexp.MustCompile(`^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$`).MatchString}
-	networkForm  = form{"an IP address or a network like 10.1.0.0/16", func(s string) bool { return network(s).IsValid() }}
+	networkForm  = form{"an IP address or network like 10.0.0.0/8", func(s string) bool { _, err := network(s); return err == nil }}
 	pathForm     = form{"a path", func(s string) bool { return !strings.ContainsRune(s, 0) && len(s) < 4096 }}
 	rootForm     = form{"an absolute path", func(s string) bool { return filepath.IsAbs(s) && !strings.ContainsRune(s, 0) && len(s) < 4096 }}
 	celForm      = form{"a CEL expression of at most 4000 bytes", func(s string) bool { return s != "" && len(s) <= 4000 }}
 )
-
-// network reads an IP address or a network; what is neither is not valid.
-func network(text string) netip.Prefix {
-	if a, err := netip.ParseAddr(text); err == nil {
-		return netip.PrefixFrom(a, a.BitLen())
-	}
-	p, _ := netip.ParsePrefix(text)
-	return p
-}
 
 // oneOf is the form of an enumeration.
 func oneOf[T ~string](all ...T) form {
@@ -137,8 +129,8 @@ var keys = []key{
 		doc: "Serve without TLS on an address that others reach: for a node behind a proxy of its own on a network nobody else listens to. Tokens and data pass in the clear."},
 	{name: "serve.hosts", kind: textList, form: hostForm, example: "[data.example.edu]", field: at(func(c *Config) any { return &c.Serve.Hosts }),
 		doc: "Further names the node answers to. IP addresses and localhost always are; requests for other names are refused, so that no page can make a browser call the node under a name of the page's choice."},
-	{name: "serve.proxies", kind: textList, form: networkForm, example: "[10.1.0.0/16]", field: at(func(c *Config) any { return &c.Serve.Proxies }),
-		doc: "Proxies before the node, which say in X-Forwarded-For for whom they ask: limits then count those, and not the proxy. From everybody else the header is ignored."},
+	{name: "serve.proxies", kind: textList, form: networkForm, example: "[10.0.0.5]", field: at(func(c *Config) any { return &c.Serve.Proxies }),
+		doc: "Proxies in front of the node, by address or network. On their connections the caller's address, for limits and the log, is the last one in X-Forwarded-For that is not among them; on others the field is not heeded."},
 	{name: "serve.tls.cert", kind: plainText, form: pathForm, example: "keys/tls.crt", field: at(func(c *Config) any { return &c.Serve.TLS.Cert }),
 		doc: "File with the certificate chain, PEM; seen from the home. Read again when it changes, and on SIGHUP."},
 	{name: "serve.tls.key", kind: plainText, form: pathForm, example: "keys/tls.key", field: at(func(c *Config) any { return &c.Serve.TLS.Key }),
@@ -178,6 +170,8 @@ var keys = []key{
 
 	{name: "identity.providers", kind: objects, of: providerKeys, field: at(func(c *Config) any { return &c.Identity.Providers }),
 		doc: "OpenID Connect providers by which people sign in, beside the accounts of the node itself."},
+	{name: "identity.passwords", kind: plainText, form: pathForm, example: "leaked-passwords.txt", field: at(func(c *Config) any { return &c.Identity.Passwords }),
+		doc: "File of passwords that nobody may take, one a line: those that are common, or leaked elsewhere; seen from the home. A million cost 8 MB. Without it, a short list that is in the program."},
 	{name: "identity.session.idle", kind: duration, def: "8h", least: "1m", most: "720h", example: "30m", field: at(func(c *Config) any { return &c.Identity.Session.Idle }),
 		doc: "How long a session lasts after it was last used."},
 	{name: "identity.session.absolute", kind: duration, def: "24h", least: "1m", most: "720h", example: "12h", field: at(func(c *Config) any { return &c.Identity.Session.Absolute }),
@@ -265,6 +259,18 @@ func isOrigin(s string) bool {
 func isIssuer(s string) bool {
 	u, err := url.Parse(s)
 	return isURL(s) && err == nil && (u.Scheme == "https" || loopback(u.Hostname()))
+}
+
+// network reads an address as the network of itself alone.
+func network(s string) (netip.Prefix, error) {
+	if addr, err := netip.ParseAddr(s); err == nil && addr.Zone() == "" {
+		return addr.Prefix(addr.BitLen())
+	}
+	p, err := netip.ParsePrefix(s)
+	if err == nil && p != p.Masked() {
+		err = errors.New("has bits set outside of its mask")
+	}
+	return p, err
 }
 
 func isListen(s string) bool {

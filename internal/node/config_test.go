@@ -230,7 +230,7 @@ func TestTemplate(t *testing.T) {
 			text += line
 		}
 	}
-	for _, example := range []string{"institution", "sector", "url", "paths", "hosts", "proxies", "cert", "key", "providers", "dir", "endpoint"} {
+	for _, example := range []string{"institution", "sector", "url", "paths", "hosts", "proxies", "cert", "key", "providers", "passwords", "dir", "endpoint"} {
 		text = without(text, example)
 	}
 	text = strings.Replace(text, "listen: 127.0.0.1:9472", "", 1) // of metrics
@@ -271,9 +271,9 @@ func TestConfigDoc(t *testing.T) {
 }
 
 func TestConfigResolvesPaths(t *testing.T) {
-	c := Config{Serve: ServeConfig{TLS: TLSConfig{Cert: "keys/a", Key: "/etc/b"}}, Identity: IdentityConfig{Providers: []identity.Provider{{ClientSecretFile: "s"}}}}
+	c := Config{Serve: ServeConfig{TLS: TLSConfig{Cert: "keys/a", Key: "/etc/b"}}, Identity: IdentityConfig{Passwords: "p", Providers: []identity.Provider{{ClientSecretFile: "s"}}}}
 	c.resolve("/home/g")
-	if c.Serve.TLS.Cert != "/home/g/keys/a" || c.Serve.TLS.Key != "/etc/b" || c.Policy.Dir != "" || c.Identity.Providers[0].ClientSecretFile != "/home/g/s" {
+	if c.Serve.TLS.Cert != "/home/g/keys/a" || c.Serve.TLS.Key != "/etc/b" || c.Policy.Dir != "" || c.Identity.Passwords != "/home/g/p" || c.Identity.Providers[0].ClientSecretFile != "/home/g/s" {
 		t.Errorf("%+v", c)
 	}
 }

@@ -546,6 +546,53 @@ func TestCookiesBehindProxy(t *testing.T) {
 	}
 }
 
+// TestSignInAgain: a browser that signs in again has one session, and the one before
+// is over.
+func TestSignInAgain(t *testing.T) {
+	w := newTown(t)
+	browser := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	form := url.Values{"subject": {"ada"}, "password": {password}}.Encode()
+	as := func(method, path, body string, cookie *http.Cookie) (*http.Response, string) {
+		t.Helper()
+		req, err := http.NewRequestWithContext(t.Context(), method, w.url+path, strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		if cookie != nil {
+			req.AddCookie(cookie)
+		}
+		resp, err := browser.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		b, err := io.ReadAll(resp.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return resp, string(b)
+	}
+	signIn := func(before *http.Cookie) *http.Cookie {
+		t.Helper()
+		resp, _ := as("POST", "/signin", form, before)
+		if len(resp.Cookies()) != 1 {
+			t.Fatalf("%s, %v", resp.Status, resp.Cookies())
+		}
+		return resp.Cookies()[0]
+	}
+	first := signIn(nil)
+	second := signIn(first)
+	if first.Value == second.Value {
+		t.Error("the session is the same")
+	}
+	for cookie, holds := range map[*http.Cookie]bool{first: false, second: true} {
+		if _, who := as("GET", "/v1/whoami", "", cookie); strings.Contains(who, `"subject":"ada"`) != holds {
+			t.Errorf("holds: %v; they are %s", holds, who)
+		}
+	}
+}
+
 // TestConfiguredProvider: what config.yaml says of a provider is enough for the node
 // to start and to offer it, also while the provider is away.
 func TestConfiguredProvider(t *testing.T) {

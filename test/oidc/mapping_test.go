@@ -189,7 +189,8 @@ func TestLink(t *testing.T) {
 		{owner, "nobody", "campus", "id-1", genesis.NotFound},
 		{owner, "ada", "elsewhere", "id-1", genesis.NotFound},
 		{owner, "ada", "campus", "", genesis.Invalid},
-		{operator, "fox", "campus", "id-1", genesis.Permission}, // or operators would be officers
+		{operator, "fox", "campus", "id-1", genesis.Permission},  // or operators would be officers
+		{operator, "opal", "campus", "id-1", genesis.Permission}, // or a narrowed token would be a session
 		{owner, "ada", "campus", "id-1", ""},
 	} {
 		if err := n.Link(t.Context(), tt.by, tt.subject, tt.provider, tt.value); genesis.KindOf(err) != tt.kind {

@@ -149,6 +149,8 @@ func (i *Identity) Link(ctx context.Context, by genesis.Principal, subject, prov
 	switch {
 	case !i.operator(by):
 		return refuse(op, subject, "only operators link accounts")
+	case i.home(by) && by.Subject == subject && subject != "":
+		return refuse(op, subject, "nobody links their own account: a token would become a sign-in")
 	case p == nil:
 		return &genesis.Error{Op: op, Kind: genesis.NotFound, Subject: provider, Msg: "there is no such provider"}
 	case value == "" || len(value) > 255:
@@ -188,6 +190,8 @@ func (i *Identity) Unlink(ctx context.Context, by genesis.Principal, subject, pr
 	switch {
 	case !i.operator(by):
 		return refuse(op, subject, "only operators unlink accounts")
+	case i.home(by) && by.Subject == subject && subject != "":
+		return refuse(op, subject, "nobody unlinks their own account: a token would become a sign-in")
 	case p == nil:
 		return &genesis.Error{Op: op, Kind: genesis.NotFound, Subject: provider, Msg: "there is no such provider"}
 	}

@@ -3,20 +3,27 @@ package store
 import (
 	"context"
 	"errors"
+	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/opengenesis/genesis"
 )
 
 // Check reads the whole database and returns what is wrong with it, in words:
-// pages that are no longer what they were, indexes that differ from their
-// tables, rows that refer to missing ones. It takes time in proportion to the
+// pages that are no longer what they were, used or not; indexes that differ from
+// their tables; rows that refer to missing ones. It takes time in proportion to the
 // size of the file. An error says that it could not do its work.
 func (db *DB) Check(ctx context.Context) ([]string, error) {
-	damage, err := db.lines(ctx, "PRAGMA integrity_check(100)")
+	damage, err := db.badPages(ctx)
+	if err != nil || len(damage) > 0 {
+		return damage, Error("check database", "", err)
+	}
+	damage, err = db.lines(ctx, "PRAGMA integrity_check(100)")
 	if err == nil && len(damage) == 1 && damage[0] == "ok" {
 		damage = nil
 	}
@@ -26,6 +33,11 @@ func (db *DB) Check(ctx context.Context) ([]string, error) {
 	if err != nil || len(damage) > 0 {
 		return damage, Error("check database", "", err)
 	}
+	return db.orphans(ctx)
+}
+
+// orphans names the rows that refer to missing ones.
+func (db *DB) orphans(ctx context.Context) (damage []string, err error) {
 	rows, err := db.read.QueryContext(ctx, "PRAGMA foreign_key_check")
 	if err != nil {
 		return nil, Error("check database", "", err)
@@ -40,6 +52,51 @@ func (db *DB) Check(ctx context.Context) ([]string, error) {
 		damage = append(damage, "a row of "+table+" refers to one of "+parent+" that is missing")
 	}
 	return damage, Error("check database", "", rows.Err())
+}
+
+// badPages looks at every page of the file, also at those that are not in use.
+func (db *DB) badPages(ctx context.Context) (damage []string, err error) {
+	var size int
+	if err := db.read.QueryRowContext(ctx, "PRAGMA page_size").Scan(&size); err != nil {
+		return []string{Error("check database", "", err).Error()}, ctx.Err()
+	}
+	f, err := os.Open(db.path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	page := make([]byte, size)
+	for number := int64(1); ; number++ {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		sound, err := db.checkPage(f, page, number)
+		if err == io.EOF {
+			return damage, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		if !sound {
+			damage = append(damage, fmt.Sprintf("page %d of %s no longer matches its checksum", number, filepath.Base(db.path)))
+		}
+	}
+}
+
+// checkPage looks at a page more than once where it has to: it may be written just
+// now.
+func (db *DB) checkPage(f *os.File, page []byte, number int64) (sound bool, err error) {
+	for try := range 5 {
+		time.Sleep(time.Duration(try) * 5 * time.Millisecond)
+		n, err := f.ReadAt(page, (number-1)*int64(len(page)))
+		if err != nil && (err != io.EOF || n == 0) {
+			return false, err
+		}
+		if err == nil && soundPage(page, number) {
+			return true, nil
+		}
+	}
+	return false, nil
 }
 
 // lines returns the first column of what a statement answers.

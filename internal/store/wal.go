@@ -1,0 +1,136 @@
+package store
+
+import (
+	"encoding/binary"
+	"fmt"
+	"runtime"
+	"sync"
+	"unsafe"
+
+	"modernc.org/libc"
+	lib "modernc.org/sqlite/lib"
+)
+
+// The write-ahead log is a header of 32 bytes and then frames: a header of 24 bytes
+// and a page. A frame's header ends in a checksum over its first 8 bytes and the page,
+// which goes on from that of the frame before it
+// (https://www.sqlite.org/fileformat2.html#the_write_ahead_log).
+const (
+	logHeader   = 32
+	frameHeader = 24
+	logMagic    = 0x377f0682 // and its last bit set where words are big-endian
+)
+
+// logSum is a checksum of the log.
+type logSum [2]uint32
+
+// add goes on with b, whose length is a multiple of 8.
+func (s logSum) add(b []byte, order binary.ByteOrder) logSum {
+	for ; len(b) >= 8; b = b[8:] {
+		s[0] += order.Uint32(b) + s[1]
+		s[1] += order.Uint32(b[4:]) + s[0]
+	}
+	return s
+}
+
+// sumAt reads a checksum.
+func sumAt(b []byte) logSum {
+	return logSum{binary.BigEndian.Uint32(b), binary.BigEndian.Uint32(b[4:])}
+}
+
+// orderOf returns the byte order of the words that are summed, by the log's header.
+func orderOf(header []byte) binary.ByteOrder {
+	if binary.BigEndian.Uint32(header)&1 == 1 {
+		return binary.BigEndian
+	}
+	return binary.LittleEndian
+}
+
+// walWriter knows which frames a connection wrote anew in the midst of a
+// transaction: the engine writes the page alone, leaves salt and checksum of further
+// frames empty, and sums all when it commits. Until then nobody but this connection
+// reads them.
+type walWriter struct {
+	mu     sync.Mutex
+	header int64          // offset of the frame whose header was written last
+	stale  map[int64]bool // by offset of the frame
+}
+
+// wrote notes what was written.
+func (w *walWriter) wrote(amount int32, offset int64) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	switch {
+	case offset < logHeader:
+		w.stale, w.header = nil, 0
+	case amount == frameHeader:
+		delete(w.stale, offset)
+		w.header = offset
+	case offset-frameHeader != w.header:
+		if w.stale == nil {
+			w.stale = map[int64]bool{}
+		}
+		w.stale[offset-frameHeader] = true
+	}
+}
+
+func (w *walWriter) isStale(offset int64) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.stale[offset]
+}
+
+func writeLog(tls *libc.TLS, file, buf uintptr, amount int32, offset int64) int32 {
+	rc := fn[ioFunc](originalOf(file).FxWrite)(tls, file, buf, amount, offset)
+	if f, ok := layer.files.Load(file); ok {
+		f.(*openFile).log.wrote(amount, offset)
+	}
+	return rc
+}
+
+// readLog reads from the log. What is no page is read by the engine after a crash,
+// which then looks at the checksums itself.
+func readLog(tls *libc.TLS, file, buf uintptr, amount int32, offset int64) int32 {
+	read := fn[ioFunc](originalOf(file).FxRead)
+	rc := read(tls, file, buf, amount, offset)
+	frame := offset - frameHeader
+	if rc != lib.SQLITE_OK || !isPage(amount) || amount&(amount-1) != 0 || (frame-logHeader)%(frameHeader+int64(amount)) != 0 {
+		return rc
+	}
+	if f, ok := layer.files.Load(file); ok && f.(*openFile).log.isStale(frame) {
+		return rc
+	}
+	h := headers.Get().(*[logHeader + 2*frameHeader]byte)
+	defer headers.Put(h)
+	fill := func(b []byte, offset int64) bool {
+		return read(tls, file, uintptr(unsafe.Pointer(&b[0])), int32(len(b)), offset) == lib.SQLITE_OK
+	}
+	first, before, own := h[:logHeader], h[logHeader:logHeader+frameHeader], h[logHeader+frameHeader:]
+	ok := fill(first, 0) && fill(own, frame)
+	sum := sumAt(first[24:])
+	if frame > logHeader {
+		ok = ok && fill(before, frame-frameHeader-int64(amount))
+		sum = sumAt(before[16:])
+	}
+	if ok && isZero(own[8:]) { // not summed yet
+		return lib.SQLITE_OK
+	}
+	order := orderOf(first)
+	sum = sum.add(own[:8], order).add(unsafe.Slice(at[byte](buf), amount), order)
+	runtime.KeepAlive(h)
+	if !ok || sum != sumAt(own[16:]) {
+		return damaged(file, fmt.Sprintf("frame %d", (frame-logHeader)/(frameHeader+int64(amount))+1))
+	}
+	return lib.SQLITE_OK
+}
+
+func isZero(b []byte) bool {
+	for _, c := range b {
+		if c != 0 {
+			return false
+		}
+	}
+	return true
+}
+
+var headers = sync.Pool{New: func() any { return new([logHeader + 2*frameHeader]byte) }}

@@ -12,8 +12,6 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-
-	"github.com/opengenesis/genesis"
 )
 
 // Two places in the header say that the pages of a database have checksums: the
@@ -65,7 +63,7 @@ func mark(ctx context.Context, db *sql.DB) error {
 // addSums writes a database anew, with checksums, and puts it in place of the old
 // one, whole or not at all.
 func addSums(ctx context.Context, path string) error {
-	fresh := path + ".new"
+	fresh := path + "-new"
 	if err := os.Remove(fresh); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
@@ -98,56 +96,4 @@ func markFile(ctx context.Context, path string) error {
 		return err
 	}
 	return errors.Join(mark(ctx, db), db.Close())
-}
-
-// checkLog looks for damage in the write-ahead log that a crash left. The engine
-// takes the log as far as its checksums hold, which is right where the last write was
-// torn, and would silently forget what was committed after a frame that the disk
-// changed. The two can be told apart: what follows a torn write was never written, so
-// a commit after the end of the transaction with the bad frame means damage.
-func checkLog(path string) error {
-	f, err := os.Open(path + "-wal")
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return Error("open database", path, err)
-	}
-	defer f.Close()
-	header := make([]byte, logHeader)
-	if _, err := io.ReadFull(f, header); err != nil {
-		return nil // nothing was written yet
-	}
-	order := orderOf(header)
-	sum := logSum{}.add(header[:24], order)
-	size := int(binary.BigEndian.Uint32(header[8:]))
-	if size < 512 || size > 65536 {
-		size = 4096
-	}
-	bad, ends, number := 0, 0, 0 // the first bad frame, and commits from it on
-	if sum != sumAt(header[24:]) {
-		bad = 1
-	}
-	frame := make([]byte, frameHeader+size)
-	for {
-		if _, err := io.ReadFull(f, frame); err != nil {
-			return nil
-		}
-		number++
-		if !bytes.Equal(frame[8:16], header[16:24]) && bad == 0 { // from before the log was begun again
-			return nil
-		}
-		sum = sum.add(frame[:8], order).add(frame[frameHeader:], order)
-		if bad == 0 && sum != sumAt(frame[16:]) {
-			bad = number
-		}
-		if bad > 0 && binary.BigEndian.Uint32(frame[4:]) != 0 && bytes.Equal(frame[8:16], header[16:24]) {
-			ends++
-		}
-		if ends > 1 {
-			return &genesis.Error{Op: "open database", Kind: genesis.Internal, Subject: path,
-				Msg:  fmt.Sprintf("frame %d of its write-ahead log is damaged, and transactions were committed after it", bad),
-				Hint: "restore it from a backup"}
-		}
-	}
 }

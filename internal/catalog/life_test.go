@@ -109,6 +109,9 @@ func TestWithdraw(t *testing.T) {
 	if hits, _ := h.Search(t.Context(), SearchQuery{Text: "changed"}); len(hits) != 0 {
 		t.Errorf("a change of its card lets it be found: %+v", hits)
 	}
+	if text, err := textOf(t.Context(), h.db.Read(), 1); err != nil || text != "" {
+		t.Errorf("a change of its card puts it into the index: %q, %v", text, err)
+	}
 	_, err = h.Publish(t.Context(), v, "local")
 	wantKind(t, err, genesis.Conflict)
 	_, _, err = h.Commit(t.Context(), in)
@@ -317,21 +320,22 @@ func TestPurge(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer late.Close()
-	commitLate := func() error {
+	commit := func(s *Staged) error {
 		return h.db.Tx(t.Context(), func(tx *sql.Tx) error {
-			_, _, err := h.CommitTx(t.Context(), tx, late)
+			_, _, err := h.CommitTx(t.Context(), tx, s)
 			return err
 		})
 	}
 	if _, err := h.Erase(t.Context(), v, EraseOptions{By: "officer", Purge: true}); err != nil {
 		t.Fatal(err)
 	}
-	wantKind(t, commitLate(), genesis.Conflict)
+	wantKind(t, commit(late), genesis.Conflict)
 	during, err := h.Stage(t.Context(), in)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer during.Close()
+	wantKind(t, commit(during), genesis.Conflict)
 	refusal := &genesis.Error{Op: "test", Kind: genesis.Unavailable}
 	manifest, err := h.blobs.Size(t.Context(), v.Digest)
 	if err != nil || manifest == 0 {
@@ -358,9 +362,8 @@ func TestPurge(t *testing.T) {
 			t.Errorf("%s is there: %v, %v", b.Digest, ok, err)
 		}
 	}
-	wantKind(t, commitLate(), genesis.Conflict)
-	late = during
-	wantKind(t, commitLate(), genesis.Conflict)
+	wantKind(t, commit(late), genesis.Conflict)
+	wantKind(t, commit(during), genesis.Conflict)
 	if again, err := h.Purge(t.Context(), nil); err != nil || again.Removed != nil || again.Kept != nil {
 		t.Errorf("again: %+v, %v", again, err)
 	}

@@ -56,21 +56,17 @@ func (db *DB) orphans(ctx context.Context) (damage []string, err error) {
 
 // badPages looks at every page of the file, also at those that are not in use.
 func (db *DB) badPages(ctx context.Context) (damage []string, err error) {
-	var size int
-	if err := db.read.QueryRowContext(ctx, "PRAGMA page_size").Scan(&size); err != nil {
-		return []string{Error("check database", "", err).Error()}, ctx.Err()
-	}
 	f, err := os.Open(db.path)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	page := make([]byte, size)
+	page := make([]byte, pageSize)
 	for number := int64(1); ; number++ {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		sound, err := db.checkPage(f, page, number)
+		sound, err := tryPage(f, page, number)
 		if err == io.EOF {
 			return damage, nil
 		}
@@ -83,12 +79,12 @@ func (db *DB) badPages(ctx context.Context) (damage []string, err error) {
 	}
 }
 
-// checkPage looks at a page more than once where it has to: it may be written just
+// tryPage looks at a page more than once where it has to: it may be written just
 // now.
-func (db *DB) checkPage(f *os.File, page []byte, number int64) (sound bool, err error) {
+func tryPage(f *os.File, page []byte, number int64) (sound bool, err error) {
 	for try := range 5 {
 		time.Sleep(time.Duration(try) * 5 * time.Millisecond)
-		n, err := f.ReadAt(page, (number-1)*int64(len(page)))
+		n, err := f.ReadAt(page, (number-1)*pageSize)
 		if err != nil && (err != io.EOF || n == 0) {
 			return false, err
 		}

@@ -32,6 +32,9 @@ const (
 	uncheckedName = "genesis-unchecked"
 )
 
+// pageSize is that of our databases: what the engine makes unless told otherwise.
+const pageSize = 4096
+
 // reserved is how many bytes at the end of each page the engine leaves to us: xxh3
 // of the bytes before them, seeded with the page's number, little-endian.
 const reserved = 8
@@ -211,37 +214,60 @@ func closeFile(tls *libc.TLS, file uintptr) int32 {
 	return fn[closeFunc](original.FxClose)(tls, file)
 }
 
-// isPage reports whether what is read or written is a page; what is shorter is part
-// of the header, which is read again with its page.
-func isPage(amount int32) bool { return amount >= 512 }
-
-// readPage reads from the database.
+// readPage reads from the database: whole pages, the content of pages that hold the
+// rest of long rows, and on opening the header. That is read again with its page, and
+// must be readable where a crash left the page torn.
 func readPage(tls *libc.TLS, file, buf uintptr, amount int32, offset int64) int32 {
-	rc := fn[ioFunc](originalOf(file).FxRead)(tls, file, buf, amount, offset)
-	if rc != lib.SQLITE_OK && rc != lib.SQLITE_IOERR_SHORT_READ || !isPage(amount) {
+	read := fn[ioFunc](originalOf(file).FxRead)
+	rc := read(tls, file, buf, amount, offset)
+	if rc != lib.SQLITE_OK || offset+int64(amount) <= headerLen {
 		return rc
 	}
-	number := offset/int64(amount) + 1
-	if !soundPage(unsafe.Slice(at[byte](buf), amount), number) {
-		return damaged(file, fmt.Sprintf("page %d", number))
+	into := unsafe.Slice(at[byte](buf), amount)
+	if amount == pageSize && offset%pageSize == 0 {
+		return checkPage(file, into, offset/pageSize+1)
 	}
-	return rc
+	page := pages.Get().(*[pageSize]byte)
+	defer pages.Put(page)
+	for done := int64(0); done < int64(amount); {
+		number := (offset+done)/pageSize + 1
+		start := (number - 1) * pageSize
+		rc := read(tls, file, uintptr(unsafe.Pointer(page)), pageSize, start)
+		runtime.KeepAlive(page)
+		if rc == lib.SQLITE_OK {
+			rc = checkPage(file, page[:], number)
+		}
+		if rc != lib.SQLITE_OK {
+			return rc
+		}
+		done += int64(copy(into[done:], page[offset+done-start:]))
+	}
+	return lib.SQLITE_OK
 }
 
-var pages = sync.Pool{New: func() any { b := make([]byte, 0, 4096); return &b }}
+// headerLen is how long the header of a database is.
+const headerLen = 100
+
+func checkPage(file uintptr, page []byte, number int64) int32 {
+	if soundPage(page, number) {
+		return lib.SQLITE_OK
+	}
+	return damaged(file, fmt.Sprintf("page %d", number))
+}
+
+var pages = sync.Pool{New: func() any { return new([pageSize]byte) }}
 
 // writePage writes to the database.
 func writePage(tls *libc.TLS, file, buf uintptr, amount int32, offset int64) int32 {
 	write := fn[ioFunc](originalOf(file).FxWrite)
-	if !isPage(amount) {
+	if amount != pageSize {
 		return write(tls, file, buf, amount, offset)
 	}
-	page := pages.Get().(*[]byte)
+	page := pages.Get().(*[pageSize]byte)
 	defer pages.Put(page)
-	*page = append((*page)[:0], unsafe.Slice(at[byte](buf), amount)...) // the engine's own copy is not ours to change
-	b := *page
-	binary.LittleEndian.PutUint64(b[len(b)-reserved:], pageSum(b, offset/int64(amount)+1))
-	rc := write(tls, file, uintptr(unsafe.Pointer(&b[0])), amount, offset)
+	copy(page[:], unsafe.Slice(at[byte](buf), amount)) // the engine's own copy is not ours to change
+	binary.LittleEndian.PutUint64(page[pageSize-reserved:], pageSum(page[:], offset/pageSize+1))
+	rc := write(tls, file, uintptr(unsafe.Pointer(page)), amount, offset)
 	runtime.KeepAlive(page)
 	return rc
 }

@@ -94,7 +94,7 @@ func readLog(tls *libc.TLS, file, buf uintptr, amount int32, offset int64) int32
 	read := fn[ioFunc](originalOf(file).FxRead)
 	rc := read(tls, file, buf, amount, offset)
 	frame := offset - frameHeader
-	if rc != lib.SQLITE_OK || !isPage(amount) || amount&(amount-1) != 0 || (frame-logHeader)%(frameHeader+int64(amount)) != 0 {
+	if rc != lib.SQLITE_OK || amount != pageSize || (frame-logHeader)%(frameHeader+pageSize) != 0 {
 		return rc
 	}
 	if f, ok := layer.files.Load(file); ok && f.(*openFile).log.isStale(frame) {
@@ -109,7 +109,7 @@ func readLog(tls *libc.TLS, file, buf uintptr, amount int32, offset int64) int32
 	ok := fill(first, 0) && fill(own, frame)
 	sum := sumAt(first[24:])
 	if frame > logHeader {
-		ok = ok && fill(before, frame-frameHeader-int64(amount))
+		ok = ok && fill(before, frame-frameHeader-pageSize)
 		sum = sumAt(before[16:])
 	}
 	if ok && isZero(own[8:]) { // not summed yet
@@ -119,7 +119,7 @@ func readLog(tls *libc.TLS, file, buf uintptr, amount int32, offset int64) int32
 	sum = sum.add(own[:8], order).add(unsafe.Slice(at[byte](buf), amount), order)
 	runtime.KeepAlive(h)
 	if !ok || sum != sumAt(own[16:]) {
-		return damaged(file, fmt.Sprintf("frame %d", (frame-logHeader)/(frameHeader+int64(amount))+1))
+		return damaged(file, fmt.Sprintf("frame %d", (frame-logHeader)/(frameHeader+pageSize)+1))
 	}
 	return lib.SQLITE_OK
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -137,12 +138,12 @@ func testSweepGrace(t *testing.T, s *blob.Store, _ Storage) {
 // lateDriver does something after objects were listed and before they are removed.
 type lateDriver struct {
 	blob.Driver
-	after func()
+	after func(prefix string)
 }
 
 func (d lateDriver) List(ctx context.Context, prefix string, yield func(blob.Entry) error) error {
 	err := d.Driver.List(ctx, prefix, yield)
-	d.after()
+	d.after(prefix)
 	return err
 }
 
@@ -151,8 +152,13 @@ func (d lateDriver) List(ctx context.Context, prefix string, yield func(blob.Ent
 func testSweepLate(t *testing.T, s *blob.Store, storage Storage) {
 	kept, again := put(t, s, Content(2*mib, 31)), put(t, s, Content(2*mib+1, 32))
 	time.Sleep(10 * time.Millisecond)
-	late := blob.Open(lateDriver{storage.Driver, func() {
-		put(t, s, Content(2*mib+1, 32))
+	late := blob.Open(lateDriver{storage.Driver, func(prefix string) {
+		if strings.HasPrefix(again.Digest.Hex(), prefix) {
+			put(t, s, Content(2*mib+1, 32))
+		}
+		if !strings.HasPrefix(kept.Digest.Hex(), prefix) {
+			return
+		}
 		if err := s.Keep(t.Context(), kept.Digest); err != nil {
 			t.Error(err)
 		}

@@ -2,16 +2,16 @@ package store
 
 import (
 	"context"
+	"database/sql"
 	"errors"
-	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
-	"time"
 
 	"github.com/opengenesis/genesis"
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
 )
 
 // Check reads the whole database and returns what is wrong with it, in words:
@@ -21,7 +21,7 @@ import (
 func (db *DB) Check(ctx context.Context) ([]string, error) {
 	damage, err := db.badPages(ctx)
 	if err != nil || len(damage) > 0 {
-		return damage, Error("check database", "", err)
+		return damage, Error("check database", "", interrupted(ctx, err))
 	}
 	damage, err = db.lines(ctx, "PRAGMA integrity_check(100)")
 	if err == nil && len(damage) == 1 && damage[0] == "ok" {
@@ -54,45 +54,49 @@ func (db *DB) orphans(ctx context.Context) (damage []string, err error) {
 	return damage, Error("check database", "", rows.Err())
 }
 
-// badPages looks at every page of the file, also at those that are not in use.
+// mostPages bounds how many damaged pages are named.
+const mostPages = 100
+
+// badPages reads every page, also those that are not in use, through a connection of
+// its own, which has none in memory yet. It reads page by page, so that no state of
+// the database has to stay for long.
 func (db *DB) badPages(ctx context.Context) (damage []string, err error) {
-	f, err := os.Open(db.path)
+	fresh, err := sql.Open("sqlite", checkedDSN(db.path, "_pragma=query_only(1)"))
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close()
-	page := make([]byte, pageSize)
-	for number := int64(1); ; number++ {
-		if err := ctx.Err(); err != nil {
-			return nil, err
-		}
-		sound, err := tryPage(f, page, number)
-		if err == io.EOF {
+	defer fresh.Close()
+	fresh.SetMaxOpenConns(1)
+	var last int64
+	if err := fresh.QueryRowContext(ctx, "PRAGMA page_count").Scan(&last); err != nil {
+		return broken(damage, err)
+	}
+	page, err := fresh.PrepareContext(ctx, "SELECT length(data) FROM sqlite_dbpage WHERE pgno = $1")
+	if err != nil {
+		return broken(damage, err)
+	}
+	defer page.Close()
+	for number := int64(1); number <= last && len(damage) < mostPages; number++ {
+		var size int
+		err := page.QueryRowContext(ctx, number).Scan(&size)
+		if errors.Is(err, sql.ErrNoRows) { // the database became smaller
 			return damage, nil
 		}
-		if err != nil {
+		if damage, err = broken(damage, err); err != nil {
 			return nil, err
 		}
-		if !sound {
-			damage = append(damage, fmt.Sprintf("page %d of %s no longer matches its checksum", number, filepath.Base(db.path)))
-		}
 	}
+	return damage, nil
 }
 
-// tryPage looks at a page more than once where it has to: it may be written just
-// now.
-func tryPage(f *os.File, page []byte, number int64) (sound bool, err error) {
-	for try := range 5 {
-		time.Sleep(time.Duration(try) * 5 * time.Millisecond)
-		n, err := f.ReadAt(page, (number-1)*pageSize)
-		if err != nil && (err != io.EOF || n == 0) {
-			return false, err
-		}
-		if err == nil && soundPage(page, number) {
-			return true, nil
-		}
+// broken adds to damage what an error says of a page, and returns other errors.
+func broken(damage []string, err error) ([]string, error) {
+	var known *genesis.Error
+	var s *sqlite.Error
+	if errors.As(err, &s) && s.Code() == sqlite3.SQLITE_IOERR_DATA && errors.As(Error("", "", err), &known) {
+		return append(damage, known.Msg), nil
 	}
-	return false, nil
+	return damage, err
 }
 
 // lines returns the first column of what a statement answers.

@@ -3,6 +3,7 @@ package store
 import (
 	"encoding/binary"
 	"fmt"
+	"os"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -43,11 +44,10 @@ func pageSum(page []byte, number int64) uint64 {
 	return xxh3.HashSeed(page[:len(page)-reserved], uint64(number))
 }
 
-// soundPage reports whether a page is what was written. A page of zeros was never
-// written: the file grew past it.
+// soundPage reports whether a page is what was written. One of zeros is not: all that
+// the engine reads was written, also what it freed, since that is overwritten.
 func soundPage(page []byte, number int64) bool {
-	sum := binary.LittleEndian.Uint64(page[len(page)-reserved:])
-	return sum == pageSum(page, number) || isZero(page)
+	return binary.LittleEndian.Uint64(page[len(page)-reserved:]) == pageSum(page, number)
 }
 
 // methods are the methods of an open file with ours in place, and where the others
@@ -68,11 +68,16 @@ var layer struct {
 	tables map[[2]uintptr]uintptr // *methods by original methods and kind of file
 	files  sync.Map               // *openFile by the engine's file
 	damage atomic.Pointer[string] // what was found damaged last
+
+	// opening is held for writing while a database is read past the engine, which
+	// then opens none (see quietly).
+	opening sync.RWMutex
 }
 
 // openFile is what is known of a file.
 type openFile struct {
-	name string
+	path string
+	kind int32
 	log  walWriter
 }
 
@@ -162,6 +167,8 @@ func openPlain(tls *libc.TLS, vfs, name, file uintptr, flags int32, outFlags uin
 
 // openChecked opens a file and puts our methods in place.
 func openChecked(tls *libc.TLS, vfs, name, file uintptr, flags int32, outFlags uintptr) int32 {
+	layer.opening.RLock()
+	defer layer.opening.RUnlock()
 	rc := openPlain(tls, vfs, name, file, flags, outFlags)
 	kind := flags & (lib.SQLITE_OPEN_MAIN_DB | lib.SQLITE_OPEN_WAL)
 	f := at[lib.Tsqlite3_file](file)
@@ -174,7 +181,7 @@ func openChecked(tls *libc.TLS, vfs, name, file uintptr, flags int32, outFlags u
 		f.FpMethods = 0
 		return lib.SQLITE_NOMEM
 	}
-	layer.files.Store(file, &openFile{name: filepath.Base(libc.GoString(name))})
+	layer.files.Store(file, &openFile{path: libc.GoString(name), kind: kind})
 	f.FpMethods = table
 	return rc
 }
@@ -214,30 +221,66 @@ func closeFile(tls *libc.TLS, file uintptr) int32 {
 	return fn[closeFunc](original.FxClose)(tls, file)
 }
 
+// quietly runs act, which opens and closes the database file at path past the engine,
+// unless this process has it open: closing a file gives up all locks that a process
+// has on it (https://www.sqlite.org/howtocorrupt.html, 2.2). It reports whether it did.
+func quietly(path string, act func() error) (done bool, err error) {
+	layer.opening.Lock()
+	defer layer.opening.Unlock()
+	info, err := os.Stat(path)
+	if err != nil {
+		return false, err
+	}
+	open := false
+	layer.files.Range(func(_, f any) bool {
+		if f := f.(*openFile); f.kind == lib.SQLITE_OPEN_MAIN_DB {
+			other, err := os.Stat(f.path)
+			open = err == nil && os.SameFile(info, other)
+		}
+		return !open
+	})
+	if open {
+		return false, nil
+	}
+	return true, act()
+}
+
 // readPage reads from the database: whole pages, the content of pages that hold the
 // rest of long rows, and on opening the header. That is read again with its page, and
 // must be readable where a crash left the page torn.
 func readPage(tls *libc.TLS, file, buf uintptr, amount int32, offset int64) int32 {
 	read := fn[ioFunc](originalOf(file).FxRead)
 	rc := read(tls, file, buf, amount, offset)
-	if rc != lib.SQLITE_OK || offset+int64(amount) <= headerLen {
+	if rc != lib.SQLITE_OK && rc != lib.SQLITE_IOERR_SHORT_READ || offset+int64(amount) <= headerLen {
 		return rc
 	}
 	into := unsafe.Slice(at[byte](buf), amount)
-	if amount == pageSize && offset%pageSize == 0 {
+	if rc == lib.SQLITE_IOERR_SHORT_READ && isZero(into) { // behind the end of the file
+		return rc
+	}
+	if rc == lib.SQLITE_OK && amount == pageSize && offset%pageSize == 0 {
 		return checkPage(file, into, offset/pageSize+1)
 	}
+	if bad := readParts(tls, read, file, into, offset); bad != lib.SQLITE_OK {
+		return bad
+	}
+	return rc
+}
+
+// readParts reads from pages that it checks. Behind the end of the file are zeros.
+func readParts(tls *libc.TLS, read ioFunc, file uintptr, into []byte, offset int64) int32 {
 	page := pages.Get().(*[pageSize]byte)
 	defer pages.Put(page)
-	for done := int64(0); done < int64(amount); {
+	for done := int64(0); done < int64(len(into)); {
 		number := (offset+done)/pageSize + 1
 		start := (number - 1) * pageSize
 		rc := read(tls, file, uintptr(unsafe.Pointer(page)), pageSize, start)
 		runtime.KeepAlive(page)
-		if rc == lib.SQLITE_OK {
+		behind := rc == lib.SQLITE_IOERR_SHORT_READ && isZero(page[:])
+		if rc == lib.SQLITE_OK || rc == lib.SQLITE_IOERR_SHORT_READ && !behind {
 			rc = checkPage(file, page[:], number)
 		}
-		if rc != lib.SQLITE_OK {
+		if rc != lib.SQLITE_OK && !behind {
 			return rc
 		}
 		done += int64(copy(into[done:], page[offset+done-start:]))
@@ -275,7 +318,7 @@ func writePage(tls *libc.TLS, file, buf uintptr, amount int32, offset int64) int
 // damaged notes what is damaged and returns the engine's code for it.
 func damaged(file uintptr, what string) int32 {
 	if f, ok := layer.files.Load(file); ok {
-		what += " of " + f.(*openFile).name
+		what += " of " + filepath.Base(f.(*openFile).path)
 	}
 	layer.damage.Store(&what)
 	return lib.SQLITE_IOERR_DATA

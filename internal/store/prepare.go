@@ -25,29 +25,56 @@ const (
 )
 
 // prepare makes sure that the file at path can be opened with its pages checked: a
-// database of an earlier program, whose pages have no checksums, is written anew.
-func prepare(ctx context.Context, path string) error {
+// database of an earlier program, whose pages have no checksums, is written anew. It
+// reports whether the write-ahead log ends in what a crash left of a transaction.
+func prepare(ctx context.Context, path string, s Schema) (torn bool, err error) {
 	if err := registerLayer(); err != nil {
-		return err
+		return false, err
 	}
-	header := make([]byte, 100)
+	var kind fileKind
+	done, err := quietly(path, func() (err error) { kind, err = kindOf(path); return err })
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return false, nil
+	case err != nil:
+		return false, Error("open database", path, err)
+	case !done: // this process has it open, so that it is in order
+		return false, nil
+	case kind == plainFile:
+		return false, Error("open database", path, addSums(ctx, path))
+	case s.Derived: // its log is not flushed at each commit
+		return false, nil
+	}
+	return checkLog(path)
+}
+
+// fileKind says whether the pages of a database have checksums.
+type fileKind int
+
+const (
+	otherFile fileKind = iota // no database, or an empty one: the engine will say so
+	plainFile
+	checkedFile
+)
+
+// kindOf reads the header of a database file.
+func kindOf(path string) (fileKind, error) {
+	header := make([]byte, headerLen)
 	f, err := os.Open(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
 	if err != nil {
-		return Error("open database", path, err)
+		return otherFile, err
 	}
 	_, err = io.ReadFull(f, header)
 	f.Close()
-	if err != nil { // empty, or no database: the engine will say so
-		return nil
+	switch {
+	case err != nil:
+		return otherFile, nil
+	case header[reservedAt] == reserved || binary.BigEndian.Uint32(header[applicationAt:]) == applicationID:
+		return checkedFile, nil
+	case bytes.HasPrefix(header, []byte(magic)):
+		return plainFile, nil
 	}
-	plain := header[reservedAt] != reserved && binary.BigEndian.Uint32(header[applicationAt:]) != applicationID
-	if plain && bytes.HasPrefix(header, []byte(magic)) {
-		return Error("open database", path, addSums(ctx, path))
-	}
-	return checkLog(path)
+	return otherFile, nil
 }
 
 // mark notes in the database that its pages have checksums.
@@ -81,7 +108,7 @@ func addSums(ctx context.Context, path string) error {
 	if _, err := old.ExecContext(ctx, "VACUUM INTO $1", u.String()); err != nil {
 		return err
 	}
-	if err := errors.Join(old.Close(), markFile(ctx, fresh), syncFile(fresh)); err != nil {
+	if err := errors.Join(old.Close(), markFile(ctx, fresh), likeMode(fresh, path), syncFile(fresh)); err != nil {
 		return err
 	}
 	if err := os.Rename(fresh, path); err != nil {
@@ -96,4 +123,13 @@ func markFile(ctx context.Context, path string) error {
 		return err
 	}
 	return errors.Join(mark(ctx, db), db.Close())
+}
+
+// likeMode gives a file the permissions of another.
+func likeMode(path, other string) error {
+	info, err := os.Stat(other)
+	if err != nil {
+		return err
+	}
+	return os.Chmod(path, info.Mode().Perm())
 }

@@ -46,7 +46,8 @@ func OpenWith(ctx context.Context, path string, s Schema) (*DB, error) {
 	if err != nil {
 		return nil, Error("open database", path, err)
 	}
-	if err := prepare(ctx, path); err != nil {
+	torn, err := prepare(ctx, path, s)
+	if err != nil {
 		return nil, err
 	}
 	sync := "_pragma=synchronous(FULL)"
@@ -58,7 +59,7 @@ func OpenWith(ctx context.Context, path string, s Schema) (*DB, error) {
 		return nil, Error("open database", path, err)
 	}
 	write.SetMaxOpenConns(1)
-	if err := begin(ctx, write, path, s.Migrations); err != nil {
+	if err := begin(ctx, write, path, s.Migrations, torn); err != nil {
 		write.Close()
 		return nil, err
 	}
@@ -72,8 +73,14 @@ func OpenWith(ctx context.Context, path string, s Schema) (*DB, error) {
 	return &DB{write: write, read: read, path: path}, nil
 }
 
-// begin marks the database as ours and brings its schema up to date.
-func begin(ctx context.Context, write *sql.DB, path string, files fs.FS) error {
+// begin marks the database as ours and brings its schema up to date. What a crash
+// left at the end of the log does not stay behind what is written now (see checkLog).
+func begin(ctx context.Context, write *sql.DB, path string, files fs.FS, torn bool) error {
+	if torn {
+		if err := checkpoint(ctx, write); err != nil {
+			return err
+		}
+	}
 	if err := mark(ctx, write); err != nil {
 		return Error("open database", path, err)
 	}
@@ -103,8 +110,10 @@ func (db *DB) Close() error {
 
 // Flush moves what the write-ahead file of SQLite holds to the database file, and
 // empties it: what was deleted is then in neither.
-func (db *DB) Flush(ctx context.Context) error {
-	_, err := db.write.ExecContext(ctx, "PRAGMA wal_checkpoint(TRUNCATE)")
+func (db *DB) Flush(ctx context.Context) error { return checkpoint(ctx, db.write) }
+
+func checkpoint(ctx context.Context, write *sql.DB) error {
+	_, err := write.ExecContext(ctx, "PRAGMA wal_checkpoint(TRUNCATE)")
 	return Error("write database", "", err)
 }
 

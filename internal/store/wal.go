@@ -18,19 +18,26 @@ import (
 const (
 	logHeader   = 32
 	frameHeader = 24
-	logMagic    = 0x377f0682 // and its last bit set where words are big-endian
 )
 
 // logSum is a checksum of the log.
 type logSum [2]uint32
 
 // add goes on with b, whose length is a multiple of 8.
-func (s logSum) add(b []byte, order binary.ByteOrder) logSum {
-	for ; len(b) >= 8; b = b[8:] {
-		s[0] += order.Uint32(b) + s[1]
-		s[1] += order.Uint32(b[4:]) + s[0]
+func (s logSum) add(b []byte, big bool) logSum {
+	if big {
+		for ; len(b) >= 8; b = b[8:] {
+			s[0] += binary.BigEndian.Uint32(b) + s[1]
+			s[1] += binary.BigEndian.Uint32(b[4:]) + s[0]
+		}
+		return s
 	}
-	return s
+	x, y := s[0], s[1]
+	for ; len(b) >= 8; b = b[8:] {
+		x += binary.LittleEndian.Uint32(b) + y
+		y += binary.LittleEndian.Uint32(b[4:]) + x
+	}
+	return logSum{x, y}
 }
 
 // sumAt reads a checksum.
@@ -38,13 +45,8 @@ func sumAt(b []byte) logSum {
 	return logSum{binary.BigEndian.Uint32(b), binary.BigEndian.Uint32(b[4:])}
 }
 
-// orderOf returns the byte order of the words that are summed, by the log's header.
-func orderOf(header []byte) binary.ByteOrder {
-	if binary.BigEndian.Uint32(header)&1 == 1 {
-		return binary.BigEndian
-	}
-	return binary.LittleEndian
-}
+// isBig tells the byte order of the words that are summed, by the log's header.
+func isBig(header []byte) bool { return binary.BigEndian.Uint32(header)&1 == 1 }
 
 // walWriter knows which frames a connection wrote anew in the midst of a
 // transaction: the engine writes the page alone, leaves salt and checksum of further
@@ -115,8 +117,8 @@ func readLog(tls *libc.TLS, file, buf uintptr, amount int32, offset int64) int32
 	if ok && isZero(own[8:]) { // not summed yet
 		return lib.SQLITE_OK
 	}
-	order := orderOf(first)
-	sum = sum.add(own[:8], order).add(unsafe.Slice(at[byte](buf), amount), order)
+	big := isBig(first)
+	sum = sum.add(own[:8], big).add(unsafe.Slice(at[byte](buf), amount), big)
 	runtime.KeepAlive(h)
 	if !ok || sum != sumAt(own[16:]) {
 		return damaged(file, fmt.Sprintf("frame %d", (frame-logHeader)/(frameHeader+pageSize)+1))

@@ -3,6 +3,7 @@ package work
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"path"
 	"slices"
 
@@ -34,12 +35,49 @@ func resource(v genesis.Version) access.Resource {
 	return access.Resource{Name: v.Name, Version: v.Digest, State: v.State, Kind: v.Kind, Creator: genesis.PersonID(v.Creator)}
 }
 
-// visible says of versions whether who may know of them.
-func (s *Service) visible(ctx context.Context, who genesis.Principal) catalog.Visible {
-	return func(v genesis.Version) bool {
+// sight is what somebody may know of. A decision that could not be made hides the
+// version and is kept, because an answer that leaves it out would not be true.
+type sight struct {
+	visible catalog.Visible
+	failed  error
+}
+
+// sight returns what who may know of, for one call of the catalogue.
+func (s *Service) sight(ctx context.Context, who genesis.Principal) *sight {
+	out := &sight{}
+	out.visible = func(v genesis.Version) bool {
 		_, err := s.Access.Decide(ctx, s.ask(who, genesis.Discover, resource(v)))
+		if err != nil && !isRefusal(err) && out.failed == nil {
+			out.failed = unnamed(err)
+		}
 		return err == nil
 	}
+	return out
+}
+
+// or returns why the catalogue's answer is none, else err.
+func (s *sight) or(err error) error {
+	if s.failed != nil {
+		return s.failed
+	}
+	return err
+}
+
+// isRefusal tells a refusal from a decision that could not be made.
+func isRefusal(err error) bool {
+	k := genesis.KindOf(err)
+	return k == genesis.Private || k == genesis.Permission
+}
+
+// unnamed is err without its subject, which whoever asks may not know of.
+func unnamed(err error) error {
+	var known *genesis.Error
+	if !errors.As(err, &known) {
+		return err
+	}
+	bare := *known
+	bare.Op, bare.Subject = "decide", ""
+	return &bare
 }
 
 // find resolves a reference among what who may know of. What they may not know of
@@ -54,11 +92,12 @@ func (s *Service) find(ctx context.Context, who genesis.Principal, ref string) (
 	if r.Node == s.Node {
 		r.Node = ""
 	}
-	v, err := s.Catalog.Resolve(ctx, r, s.visible(ctx, who))
+	seen := s.sight(ctx, who)
+	v, err := s.Catalog.Resolve(ctx, r, seen.visible)
 	if genesis.KindOf(err) == genesis.NotFound && r.Number == 0 && r.Digest == "" {
-		return s.Catalog.Last(ctx, r.Name, s.visible(ctx, who))
+		v, err = s.Catalog.Last(ctx, r.Name, seen.visible)
 	}
-	return v, err
+	return v, seen.or(err)
 }
 
 // enter resolves a reference and decides whether who may do a to it.
@@ -82,9 +121,7 @@ func (s *Service) resolve(ctx context.Context, who genesis.Principal, a genesis.
 // allowed. The error is that of a refusal, or Unavailable.
 func (s *Service) decide(ctx context.Context, who genesis.Principal, a genesis.Action, r access.Resource) (access.Decision, error) {
 	d, refusal := s.Access.Decide(ctx, s.ask(who, a, r))
-	switch genesis.KindOf(refusal) {
-	case "", genesis.Private, genesis.Permission:
-	default:
+	if refusal != nil && !isRefusal(refusal) {
 		return d, refusal
 	}
 	if slices.Contains(evident, a) || refusal != nil && a != genesis.Discover && who.SignedIn() {
@@ -129,7 +166,7 @@ func (s *Service) gone(ctx context.Context, who genesis.Principal, d access.Deci
 		return refusal
 	}
 	e := &genesis.Error{Op: string(d.Action), Kind: genesis.Gone, Subject: string(d.Resource.Name), Msg: "it was " + d.Rule + " by its steward"}
-	if _, err := s.Catalog.Resolve(ctx, genesis.Ref{Name: d.Resource.Name}, s.visible(ctx, who)); err == nil {
+	if _, err := s.Catalog.Resolve(ctx, genesis.Ref{Name: d.Resource.Name}, s.sight(ctx, who).visible); err == nil {
 		e.Hint = "`genesis show " + d.Resource.Name.Arg() + "` has the latest version"
 	}
 	return e
@@ -149,7 +186,7 @@ func (s *Service) may(ctx context.Context, who genesis.Principal, a genesis.Acti
 // same whether or not there is such an asset.
 func (s *Service) mayMake(ctx context.Context, who genesis.Principal, name genesis.Name) error {
 	_, err := s.decide(ctx, who, genesis.Steward, access.Resource{Name: name})
-	if k := genesis.KindOf(err); k != genesis.Private && k != genesis.Permission {
+	if !isRefusal(err) {
 		return err
 	}
 	e := &genesis.Error{Op: "make version", Kind: genesis.Permission, Subject: string(name), Msg: "only stewards make assets of this name"}

@@ -68,8 +68,9 @@ func (s *Service) newest(ctx context.Context, who genesis.Principal, v genesis.V
 	if r, err := genesis.ParseRef(ref); err != nil || r.Number != 0 || r.Digest != "" {
 		return v, err
 	}
-	d, err := s.Catalog.Describe(ctx, v, s.visible(ctx, who))
-	if err != nil || len(d.Versions) == 0 || d.Versions[0].State != genesis.Draft {
+	seen := s.sight(ctx, who)
+	d, err := s.Catalog.Describe(ctx, v, seen.visible)
+	if err = seen.or(err); err != nil || len(d.Versions) == 0 || d.Versions[0].State != genesis.Draft {
 		return v, err
 	}
 	_, err = s.decide(ctx, who, genesis.Steward, resource(d.Versions[0]))

@@ -245,7 +245,11 @@ func (s *Service) Conditions(ctx context.Context, who genesis.Principal, ref str
 		return nil, err
 	}
 	for _, a := range genesis.Actions {
-		if _, err := s.Access.Decide(ctx, s.ask(who, a, resource(v))); err == nil && a != genesis.Operate {
+		_, err := s.Access.Decide(ctx, s.ask(who, a, resource(v)))
+		if err != nil && !isRefusal(err) {
+			return nil, err
+		}
+		if err == nil && a != genesis.Operate {
 			c.You = append(c.You, a)
 		}
 	}
@@ -334,10 +338,9 @@ func (s *Service) Grants(ctx context.Context, who genesis.Principal, q genesis.G
 		if who.SignedIn() {
 			page.Grants, err = s.grantsOf(ctx, who, q)
 		}
-		page.Grants = slices.DeleteFunc(page.Grants, func(g genesis.Grant) bool {
-			_, err := s.find(ctx, who, string(g.Name)) // of what they may not know of, a token narrowed to other things included
-			return err != nil
-		})
+		if err == nil {
+			page.Grants, err = s.onKnown(ctx, who, page.Grants)
+		}
 	case q.Expiring > 0:
 		page.Grants, err = s.Access.Expiring(ctx, time.Duration(q.Expiring)*24*time.Hour)
 		page.Grants = slices.DeleteFunc(page.Grants, func(g genesis.Grant) bool {
@@ -362,6 +365,21 @@ func (s *Service) grantsOf(ctx context.Context, who genesis.Principal, q genesis
 	return append(all, slices.DeleteFunc(named, func(g genesis.Grant) bool { return g.Active(now) })...), err
 }
 
+// onKnown returns the grants on what who may know of, a token narrowed to other things
+// included.
+func (s *Service) onKnown(ctx context.Context, who genesis.Principal, all []genesis.Grant) ([]genesis.Grant, error) {
+	known := all[:0]
+	for _, g := range all {
+		_, err := s.find(ctx, who, string(g.Name))
+		if err == nil {
+			known = append(known, g)
+		} else if genesis.KindOf(err) != genesis.NotFound && !isRefusal(err) {
+			return nil, err
+		}
+	}
+	return known, nil
+}
+
 // stewards reports whether who is a steward of the node.
 func (s *Service) stewards(ctx context.Context, who genesis.Principal) bool {
 	_, err := s.Access.Decide(ctx, s.ask(who, genesis.Steward, access.Resource{}))
@@ -378,8 +396,10 @@ func (s *Service) Revoke(ctx context.Context, who genesis.Principal, id, reason 
 	if err != nil {
 		return nil, err
 	}
-	if _, err := s.decide(ctx, who, genesis.Steward, access.Resource{Name: g.Name, Version: g.Version, State: genesis.Published}); err != nil {
+	if _, err := s.decide(ctx, who, genesis.Steward, access.Resource{Name: g.Name, Version: g.Version, State: genesis.Published}); isRefusal(err) {
 		return nil, missing
+	} else if err != nil {
+		return nil, err
 	}
 	err = s.act(ctx, who, "revoke", func(tx *sql.Tx, e *journal.Event) error {
 		g, err = s.Access.Revoke(ctx, tx, id, who.Person(), reason)

@@ -189,6 +189,9 @@ func (s *Service) mayLead(ctx context.Context, who genesis.Principal, id string)
 	}
 	refused := &genesis.Error{Op: "change project", Kind: genesis.Permission, Subject: id, Msg: "projects are made by stewards, and changed by them and their leads"}
 	p, err := s.Access.Project(ctx, id)
+	if err != nil && genesis.KindOf(err) != genesis.NotFound {
+		return err
+	}
 	if err != nil || !who.InScope(genesis.Steward, "") {
 		return refused
 	}

@@ -19,7 +19,8 @@
 // Nothing that the disk changed passes for an answer. Every page ends in a checksum
 // that is compared whenever it is read (page.go), frames of the write-ahead log are
 // compared with theirs (wal.go), and a log in which a crash cannot have left what is
-// there keeps the database from opening (crash.go). Rows that matter have a sum of
+// there keeps the database from opening (crash.go). That holds for every database of a
+// home, for copies and for what is read of them. Rows of the catalogue have a sum of
 // their own ([RowSum]), so that what is wrong has a name. Other programs can read the
 // file; one that writes it leaves pages whose checksums no longer hold. A database
 // that has no checksums yet is written anew when it is opened (prepare.go).

@@ -543,3 +543,20 @@ func TestDeletedIsOverwritten(t *testing.T) {
 		}
 	}
 }
+
+// TestEngineIsTheOneReviewed fails when the engine gets another version. The layer
+// calls its functions, and is called by it, through types that no compiler compares:
+// see that Tsqlite3_io_methods and Tsqlite3_vfs in modernc.org/sqlite/lib, and how it
+// calls FxOpen, FxClose, FxRead and FxWrite, are still as page.go has them, then change
+// the versions here.
+func TestEngineIsTheOneReviewed(t *testing.T) {
+	b, err := os.ReadFile("../../go.mod")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, reviewed := range []string{"modernc.org/sqlite v1.62.0\n", "modernc.org/libc v1.80.1\n"} {
+		if !strings.Contains(string(b), reviewed) {
+			t.Errorf("go.mod has another version than %s", reviewed)
+		}
+	}
+}

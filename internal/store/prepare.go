@@ -12,6 +12,8 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+
+	"github.com/opengenesis/genesis"
 )
 
 // Two places in the header say that the pages of a database have checksums: the
@@ -100,9 +102,14 @@ func addSums(ctx context.Context, path string) error {
 	}
 	defer old.Close()
 	old.SetMaxOpenConns(1)
-	// All of it must lie in the one file, because that is replaced.
-	if _, err := old.ExecContext(ctx, "PRAGMA journal_mode = DELETE"); err != nil {
+	// All of it must lie in the one file, because that is replaced: a log that stayed
+	// would be taken for that of the new one.
+	var mode string
+	if err := old.QueryRowContext(ctx, "PRAGMA journal_mode = DELETE").Scan(&mode); err != nil {
 		return err
+	}
+	if mode != "delete" {
+		return &genesis.Error{Op: "open database", Kind: genesis.Unavailable, Subject: path, Msg: "another program holds the database", Hint: "try again in a moment"}
 	}
 	u := url.URL{Scheme: "file", Path: filepath.ToSlash(fresh), RawQuery: "vfs=" + vfsName}
 	if _, err := old.ExecContext(ctx, "VACUUM INTO $1", u.String()); err != nil {

@@ -56,7 +56,7 @@ func scanLog(path string) (torn bool, err error) {
 	if scan.sum = (logSum{}).add(header[:24], scan.big); scan.sum != sumAt(header[24:]) {
 		return false, badLog(path, "its header is damaged") // 32 bytes are not torn
 	}
-	frame := make([]byte, frameHeader+pageSize)
+	frame := make([]byte, frameLen)
 	for !scan.damaged() {
 		if _, err := io.ReadFull(r, frame); err != nil {
 			return scan.torn, nil

@@ -18,6 +18,7 @@ import (
 const (
 	logHeader   = 32
 	frameHeader = 24
+	frameLen    = frameHeader + pageSize
 )
 
 // logSum is a checksum of the log.
@@ -91,40 +92,50 @@ func writeLog(tls *libc.TLS, file, buf uintptr, amount int32, offset int64) int3
 }
 
 // readLog reads from the log. What is no page is read by the engine after a crash,
-// which then looks at the checksums itself.
+// which then looks at the checksums itself. Of a page all that its checksum depends on
+// is read at once: what is before it, up to the checksum that it goes on from.
 func readLog(tls *libc.TLS, file, buf uintptr, amount int32, offset int64) int32 {
 	read := fn[ioFunc](originalOf(file).FxRead)
-	rc := read(tls, file, buf, amount, offset)
 	frame := offset - frameHeader
-	if rc != lib.SQLITE_OK || amount != pageSize || (frame-logHeader)%(frameHeader+pageSize) != 0 {
+	if amount != pageSize || (frame-logHeader)%frameLen != 0 || isStale(file, frame) {
+		return read(tls, file, buf, amount, offset)
+	}
+	b := frames.Get().(*[2 * frameLen]byte)
+	defer frames.Put(b)
+	start, from := frame-frameLen, 16
+	if frame == logHeader {
+		start, from = 0, 24
+	}
+	all := b[:frame+frameLen-start]
+	rc := read(tls, file, uintptr(unsafe.Pointer(b)), int32(len(all)), start)
+	runtime.KeepAlive(b)
+	if rc != lib.SQLITE_OK {
 		return rc
 	}
-	if f, ok := layer.files.Load(file); ok && f.(*openFile).log.isStale(frame) {
-		return rc
-	}
-	h := headers.Get().(*[logHeader + 2*frameHeader]byte)
-	defer headers.Put(h)
-	fill := func(b []byte, offset int64) bool {
-		return read(tls, file, uintptr(unsafe.Pointer(&b[0])), int32(len(b)), offset) == lib.SQLITE_OK
-	}
-	first, before, own := h[:logHeader], h[logHeader:logHeader+frameHeader], h[logHeader+frameHeader:]
-	ok := fill(first, 0) && fill(own, frame)
-	sum := sumAt(first[24:])
-	if frame > logHeader {
-		ok = ok && fill(before, frame-frameHeader-pageSize)
-		sum = sumAt(before[16:])
-	}
-	if ok && isZero(own[8:]) { // not summed yet
+	own := all[frame-start:]
+	copy(unsafe.Slice(at[byte](buf), amount), own[frameHeader:])
+	before, want := sumAt(all[from:]), sumAt(own[16:])
+	if isZero(own[8:frameHeader]) || before.over(own, bigEndian) == want { // or not summed yet
 		return lib.SQLITE_OK
 	}
-	big := isBig(first)
-	sum = sum.add(own[:8], big).add(unsafe.Slice(at[byte](buf), amount), big)
-	runtime.KeepAlive(h)
-	if !ok || sum != sumAt(own[16:]) {
-		return damaged(file, fmt.Sprintf("frame %d", (frame-logHeader)/(frameHeader+pageSize)+1))
+	// The log may have been begun on a machine of the other byte order.
+	rc = read(tls, file, uintptr(unsafe.Pointer(b)), logHeader, 0)
+	runtime.KeepAlive(b)
+	big := isBig(b[:]) // own lies behind it
+	if rc == lib.SQLITE_OK && big != bigEndian && before.over(own, big) == want {
+		return lib.SQLITE_OK
 	}
-	return lib.SQLITE_OK
+	return damaged(file, fmt.Sprintf("frame %d", (frame-logHeader)/frameLen+1))
 }
+
+// isStale reports whether a frame was written anew and not summed yet.
+func isStale(file uintptr, frame int64) bool {
+	f, ok := layer.files.Load(file)
+	return ok && f.(*openFile).log.isStale(frame)
+}
+
+// bigEndian is this machine's byte order, in which the engine sums a log that it begins.
+var bigEndian = binary.NativeEndian.Uint16([]byte{0, 1}) == 1
 
 func isZero(b []byte) bool {
 	for _, c := range b {
@@ -135,4 +146,4 @@ func isZero(b []byte) bool {
 	return true
 }
 
-var headers = sync.Pool{New: func() any { return new([logHeader + 2*frameHeader]byte) }}
+var frames = sync.Pool{New: func() any { return new([2 * frameLen]byte) }}

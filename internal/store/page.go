@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -81,7 +80,8 @@ type openFile struct {
 	log  walWriter
 }
 
-// at gives a pointer from the engine, whose memory Go does not manage, a type.
+// at gives a pointer from the engine a type. Its memory is none that Go manages, and it
+// is given none that is: what it reads and writes for us is of its own stack (tls.Alloc).
 func at[T any](p uintptr) *T { return *(**T)(unsafe.Pointer(&p)) }
 
 // function makes a value that the engine can call of a function.
@@ -150,7 +150,7 @@ func reserve(tls *libc.TLS, db, _, _ uintptr) int32 {
 	}
 	defer libc.Xfree(tls, name)
 	const room = 8
-	arg := tls.Alloc(room) // where the engine may write; Go may move what lies on a stack
+	arg := tls.Alloc(room)
 	defer tls.Free(room)
 	lib.Xsqlite3_file_control(tls, db, name, lib.SQLITE_FCNTL_VFS_POINTER, arg)
 	if slices.Contains(layer.ours, *at[uintptr](arg)) {
@@ -269,16 +269,16 @@ func readPage(tls *libc.TLS, file, buf uintptr, amount int32, offset int64) int3
 
 // readParts reads from pages that it checks. Behind the end of the file are zeros.
 func readParts(tls *libc.TLS, read ioFunc, file uintptr, into []byte, offset int64) int32 {
-	page := pages.Get().(*[pageSize]byte)
-	defer pages.Put(page)
+	buf := tls.Alloc(pageSize)
+	defer tls.Free(pageSize)
+	page := unsafe.Slice(at[byte](buf), pageSize)
 	for done := int64(0); done < int64(len(into)); {
 		number := (offset+done)/pageSize + 1
 		start := (number - 1) * pageSize
-		rc := read(tls, file, uintptr(unsafe.Pointer(page)), pageSize, start)
-		runtime.KeepAlive(page)
-		behind := rc == lib.SQLITE_IOERR_SHORT_READ && isZero(page[:])
+		rc := read(tls, file, buf, pageSize, start)
+		behind := rc == lib.SQLITE_IOERR_SHORT_READ && isZero(page)
 		if rc == lib.SQLITE_OK || rc == lib.SQLITE_IOERR_SHORT_READ && !behind {
-			rc = checkPage(file, page[:], number)
+			rc = checkPage(file, page, number)
 		}
 		if rc != lib.SQLITE_OK && !behind {
 			return rc
@@ -298,21 +298,18 @@ func checkPage(file uintptr, page []byte, number int64) int32 {
 	return damaged(file, fmt.Sprintf("page %d", number))
 }
 
-var pages = sync.Pool{New: func() any { return new([pageSize]byte) }}
-
 // writePage writes to the database.
 func writePage(tls *libc.TLS, file, buf uintptr, amount int32, offset int64) int32 {
 	write := fn[ioFunc](originalOf(file).FxWrite)
 	if amount != pageSize {
 		return write(tls, file, buf, amount, offset)
 	}
-	page := pages.Get().(*[pageSize]byte)
-	defer pages.Put(page)
-	copy(page[:], unsafe.Slice(at[byte](buf), amount)) // the engine's own copy is not ours to change
-	binary.LittleEndian.PutUint64(page[pageSize-reserved:], pageSum(page[:], offset/pageSize+1))
-	rc := write(tls, file, uintptr(unsafe.Pointer(page)), amount, offset)
-	runtime.KeepAlive(page)
-	return rc
+	summed := tls.Alloc(pageSize) // the engine's own copy is not ours to change
+	defer tls.Free(pageSize)
+	page := unsafe.Slice(at[byte](summed), pageSize)
+	copy(page, unsafe.Slice(at[byte](buf), amount))
+	binary.LittleEndian.PutUint64(page[pageSize-reserved:], pageSum(page, offset/pageSize+1))
+	return write(tls, file, summed, amount, offset)
 }
 
 // damaged notes what is damaged and returns the engine's code for it.

@@ -175,7 +175,7 @@ func TestFlippedLog(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	end := size(t, crashed+"-wal") * 8
 	flips := []int64{end - 1, end - 8*pageSize - 1, end - 8*(pageSize+frameHeader), end - 8*(pageSize+frameHeader-7), end - 8*(pageSize+frameHeader-12)}
-	for range 60 {
+	for range 25 {
 		flips = append(flips, random.Int64N(end))
 	}
 	for _, bit := range flips {

@@ -3,7 +3,6 @@ package store
 import (
 	"encoding/binary"
 	"fmt"
-	"runtime"
 	"sync"
 	"unsafe"
 
@@ -100,15 +99,15 @@ func readLog(tls *libc.TLS, file, buf uintptr, amount int32, offset int64) int32
 	if amount != pageSize || (frame-logHeader)%frameLen != 0 || isStale(file, frame) {
 		return read(tls, file, buf, amount, offset)
 	}
-	b := frames.Get().(*[2 * frameLen]byte)
-	defer frames.Put(b)
+	const room = 2 * frameLen
+	p := tls.Alloc(room)
+	defer tls.Free(room)
 	start, from := frame-frameLen, 16
 	if frame == logHeader {
 		start, from = 0, 24
 	}
-	all := b[:frame+frameLen-start]
-	rc := read(tls, file, uintptr(unsafe.Pointer(b)), int32(len(all)), start)
-	runtime.KeepAlive(b)
+	all := unsafe.Slice(at[byte](p), frame+frameLen-start)
+	rc := read(tls, file, p, int32(len(all)), start)
 	if rc != lib.SQLITE_OK {
 		return rc
 	}
@@ -119,9 +118,8 @@ func readLog(tls *libc.TLS, file, buf uintptr, amount int32, offset int64) int32
 		return lib.SQLITE_OK
 	}
 	// The log may have been begun on a machine of the other byte order.
-	rc = read(tls, file, uintptr(unsafe.Pointer(b)), logHeader, 0)
-	runtime.KeepAlive(b)
-	big := isBig(b[:]) // own lies behind it
+	rc = read(tls, file, p, logHeader, 0)
+	big := isBig(all) // own lies behind it
 	if rc == lib.SQLITE_OK && big != bigEndian && before.over(own, big) == want {
 		return lib.SQLITE_OK
 	}
@@ -145,5 +143,3 @@ func isZero(b []byte) bool {
 	}
 	return true
 }
-
-var frames = sync.Pool{New: func() any { return new([2 * frameLen]byte) }}

@@ -316,6 +316,28 @@ func TestCopiesHaveChecksums(t *testing.T) {
 	}
 }
 
+// TestDamageIsNotCopied copies a database in which a row changed.
+func TestDamageIsNotCopied(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "a.db")
+	db := open(t, path)
+	fill(t, db, 300)
+	db.Close()
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := int64(bytes.Index(b, []byte("-150dataset"))) // in the table, not in an index
+	flip(t, path, at*8+8)
+	want := fmt.Sprintf("page %d of a.db", at/pageSize+1)
+	db = open(t, path)
+	for name, write := range map[string]func(context.Context, string) error{"copy": db.Copy, "backup": db.Backup} {
+		if err := write(t.Context(), filepath.Join(dir, name+".db")); genesis.KindOf(err) != genesis.Internal || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v does not name %s", name, err, want)
+		}
+	}
+}
+
 // TestLocksStay opens a database a second time: its header is not read past the
 // engine then, since closing the file would give up the locks of the first.
 func TestLocksStay(t *testing.T) {

@@ -4,7 +4,9 @@ package node
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
+	"math/rand/v2"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -165,5 +167,65 @@ func flipBit(t *testing.T, path string, at int) {
 	}
 	if err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestFlippedJournal flips bits of the databases beside the log: what the log says is
+// answered as before, or there is an error that names the page.
+func TestFlippedJournal(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "home")
+	w, stop, _ := settled(t, dir)
+	audited := func(w *town) (string, error) {
+		page, err := w.works.Audit(t.Context(), w.local, genesis.AuditQuery{Act: "grant"})
+		if err != nil {
+			return "", err
+		}
+		for i, e := range page.Entries {
+			page.Entries[i] = genesis.AuditEntry{Act: e.Act, Actor: e.Actor, Subject: e.Subject, Detail: e.Detail, Time: e.Time}
+		}
+		b, err := json.Marshal(page.Entries)
+		return string(b), err
+	}
+	want, err := audited(w)
+	if err != nil || !strings.Contains(want, "public-1") {
+		t.Fatal(want, err)
+	}
+	stop()
+	random, noticed := rand.New(rand.NewPCG(1, 7)), 0
+	for _, name := range []string{"private.db", "index.db"} {
+		path := filepath.Join(dir, "journal", name)
+		sound, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 12 {
+			at := random.IntN(len(sound))
+			if err := os.WriteFile(path, sound, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			flipBit(t, path, at)
+			n, err := Start(t.Context(), mustHome(t, dir), Options{Network: true})
+			var got string
+			if err == nil {
+				got, err = audited(&town{T: t, works: n.service.(*works), local: access.Local("here")})
+				if err := n.close(); err != nil {
+					t.Error(err)
+				}
+			}
+			if page := fmt.Sprintf("page %d of %s", at/4096+1, name); err != nil && !strings.Contains(err.Error(), page) {
+				t.Errorf("%v does not name %s", err, page)
+			} else if err == nil && got != want {
+				t.Errorf("byte %d of %s: the log says\n%s\nnot\n%s", at, name, got, want)
+			}
+			if err != nil {
+				noticed++
+			}
+		}
+		if err := os.WriteFile(path, sound, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if noticed == 0 {
+		t.Error("no flip did anything: the test shows nothing")
 	}
 }

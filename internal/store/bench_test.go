@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// BenchmarkPages reads a table of 40 MB with next to no memory for pages, so that each
+// BenchmarkPages reads a table of 20 MB with next to no memory for pages, so that each
 // is read from its file: from the database, and from the write-ahead log, with their
 // checksums and without.
 func BenchmarkPages(b *testing.B) {
@@ -29,7 +29,6 @@ func BenchmarkPages(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	// The log is checkpointed when the transaction commits, and is begun again by the next.
 	measure := func(from string) {
 		for _, vfs := range []string{uncheckedName, vfsName} {
 			b.Run(from+"/"+vfs, func(b *testing.B) {

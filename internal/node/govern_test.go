@@ -333,6 +333,37 @@ func TestLeads(t *testing.T) {
 	put("sam", `{"members":["ada"]}`, 409)
 }
 
+// TestGrantsOfOnesOwn: who holds grants is told which end soon, and why others ended.
+func TestGrantsOfOnesOwn(t *testing.T) {
+	w := newTown(t)
+	for name, until := range map[string]time.Time{"soon": time.Now().Add(3 * 24 * time.Hour), "later": time.Now().Add(90 * 24 * time.Hour), "never": {}, "over": {}} {
+		w.prepare(name, "a,b\n1,2\n")
+		w.must(w.works.Publish(t.Context(), w.local, name, genesis.PublishRequest{Tier: genesis.TierControlled}))
+		g, err := w.works.Grant(t.Context(), w.local, genesis.GrantRequest{Ref: name, To: "person:gil", Actions: []genesis.Action{genesis.Read}, Until: until})
+		w.must(g, err)
+		if name == "over" {
+			w.must(w.works.Revoke(t.Context(), w.local, g.ID, "the project ended"))
+		}
+	}
+	for query, want := range map[string][]string{"": {"later", "never", "soon"}, "?expiring=14": {"soon"}, "?ended=true": {"later", "never", "over", "soon"}} {
+		var page genesis.GrantPage
+		status, body := w.call("gil", "GET", "/v1/grants"+query, "")
+		if err := json.Unmarshal(body, &page); err != nil || status != 200 {
+			t.Fatal(status, string(body))
+		}
+		var names []string
+		for _, g := range page.Grants {
+			names = append(names, string(g.Name))
+			if g.Name == "over" && (g.Reason != "the project ended" || g.Revoked == nil) {
+				t.Errorf("%+v", g)
+			}
+		}
+		if slices.Sort(names); !slices.Equal(names, want) {
+			t.Errorf("%q lists %v, want %v", query, names, want)
+		}
+	}
+}
+
 // TestCursorsOfNobody: a list goes on only from where it was said to.
 func TestCursorsOfNobody(t *testing.T) {
 	w := newTown(t)

@@ -338,11 +338,17 @@ func (s *Service) Grants(ctx context.Context, who genesis.Principal, q genesis.G
 		if who.SignedIn() {
 			page.Grants, err = s.grantsOf(ctx, who, q)
 		}
+		if q.Expiring > 0 || q.To != "" {
+			end := time.Now().Add(days(q.Expiring))
+			page.Grants = slices.DeleteFunc(page.Grants, func(g genesis.Grant) bool {
+				return q.Expiring > 0 && (g.Until.IsZero() || g.Until.After(end)) || q.To != "" && g.To != q.To
+			})
+		}
 		if err == nil {
 			page.Grants, err = s.onKnown(ctx, who, page.Grants)
 		}
 	case q.Expiring > 0:
-		page.Grants, err = s.Access.Expiring(ctx, time.Duration(q.Expiring)*24*time.Hour)
+		page.Grants, err = s.Access.Expiring(ctx, days(q.Expiring))
 		page.Grants = slices.DeleteFunc(page.Grants, func(g genesis.Grant) bool {
 			return q.Name != "" && g.Name != q.Name || q.To != "" && g.To != q.To
 		})
@@ -351,6 +357,8 @@ func (s *Service) Grants(ctx context.Context, who genesis.Principal, q genesis.G
 	}
 	return page, err
 }
+
+func days(n int) time.Duration { return time.Duration(n) * 24 * time.Hour }
 
 // grantsOf are the grants that reach who, and if asked for those that did by name and
 // have ended.

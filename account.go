@@ -13,13 +13,16 @@ const (
 	VettingExpired   VettingState = "expired" // was vetted until a time that has passed
 )
 
-// Vetting is what an officer found about a person.
+// Vetting is what an officer found about a person. To ask anew changes nothing of it:
+// who was refused stays so until an officer decides.
 type Vetting struct {
 	State VettingState `json:"state,omitempty"`
 	By    PersonID     `json:"by,omitempty"`
 	At    time.Time    `json:"at,omitzero"`
 	Until time.Time    `json:"until,omitzero"`
 	Note  string       `json:"note,omitempty"`
+	Asked time.Time    `json:"asked,omitzero"` // waits for an officer since
+	Ask   string       `json:"ask,omitempty"`  // what the person says to it
 }
 
 // Account is a person, or a service, known to their home node.

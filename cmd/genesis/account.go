@@ -112,7 +112,11 @@ func (cmd *accountListCmd) Run(a *app) error {
 			if x.Disabled {
 				disabled = "yes"
 			}
-			t.row(x.Subject, x.Name, joinDuties(x.Duties), string(x.Vetting.State), signsInBy(x), dateText(x.LastSeen), disabled)
+			vetting := string(x.Vetting.State)
+			if !x.Vetting.Asked.IsZero() && x.Vetting.State != genesis.VettingRequested {
+				vetting += ", asks anew"
+			}
+			t.row(x.Subject, x.Name, joinDuties(x.Duties), vetting, signsInBy(x), dateText(x.LastSeen), disabled)
 		}
 		t.print(p)
 	})
@@ -160,14 +164,11 @@ func printAccount(p *printer, x genesis.Account) {
 	p.field("signs in by", signsInBy(x))
 	p.field("groups", strings.Join(x.Groups, ", "))
 	p.field("vetting", string(x.Vetting.State))
-	switch x.Vetting.State {
-	case genesis.VettingRequested:
-		p.field("asked with", x.Vetting.Note)
-	default:
-		p.field("decided by", string(x.Vetting.By))
-		p.field("until", dateText(x.Vetting.Until))
-		p.field("rests on", x.Vetting.Note)
-	}
+	p.field("decided by", string(x.Vetting.By))
+	p.field("until", dateText(x.Vetting.Until))
+	p.field("rests on", x.Vetting.Note)
+	p.field("asked", dateText(x.Vetting.Asked))
+	p.field("asked with", x.Vetting.Ask)
 	p.field("citizenship", string(x.Citizenship))
 	if x.Disabled {
 		p.field("disabled", "yes")

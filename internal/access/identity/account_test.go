@@ -318,6 +318,7 @@ func TestVetting(t *testing.T) {
 	if err := ask(w.who(t, secret)); err != nil {
 		t.Fatal(err)
 	}
+	state(genesis.VettingExpired) // to ask is no way back
 	if err := vet(olga, no); err != nil {
 		t.Fatal(err)
 	}
@@ -325,6 +326,16 @@ func TestVetting(t *testing.T) {
 	vetted.Until = w.clock.now().Add(time.Hour)
 	wants(t, vet(olga, vetted), genesis.Conflict, nil)
 	if err := ask(w.who(t, secret)); err != nil {
+		t.Fatal(err)
+	}
+	state(genesis.VettingRefused)
+	a, _ = w.Account(t.Context(), "ada")
+	equal(t, a.Vetting, genesis.Vetting{State: genesis.VettingRefused, By: "nrel/olga", At: w.clock.now(), Asked: w.clock.now(), Ask: "for the reactor data"})
+	if err := vet(olga, vetted); err != nil {
+		t.Fatal(err)
+	}
+	state(genesis.Vetted)
+	if _, err := w.Vet(t.Context(), olga, "sam", no); err != nil { // who never asked can be refused
 		t.Fatal(err)
 	}
 

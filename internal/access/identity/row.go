@@ -59,6 +59,7 @@ type account struct {
 	id              int64
 	created, seen   int64
 	vettedAt, until int64
+	asked           int64
 	duties          list[genesis.Duty]
 	groups          list[string]
 	told            told
@@ -82,14 +83,14 @@ func (t told) same(other told) bool {
 }
 
 const accountColumns = `a.id, a.subject, a.name, a.email, a.service, a.disabled, a.created_at, a.seen_at,
-	a.duties, a.citizenship, a.student, a.vetting, a.vetted_by, a.vetted_at, a.vetted_until, a.vetting_note,
+	a.duties, a.citizenship, a.student, a.vetting, a.vetted_by, a.vetted_at, a.vetted_until, a.vetting_note, a.vetting_asked, a.vetting_ask,
 	a.provider, a.told_groups, a.told_duties, a.told_citizenship, a.told_student, a.told_vetted, a.told_until,
 	a.password, a.totp, a.totp_confirmed, a.totp_step`
 
 // fields are where accountColumns are scanned into.
 func (a *account) fields() []any {
 	return []any{&a.id, &a.Subject, &a.Name, &a.Email, &a.Service, &a.Disabled, &a.created, &a.seen,
-		&a.duties, &a.Citizenship, &a.Student, &a.Vetting.State, &a.Vetting.By, &a.vettedAt, &a.until, &a.Vetting.Note,
+		&a.duties, &a.Citizenship, &a.Student, &a.Vetting.State, &a.Vetting.By, &a.vettedAt, &a.until, &a.Vetting.Note, &a.asked, &a.Vetting.Ask,
 		&a.Provider, &a.groups, &a.told.duties, &a.told.citizenship, &a.told.student, &a.told.vetted, &a.told.until,
 		&a.password, &a.totp, &a.TOTP, &a.totpStep}
 }
@@ -124,11 +125,11 @@ func (a *account) student() bool { return a.Student || a.told.student }
 // the provider counts.
 func (a *account) vettingAt(now time.Time) genesis.Vetting {
 	v := a.Vetting
-	v.At, v.Until = timeAt(a.vettedAt), timeAt(a.until)
+	v.At, v.Until, v.Asked = timeAt(a.vettedAt), timeAt(a.until), timeAt(a.asked)
 	v.State = a.here(now)
 	decided := v.State == genesis.Vetted || v.State == genesis.VettingRefused
 	if !decided && a.saying(now) && a.told.vetted {
-		return genesis.Vetting{State: genesis.Vetted, Until: timeAt(a.told.until), Note: "said by " + a.Provider}
+		return genesis.Vetting{State: genesis.Vetted, Until: timeAt(a.told.until), Note: "said by " + a.Provider, Asked: v.Asked, Ask: v.Ask}
 	}
 	return v
 }

@@ -6,6 +6,7 @@
 //	go run ./mutation
 //	go run ./mutation -only judge.go,limits.cedar -workers 4
 //	go run ./mutation -sample 40
+//	go run ./mutation -only '*.go' -sample 150 -seed 1
 //
 // Each change is put over the file with `go test -overlay`; no file of the tree is
 // touched. A change that does not compile, or that makes a policy the schema refuses,
@@ -18,10 +19,12 @@ import (
 	"fmt"
 	"io"
 	"log"
+	"math/rand/v2"
 	"os"
 	"os/signal"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -31,8 +34,9 @@ func main() {
 	log.SetFlags(0)
 	root := flag.String("root", "..", "root of the repository")
 	pkg := flag.String("package", "internal/access", "package to change and test")
-	only := flag.String("only", "", "names of files, separated by commas; empty: all")
-	sample := flag.Int("sample", 0, "how many changes to try, evenly spread; 0: all")
+	only := flag.String("only", "", "names of files or patterns, separated by commas; empty: all")
+	sample := flag.Int("sample", 0, "how many changes to try; 0: all")
+	seed := flag.Uint64("seed", 0, "which sample: drawn by chance with this seed; 0: evenly spread")
 	workers := flag.Int("workers", 2, "changes tried at once")
 	again := flag.String("again", "", "output of an earlier run: try only what survived it")
 	least := flag.Float64("least", 0.95, "share that must be killed")
@@ -49,7 +53,11 @@ func main() {
 		}
 	}
 	r := Runner{Root: *root, Package: *pkg, Workers: *workers, Progress: os.Stderr}
-	report, err := r.Run(ctx, spread(all, *sample))
+	choose := spread
+	if *seed != 0 {
+		choose = drawn(*seed)
+	}
+	report, err := r.Run(ctx, choose(all, *sample))
 	if err != nil {
 		log.Fatalf("mutation: error: %v", err)
 	}
@@ -90,8 +98,12 @@ func mutants(root, pkg, only string) ([]Mutant, error) {
 	return all, nil
 }
 
+// chosen reports whether one of some patterns matches a name.
 func chosen(only, name string) bool {
-	return only == "" || strings.Contains(","+only+",", ","+name+",")
+	return only == "" || slices.ContainsFunc(strings.Split(only, ","), func(pattern string) bool {
+		ok, _ := filepath.Match(pattern, name)
+		return ok
+	})
 }
 
 func mutate(root, file string) ([]Mutant, error) {
@@ -136,6 +148,23 @@ func spread(all []Mutant, n int) []Mutant {
 		some = append(some, all[(2*i+1)*len(all)/(2*n)])
 	}
 	return some
+}
+
+// drawn chooses n mutants by chance, the same ones for the same seed, in order of
+// file and place; 0 means all.
+func drawn(seed uint64) func([]Mutant, int) []Mutant {
+	return func(all []Mutant, n int) []Mutant {
+		if n <= 0 || n >= len(all) {
+			return all
+		}
+		places := rand.New(rand.NewPCG(seed, seed)).Perm(len(all))[:n]
+		slices.Sort(places)
+		some := make([]Mutant, n)
+		for i, place := range places {
+			some[i] = all[place]
+		}
+		return some
+	}
 }
 
 // Outcome is what became of a mutant.

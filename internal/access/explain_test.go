@@ -254,7 +254,7 @@ func TestChanges(t *testing.T) {
 		{bob, genesis.Steward, cui, "they sign in with a second factor; an operator gives them the duty steward"},
 		{bob, genesis.Steward, access.Resource{}, "an operator gives them the duty steward"},
 		{bob, genesis.Operate, access.Resource{}, "an operator gives them the duty operator"},
-		{bob, genesis.Operate, access.Resource{Part: access.Office}, "an operator gives them the duty officer"},
+		{bob, genesis.Operate, access.Resource{Part: access.Office}, "an officer gives them the duty officer"},
 		{bob, genesis.Read, access.Resource{}, ""},
 		{bob, genesis.Operate, restricted, ""},
 	} {

@@ -100,3 +100,17 @@ func Key(ask Ask, purposeful bool) string { return ask.key(purposeful) }
 
 // SetRoom bounds how many grants may be in force.
 func SetRoom(d *Decider, n int) { d.room = n }
+
+// Memory counts what is held in memory of grants in force and of projects.
+type Memory struct{ Names, Grantees, Conditions, Projects, Members int }
+
+// Held counts it.
+func Held(d *Decider) Memory {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	m := Memory{Names: len(d.index.grants), Conditions: len(d.index.compiled), Projects: len(d.index.projects), Members: len(d.index.memberOf)}
+	for _, byGrantee := range d.index.grants {
+		m.Grantees += len(byGrantee)
+	}
+	return m
+}

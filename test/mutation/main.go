@@ -58,10 +58,12 @@ func main() {
 		choose = drawn(*seed)
 	}
 	report, err := r.Run(ctx, choose(all, *sample))
+	if report != nil {
+		report.Print(os.Stdout)
+	}
 	if err != nil {
 		log.Fatalf("mutation: error: %v", err)
 	}
-	report.Print(os.Stdout)
 	if report.Share() < *least {
 		os.Exit(1)
 	}
@@ -150,18 +152,16 @@ func spread(all []Mutant, n int) []Mutant {
 	return some
 }
 
-// drawn chooses n mutants by chance, the same ones for the same seed, in order of
-// file and place; 0 means all.
+// drawn chooses n mutants by chance, the same ones in the same order for the same
+// seed; 0 means all. So those tried before an interruption are a fair sample, too.
 func drawn(seed uint64) func([]Mutant, int) []Mutant {
 	return func(all []Mutant, n int) []Mutant {
 		if n <= 0 || n >= len(all) {
 			return all
 		}
-		places := rand.New(rand.NewPCG(seed, seed)).Perm(len(all))[:n]
-		slices.Sort(places)
-		some := make([]Mutant, n)
-		for i, place := range places {
-			some[i] = all[place]
+		var some []Mutant
+		for _, place := range rand.New(rand.NewPCG(seed, seed)).Perm(len(all))[:n] {
+			some = append(some, all[place])
 		}
 		return some
 	}
@@ -204,7 +204,8 @@ type Runner struct {
 	Progress      io.Writer
 }
 
-// Run tries all mutants and reports. The tests must pass without a change.
+// Run tries all mutants and reports, also when it is interrupted: then on those that
+// were tried. The tests must pass without a change.
 func (r Runner) Run(ctx context.Context, all []Mutant) (*Report, error) {
 	start := time.Now()
 	if out, err := r.test(ctx, nil); err != nil {
@@ -219,6 +220,9 @@ func (r Runner) Run(ctx context.Context, all []Mutant) (*Report, error) {
 		wait.Go(func() {
 			for i := range next {
 				outcome := r.try(ctx, all[i])
+				if ctx.Err() != nil {
+					continue // it was stopped, not noticed
+				}
 				mu.Lock()
 				outcomes[i] = outcome
 				report.Count[outcome]++

@@ -13,7 +13,7 @@ import (
 
 // patience is how long the tests may take with a change; one that makes them hang
 // is noticed, too.
-const patience = time.Minute
+const patience = 3 * time.Minute
 
 // try runs the tests over a mutant.
 func (r Runner) try(ctx context.Context, m Mutant) Outcome {

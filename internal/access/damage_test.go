@@ -84,7 +84,12 @@ func (w *archive) acts(tx *sql.Tx) map[string]map[string]func() error {
 	constraints := func() error { _, err := w.Constraints(w.ctx, w.made.Name, w.made.Version); return err }
 	revoke := func() error { _, err := w.Revoke(w.ctx, tx, w.grant, "nrel/ann"); return err }
 	end := func() error { _, err := w.EndProject(w.ctx, tx, "wind"); return err }
-	read := func() error { _, err := w.RequestByID(w.ctx, mia, w.request); return err }
+	read := func() error {
+		access.ForgetAssets(w.Decider)
+		w.Changed()
+		_, err := w.RequestByID(w.ctx, mia, w.request)
+		return err
+	}
 	return map[string]map[string]func() error{
 		"policy_terms": {
 			"decide": func() error { return w.decide(w.data) }, "decide about what was made": decideMade, "constraints": constraints, "lower": in(w.lower),

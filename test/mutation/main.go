@@ -10,7 +10,8 @@
 //
 // Each change is put over the file with `go test -overlay`; no file of the tree is
 // touched. A change that does not compile, or that makes a policy the schema refuses,
-// is not counted.
+// is not counted, and neither is one that nobody could notice (equivalent.go says of
+// each why).
 package main
 
 import (
@@ -75,6 +76,8 @@ type Mutant struct {
 	Line int
 	What string // "== becomes !="
 	Text []byte // the whole file, changed
+
+	Source string // the line that is changed, as it was
 }
 
 // mutants lists the changes of a package's policies and code, in order of file and
@@ -173,13 +176,15 @@ type Outcome string
 const (
 	Killed    Outcome = "killed"
 	Survived  Outcome = "survived"
-	Stillborn Outcome = "stillborn" // it does not compile, or is no policy
+	Same      Outcome = "equivalent" // no test fails, and nobody could notice
+	Stillborn Outcome = "stillborn"  // it does not compile, or is no policy
 )
 
 // Report counts outcomes and names survivors.
 type Report struct {
 	Count     map[Outcome]int
 	Survivors []Mutant
+	Same      []Mutant
 	Took      time.Duration
 }
 
@@ -193,8 +198,12 @@ func (r *Report) Print(w io.Writer) {
 	for _, m := range r.Survivors {
 		fmt.Fprintf(w, "survived: %s:%d: %s\n", filepath.ToSlash(m.File), m.Line, m.What)
 	}
-	fmt.Fprintf(w, "%d changes: %d killed, %d survived, %d not counted; %.1f %% killed in %v\n",
-		r.Count[Killed]+r.Count[Survived]+r.Count[Stillborn], r.Count[Killed], r.Count[Survived], r.Count[Stillborn], 100*r.Share(), r.Took.Round(time.Second))
+	for _, m := range r.Same {
+		fmt.Fprintf(w, "equivalent: %s:%d: %s: %s\n", filepath.ToSlash(m.File), m.Line, m.What, m.why())
+	}
+	tried := r.Count[Killed] + r.Count[Survived] + r.Count[Same] + r.Count[Stillborn]
+	fmt.Fprintf(w, "%d changes: %d killed, %d survived, %d equivalent, %d that do not compile; of the killed and the survivors, %.1f %% were killed, in %v\n",
+		tried, r.Count[Killed], r.Count[Survived], r.Count[Same], r.Count[Stillborn], 100*r.Share(), r.Took.Round(time.Second))
 }
 
 // Runner tries mutants.
@@ -239,8 +248,11 @@ func (r Runner) Run(ctx context.Context, all []Mutant) (*Report, error) {
 	close(next)
 	wait.Wait()
 	for i, outcome := range outcomes {
-		if outcome == Survived {
+		switch outcome {
+		case Survived:
 			report.Survivors = append(report.Survivors, all[i])
+		case Same:
+			report.Same = append(report.Same, all[i])
 		}
 	}
 	report.Took = time.Since(start)

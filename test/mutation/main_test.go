@@ -131,3 +131,17 @@ func TestDrawn(t *testing.T) {
 		}
 	}
 }
+
+// TestEquivalents: each is still a change of what is there, and says why.
+func TestEquivalents(t *testing.T) {
+	all, err := mutants("../..", "internal/access", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range equivalents {
+		is := func(m Mutant) bool { return m.File == e.file && m.Source == e.line && m.What == e.what }
+		if !slices.ContainsFunc(all, is) || e.why == "" {
+			t.Errorf("there is no such change: %+v", e)
+		}
+	}
+}

@@ -539,7 +539,7 @@ func TestProjects(t *testing.T) {
 	for _, bad := range []genesis.Project{
 		{ID: "Wind", Lead: "bob", By: "ann"}, {ID: "", Lead: "bob", By: "ann"}, {ID: "w", By: "ann"}, {ID: "w", Lead: "bob"},
 		{ID: "w", Lead: "not a person", By: "ann"}, {ID: "w", Lead: "bob", Members: []genesis.PersonID{"a/b/c"}, By: "ann"},
-		{ID: "w", Lead: "bob", By: "ann", Members: make([]genesis.PersonID, 10_001)},
+		{ID: "w", Lead: "bob", By: "ann", Members: append(many, "mit/mia")},
 		{ID: "w", Lead: "bob", By: "ann", Title: long}, {ID: "w", Lead: "bob", By: "ann", Purpose: long}, {ID: "w", Lead: "bob", By: "ann", Agreement: long},
 	} {
 		if err := put(bad); genesis.KindOf(err) != genesis.Invalid {

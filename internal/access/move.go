@@ -113,7 +113,7 @@ func grantable(t genesis.Tier, a genesis.Action) bool {
 var stewardMoves = []move{
 	{
 		name: "duty",
-		fits: func(f facts, a genesis.Action) bool { return f.who.home && dutyFor(f, a) != "" },
+		fits: func(f facts, _ genesis.Action) bool { return f.who.home },
 		make: func(f *facts, a genesis.Action) {
 			f.who.Duties = append(slices.Clone(f.who.Duties), dutyFor(*f, a))
 			f.steward = f.who.stewards(f.name)

@@ -128,6 +128,9 @@ func TestTermsAreKept(t *testing.T) {
 	given := want
 	given.Format, given.At = 0, time.Time{} // filled in
 	w.Publish(r, given)
+	if got, err := w.Terms(t.Context(), r.Name, r.Version); err != nil || cmp.Diff(want, got) != "" {
+		t.Errorf("terms, the rest filled in: %v\n%s", err, cmp.Diff(want, got))
+	}
 	given.At = day(0).In(time.FixedZone("MST", -7*3600))
 	w.Publish(r, given)
 	got, err := w.Terms(t.Context(), r.Name, r.Version)

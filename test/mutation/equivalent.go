@@ -14,6 +14,7 @@ type equivalence struct {
 
 var equivalents = []equivalence{
 	{"internal/access/access.go", "d.gen.Add(1)", "1 becomes 2", "a generation is only compared with others"},
+	{"internal/access/access.go", "for _, is := range []bool{p.Student, ask.Outside, p.Scopes == nil} {", "== becomes !=", "keys tell apart what they told apart"},
 	{"internal/access/judge.go", "if d.index.gen < gen {", "< becomes <=", "following twice reads nothing new"},
 	{"internal/access/judge.go", "out.Discoverable = v.allowed || q.action != genesis.Discover && q.discoverable()", "q.action != genesis.Discover becomes true", "the same question again has the same answer"},
 	{"internal/access/page.go", `rows, err := q.QueryContext(ctx, fmt.Sprintf("SELECT format, body FROM %s%s ORDER BY seq DESC LIMIT %d", w.table, w.sql(), limit+1), w.values...)`, "1 becomes 2", "one row more is read and left out"},

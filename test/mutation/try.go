@@ -23,7 +23,8 @@ func (r Runner) try(ctx context.Context, m Mutant) Outcome {
 		return Same
 	case err == nil:
 		return Survived
-	case bytes.Contains(out, []byte("[build failed]")), bytes.Contains(out, []byte(`load policy "`)), bytes.Contains(out, []byte("[setup failed]")):
+	case bytes.Contains(out, []byte("[build failed]")), bytes.Contains(out, []byte("[setup failed]")),
+		filepath.Ext(m.File) == ".cedar" && bytes.Contains(out, []byte(`load policy "`)):
 		return Stillborn
 	}
 	return Killed

@@ -59,7 +59,16 @@ type AccountChange struct {
 	Student     *bool        `json:"student,omitempty"`
 	Disabled    *bool        `json:"disabled,omitempty"`
 	Password    *string      `json:"password,omitempty"`
-	TOTP        *bool        `json:"totp,omitempty"` // false takes the second factor away; true cannot be given
+	Current     string       `json:"current_password,omitempty"` // the one before, when it is one's own
+	TOTP        *bool        `json:"totp,omitempty"`             // false takes the second factor away; true cannot be given
+	Link        *Outside     `json:"link,omitempty"`             // they are who signs in at a provider under this name
+	Unlink      *Outside     `json:"unlink,omitempty"`
+}
+
+// Outside is a person as a provider knows them.
+type Outside struct {
+	Provider string `json:"provider"` // its id, as in config.yaml
+	Value    string `json:"value"`    // of the claim that says who they are: "sub", unless configured
 }
 
 // TokenKind is what a token is for.

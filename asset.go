@@ -66,8 +66,8 @@ type Card struct {
 	Source        string   `json:"source,omitempty"`         // where the raw data came from
 	Keywords      []string `json:"keywords,omitempty"`       //
 	Field         string   `json:"field,omitempty"`          // energy, materials, biomedicine, environment, …
-	Sensitivity   string   `json:"sensitivity,omitempty"`    // Public, Internal, CUI, …
-	ExportControl string   `json:"export_control,omitempty"` // Yes, No, Pending_Review, Unknown
+	Sensitivity   string   `json:"sensitivity,omitempty"`    // one of Sensitivities
+	ExportControl string   `json:"export_control,omitempty"` // one of ExportStatuses
 	Use           string   `json:"use,omitempty"`            // conditions of use, in words
 }
 

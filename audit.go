@@ -20,7 +20,7 @@ type AuditEntry struct {
 	ID          string          `json:"id"`
 	Time        time.Time       `json:"time"`
 	Actor       string          `json:"actor"` // a Person; "(forgotten)" once the person is
-	Act         string          `json:"act"`   // "read", "grant", "sign-in", "commit"
+	Act         string          `json:"act"`   // one of Acts or Actions
 	Outcome     Outcome         `json:"outcome"`
 	Subject     string          `json:"subject,omitempty"` // an asset's name, a person, a run
 	Version     Digest          `json:"version,omitempty"`
@@ -33,6 +33,13 @@ type AuditEntry struct {
 	Challenge   string          `json:"challenge,omitempty"`
 	Detail      json.RawMessage `json:"detail,omitempty"`
 }
+
+// Acts are what entries of the audit log may name as done, beside [Actions]: of
+// those the decisions and the refusals are recorded. A log that was taken over from
+// an older node may name others.
+var Acts = []string{"account", "approve", "audit", "backup", "cancel-run", "commit", "deny", "end-project", "epoch", "erase", "explain", "forget",
+	"gc", "grant", "lower", "message", "move-journal", "open", "preview", "project", "publish", "purge", "record", "request", "revoke",
+	"sign-in", "sign-out", "terms", "token", "vetting", "withdraw", "withdraw-request"}
 
 // AuditQuery says which entries to list, newest first. Empty fields match all.
 type AuditQuery struct {
@@ -53,11 +60,15 @@ type AuditPage struct {
 	Next    string       `json:"next,omitempty"`
 }
 
-// AuditVerification is the outcome of `audit verify`.
+// AuditVerification is the outcome of `audit verify`. A log that was restored from a
+// backup, or whose node has another name, is one of several epochs; the latest
+// checkpoint is that of the last.
 type AuditVerification struct {
 	Origin  string `json:"origin"`
-	Size    int64  `json:"size"`    // entries under the latest checkpoint
-	Checked int64  `json:"checked"` // entries recomputed
+	Size    int64  `json:"size"`    // entries under the latest checkpoint, of its epoch alone
+	Epochs  int    `json:"epochs"`  // that were looked at
+	Entries int64  `json:"entries"` // in all of them
+	Checked int64  `json:"checked"` // of those recomputed
 	Root    string `json:"root"`    // base64, of the latest checkpoint
 	// Bad is the first entry that does not hold, −1 when all do.
 	Bad     int64  `json:"bad"`

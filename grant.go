@@ -62,6 +62,7 @@ type Grant struct {
 	At        time.Time  `json:"at"`
 	Revoked   *time.Time `json:"revoked,omitempty"`
 	RevokedBy PersonID   `json:"revoked_by,omitempty"`
+	Reason    string     `json:"reason,omitempty"` // why it was revoked
 }
 
 // Active reports whether the grant holds at a time.
@@ -102,8 +103,10 @@ type AccessRequest struct {
 	Agreement Digest       `json:"agreement,omitempty"` // text accepted by the asker
 	State     RequestState `json:"state"`
 	Messages  []Message    `json:"messages,omitempty"`
-	Grant     string       `json:"grant,omitempty"`  // id, once approved
-	Renews    string       `json:"renews,omitempty"` // id of the grant this asks to renew
+	Grant     string       `json:"grant,omitempty"`   // id, once approved
+	Granted   []Action     `json:"granted,omitempty"` // what was granted of what was asked for
+	Until     time.Time    `json:"until,omitzero"`    // when the grant ends; zero: when it is revoked
+	Renews    string       `json:"renews,omitempty"`  // id of the grant this asks to renew
 	Reason    string       `json:"reason,omitempty"`
 	At        time.Time    `json:"at"`
 	Decided   *time.Time   `json:"decided,omitempty"`

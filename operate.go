@@ -1,11 +1,16 @@
 package genesis
 
-// Sweep is the outcome of removing bytes that nothing refers to.
+// Sweep is the outcome of removing bytes that nothing refers to, and runs that are
+// kept no longer.
 type Sweep struct {
-	Blobs  int64 `json:"blobs"` // removed, or that would be
-	Bytes  int64 `json:"bytes"`
-	Kept   int64 `json:"kept"`
-	DryRun bool  `json:"dry_run,omitempty"`
+	Blobs    int64 `json:"blobs"` // removed, or that would be
+	Bytes    int64 `json:"bytes"`
+	Kept     int64 `json:"kept"`      // in use
+	Young    int64 `json:"young"`     // of no use, but written less than Grace ago
+	Grace    int64 `json:"grace"`     // seconds
+	Runs     int64 `json:"runs"`      // removed, or that would be
+	LogBytes int64 `json:"log_bytes"` // of their logs
+	DryRun   bool  `json:"dry_run,omitempty"`
 }
 
 // Purge is the outcome of removing a version's bytes for good.

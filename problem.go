@@ -34,7 +34,7 @@ func ProblemOf(err error, mayRead bool) Problem {
 		shown.Msg = unexplained(e, mayRead)
 	}
 	if e.Kind == Private || e.Kind == NotFound && !mayRead {
-		shown = Error{Op: e.Op, Kind: NotFound, Subject: e.Subject, Msg: "is not in the catalogue"}
+		shown = Error{Op: e.Op, Kind: NotFound, Subject: e.Subject, Msg: "is not here, or not for you to see"}
 	}
 	p := Problem{
 		Type:    "urn:genesis:error:" + string(shown.Kind),

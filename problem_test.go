@@ -39,7 +39,7 @@ func TestProblemOfOtherErrors(t *testing.T) {
 		{errors.New("disk on fire"), false, Internal, "internal error; the node's log has the cause"},
 		{&Error{Kind: Invalid, Err: errors.New("secret")}, false, Invalid, "invalid"},
 		{&Error{Kind: Invalid, Err: errors.New("plain")}, true, Invalid, "plain"},
-		{&Error{Kind: Private, Subject: "s", Msg: "not for you"}, true, NotFound, "is not in the catalogue"},
+		{&Error{Kind: Private, Subject: "s", Msg: "not for you"}, true, NotFound, "is not here, or not for you to see"},
 	} {
 		p := ProblemOf(c.err, c.mayRead)
 		if p.Kind != c.kind || p.Message != c.message {

@@ -40,6 +40,10 @@ func badName(s string) error {
 		Hint: "a name is 1 to 64 of a-z, 0-9 and -, starting with a letter or digit: wind-turbines-2018"}
 }
 
+// Arg is the name as a word on a shell's command line: quoted where the shell would
+// take ~ada for a home folder.
+func (n Name) Arg() string { return Ref{Name: n}.Arg() }
+
 // Ref points at a version of an asset: [node/]name[@version], where version is
 // a number or a digest. Without a version it means the latest published one,
 // else the caller's own draft.
@@ -85,6 +89,14 @@ func ParseRef(s string) (Ref, error) {
 	}
 	r.Number = n
 	return r, nil
+}
+
+// Arg is the reference as a word on a shell's command line; see [Name.Arg].
+func (r Ref) Arg() string {
+	if s := r.String(); strings.HasPrefix(s, "~") {
+		return "'" + s + "'"
+	}
+	return r.String()
 }
 
 // String returns the text form; ParseRef(r.String()) gives r again.

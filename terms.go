@@ -140,6 +140,10 @@ const (
 // ExportControls are all bases of export control.
 var ExportControls = []ExportControl{ITAR, EAR, NuclearExport, OtherExport, NoExportControl}
 
+// ExportStatuses are YesNoPendingUnknownEnum of the Data Card: what a card says of
+// export control, where terms name its basis.
+var ExportStatuses = []string{"Yes", "No", "Pending_Review", "Unknown"}
+
 // Applies reports whether a person's citizenship or a licence matters.
 func (e ExportControl) Applies() bool { return e != "" && e != NoExportControl }
 

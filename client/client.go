@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"io"
@@ -11,6 +12,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"syscall"
 
 	"github.com/opengenesis/genesis"
 )
@@ -158,7 +160,7 @@ func (c *Client) do(ctx context.Context, method, path string, q url.Values, in a
 	}
 	resp, err := c.http.Do(req)
 	if err != nil {
-		return nil, broken(ctx, err)
+		return nil, c.unreached(ctx, err)
 	}
 	if resp.StatusCode == http.StatusOK {
 		return resp, nil
@@ -211,11 +213,37 @@ func problemOf(resp *http.Response) error {
 	b, _ := io.ReadAll(io.LimitReader(resp.Body, 1<<20)) // what is cut off does not parse
 	if json.Unmarshal(b, &p) != nil || p.Detail == "" {
 		p = genesis.Problem{Detail: "the node answered " + resp.Status}
+		if resp.StatusCode == http.StatusBadRequest && strings.Contains(string(b), "HTTPS server") { // the words of net/http
+			p.Hint = "it speaks https: write https:// in its URL"
+		}
 	}
 	if p.Status == 0 {
 		p.Status = resp.StatusCode
 	}
 	return p.Err()
+}
+
+// unreached is the error of a node from which no answer came at all.
+func (c *Client) unreached(ctx context.Context, err error) error {
+	e := &genesis.Error{Op: "reach node", Kind: genesis.Unavailable, Subject: c.base, Err: err}
+	var unknown *net.DNSError
+	var untrusted *tls.CertificateVerificationError
+	var plain tls.RecordHeaderError
+	switch {
+	case ctx.Err() != nil:
+		return broken(ctx, err)
+	case errors.As(err, &unknown):
+		e.Msg, e.Hint = "no machine of that name is known", "is the URL spelt right, and this machine on the network?"
+	case errors.Is(err, syscall.ECONNREFUSED):
+		e.Msg, e.Hint = "nobody listens there", "is the node started (`genesis serve`), and the port right?"
+	case errors.As(err, &untrusted):
+		e.Msg, e.Hint = "its certificate is not trusted here", "add the authority that signed it to this machine's, or name its file in $SSL_CERT_FILE"
+	case errors.As(err, &plain), strings.Contains(err.Error(), "HTTP response to HTTPS client"):
+		e.Msg, e.Hint = "it does not speak https", "write http:// for a node on this machine; one elsewhere needs a certificate"
+	default:
+		return broken(ctx, err)
+	}
+	return e
 }
 
 // broken is the error of a connection that did not carry a whole answer.

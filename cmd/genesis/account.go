@@ -1,8 +1,8 @@
 package main
 
 import (
-	"bufio"
 	"fmt"
+	"io"
 	"strings"
 
 	"golang.org/x/term"
@@ -64,11 +64,28 @@ func (a *app) askSecret(prompt string) (string, error) {
 		fmt.Fprintln(a.err)
 		return string(b), err
 	}
-	line, err := bufio.NewReaderSize(a.in, 4096).ReadString('\n')
-	if line = strings.TrimRight(line, "\r\n"); line == "" {
+	line, err := readLine(a.in, 4096)
+	if line == "" {
 		return "", &genesis.Error{Op: "read " + prompt, Kind: genesis.Invalid, Msg: "nothing came on the standard input", Hint: "run it on a terminal, or pipe the secret in as one line", Err: err}
 	}
 	return line, nil
+}
+
+// readLine reads a line of at most so many bytes and nothing beyond it, which is the
+// next one's to read.
+func readLine(in io.Reader, most int) (string, error) {
+	line := make([]byte, 0, 64)
+	for len(line) < most {
+		var b [1]byte
+		if _, err := io.ReadFull(in, b[:]); err != nil {
+			return strings.TrimRight(string(line), "\r"), err
+		}
+		if b[0] == '\n' {
+			break
+		}
+		line = append(line, b[0])
+	}
+	return strings.TrimRight(string(line), "\r"), nil
 }
 
 type accountListCmd struct{}
@@ -143,8 +160,14 @@ func printAccount(p *printer, x genesis.Account) {
 	p.field("signs in by", signsInBy(x))
 	p.field("groups", strings.Join(x.Groups, ", "))
 	p.field("vetting", string(x.Vetting.State))
-	p.field("vetted by", string(x.Vetting.By))
-	p.field("vetted until", dateText(x.Vetting.Until))
+	switch x.Vetting.State {
+	case genesis.VettingRequested:
+		p.field("asked with", x.Vetting.Note)
+	default:
+		p.field("decided by", string(x.Vetting.By))
+		p.field("until", dateText(x.Vetting.Until))
+		p.field("rests on", x.Vetting.Note)
+	}
 	p.field("citizenship", string(x.Citizenship))
 	if x.Disabled {
 		p.field("disabled", "yes")
@@ -160,6 +183,8 @@ type accountSetCmd struct {
 	Student     *bool                `help:"A student." negatable:""`
 	Disabled    *bool                `help:"May not sign in." negatable:""`
 	Password    bool                 `help:"Ask for a new password."`
+	Link        string               `help:"Who they are at a provider, by its id." placeholder:"PROVIDER:SUB"`
+	Unlink      string               `help:"Who they are no longer." placeholder:"PROVIDER:SUB"`
 	NoTOTP      bool                 `name:"no-totp" help:"Take the second factor away: your own, or one that was lost."`
 }
 
@@ -169,7 +194,8 @@ func (accountSetCmd) Help() string {
     genesis account set ada --duties steward,officer
     genesis account set ada --disabled
     genesis account set ada --password
-    genesis account set ada --no-totp`
+    genesis account set ada --no-totp
+    genesis account set ada --link campus:248289761001`
 }
 
 func (cmd *accountSetCmd) Run(a *app) error {
@@ -181,7 +207,22 @@ func (cmd *accountSetCmd) Run(a *app) error {
 	if cmd.NoTOTP {
 		change.TOTP = new(bool)
 	}
+	if change.Link, err = outside(cmd.Link); err != nil {
+		return err
+	}
+	if change.Unlink, err = outside(cmd.Unlink); err != nil {
+		return err
+	}
 	if cmd.Password {
+		who, err := c.WhoAmI(a.ctx)
+		if err != nil {
+			return err
+		}
+		if who.Subject == cmd.Subject {
+			if change.Current, err = a.askSecret("current password of " + cmd.Subject); err != nil {
+				return err
+			}
+		}
 		secret, err := a.askSecret("new password for " + cmd.Subject)
 		if err != nil {
 			return err
@@ -195,9 +236,22 @@ func (cmd *accountSetCmd) Run(a *app) error {
 	return a.print(x, func(p *printer) { printAccount(p, *x) })
 }
 
+// outside reads PROVIDER:SUB.
+func outside(text string) (*genesis.Outside, error) {
+	if text == "" {
+		return nil, nil
+	}
+	provider, value, ok := strings.Cut(text, ":")
+	if !ok || provider == "" || value == "" {
+		return nil, &genesis.Error{Op: "read person", Kind: genesis.Invalid, Subject: text, Msg: "is not PROVIDER:SUB",
+			Hint: "write the provider's id as in config.yaml, and who it says they are: campus:248289761001"}
+	}
+	return &genesis.Outside{Provider: provider, Value: value}, nil
+}
+
 type accountVetCmd struct {
 	Subject string               `arg:"" optional:"" help:"Who; left out, ask to be vetted yourself." placeholder:"SUBJECT"`
-	State   genesis.VettingState `help:"vetted or refused." placeholder:"STATE"`
+	State   genesis.VettingState `help:"vetted or refused." placeholder:"STATE" enum:"vetted,refused," default:""`
 	Until   day                  `help:"Vetted until." placeholder:"DATE"`
 	Note    string               `help:"What it rests on." placeholder:"TEXT"`
 }

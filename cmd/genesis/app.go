@@ -119,6 +119,13 @@ func (a *app) print(v any, human func(p *printer)) error {
 	return w.Flush()
 }
 
+// aside writes for a person beside what goes to the standard output.
+func (a *app) aside(human func(p *printer)) error {
+	p := &printer{w: bufio.NewWriter(a.err), style: styleFor(a.err), width: widthOf(a.err)}
+	human(p)
+	return p.w.Flush()
+}
+
 // progress starts showing events on stderr; stop takes the bar away.
 func (a *app) progress() (m *meter, stop func()) {
 	m = newMeter(a.err)

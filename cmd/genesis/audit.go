@@ -2,6 +2,10 @@ package main
 
 import (
 	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
 
 	"github.com/opengenesis/genesis"
 )
@@ -15,22 +19,23 @@ type auditCmd struct {
 type auditQueryCmd struct {
 	Actor   genesis.PersonID `help:"What this person did." placeholder:"PERSON"`
 	Subject string           `help:"What was done to this." placeholder:"NAME"`
-	Act     string           `help:"read, train, grant, publish, sign-in, …" placeholder:"ACT"`
+	Act     string           `help:"read, train, grant, publish, sign-in, …; an unknown one is answered with all." placeholder:"ACT"`
 	Outcome genesis.Outcome  `help:"allowed, refused or done." placeholder:"OUTCOME"`
 	Project string           `help:"For this project." placeholder:"ID"`
-	Since   day              `help:"Not before." placeholder:"DATE"`
-	Until   day              `help:"Before." placeholder:"DATE"`
+	Since   past             `help:"Not before: 12h, 1d or 2w ago, a date, or a time." placeholder:"WHEN"`
+	Until   past             `help:"Before; as --since." placeholder:"WHEN"`
 	Limit   int              `help:"At most so many." default:"100" placeholder:"N"`
 }
 
 func (auditQueryCmd) Help() string {
-	return `For officers: newest first.
+	return `For officers: newest first. That you looked, and for what, is an entry, too.
 
 Examples:
 
     genesis audit query --subject turbines --act read
     genesis audit query --actor nrel/ada --since 2027-01-01
-    genesis audit query --outcome refused`
+    genesis audit query --outcome refused --since 1d
+    genesis audit query --since 2027-01-31T12:00:00Z --until 12h`
 }
 
 func (cmd *auditQueryCmd) Run(a *app) error {
@@ -44,16 +49,59 @@ func (cmd *auditQueryCmd) Run(a *app) error {
 		return err
 	}
 	return a.print(page, func(p *printer) {
+		if len(page.Entries) == 0 {
+			p.line("No entries.")
+			return
+		}
 		t := newTable(">entry", "time", "who", "act", "outcome", "what", "version", "rule", "purpose")
 		for _, e := range page.Entries {
-			t.row(fmt.Sprint(e.Seq), when(e.Time), e.Actor, e.Act, string(e.Outcome), e.Subject, e.Version.Short(), e.Rule, e.Purpose)
+			t.row(fmt.Sprint(e.Seq), toTheSecond(e.Time), e.Actor, e.Act, string(e.Outcome), e.Subject, e.Version.Short(), e.Rule, e.Purpose)
 		}
 		t.print(p)
 	})
 }
 
+// toTheSecond writes the time of an entry: what came first matters.
+func toTheSecond(t time.Time) string { return t.Local().Format(time.DateTime) }
+
+// past is a point in time as people write it who look back: a time ago (30m, 12h,
+// 1d, 2w), a date (00:00 UTC), or an RFC 3339 time.
+type past struct{ time.Time }
+
+var agoPattern = regexp.MustCompile(`^([1-9][0-9]{0,5})([mhdw])$`)
+
+// UnmarshalText reads the text form.
+func (t *past) UnmarshalText(b []byte) error {
+	text := strings.TrimSpace(string(b))
+	if ago := agoPattern.FindStringSubmatch(text); ago != nil {
+		n, _ := strconv.Atoi(ago[1])
+		now := time.Now().UTC()
+		switch ago[2] {
+		case "m":
+			t.Time = now.Add(-time.Duration(n) * time.Minute)
+		case "h":
+			t.Time = now.Add(-time.Duration(n) * time.Hour)
+		case "d":
+			t.Time = now.AddDate(0, 0, -n)
+		case "w":
+			t.Time = now.AddDate(0, 0, -7*n)
+		}
+		if t.Year() >= 1 {
+			return nil
+		}
+	}
+	for _, layout := range []string{time.DateOnly, time.RFC3339} {
+		if at, err := time.Parse(layout, text); err == nil {
+			t.Time = at.UTC()
+			return nil
+		}
+	}
+	return &genesis.Error{Op: "read time", Kind: genesis.Invalid, Subject: text,
+		Msg: "is not a time in the past like 30m, 12h, 1d or 2w for so long ago, 2027-01-31, or 2027-01-31T12:00:00Z"}
+}
+
 type auditVerifyCmd struct {
-	Since day `help:"Only entries since; if missing, all." placeholder:"DATE"`
+	Since past `help:"Only entries since: 12h, 1d or 2w ago, a date, or a time; if missing, all." placeholder:"WHEN"`
 }
 
 func (auditVerifyCmd) Help() string {
@@ -78,7 +126,10 @@ func (cmd *auditVerifyCmd) Run(a *app) error {
 	}
 	err = a.print(v, func(p *printer) {
 		if v.Bad < 0 {
-			p.line("sound: %s of %s entries recomputed", count(v.Checked), count(v.Size))
+			p.line("sound: %s of %s entries recomputed", count(v.Checked), count(v.Entries))
+		}
+		if v.Epochs > 1 {
+			p.field("epochs", fmt.Sprintf("%d; %s in the last", v.Epochs, count(v.Size)))
 		}
 		p.field("log", v.Origin)
 		p.field("root", v.Root)
@@ -117,7 +168,7 @@ func (cmd *auditForgetCmd) Run(a *app) error {
 type purgeCmd struct {
 	Ref    string `arg:"" help:"The version, with number or digest." placeholder:"REF"`
 	Reason string `help:"Why." required:"" placeholder:"TEXT"`
-	Yes    bool   `help:"Do not ask." required:""`
+	Yes    bool   `help:"Confirm: the bytes are gone for good." required:""`
 }
 
 func (purgeCmd) Help() string {
@@ -157,7 +208,11 @@ type gcCmd struct {
 }
 
 func (gcCmd) Help() string {
-	return `Examples:
+	return `Bytes that nothing refers to go when they are older than seven days: a run that goes on may
+still come to need them, and a prediction waits to be fetched. So do runs that ended longer ago
+than runs.keep in config.yaml, with their logs.
+
+Examples:
 
     genesis gc --dry-run
     genesis gc`
@@ -179,6 +234,12 @@ func (cmd *gcCmd) Run(a *app) error {
 		if out.DryRun {
 			verb = "would remove"
 		}
-		p.line("%s %s blobs, %s; kept %s", verb, count(out.Blobs), bytesText(out.Bytes), count(out.Kept))
+		p.line("%s %s blobs, %s; %s in use", verb, count(out.Blobs), bytesText(out.Bytes), count(out.Kept))
+		if out.Young > 0 {
+			p.line("%s younger than %d days wait: a run may still need them", count(out.Young), out.Grace/(24*60*60))
+		}
+		if out.Runs > 0 {
+			p.line("%s %s old runs, %s of logs", verb, count(out.Runs), bytesText(out.LogBytes))
+		}
 	})
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/opengenesis/genesis"
@@ -29,6 +30,12 @@ Examples:
 }
 
 func (cmd *backupCmd) Run(a *app) error {
+	switch ext := strings.ToLower(filepath.Ext(cmd.To)); ext {
+	case ".zip", ".tar", ".gz", ".tgz", ".zst", ".7z", ".xz", ".bz2":
+		if !strings.HasSuffix(cmd.To, ".tar.zst") {
+			return &genesis.Error{Op: "back up", Kind: genesis.Invalid, Subject: cmd.To, Msg: "archives are written as .tar.zst", Hint: "name a folder, or a file ending in .tar.zst"}
+		}
+	}
 	to, err := filepath.Abs(cmd.To)
 	if err != nil {
 		return err

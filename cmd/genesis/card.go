@@ -18,7 +18,8 @@ type cardSetCmd struct {
 
 func (cardSetCmd) Help() string {
 	return `Fields: title, description, creators, institution, contact, license (an SPDX
-identifier), citation, source, keywords, field, sensitivity, export_control, use.
+identifier), citation, source, keywords, field, sensitivity (Public, CUI, … as the Data
+Card has it), export_control (Yes, No, Pending_Review, Unknown), use.
 The card can change without changing the version.
 
 Examples:
@@ -83,6 +84,6 @@ func printCard(p *printer, c genesis.Card, ref string) {
 		empty = empty && f.value == ""
 	}
 	if empty {
-		p.line("  %s", p.style.dim("nothing is on the card yet: genesis card set "+clean(ref)+" title=… license=…"))
+		p.line("  %s", p.style.dim("nothing is on the card yet: genesis card set "+word(ref)+" title=… license=…"))
 	}
 }

@@ -109,7 +109,7 @@ func (c *crasher) work(ctx context.Context, worker, round int) {
 		}
 		_, err = cl.Publish(ctx, name, genesis.PublishRequest{Tier: genesis.TierControlled})
 		c.note(err, func() { c.published = append(c.published, name) })
-		g, err := cl.Grant(ctx, genesis.GrantRequest{Ref: name, To: "person:zoe", Actions: []genesis.Action{genesis.Read}})
+		g, err := cl.Grant(ctx, genesis.GrantRequest{Ref: name, To: "person:mit/zoe", Actions: []genesis.Action{genesis.Read}})
 		c.note(err, func() { c.granted = append(c.granted, g.ID) })
 		first := firstByte{c: c, name: name}
 		_ = cl.Export(ctx, name, client.ExportOptions{Format: "csv"}, &first, nil)

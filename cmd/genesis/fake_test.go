@@ -57,7 +57,7 @@ var (
 )
 
 func missing(op, ref string) error {
-	return &genesis.Error{Op: op, Kind: genesis.NotFound, Subject: ref, Msg: "is not in the catalogue", Hint: "genesis list"}
+	return &genesis.Error{Op: op, Kind: genesis.NotFound, Subject: ref, Msg: "is not here, or not for you to see", Hint: "genesis list"}
 }
 
 func known(op, ref string) error {

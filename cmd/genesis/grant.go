@@ -1,9 +1,13 @@
 package main
 
 import (
+	"fmt"
 	"slices"
+	"strings"
+	"time"
 
 	"github.com/opengenesis/genesis"
+	"github.com/opengenesis/genesis/client"
 )
 
 type grantCmd struct {
@@ -37,10 +41,48 @@ func (cmd *grantCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	return a.print(g, func(p *printer) {
-		p.line("granted %s on %s to %s", joinActions(g.Actions), g.Name, clean(string(g.To)))
+	err = a.print(g, func(p *printer) {
+		p.line("granted %s on %s to %s %s", joinActions(g.Actions), g.Name, clean(string(g.To)), untilText(g.Until))
 		p.line("%s", p.style.dim("take it back with: genesis revoke "+g.ID))
 	})
+	if err != nil {
+		return err
+	}
+	switch kind, id := g.To.Split(); kind {
+	case genesis.ToInstitution:
+		return a.strangers(c, id)
+	case genesis.ToPerson:
+		node, _ := genesis.PersonID(id).Split("")
+		return a.strangers(c, string(node))
+	}
+	return nil
+}
+
+// untilText says when a grant ends.
+func untilText(t time.Time) string {
+	if t.IsZero() {
+		return "until it is revoked"
+	}
+	return "until " + dateText(t)
+}
+
+// strangers notes which institutions are not members of the federation: what is meant
+// for a mistyped name reaches nobody, and does not say so. Sectors are none.
+func (a *app) strangers(c *client.Client, ids ...string) error {
+	ids = slices.DeleteFunc(slices.Clone(ids), func(id string) bool { return id == "" || slices.Contains(genesis.Sectors, genesis.Sector(id)) })
+	if len(ids) == 0 || a.json {
+		return nil
+	}
+	list, err := c.Members(a.ctx)
+	if err != nil {
+		return err
+	}
+	for _, id := range ids {
+		if !slices.ContainsFunc(list.Members, func(m genesis.Member) bool { return string(m.ID) == id }) {
+			fmt.Fprintf(a.err, "genesis: note: %s is not a member of the federation: this reaches nobody until it is (genesis members lists them)\n", clean(id))
+		}
+	}
+	return nil
 }
 
 // grantee reads --to: a kind is told by its prefix, a sector by its name, and
@@ -93,7 +135,7 @@ func (cmd *grantsCmd) Run(a *app) error {
 		for _, g := range page.Grants {
 			revoked := ""
 			if g.Revoked != nil {
-				revoked = dateText(*g.Revoked)
+				revoked = strings.TrimSuffix(when(*g.Revoked)+": "+g.Reason, ": ")
 			}
 			t.row(g.ID, string(g.Name), string(g.To), joinActions(g.Actions), dateText(g.Until), g.Condition, revoked, string(g.By))
 		}
@@ -102,8 +144,8 @@ func (cmd *grantsCmd) Run(a *app) error {
 }
 
 type revokeCmd struct {
-	ID     string `arg:"" help:"The grant." placeholder:"ID"`
-	Reason string `help:"Why." placeholder:"TEXT"`
+	IDs    []string `arg:"" help:"The grants." placeholder:"ID" name:"id"`
+	Reason string   `help:"Why, for those to whom it was granted." placeholder:"TEXT"`
 }
 
 func (revokeCmd) Help() string {
@@ -120,11 +162,17 @@ func (cmd *revokeCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	g, err := c.Revoke(a.ctx, cmd.ID, cmd.Reason)
-	if err != nil {
-		return err
+	for _, id := range cmd.IDs {
+		g, err := c.Revoke(a.ctx, id, cmd.Reason)
+		if err != nil {
+			return err
+		}
+		err = a.print(g, func(p *printer) {
+			p.line("revoked %s: %s on %s to %s", when(*g.Revoked), joinActions(g.Actions), g.Name, clean(string(g.To)))
+		})
+		if err != nil {
+			return err
+		}
 	}
-	return a.print(g, func(p *printer) {
-		p.line("revoked: %s on %s to %s", joinActions(g.Actions), g.Name, clean(string(g.To)))
-	})
+	return nil
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"os"
 	"strconv"
 
 	"github.com/opengenesis/genesis"
@@ -33,7 +34,21 @@ func (cmd *listCmd) Run(a *app) error {
 			break
 		}
 	}
-	return a.print(page, func(p *printer) { printAssets(p, page.Assets) })
+	return a.print(page, func(p *printer) {
+		if len(page.Assets) == 0 && a.at != "" {
+			p.line("Nothing that you may know of is there%s.", a.unsigned())
+			return
+		}
+		printAssets(p, page.Assets)
+	})
+}
+
+// unsigned says how to be told more, to those who have not signed in.
+func (a *app) unsigned() string {
+	if os.Getenv("GENESIS_TOKEN") != "" || credential(a.at) != "" {
+		return ""
+	}
+	return " without signing in: genesis login " + a.at
 }
 
 func printAssets(p *printer, assets []genesis.Asset) {

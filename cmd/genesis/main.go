@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 
 	"github.com/alecthomas/kong"
@@ -101,6 +102,9 @@ func run(args []string, in *os.File, out, errOut io.Writer, opt node.Options) (s
 	}
 	ctx, stop := interruptible(context.Background())
 	defer stop()
+	if given(line, "home") && !given(line, "at") {
+		cmds.At = "" // what is said here, not $GENESIS_NODE
+	}
 	a := &app{ctx: ctx, in: in, out: out, err: errOut, homePath: cmds.Home, at: cmds.At, json: cmds.JSON, options: opt}
 	a.style = styleFor(out)
 	err = line.Run(a)
@@ -111,6 +115,11 @@ func run(args []string, in *os.File, out, errOut io.Writer, opt node.Options) (s
 	stop()
 	a.close()
 	return genesis.KindOf(err).ExitStatus()
+}
+
+// given reports whether a flag stands on the command line.
+func given(line *kong.Context, flag string) bool {
+	return slices.ContainsFunc(line.Path, func(p *kong.Path) bool { return p.Flag != nil && p.Flag.Name == flag })
 }
 
 // exit is called by kong after --help.

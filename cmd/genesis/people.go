@@ -48,7 +48,15 @@ func (cmd *projectPutCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	return a.print(made, func(p *printer) { printProjects(p, []genesis.Project{*made}) })
+	if err := a.print(made, func(p *printer) { printProjects(p, []genesis.Project{*made}) }); err != nil {
+		return err
+	}
+	var nodes []string
+	for _, m := range cmd.Members {
+		node, _ := m.Split("")
+		nodes = append(nodes, string(node))
+	}
+	return a.strangers(c, nodes...)
 }
 
 type projectListCmd struct{}
@@ -158,8 +166,22 @@ func (cmd *whoamiCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	return a.print(who, func(p *printer) { printPrincipal(p, *who) })
+	ending := &genesis.GrantPage{}
+	if who.SignedIn() && !a.json {
+		if ending, err = c.Grants(a.ctx, genesis.GrantQuery{Mine: true, Expiring: soon, Limit: 1000}); err != nil {
+			return err
+		}
+	}
+	return a.print(who, func(p *printer) {
+		printPrincipal(p, *who)
+		for _, g := range ending.Grants {
+			p.field("ends soon", joinActions(g.Actions)+" on "+string(g.Name)+", on "+dateText(g.Until)+": genesis request "+g.Name.Arg()+" --renew "+g.ID+" --purpose …")
+		}
+	})
 }
+
+// soon is within how many days a grant that ends is told of.
+const soon = 14
 
 func printPrincipal(p *printer, who genesis.Principal) {
 	if !who.SignedIn() {

@@ -46,10 +46,13 @@ func (cmd *predictCmd) Run(a *app) error {
 		return err
 	}
 	err = a.writeOut("predict", cmd.Out, func(w io.Writer) error { return c.Output(a.ctx, made.Output, w, m.event) })
-	if err != nil || cmd.Out == "-" {
+	if err != nil {
 		return err
 	}
 	stop()
+	if cmd.Out == "-" { // the standard output holds the rows: what to know of them goes beside it
+		return a.aside(func(p *printer) { printFindings(p, made.Findings) })
+	}
 	return a.print(made, func(p *printer) { printPredicted(p, made, cmd.Out) })
 }
 

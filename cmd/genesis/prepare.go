@@ -144,5 +144,5 @@ func printPrepared(p *printer, made *genesis.Prepared) {
 	printSplits(p, made.Splits, false)
 	printFindings(p, made.Findings)
 	printVerdicts(p, &made.Readiness)
-	p.line("\nNext: genesis show %s", made.Version.Name)
+	p.line("\nNext: genesis show %s", made.Version.Name.Arg())
 }

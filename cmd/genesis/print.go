@@ -9,6 +9,8 @@ import (
 	"unicode"
 
 	"golang.org/x/term"
+
+	"github.com/opengenesis/genesis"
 )
 
 // printer writes for a person. Everything it prints may come from a stranger's
@@ -46,6 +48,14 @@ func clean(s string) string {
 		}
 		return r
 	}, s)
+}
+
+// word is a reference that somebody typed as a word on a shell's command line.
+func word(ref string) string {
+	if r, err := genesis.ParseRef(ref); err == nil {
+		return r.Arg()
+	}
+	return clean(ref)
 }
 
 // style colours text, or not.

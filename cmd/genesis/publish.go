@@ -14,7 +14,7 @@ type publishCmd struct {
 	Tier          genesis.Tier        `help:"public, registered, partner, controlled or restricted." placeholder:"TIER"`
 	Partners      []string            `help:"Tier partner: sectors and institutions." placeholder:"university,nrel"`
 	Open          []string            `help:"A dated opening (repeatable); none withdraws those not due yet." placeholder:"DATE:TIER" sep:"none"`
-	Hidden        bool                `help:"Tier controlled: let only holders of a grant know of it."`
+	Hidden        *bool               `help:"Tier controlled: let only holders of a grant know of it." negatable:""`
 	Agreement     string              `help:"A text that whoever asks must accept." placeholder:"FILE" type:"path"`
 	AgreementKind string              `help:"DUA, CRADA, MOU, NDA, LICENSE, WFO or OTHER; if missing, from the file's name, else DUA." placeholder:"KIND"`
 	Uses          map[string]string   `help:"What it may be used for: train, infer, evaluate = yes, no or conditional." placeholder:"train=yes,infer=conditional" mapsep:","`
@@ -37,7 +37,8 @@ Examples:
     genesis publish turbines --tier public
     genesis publish turbines --tier partner --partners university,nrel --open 2027-01-01:registered --open 2027-07-01:public
     genesis publish reactors --tier controlled --agreement dua.md --uses train=yes,infer=conditional --sensitivity CUI --export-control EAR
-    genesis publish turbines@3 --open none`
+    genesis publish turbines@3 --open none
+    genesis publish turbines@3 --no-hidden`
 }
 
 func (cmd *publishCmd) Run(a *app) error {
@@ -53,16 +54,27 @@ func (cmd *publishCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	return a.print(made, func(p *printer) {
+	owed, err := c.Conditions(a.ctx, made.Version.Ref().String())
+	if err != nil {
+		return err
+	}
+	err = a.print(made, func(p *printer) {
 		p.line("published %s", versionText(made.Version))
 		printTerms(p, made.Terms)
+		printConstraints(p, owed.Constraints)
 	})
+	if err != nil {
+		return err
+	}
+	return a.strangers(c, made.Terms.Partners...)
 }
 
 func (cmd *publishCmd) request() (req genesis.PublishRequest, err error) {
-	req = genesis.PublishRequest{Tier: cmd.Tier, Partners: cmd.Partners, Sensitivity: cmd.Sensitivity, ExportControl: genesis.ExportControl(cmd.ExportControl)}
-	if cmd.Hidden {
-		req.Hidden = &cmd.Hidden
+	req = genesis.PublishRequest{Tier: cmd.Tier, Partners: cmd.Partners, Hidden: cmd.Hidden,
+		Sensitivity:   genesis.Sensitivity(spelt(string(cmd.Sensitivity), genesis.Sensitivities)),
+		ExportControl: genesis.ExportControl(spelt(cmd.ExportControl, genesis.ExportControls))}
+	if strings.EqualFold(cmd.ExportControl, "no") || strings.EqualFold(cmd.ExportControl, "none") { // as the card puts it
+		req.ExportControl = genesis.NoExportControl
 	}
 	if req.Openings, req.NoOpenings, err = openings(cmd.Open); err != nil {
 		return req, err
@@ -75,6 +87,16 @@ func (cmd *publishCmd) request() (req genesis.PublishRequest, err error) {
 	}
 	req.Agreement, err = cmd.agreement()
 	return req, err
+}
+
+// spelt is a word as its vocabulary spells it, whatever the case; others stay.
+func spelt[S ~string](word string, words []S) string {
+	for _, w := range words {
+		if strings.EqualFold(string(w), word) {
+			return string(w)
+		}
+	}
+	return word
 }
 
 func (cmd *publishCmd) agreement() (*genesis.AgreementText, error) {
@@ -167,7 +189,7 @@ func (cmd *termsCmd) Run(a *app) error {
 			for line := range strings.Lines(text.Text) {
 				p.line("%s", clean(strings.TrimRight(line, "\r\n")))
 			}
-			p.line("\n%s", p.style.dim("accept it with: genesis request "+clean(cmd.Ref)+" --accept "+string(genesis.DigestOf([]byte(text.Text)))+" --purpose …"))
+			p.line("\n%s", p.style.dim("accept it with: genesis request "+word(cmd.Ref)+" --accept "+string(genesis.DigestOf([]byte(text.Text)))+" --purpose …"))
 		})
 	}
 	have, err := c.Conditions(a.ctx, cmd.Ref)
@@ -185,23 +207,32 @@ func printConditions(p *printer, c genesis.Conditions) {
 		p.field("terms", "none: it was never published")
 	}
 	p.field("you may", joinActions(c.You))
-	if len(c.Constraints) > 0 {
-		p.heading("constraints of its inputs")
-		t := newTable("input", "tier", "lowered to", "by", "reason")
-		for _, k := range c.Constraints {
-			row := []string{shortRef(k.Source), string(k.Terms.Tier), "", "", ""}
-			if l := k.Lowered; l != nil {
-				row = []string{row[0], row[1], string(l.Tier), string(l.By), l.Reason}
-			}
-			t.row(row...)
-		}
-		t.print(p)
+	printConstraints(p, c.Constraints)
+}
+
+// printConstraints prints what a version owes to its inputs: these decide beside its
+// own terms.
+func printConstraints(p *printer, constraints []genesis.Constraint) {
+	if len(constraints) == 0 {
+		return
 	}
+	p.heading("constraints of its inputs")
+	t := newTable("input", "tier", "lowered to", "by", "reason")
+	for _, k := range constraints {
+		row := []string{shortRef(k.Source), string(k.Terms.Tier), "", "", ""}
+		if l := k.Lowered; l != nil {
+			row = []string{row[0], row[1], string(l.Tier), string(l.By), l.Reason}
+		}
+		t.row(row...)
+	}
+	t.print(p)
 }
 
 func printTerms(p *printer, t genesis.Terms) {
 	p.field("tier", string(t.Tier))
-	p.field("partners", strings.Join(t.Partners, ", "))
+	if t.Tier == genesis.TierPartner || slices.ContainsFunc(t.Openings, func(o genesis.Opening) bool { return o.Tier == genesis.TierPartner }) {
+		p.field("partners", strings.Join(t.Partners, ", "))
+	}
 	for _, o := range t.Openings {
 		p.field("opens", dateText(o.At)+" to "+string(o.Tier))
 	}
@@ -214,7 +245,27 @@ func printTerms(p *printer, t genesis.Terms) {
 	p.field("uses", usesText(t.Uses))
 	p.field("sensitivity", string(t.Sensitivity))
 	p.field("export", string(t.ExportControl))
+	printTraining(p, t.Training)
 	p.field("steward", string(t.By))
+}
+
+// printTraining prints what people may train on without reading it, where the steward
+// says more than the default.
+func printTraining(p *printer, t genesis.TrainingTerms) {
+	for _, x := range []struct {
+		name  string
+		names []string
+	}{{"splits", t.Splits}, {"features", t.Features}, {"targets", t.Targets}} {
+		if len(x.names) > 0 {
+			p.field(x.name, strings.Join(x.names, ", ")+" (for training without reading)")
+		}
+	}
+	if t.MinRows > 0 {
+		p.field("least rows", count(int64(t.MinRows)))
+	}
+	if t.Runs > 0 {
+		p.field("trainings", count(int64(t.Runs))+" per person and version")
+	}
 }
 
 func usesText(u genesis.Uses) string {

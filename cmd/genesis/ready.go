@@ -87,7 +87,11 @@ func verdicts(p *printer, r *genesis.Readiness, group string) string {
 }
 
 func printFailure(p *printer, c genesis.Check) {
-	p.line("    %s %s: %s", p.style.paint(codeRed, "✗"), p.style.bold(clean(c.ID)), clean(c.Evidence))
+	evidence := c.Evidence
+	if evidence == "" {
+		evidence = "the evidence is for those who may read it"
+	}
+	p.line("    %s %s: %s", p.style.paint(codeRed, "✗"), p.style.bold(clean(c.ID)), clean(evidence))
 	if c.Fix != "" {
 		p.line("      %s", p.style.dim(clean(c.Fix)))
 	}

@@ -41,7 +41,7 @@ func (cmd *requestCmd) Run(a *app) error {
 
 type requestsCmd struct {
 	ID    string               `arg:"" optional:"" help:"One request, with its messages." placeholder:"ID"`
-	State genesis.RequestState `help:"open, approved, denied or withdrawn." placeholder:"STATE"`
+	State genesis.RequestState `help:"open, approved, denied or withdrawn." placeholder:"STATE" enum:"open,approved,denied,withdrawn," default:""`
 	Name  string               `help:"For this asset alone." placeholder:"NAME"`
 	Mine  bool                 `help:"Only your own."`
 }
@@ -98,6 +98,9 @@ func printRequest(p *printer, r genesis.AccessRequest) {
 	p.field("purpose", r.Purpose)
 	p.field("accepted", string(r.Agreement))
 	p.field("grant", r.Grant)
+	if r.Grant != "" {
+		p.field("granted", joinActions(r.Granted)+" "+untilText(r.Until))
+	}
 	p.field("reason", r.Reason)
 	p.field("decided by", string(r.DecidedBy))
 	for _, m := range r.Messages {

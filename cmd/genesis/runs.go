@@ -13,7 +13,7 @@ import (
 type runsCmd struct {
 	ID    string           `arg:"" optional:"" help:"One run, with its result." placeholder:"ID"`
 	All   bool             `help:"Everybody's, for operators."`
-	State genesis.RunState `help:"queued, running, done, failed or canceled." placeholder:"STATE"`
+	State genesis.RunState `help:"queued, running, done, failed or canceled." placeholder:"STATE" enum:"queued,running,done,failed,canceled," default:""`
 	Limit int              `help:"At most so many." default:"50" placeholder:"N"`
 }
 
@@ -43,7 +43,7 @@ func (cmd *runsCmd) Run(a *app) error {
 	}
 	return a.print(page, func(p *printer) {
 		if len(page.Runs) == 0 {
-			p.line("No runs.")
+			p.line("No runs%s.", map[bool]string{false: " of yours; operators see everybody's with --all"}[cmd.All])
 			return
 		}
 		t := newTable("id", "kind", "of", "state", "by", "asked", "took", "try", "why")

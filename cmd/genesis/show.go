@@ -67,7 +67,7 @@ func printDescription(p *printer, d *genesis.Description, ref string, all bool) 
 		printReadiness(p, d.Readiness)
 		printFindings(p, pressing(d.Findings))
 		if more := len(d.Findings) - len(pressing(d.Findings)); more > 0 {
-			p.line("  %s", p.style.dim(plural(int64(more), "note")+" more: genesis show "+string(v.Name)+" --all"))
+			p.line("  %s", p.style.dim(plural(int64(more), "note")+" more: genesis show "+v.Name.Arg()+" --all"))
 		}
 	}
 	printLineage(p, d)
@@ -168,7 +168,10 @@ func printSplits(p *printer, splits []genesis.Split, all bool) {
 	t := newTable("name", "table", "kind", "column", "rows", "leaks")
 	for _, s := range shown {
 		leaks := cell{"none found", codeGreen}
-		if names := leaking(s); names != "" {
+		switch names := leaking(s); {
+		case s.Leaks == nil: // whoever may not read is told of none
+			leaks = cell{"not shown to you", codeDim}
+		case names != "":
 			leaks = cell{names, codeRed}
 		}
 		t.add(cell{s.Name, codeBold}, cell{s.Table, ""}, cell{s.Kind, ""}, cell{s.Column, ""}, cell{countsText(s), ""}, leaks)

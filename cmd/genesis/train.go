@@ -96,5 +96,5 @@ func printTrained(p *printer, made *genesis.Trained) {
 		p.line("  %s", p.style.dim("went on from where an earlier training was stopped"))
 	}
 	printReport(p, &made.Report)
-	p.line("\nNext: genesis predict %s FILE --out predictions.parquet", made.Version.Name)
+	p.line("\nNext: genesis predict %s FILE --out predictions.parquet", made.Version.Name.Arg())
 }

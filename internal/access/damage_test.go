@@ -82,7 +82,7 @@ func (w *archive) acts(tx *sql.Tx) map[string]map[string]func() error {
 	in := func(act func(*sql.Tx) error) func() error { return func() error { return act(tx) } }
 	decideMade := func() error { return w.decide(w.made) }
 	constraints := func() error { _, err := w.Constraints(w.ctx, w.made.Name, w.made.Version); return err }
-	revoke := func() error { _, err := w.Revoke(w.ctx, tx, w.grant, "nrel/ann"); return err }
+	revoke := func() error { _, err := w.Revoke(w.ctx, tx, w.grant, "nrel/ann", ""); return err }
 	end := func() error { _, err := w.EndProject(w.ctx, tx, "wind"); return err }
 	read := func() error {
 		access.ForgetAssets(w.Decider)

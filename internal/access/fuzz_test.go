@@ -49,7 +49,10 @@ func FuzzGrantees(f *testing.F) {
 		if err != nil || len(page) != 1 || page[0].ID != g.ID {
 			t.Errorf("%q is not found by %q: %+v, %v", to, g.To, page, err)
 		}
-		if err := w.Tx(func(ctx context.Context, tx *sql.Tx) error { _, err := w.Revoke(ctx, tx, g.ID, "nrel/ann"); return err }); err != nil {
+		if err := w.Tx(func(ctx context.Context, tx *sql.Tx) error {
+			_, err := w.Revoke(ctx, tx, g.ID, "nrel/ann", "")
+			return err
+		}); err != nil {
 			t.Error(err)
 		}
 	})

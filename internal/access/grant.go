@@ -25,7 +25,7 @@ func newID() string { return strings.ToLower(rand.Text()[:16]) }
 // of what is restricted), NotFound (a project), Unavailable (too many grants).
 func (d *Decider) Grant(ctx context.Context, tx *sql.Tx, g genesis.Grant) (genesis.Grant, error) {
 	now := d.now().UTC()
-	g.ID, g.At, g.Revoked, g.RevokedBy = newID(), now, nil, ""
+	g.ID, g.At, g.Revoked, g.RevokedBy, g.Reason = newID(), now, nil, "", ""
 	if err := d.checkGrant(ctx, tx, &g, now); err != nil {
 		return genesis.Grant{}, err
 	}
@@ -163,14 +163,17 @@ func (d *Decider) checkRoom(ctx context.Context, tx *sql.Tx, g genesis.Grant, no
 }
 
 // Revoke ends a grant and returns it as it is then. Revoking again changes nothing.
-// Errors: NotFound.
-func (d *Decider) Revoke(ctx context.Context, tx *sql.Tx, id string, by genesis.PersonID) (genesis.Grant, error) {
+// Errors: NotFound, Invalid (the reason is too long).
+func (d *Decider) Revoke(ctx context.Context, tx *sql.Tx, id string, by genesis.PersonID, reason string) (genesis.Grant, error) {
 	g, err := readGrant(ctx, tx, id)
 	if err != nil || g.Revoked != nil {
 		return g, err
 	}
+	if len(reason) > maxText {
+		return g, &genesis.Error{Op: "revoke", Kind: genesis.Invalid, Subject: id, Msg: fmt.Sprintf("the reason is longer than %d bytes", maxText)}
+	}
 	now := d.now().UTC()
-	g.Revoked, g.RevokedBy = &now, by
+	g.Revoked, g.RevokedBy, g.Reason = &now, by, reason
 	body, err := encode(g)
 	if err == nil {
 		_, err = tx.ExecContext(ctx, "UPDATE policy_grants SET revoked = 1, body = $1 WHERE id = $2", body, id)
@@ -183,13 +186,13 @@ func (d *Decider) Revoke(ctx context.Context, tx *sql.Tx, id string, by genesis.
 
 func readGrant(ctx context.Context, q querier, id string) (genesis.Grant, error) {
 	g, err := one[genesis.Grant](ctx, q, "SELECT format, body FROM policy_grants WHERE id = $1", id)
-	return g, missing(err, "read grant", id, "there is no such grant")
+	return g, missing(err, &genesis.Error{Op: "read grant", Kind: genesis.NotFound, Subject: id, Msg: "there is no such grant", Hint: "`genesis grants` lists them"})
 }
 
 // missing says in words that a row is not there.
-func missing(err error, op, id, msg string) error {
+func missing(err error, words *genesis.Error) error {
 	if genesis.KindOf(err) == genesis.NotFound {
-		return &genesis.Error{Op: op, Kind: genesis.NotFound, Subject: id, Msg: msg}
+		return words
 	}
 	return err
 }

@@ -286,7 +286,7 @@ func TestRevoke(t *testing.T) {
 		t.Errorf("revoked twice: %+v, %v", g, err)
 	}
 	err = w.Tx(func(ctx context.Context, tx *sql.Tx) error {
-		_, err := w.Revoke(ctx, tx, "absent", "nrel/ann")
+		_, err := w.Revoke(ctx, tx, "absent", "nrel/ann", "")
 		return err
 	})
 	if genesis.KindOf(err) != genesis.NotFound {

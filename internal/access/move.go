@@ -62,7 +62,7 @@ var personalMoves = []move{
 		},
 		make: func(f *facts, _ genesis.Action) { f.who.Vetting = genesis.Vetted },
 		tell: says("a security officer vets them"),
-		ask:  says("ask a security officer of this node to vet you"),
+		ask:  says("ask a security officer of this node to vet you: `genesis account vet --note …`"),
 	},
 	{
 		name: "citizenship", personal: true,
@@ -91,10 +91,10 @@ func grantMove(name, flags string, conditioned, licensed bool) move {
 		},
 		make: func(f *facts, a genesis.Action) { hold(f, a, conditioned, licensed) },
 		tell: func(f facts, a genesis.Action) string {
-			return fmt.Sprintf("genesis grant %s --to person:%s --actions %s%s", refOf(f), cmp.Or(f.who.id, "…"), a, flags)
+			return fmt.Sprintf("genesis grant %s --to person:%s --actions %s%s", refOf(f).Arg(), cmp.Or(f.who.id, "…"), a, flags)
 		},
 		ask: func(f facts, a genesis.Action) string {
-			words := fmt.Sprintf(`genesis request %s --actions %s --purpose "…"`, f.name, a)
+			words := fmt.Sprintf(`genesis request %s --actions %s --purpose "…"`, f.name.Arg(), a)
 			if f.terms.Agreement != nil {
 				words += ", accepting its agreement"
 			}
@@ -128,7 +128,7 @@ var stewardMoves = []move{
 		fits: func(f facts, a genesis.Action) bool { return f.terms.Uses.Of(a) != genesis.UseYes },
 		make: func(f *facts, a genesis.Action) { f.terms.Uses = permitted(f.terms.Uses, a) },
 		tell: func(f facts, a genesis.Action) string {
-			return fmt.Sprintf("genesis publish %s --uses %s=yes", refOf(f), a)
+			return fmt.Sprintf("genesis publish %s --uses %s=yes", refOf(f).Arg(), a)
 		},
 	},
 	tierMove(genesis.TierControlled),
@@ -152,7 +152,7 @@ func tierMove(t genesis.Tier) move {
 			}
 		},
 		tell: func(f facts, _ genesis.Action) string {
-			words := fmt.Sprintf("genesis publish %s --tier %s", refOf(f), t)
+			words := fmt.Sprintf("genesis publish %s --tier %s", refOf(f).Arg(), t)
 			if f.terms.Hidden {
 				words += " --hidden=false"
 			}
@@ -183,7 +183,7 @@ var closingMoves = []move{
 		fits: func(f facts, _ genesis.Action) bool { return f.tier != "" },
 		make: func(f *facts, _ genesis.Action) { f.tier = genesis.TierRestricted },
 		tell: func(f facts, _ genesis.Action) string {
-			return fmt.Sprintf("genesis publish %s --tier %s", refOf(f), genesis.TierRestricted)
+			return fmt.Sprintf("genesis publish %s --tier %s", refOf(f).Arg(), genesis.TierRestricted)
 		},
 	},
 	{

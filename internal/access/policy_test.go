@@ -36,6 +36,42 @@ func policies(t *testing.T, files map[string]string) string {
 	return dir
 }
 
+// TestPoliciesOfTheDocumentation takes up the policies that docs/policy.md offers.
+func TestPoliciesOfTheDocumentation(t *testing.T) {
+	page, err := os.ReadFile("../../docs/policy.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	files := map[string]string{}
+	for _, block := range regexp.MustCompile("(?s)```cedar\n(.*?)```").FindAllStringSubmatch(string(page), -1) {
+		files[regexp.MustCompile(`@id\("(.*?)"\)`).FindStringSubmatch(block[1])[1]+".cedar"] = block[1]
+	}
+	if len(files) != 2 {
+		t.Fatal(files)
+	}
+	w := accesstest.Open(t, func(c *access.Config) { c.PolicyDir = policies(t, files) })
+	open, shared := accesstest.Dataset("open"), accesstest.Dataset("shared")
+	w.Publish(open, genesis.Terms{Tier: genesis.TierPublic})
+	w.Publish(shared, genesis.Terms{Tier: genesis.TierRegistered})
+	const all = "no: second-factor-for-all.cedar#second-factor-for-all"
+	one := edit(mia, func(p *genesis.Principal) { p.Assurance = genesis.AssurancePassword })
+	both := edit(mia, func(p *genesis.Principal) { p.Assurance = genesis.AssuranceMFA })
+	rule(t, w, one, genesis.Read, open, "public")
+	rule(t, w, one, genesis.Read, shared, all)
+	rule(t, w, both, genesis.Read, shared, "registered")
+	rule(t, w, genesis.Principal{}, genesis.Read, open, "public")
+	rule(t, w, access.Local("nrel"), genesis.Read, shared, "registered")
+	operator := edit(ann, func(p *genesis.Principal) {
+		p.Duties, p.Assurance = []genesis.Duty{genesis.DutyOperator}, genesis.AssurancePassword
+	})
+	rule(t, w, operator, genesis.Operate, access.Resource{Part: access.Machine}, all)
+	student := edit(both, func(p *genesis.Principal) { p.Student = true })
+	w.Publish(shared, genesis.Terms{Tier: genesis.TierControlled})
+	w.Give(shared.Name, "person:mit/mia", genesis.TrainOn)
+	rule(t, w, both, genesis.TrainOn, shared, "grant")
+	rule(t, w, student, genesis.TrainOn, shared, "no: no-students.cedar#no-students")
+}
+
 func TestPoliciesOfAnInstitution(t *testing.T) {
 	dir := policies(t, map[string]string{"ours.cedar": ours, "notes.txt": "not a policy"})
 	w := accesstest.Open(t, func(c *access.Config) { c.PolicyDir = dir })

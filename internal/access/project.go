@@ -101,7 +101,7 @@ func (d *Decider) EndProject(ctx context.Context, tx *sql.Tx, id string) (genesi
 
 func readProject(ctx context.Context, q querier, id string) (genesis.Project, error) {
 	p, err := one[genesis.Project](ctx, q, "SELECT format, body FROM policy_projects WHERE id = $1", id)
-	return p, missing(err, "read project", id, "there is no such project")
+	return p, missing(err, &genesis.Error{Op: "read project", Kind: genesis.NotFound, Subject: id, Msg: "there is no such project", Hint: "`genesis project list` shows those there are"})
 }
 
 // Project returns a project, also one that has ended. Errors: NotFound, Internal.

@@ -33,8 +33,8 @@ func (d *Decider) Ask(ctx context.Context, tx *sql.Tx, r genesis.AccessRequest) 
 	if err := genesis.CheckName(r.Name); err != nil {
 		return r, err
 	}
-	if msg := requestWrong(r); msg != "" {
-		return r, requestError(r, genesis.Invalid, msg, `say it with --purpose "…"`)
+	if msg, hint := requestWrong(r); msg != "" {
+		return r, requestError(r, genesis.Invalid, msg, hint)
 	}
 	r.Actions = inOrder(r.Actions)
 	for _, check := range []func(context.Context, *sql.Tx, genesis.AccessRequest) error{d.checkAgreement, d.checkAskers, d.checkRenewal, d.checkOpen} {
@@ -55,17 +55,17 @@ func requestError(r genesis.AccessRequest, kind genesis.ErrorKind, msg, hint str
 	return &genesis.Error{Op: "request", Kind: kind, Subject: string(r.Name), Msg: msg, Hint: hint}
 }
 
-func requestWrong(r genesis.AccessRequest) string {
+func requestWrong(r genesis.AccessRequest) (msg, hint string) {
 	i := slices.IndexFunc(r.Actions, func(a genesis.Action) bool { return !slices.Contains(genesis.Grantable, a) })
 	switch {
 	case !r.By.SignedIn():
-		return "nobody has signed in"
+		return "nobody has signed in", "sign in"
 	case i >= 0:
-		return fmt.Sprintf("%q cannot be granted; these can: %s", r.Actions[i], list(genesis.Grantable))
+		return fmt.Sprintf("%q cannot be granted", r.Actions[i]), "these can: " + list(genesis.Grantable)
 	case !text(r.Purpose):
-		return fmt.Sprintf("a request states its purpose, in at most %d bytes", maxText)
+		return fmt.Sprintf("a request states its purpose, in at most %d bytes", maxText), `say it with --purpose "…"`
 	}
-	return ""
+	return "", ""
 }
 
 // text reports whether s is something to read, and not too much of it.
@@ -157,7 +157,8 @@ func (d *Decider) checkOpen(ctx context.Context, tx *sql.Tx, r genesis.AccessReq
 	case err != nil:
 		return store.Error("request", string(r.Name), err)
 	case same != "":
-		return requestError(r, genesis.Conflict, fmt.Sprintf("your request %s for the same is open", same), "add a message to it, or withdraw it")
+		return requestError(r, genesis.Conflict, fmt.Sprintf("your request %s for the same is open", same),
+			fmt.Sprintf("`genesis say %s \"…\"` adds a message to it, `genesis deny %s --withdraw` takes it back", same, same))
 	case n >= maxOpen:
 		return requestError(r, genesis.Conflict, fmt.Sprintf("%d requests of yours are open", n), "withdraw those that you no longer need")
 	}
@@ -178,7 +179,7 @@ type side struct{ asker, steward bool }
 func (d *Decider) party(ctx context.Context, q querier, who genesis.Principal, id string) (genesis.AccessRequest, side, error) {
 	r, err := one[genesis.AccessRequest](ctx, q, "SELECT format, body FROM policy_requests WHERE id = $1", id)
 	if err != nil {
-		return r, side{}, missing(err, "read request", id, "there is no such request")
+		return r, side{}, missing(err, noRequest(id))
 	}
 	mayAsk := who.InScope(genesis.Request, r.Name) || who.InScope(genesis.Steward, r.Name)
 	s := side{asker: d.canon(who.Person()) == d.canon(r.By.Person()) && mayAsk}
@@ -194,9 +195,13 @@ func (d *Decider) party(ctx context.Context, q querier, who genesis.Principal, i
 		return r, side{}, refusal
 	}
 	if !s.asker && !s.steward {
-		return genesis.AccessRequest{}, side{}, &genesis.Error{Op: "read request", Kind: genesis.NotFound, Subject: id, Msg: "there is no such request"}
+		return genesis.AccessRequest{}, side{}, noRequest(id)
 	}
 	return r, s, nil
+}
+
+func noRequest(id string) *genesis.Error {
+	return &genesis.Error{Op: "read request", Kind: genesis.NotFound, Subject: id, Msg: "there is no such request", Hint: "`genesis requests` lists them"}
 }
 
 // newest returns the version of a name that was given terms last, "" without one:
@@ -258,12 +263,16 @@ func (d *Decider) Approve(ctx context.Context, tx *sql.Tx, who genesis.Principal
 		if len(a.Actions) > 0 {
 			g.Actions = a.Actions
 		}
+		if i := slices.IndexFunc(g.Actions, func(a genesis.Action) bool { return !slices.Contains(r.Actions, a) }); i >= 0 {
+			return &genesis.Error{Op: "approve request", Kind: genesis.Invalid, Subject: r.ID, Msg: fmt.Sprintf("%s was not asked for: %s was", g.Actions[i], list(r.Actions)),
+				Hint: "what nobody asked for is given with `genesis grant`"}
+		}
 		var err error
 		if g, err = d.Grant(ctx, tx, g); err != nil {
 			return err
 		}
 		d.decided(r, genesis.RequestApproved, who)
-		r.Grant = g.ID
+		r.Grant, r.Granted, r.Until = g.ID, g.Actions, g.Until
 		return nil
 	})
 	return r, g, err

@@ -121,7 +121,8 @@ func TestRequestIsApproved(t *testing.T) {
 	if err != nil || cmp.Diff(wantGrant, g) != "" {
 		t.Fatalf("%v\n%s", err, cmp.Diff(wantGrant, g))
 	}
-	if done.State != genesis.RequestApproved || done.Grant != g.ID || done.Decided == nil || !done.Decided.Equal(k.Now()) || done.DecidedBy != "nrel/ann" {
+	if done.State != genesis.RequestApproved || done.Grant != g.ID || done.Decided == nil || !done.Decided.Equal(k.Now()) || done.DecidedBy != "nrel/ann" ||
+		!slices.Equal(done.Granted, g.Actions) || !done.Until.Equal(g.Until) {
 		t.Errorf("%+v", done)
 	}
 	rule(t, k.World, mia, genesis.Read, r, "grant")
@@ -155,9 +156,12 @@ func TestRequestIsApproved(t *testing.T) {
 	if strings.ReplaceAll(theirs.Error(), g.ID, "absent") != absent.Error() {
 		t.Errorf("who holds no grant is told whether there is one: %v; %v", theirs, absent)
 	}
+	renew.Actions = []genesis.Action{genesis.Evaluate, genesis.Read}
 	again, err := k.ask(renew)
 	k.want(err, "", "renewed")
-	_, longer, err := k.approve(access.Local("nrel"), again.ID, genesis.Approval{Until: day(60), Actions: []genesis.Action{genesis.Evaluate, genesis.Read}})
+	_, _, err = k.approve(access.Local("nrel"), again.ID, genesis.Approval{Actions: []genesis.Action{genesis.Read, genesis.TrainOn}})
+	k.want(err, genesis.Invalid, "approved for more than was asked")
+	_, longer, err := k.approve(access.Local("nrel"), again.ID, genesis.Approval{Until: day(60)})
 	if err != nil || len(longer.Actions) != 2 {
 		t.Fatal(longer, err)
 	}

@@ -1,6 +1,7 @@
 package access
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"fmt"
@@ -82,6 +83,7 @@ func Merge(old *genesis.Terms, r genesis.PublishRequest, agreement *genesis.Agre
 	if r.Openings != nil {
 		t.Openings = r.Openings
 	}
+	t.Hidden = t.Hidden && t.Tier == genesis.TierControlled // what opens is found
 	if r.Hidden != nil {
 		t.Hidden = *r.Hidden
 	}
@@ -157,8 +159,7 @@ func CheckTerms(name genesis.Name, version genesis.Digest, t genesis.Terms) erro
 		return err
 	}
 	if t.Sensitivity == genesis.Classified {
-		return &genesis.Error{Op: "set terms", Kind: genesis.Unsupported, Subject: string(name), Msg: "a node of this federation holds nothing classified",
-			Hint: "call your security officer: genesis purge removes the bytes"}
+		return classified(name)
 	}
 	for _, check := range []func(genesis.Terms) string{wordsWrong, tierWrong, openingsWrong, agreementWrong, trainingWrong} {
 		if msg := check(t); msg != "" {
@@ -166,6 +167,33 @@ func CheckTerms(name genesis.Name, version genesis.Digest, t genesis.Terms) erro
 		}
 	}
 	return nil
+}
+
+// CheckCard reports where terms promise less care than the version's card says it
+// needs, or nil: the card is what people read, the terms are what decides. Errors:
+// Conflict, Unsupported (Classified).
+func CheckCard(name genesis.Name, t genesis.Terms, c genesis.Card) error {
+	sensitivity := genesis.Sensitivity(c.Sensitivity)
+	msg, hint := "", ""
+	switch {
+	case sensitivity == genesis.Classified:
+		return classified(name)
+	case sensitivity.Controlled() && !t.Sensitivity.Controlled():
+		msg, hint = fmt.Sprintf("its card says %s, its terms %s", sensitivity, cmp.Or(t.Sensitivity, genesis.Uncontrolled)), fmt.Sprintf("--sensitivity %s", sensitivity)
+	case c.ExportControl == "Yes" && !t.ExportControl.Applies():
+		msg, hint = "its card says that it is under export control, its terms do not", "--export-control and its basis ("+list(genesis.ExportControls[:len(genesis.ExportControls)-1])+")"
+	case c.ExportControl == "Pending_Review" && tooWide(t):
+		msg, hint = "its card says that export control is under review, and its terms open it to everybody registered", "--tier partner or controlled until then"
+	default:
+		return nil
+	}
+	return &genesis.Error{Op: "set terms", Kind: genesis.Conflict, Subject: string(name), Msg: msg,
+		Hint: "publish it with " + hint + ", or correct the card: genesis card set"}
+}
+
+func classified(name genesis.Name) error {
+	return &genesis.Error{Op: "set terms", Kind: genesis.Unsupported, Subject: string(name), Msg: "a node of this federation holds nothing classified",
+		Hint: "call your security officer: genesis purge removes the bytes"}
 }
 
 // wordsWrong checks single words against their vocabularies.

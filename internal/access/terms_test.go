@@ -185,6 +185,37 @@ func TestTxThatFailsChangesNothing(t *testing.T) {
 	rule(t, w, eve, genesis.Read, r, "grant")
 }
 
+// TestCheckCard holds that terms do not promise less care than the card asks for.
+func TestCheckCard(t *testing.T) {
+	open := genesis.Terms{Tier: genesis.TierRegistered}
+	later := genesis.Terms{Tier: genesis.TierControlled, Openings: []genesis.Opening{opening(1, genesis.TierPublic)}}
+	tests := []struct {
+		name  string
+		terms genesis.Terms
+		card  genesis.Card
+		want  genesis.ErrorKind
+	}{
+		{"nothing said", open, genesis.Card{}, ""},
+		{"public", open, genesis.Card{Sensitivity: "Public", ExportControl: "No"}, ""},
+		{"CUI on the card alone", open, genesis.Card{Sensitivity: "CUI"}, genesis.Conflict},
+		{"CUI on both", genesis.Terms{Sensitivity: genesis.CUI}, genesis.Card{Sensitivity: "CUI"}, ""},
+		{"another of the controlled", genesis.Terms{Sensitivity: genesis.UCNI}, genesis.Card{Sensitivity: "CUI"}, ""},
+		{"more careful than the card", genesis.Terms{Sensitivity: genesis.CUI, ExportControl: genesis.EAR}, genesis.Card{Sensitivity: "Public", ExportControl: "No"}, ""},
+		{"classified", genesis.Terms{Sensitivity: genesis.CUI}, genesis.Card{Sensitivity: "Classified"}, genesis.Unsupported},
+		{"export control on the card alone", open, genesis.Card{ExportControl: "Yes"}, genesis.Conflict},
+		{"not applicable in the terms", genesis.Terms{ExportControl: genesis.NoExportControl}, genesis.Card{ExportControl: "Yes"}, genesis.Conflict},
+		{"export control on both", genesis.Terms{ExportControl: genesis.EAR}, genesis.Card{ExportControl: "Yes"}, ""},
+		{"under review, and open", open, genesis.Card{ExportControl: "Pending_Review"}, genesis.Conflict},
+		{"under review, and open later", later, genesis.Card{ExportControl: "Pending_Review"}, genesis.Conflict},
+		{"under review, and controlled", genesis.Terms{Tier: genesis.TierControlled}, genesis.Card{ExportControl: "Pending_Review"}, ""},
+	}
+	for _, tt := range tests {
+		if err := access.CheckCard("turbines", tt.terms, tt.card); genesis.KindOf(err) != tt.want {
+			t.Errorf("%s: %v, want %q", tt.name, err, tt.want)
+		}
+	}
+}
+
 func TestMerge(t *testing.T) {
 	yes := true
 	old := genesis.Terms{Format: 1, Tier: genesis.TierControlled, Openings: []genesis.Opening{opening(1, genesis.TierRegistered), opening(10, genesis.TierPublic)},
@@ -224,6 +255,10 @@ func TestMerge(t *testing.T) {
 	want := genesis.Terms{Format: 1, Tier: genesis.TierPublic, Sensitivity: genesis.Uncontrolled, ExportControl: genesis.NoExportControl, By: "nrel/bea", At: day(5)}
 	if got := access.Merge(nil, genesis.PublishRequest{Tier: genesis.TierPublic}, nil, "nrel/bea", day(5)); cmp.Diff(want, got) != "" {
 		t.Errorf("first terms: %s", cmp.Diff(want, got))
+	}
+	hidden := genesis.Terms{Tier: genesis.TierControlled, Hidden: true, Sensitivity: genesis.Uncontrolled, ExportControl: genesis.NoExportControl}
+	if got := access.Merge(&hidden, genesis.PublishRequest{Tier: genesis.TierRegistered}, nil, "nrel/bea", day(5)); got.Hidden {
+		t.Error("a wider tier stays hidden")
 	}
 	if len(old.Openings) != 2 || old.Openings[0].Tier != genesis.TierRegistered {
 		t.Errorf("the old terms became %+v", old)

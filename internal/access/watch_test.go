@@ -179,7 +179,7 @@ func TestWatchWakesAtOnce(t *testing.T) {
 			}
 		}
 		before := time.Now()
-		if err := w.DB.Tx(t.Context(), func(tx *sql.Tx) error { _, err := d.Revoke(t.Context(), tx, id, "nrel/ann"); return err }); err != nil {
+		if err := w.DB.Tx(t.Context(), func(tx *sql.Tx) error { _, err := d.Revoke(t.Context(), tx, id, "nrel/ann", ""); return err }); err != nil {
 			t.Fatal(err)
 		}
 		d.Changed()

@@ -20,6 +20,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/opengenesis/genesis"
+	"github.com/opengenesis/genesis/internal/api/edge"
 	"github.com/opengenesis/genesis/internal/format"
 )
 
@@ -94,7 +95,7 @@ func TestKinds(t *testing.T) {
 			got := problemIn(t, resp, b).Err()
 			want := &genesis.Error{Op: "show", Kind: kind, Subject: "turbines", Msg: "went wrong", Hint: "do this", Value: "12,x"}
 			if kind == genesis.Private {
-				want = &genesis.Error{Op: "show", Kind: genesis.NotFound, Subject: "turbines", Msg: "is not in the catalogue"}
+				want = &genesis.Error{Op: "show", Kind: genesis.NotFound, Subject: "turbines", Msg: "is not here, or not for you to see"}
 				want.Value = ""
 			}
 			if diff := cmp.Diff(want, got, cmp.Comparer(func(a, b error) bool { return a == b })); kind != "" && *got != *want {
@@ -175,6 +176,32 @@ func TestBadRequests(t *testing.T) {
 		if p.Kind != genesis.Invalid || !strings.Contains(p.Detail, c.says) {
 			t.Errorf("%s %s: %+v", c.method, c.path, p)
 		}
+	}
+}
+
+// TestParametersOnce: a parameter counts where it is declared, once: given twice, or in
+// the wrong place, it is refused or not heeded.
+func TestParametersOnce(t *testing.T) {
+	e, err := edge.New(edge.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	srv := httptest.NewServer(New(Config{Service: &fake{export: func(io.Writer) error { return nil }}, Edge: e}))
+	defer srv.Close()
+	for path, status := range map[string]int{
+		"/v1/node": 200, "/v1/node?limit=1&limit=1": 400, "/v1/node?a=1&b=2": 200, "/v1/node?a=1;b=2": 400, "/v1/node?a=%zz": 400,
+		"/v1/assets?limit=1&limit=2": 400, "/v1/assets?kind=dataset&kind=model": 400, "/v1/assets?kind=dataset&%6bind=model": 400,
+		"/v1/versions/x/export?columns=a&columns=b": 200,
+	} {
+		resp, b, err := do(t, "GET", srv.URL+path, "")
+		if err != nil || status == 400 != (resp.StatusCode == 400) { // others go on to the door
+			t.Errorf("%s: %s %s, %v", path, resp.Status, b, err)
+		}
+	}
+	tokens := serve(t, &fake{}, nil, &steward)
+	resp, b, _ := do(t, "POST", tokens.URL+"/v1/train?dataset=x&name=y&target=z", `{}`)
+	if p := problemIn(t, resp, b); p.Kind != genesis.Invalid {
+		t.Errorf("the query fills in the body: %+v", p)
 	}
 }
 

@@ -39,6 +39,11 @@ func tellsSecret(o huma.Operation) huma.Operation {
 	return treated(o, func(r *edge.Route) { r.Secret = true })
 }
 
+// repeats says that a parameter of the query may be there more than once.
+func repeats(o huma.Operation) huma.Operation {
+	return treated(o, func(r *edge.Route) { r.Repeats = true })
+}
+
 // weighs says how much an operation counts among those that run at once.
 func weighs(weight int, o huma.Operation) huma.Operation {
 	return treated(o, func(r *edge.Route) { r.Weight = weight })

@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
 	"time"
 
@@ -41,9 +42,17 @@ type auditInput struct {
 }
 
 func (s *server) audit(ctx context.Context, who genesis.Principal, in *auditInput) (*genesis.AuditPage, error) {
-	return turn(s, "audit", &in.PageInput, func() (*genesis.AuditPage, error) {
-		return s.Service.Audit(ctx, who, genesis.AuditQuery{Actor: genesis.PersonID(in.Actor), Subject: in.Subject, Act: in.Act,
-			Outcome: genesis.Outcome(in.Outcome), Project: in.Project, Since: in.Since, Until: in.Until, After: in.After, Limit: in.Limit})
+	q := genesis.AuditQuery{Actor: genesis.PersonID(in.Actor), Subject: in.Subject, Act: in.Act, Outcome: genesis.Outcome(in.Outcome),
+		Project: in.Project, Since: in.Since, Until: in.Until}
+	// A cursor is of one query: a page that follows is not recorded again, so nothing
+	// else may be asked with it.
+	list, err := json.Marshal(q)
+	if err != nil {
+		return nil, err
+	}
+	return turn(s, "audit "+string(list), &in.PageInput, func() (*genesis.AuditPage, error) {
+		q.After, q.Limit = in.After, in.Limit
+		return s.Service.Audit(ctx, who, q)
 	}, func(p *genesis.AuditPage) *string {
 		p.Entries = orEmpty(p.Entries)
 		return &p.Next

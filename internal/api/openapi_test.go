@@ -94,7 +94,7 @@ func refsIn(b []byte) (refs []string) {
 func TestDocsShowEveryRoute(t *testing.T) {
 	srv := serve(t, &fake{}, nil, &steward)
 	_, b, _ := do(t, "GET", srv.URL+"/openapi.json", "")
-	resp, page, _ := do(t, "GET", srv.URL+"/docs", "")
+	resp, page, _ := do(t, "GET", srv.URL+"/", "") // which leads to /docs
 	if resp.StatusCode != 200 || resp.Header.Get("Content-Type") != "text/html; charset=utf-8" {
 		t.Fatalf("%s %v", resp.Status, resp.Header)
 	}

@@ -30,11 +30,18 @@ func fault(who genesis.Principal, err error) *refusal {
 	return &refusal{genesis.ProblemOf(err, mayRead(who))}
 }
 
+// unreadable is what huma says of a body whose chunks are none, or that breaks off. It
+// takes that for a fault of ours.
+const unreadable = "cannot read request body"
+
 // speakProblems makes huma's own errors (a body that does not fit its schema, a
 // parameter out of range) problems of our kind too. huma keeps this in a
 // package variable, so it is set once.
 var speakProblems = sync.OnceFunc(func() {
 	huma.NewError = func(status int, msg string, errs ...error) huma.StatusError {
+		if status == http.StatusInternalServerError && msg == unreadable {
+			status = http.StatusBadRequest
+		}
 		e := &genesis.Error{Op: "read request", Kind: kindOf(status), Msg: explain(msg, errs)}
 		p := genesis.ProblemOf(e, true)
 		if status >= 400 {

@@ -94,6 +94,15 @@ func (s *Store) Stat(ctx context.Context, d genesis.Digest) (genesis.Blob, error
 	return genesis.Blob{Digest: d, Size: t.size, Merkle: t.merkle()}, nil
 }
 
+// Size returns how many bytes of a blob are there, whatever they are worth. NotFound.
+func (s *Store) Size(ctx context.Context, d genesis.Digest) (int64, error) {
+	o, err := s.object(ctx, d)
+	if err != nil {
+		return 0, err
+	}
+	return o.Size(), o.Close()
+}
+
 // Has reports whether the blob is there.
 func (s *Store) Has(ctx context.Context, d genesis.Digest) (bool, error) {
 	o, err := s.object(ctx, d)

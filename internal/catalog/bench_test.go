@@ -114,3 +114,19 @@ func BenchmarkVisible(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkCommit adds versions to a catalogue that has many.
+func BenchmarkCommit(b *testing.B) {
+	h := benchHome(b)
+	random, n := rand.New(rand.NewPCG(5, 6)), 0
+	for b.Loop() {
+		var columns []genesis.Column
+		for range 10 {
+			columns = append(columns, genesis.Column{Name: fmt.Sprintf("word%d_word%d", random.IntN(1000), random.IntN(1000)), Unit: "m/s"})
+		}
+		n++
+		if _, _, err := h.Commit(b.Context(), commitOf(genesis.Name(fmt.Sprintf("new%d", n)), dataset("", columns...))); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

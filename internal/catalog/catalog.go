@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -139,10 +140,25 @@ func (c *Catalog) Resolve(ctx context.Context, r genesis.Ref, visible Visible) (
 	return genesis.Version{}, noVersion(r)
 }
 
+// Last returns the newest version of a name that visible shows, in any state: what is
+// left to know a name by of which nothing is published and no draft is there. Errors:
+// NotFound.
+func (c *Catalog) Last(ctx context.Context, name genesis.Name, visible Visible) (genesis.Version, error) {
+	found, err := versions(ctx, c.db.Read(), "WHERE a.name = $1", string(name))
+	if err != nil {
+		return genesis.Version{}, store.Error("find version", string(name), err)
+	}
+	slices.SortFunc(found, byCurrency)
+	if shown := visible.only(found); len(shown) > 0 {
+		return shown[0], nil
+	}
+	return genesis.Version{}, noVersion(genesis.Ref{Name: name})
+}
+
 func noVersion(r genesis.Ref) error {
 	hint := "`genesis list` shows what there is"
 	if r.Number != 0 || r.Digest != "" {
-		hint = "drafts have no number; `genesis show " + string(r.Name) + " --json` lists the digests of all versions"
+		hint = "drafts have no number; `genesis show " + r.Name.Arg() + " --json` lists the digests of all versions"
 	}
 	return &genesis.Error{Op: "find version", Kind: genesis.NotFound, Subject: r.String(), Msg: "there is no such version here", Hint: hint}
 }

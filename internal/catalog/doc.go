@@ -5,18 +5,36 @@
 // bytes lie in the blob store under that very digest, so that whoever holds the
 // digest can check the manifest, and through it all content. Everything else is
 // rows of one SQL database (package store), and every change of them commits
-// with its journal event in one transaction: [Catalog.Commit], which adds a
-// draft, [Catalog.PutRecord] and [Edit], which say something new about a
-// version, [Catalog.Publish], which numbers it.
+// with its journal event in one transaction.
 //
-// An asset's current version is what its bare name means: the latest published
-// one, else the draft that was committed last. It gives the asset its title and
-// the words by which [Catalog.Search] finds it.
+// # The life of a version
+//
+// [Catalog.Stage] makes sure that the bytes are there and stay, [Catalog.CommitTx]
+// adds a draft, [Catalog.PutRecordTx] and [EditTx] say something new about it,
+// [Catalog.PublishTx] numbers it, [Catalog.WithdrawTx] takes it back, [Catalog.EraseTx]
+// leaves a tombstone. Each works in the caller's transaction, so that terms and
+// evidence commit with it; the same names without Tx have one of their own.
+// [Catalog.References] tells a sweep of the blob store what is needed;
+// [Catalog.Purge] destroys what an erased version alone needed.
 //
 // Records are JSON with a format number and a digest that is checked when they
 // are read. A new one does not overwrite: the one before it stays, with the time
-// at which it was superseded ([Catalog.History]).
+// at which it was superseded ([Catalog.History]). Rows have sums. [Catalog.Verify]
+// checks a version, [Catalog.Check] the whole database.
 //
-// The catalogue decides nothing about who may see what. Its callers ask package
-// access first.
+// # Who sees what
+//
+// The catalogue decides nothing about who may see what. Whoever asks for somebody
+// hands over what package access decided, as a [Visible], and what that hides is to
+// the answer as if it did not exist. An asset has no version that is current for
+// everybody: it is shown by the latest published one that may be seen, else by the
+// newest draft, with the title from that version's card and the time of the oldest
+// version that may be seen. Search looks at assets as they are shown; its index
+// therefore holds every version that anybody could be shown (posting.go), and its
+// scores depend on the version alone, not on how many others match. Order is by name,
+// or by score and then by which was added first. Answers are read from the database
+// first and filtered then, so that a decision may use the database, too.
+//
+// What stays visible is a number: who sees @1 and @3 can tell that there was a @2.
+// Numbers are given once and for all, to everybody the same.
 package catalog

@@ -78,7 +78,7 @@ func (w writer) questions(r row, force bool) (ids []string, err error) {
 	}
 	return nil, &genesis.Error{Op: "publish", Kind: genesis.Conflict, Subject: r.Ref().String(),
 		Msg:  fmt.Sprintf("%d of its findings wait for an answer: %s", len(ids), waiting),
-		Hint: fmt.Sprintf("`genesis answer %s %s \"…\"` answers one; `genesis publish %s --force` publishes all the same", r.Name, ids[0], r.Name)}
+		Hint: fmt.Sprintf("`genesis answer %s %s \"…\"` answers one", r.Name.Arg(), ids[0])}
 }
 
 // Withdraw is WithdrawTx in a transaction of its own.

@@ -109,6 +109,9 @@ func TestWithdraw(t *testing.T) {
 	if hits, _ := h.Search(t.Context(), SearchQuery{Text: "changed"}); len(hits) != 0 {
 		t.Errorf("a change of its card lets it be found: %+v", hits)
 	}
+	if text, err := textOf(t.Context(), h.db.Read(), 1); err != nil || text != "" {
+		t.Errorf("a change of its card puts it into the index: %q, %v", text, err)
+	}
 	_, err = h.Publish(t.Context(), v, "local")
 	wantKind(t, err, genesis.Conflict)
 	_, _, err = h.Commit(t.Context(), in)
@@ -317,22 +320,27 @@ func TestPurge(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer late.Close()
-	commitLate := func() error {
+	commit := func(s *Staged) error {
 		return h.db.Tx(t.Context(), func(tx *sql.Tx) error {
-			_, _, err := h.CommitTx(t.Context(), tx, late)
+			_, _, err := h.CommitTx(t.Context(), tx, s)
 			return err
 		})
 	}
 	if _, err := h.Erase(t.Context(), v, EraseOptions{By: "officer", Purge: true}); err != nil {
 		t.Fatal(err)
 	}
-	wantKind(t, commitLate(), genesis.Conflict)
+	wantKind(t, commit(late), genesis.Conflict)
 	during, err := h.Stage(t.Context(), in)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer during.Close()
+	wantKind(t, commit(during), genesis.Conflict)
 	refusal := &genesis.Error{Op: "test", Kind: genesis.Unavailable}
+	manifest, err := h.blobs.Size(t.Context(), v.Digest)
+	if err != nil || manifest == 0 {
+		t.Fatal(manifest, err)
+	}
 	_, err = h.Purge(t.Context(), func(context.Context, func(genesis.Digest) error) error { return refusal })
 	if err != error(refusal) {
 		t.Errorf("although nobody knows what else is needed: %v", err)
@@ -341,7 +349,7 @@ func TestPurge(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := Purged{Removed: []genesis.Digest{v.Digest, rows.Digest}}
+	want := Purged{Removed: []genesis.Digest{v.Digest, rows.Digest}, Bytes: manifest + rows.Size}
 	slices.Sort(want.Removed)
 	want.Kept = []Kept{{split.Digest, "version " + innocent.Ref().String() + " needs it, too"}, {old.Digest, "something outside the catalogue needs it, too"}}
 	slices.SortFunc(want.Kept, func(a, b Kept) int { return strings.Compare(string(a.Digest), string(b.Digest)) })
@@ -354,9 +362,8 @@ func TestPurge(t *testing.T) {
 			t.Errorf("%s is there: %v, %v", b.Digest, ok, err)
 		}
 	}
-	wantKind(t, commitLate(), genesis.Conflict)
-	late = during
-	wantKind(t, commitLate(), genesis.Conflict)
+	wantKind(t, commit(late), genesis.Conflict)
+	wantKind(t, commit(during), genesis.Conflict)
 	if again, err := h.Purge(t.Context(), nil); err != nil || again.Removed != nil || again.Kept != nil {
 		t.Errorf("again: %+v, %v", again, err)
 	}

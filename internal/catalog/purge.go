@@ -27,6 +27,7 @@ const (
 // Purged is what a purge came to.
 type Purged struct {
 	Removed []genesis.Digest `json:"removed"`
+	Bytes   int64            `json:"bytes"` // of those
 	Kept    []Kept           `json:"kept,omitempty"`
 }
 
@@ -142,10 +143,15 @@ func (c *Catalog) Purge(ctx context.Context, also func(context.Context, func(gen
 		state := shared
 		if why[d] == "" {
 			state = removed
+			size, err := c.blobs.Size(ctx, d)
+			if err != nil && genesis.KindOf(err) != genesis.NotFound { // as after a crash
+				return out, err
+			}
 			if _, err := c.blobs.Purge(ctx, d); err != nil {
 				return out, err
 			}
 			out.Removed = append(out.Removed, d)
+			out.Bytes += size
 		} else {
 			out.Kept = append(out.Kept, Kept{d, why[d]})
 		}

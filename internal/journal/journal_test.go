@@ -349,7 +349,7 @@ func TestEpochs(t *testing.T) {
 		t.Errorf("entries are %+v, want a declaration %s", got, want)
 	}
 	v, _ := h.Verify(t.Context(), time.Time{}, nil)
-	if v.Origin != "nrel/audit/2" || v.Size != 2 || v.Checked != 4 {
+	if v.Origin != "nrel/audit/2" || v.Size != 2 || v.Epochs != 2 || v.Entries != 4 || v.Checked != 4 {
 		t.Errorf("verified %+v", v)
 	}
 	verifier, err := note.NewVerifier(h.VerifierKey())

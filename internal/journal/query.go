@@ -3,6 +3,7 @@ package journal
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -91,6 +92,12 @@ func (j *Journal) condition(ctx context.Context, q genesis.AuditQuery) (where st
 		and("at < $%d", store.Time(q.Until))
 	}
 	return strings.Join(terms, " AND "), args, true, nil
+}
+
+// Names reports whether some entry names an act.
+func (j *Journal) Names(ctx context.Context, act string) (bool, error) {
+	some, err := j.index.read(ctx, "act = $1 LIMIT 1", act)
+	return len(some) > 0, err
 }
 
 // A cursor is the number of the last entry of a page.
@@ -183,12 +190,24 @@ func (r *reader) read(c columns, s secret, there bool) (genesis.AuditEntry, erro
 	if why := s.check(&e, there); why != "" {
 		return out, damaged(why, "compare private.db with a backup of the home")
 	}
-	actor, err1 := r.name(e.Actor)
-	who, err2 := r.name(e.Owner)
-	if err1 != nil || err2 != nil {
-		return out, damaged("its people cannot be told", "compare private.db with a backup of the home")
+	actor, err := r.name(e.Actor)
+	if err != nil {
+		return out, damaged("its people cannot be told: "+said(err), "compare private.db with a backup of the home")
+	}
+	who, err := r.name(e.Owner)
+	if err != nil {
+		return out, damaged("its people cannot be told: "+said(err), "compare private.db with a backup of the home")
 	}
 	return auditEntry(c.seq, &e, actor, who, s.body)
+}
+
+// said is what an error says, less what was done to what.
+func said(err error) string {
+	var known *genesis.Error
+	if errors.As(err, &known) {
+		return known.Msg
+	}
+	return err.Error()
 }
 
 // auditEntry puts an entry together.

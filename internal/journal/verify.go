@@ -143,6 +143,7 @@ func (v *verification) epoch(i int, from int64, out *genesis.AuditVerification, 
 		return err
 	})
 	out.Origin, out.Size, out.Root = done.Checkpoint.Origin, done.Checkpoint.Size, done.Checkpoint.Root.String()
+	out.Epochs, out.Entries = i+1, e.base+done.Checkpoint.Size
 	v.checked += done.Checked
 	var broken *tile.Broken
 	if errors.As(err, &broken) {

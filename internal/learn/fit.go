@@ -79,6 +79,9 @@ type fitted struct {
 	resumed bool
 }
 
+// Training is the stage of the events that tell of epochs.
+const Training = "training"
+
 // fit trains the ensemble, from a checkpoint of the same training if there is
 // one.
 func (t *task) fit(ctx context.Context, opt Options) (*fitted, error) {
@@ -89,7 +92,7 @@ func (t *task) fit(ctx context.Context, opt Options) (*fitted, error) {
 		if err := tr.runEpoch(ctx); err != nil {
 			return nil, err
 		}
-		e := genesis.Event{Stage: "training", Done: int64(tr.epoch), Total: int64(t.plan.Epochs), Unit: "epochs"}
+		e := genesis.Event{Stage: Training, Done: int64(tr.epoch), Total: int64(t.plan.Epochs), Unit: "epochs"}
 		if tell {
 			e.Note = fmt.Sprintf("loss %.4g", tr.curve[len(tr.curve)-1].Validation)
 		}

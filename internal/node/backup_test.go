@@ -4,6 +4,7 @@ package node
 
 import (
 	"context"
+	"database/sql"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -23,6 +24,7 @@ import (
 	"github.com/opengenesis/genesis"
 	"github.com/opengenesis/genesis/internal/access"
 	"github.com/opengenesis/genesis/internal/node/backup"
+	"github.com/opengenesis/genesis/internal/store"
 )
 
 // reopen serves a home for a town that moved there. stop gives the home back.
@@ -97,7 +99,7 @@ func (w *town) answers(names []string) map[string]string {
 func (w *town) verified() []genesis.AuditEntry {
 	w.Helper()
 	v, err := w.works.AuditVerify(w.Context(), w.local, time.Time{}, nil)
-	if err != nil || v.Bad != -1 || v.Checked == 0 {
+	if err != nil || v.Bad != -1 || v.Checked == 0 || v.Checked != v.Entries {
 		w.Fatalf("audit verify: %+v, %v", v, err)
 	}
 	page, err := w.works.Audit(w.Context(), w.local, genesis.AuditQuery{Act: "epoch"})
@@ -476,5 +478,38 @@ func TestRestoredMark(t *testing.T) {
 	}
 	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("the mark is still there: %v", err)
+	}
+}
+
+// TestOldRunsGo: a node removes runs that are kept no longer by itself.
+func TestOldRunsGo(t *testing.T) {
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, "config.yaml"), "node: here\nruns: {keep: 24h, keep_last: 1}\n")
+	w, stop := reopen(t, dir, map[string]string{})
+	w.prepare("old", "a,b\n1,2\n")
+	w.prepare("new", "a,b\n1,2\n")
+	err := w.works.db.Tx(t.Context(), func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(t.Context(), "UPDATE runs SET ended_at = $1", store.Time(time.Now().Add(-25*time.Hour)))
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	stop()
+	w, _ = reopen(t, dir, map[string]string{})
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) {
+		page, err := w.works.Runs(t.Context(), w.local, true, "", "", 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(page.Runs) == 1 && page.Runs[0].Subject == "new" {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("there are %+v", page.Runs)
+		}
+	}
+	if v, _, err := w.works.List(t.Context(), w.local, "", "", 0); err != nil || len(v) != 2 {
+		t.Errorf("what they made: %+v, %v", v, err)
 	}
 }

@@ -40,6 +40,7 @@ type ServeConfig struct {
 	Listen      string
 	Insecure    bool     // plain HTTP on an address that others reach
 	Hosts       []string // further names of the node
+	Proxies     []string // addresses and networks of proxies that say for whom they ask
 	TLS         TLSConfig
 	Body        int64 // bytes of a request's JSON
 	Rate        RateConfig
@@ -70,11 +71,14 @@ type RunsConfig struct {
 	Queue      int
 	Memory     int64
 	Time       time.Duration
+	Keep       time.Duration // of one that is ended
+	KeepLast   int
 }
 
 // IdentityConfig is how people sign in.
 type IdentityConfig struct {
 	Providers []identity.Provider
+	Passwords string // file of passwords that nobody may take
 	Session   SessionConfig
 }
 
@@ -128,7 +132,7 @@ func readConfig(path string) (Config, error) {
 
 // resolve makes paths absolute: they are written as seen from the home.
 func (c *Config) resolve(home string) {
-	for _, p := range []*string{&c.Serve.TLS.Cert, &c.Serve.TLS.Key, &c.Policy.Dir} {
+	for _, p := range []*string{&c.Serve.TLS.Cert, &c.Serve.TLS.Key, &c.Policy.Dir, &c.Identity.Passwords} {
 		*p = from(home, *p)
 	}
 	for i := range c.Identity.Providers {

@@ -1,7 +1,9 @@
 package node
 
 import (
+	"errors"
 	"net"
+	"net/netip"
 	"net/url"
 	"path/filepath"
 	"regexp"
@@ -65,6 +67,7 @@ var (
 	listenForm   = form{"a host and port like 127.0.0.1:8472", isListen}
 	loopbackForm = form{"a loopback address and port like 127.0.0.1:9472", isLoopback}
 	hostForm     = form{"a host name in lower case, without port", regexp.MustCompile(`^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$`).MatchString}
+	networkForm  = form{"an IP address or network like 10.0.0.0/8", func(s string) bool { _, err := network(s); return err == nil }}
 	pathForm     = form{"a path", func(s string) bool { return !strings.ContainsRune(s, 0) && len(s) < 4096 }}
 	rootForm     = form{"an absolute path", func(s string) bool { return filepath.IsAbs(s) && !strings.ContainsRune(s, 0) && len(s) < 4096 }}
 	celForm      = form{"a CEL expression of at most 4000 bytes", func(s string) bool { return s != "" && len(s) <= 4000 }}
@@ -126,6 +129,8 @@ var keys = []key{
 		doc: "Serve without TLS on an address that others reach: for a node behind a proxy of its own on a network nobody else listens to. Tokens and data pass in the clear."},
 	{name: "serve.hosts", kind: textList, form: hostForm, example: "[data.example.edu]", field: at(func(c *Config) any { return &c.Serve.Hosts }),
 		doc: "Further names the node answers to. IP addresses and localhost always are; requests for other names are refused, so that no page can make a browser call the node under a name of the page's choice."},
+	{name: "serve.proxies", kind: textList, form: networkForm, example: "[10.0.0.5]", field: at(func(c *Config) any { return &c.Serve.Proxies }),
+		doc: "Proxies in front of the node, by address or network. On their connections the caller's address, for limits and the log, is the last one in X-Forwarded-For that is not among them; on others the field is not heeded."},
 	{name: "serve.tls.cert", kind: plainText, form: pathForm, example: "keys/tls.crt", field: at(func(c *Config) any { return &c.Serve.TLS.Cert }),
 		doc: "File with the certificate chain, PEM; seen from the home. Read again when it changes, and on SIGHUP."},
 	{name: "serve.tls.key", kind: plainText, form: pathForm, example: "keys/tls.key", field: at(func(c *Config) any { return &c.Serve.TLS.Key }),
@@ -158,9 +163,15 @@ var keys = []key{
 		doc: "What a run may hold in memory before it is ended; 0 means three quarters of the machine's, shared by those at once."},
 	{name: "runs.time", kind: duration, def: "24h", least: "1s", most: "8760h", example: "2h", field: at(func(c *Config) any { return &c.Runs.Time }),
 		doc: "How long one try of a run may take before it is ended."},
+	{name: "runs.keep", kind: duration, def: "2160h", least: "1h", most: "876000h", example: "720h", field: at(func(c *Config) any { return &c.Runs.Keep }),
+		doc: "How long a run that is ended, its result and its log can be looked up; 2160h are 90 days. What it made stays, and the evidence in the journal. Runs that wait or go on are never removed."},
+	{name: "runs.keep_last", kind: number, def: "100", least: "1", most: "100000000", example: "1000", field: at(func(c *Config) any { return &c.Runs.KeepLast }),
+		doc: "Runs that stay however old they are, the newest."},
 
 	{name: "identity.providers", kind: objects, of: providerKeys, field: at(func(c *Config) any { return &c.Identity.Providers }),
 		doc: "OpenID Connect providers by which people sign in, beside the accounts of the node itself."},
+	{name: "identity.passwords", kind: plainText, form: pathForm, example: "leaked-passwords.txt", field: at(func(c *Config) any { return &c.Identity.Passwords }),
+		doc: "File of passwords that nobody may take, one a line: those that are common, or leaked elsewhere; seen from the home. A million cost 8 MB. Without it, a short list that is in the program."},
 	{name: "identity.session.idle", kind: duration, def: "8h", least: "1m", most: "720h", example: "30m", field: at(func(c *Config) any { return &c.Identity.Session.Idle }),
 		doc: "How long a session lasts after it was last used."},
 	{name: "identity.session.absolute", kind: duration, def: "24h", least: "1m", most: "720h", example: "12h", field: at(func(c *Config) any { return &c.Identity.Session.Absolute }),
@@ -248,6 +259,18 @@ func isOrigin(s string) bool {
 func isIssuer(s string) bool {
 	u, err := url.Parse(s)
 	return isURL(s) && err == nil && (u.Scheme == "https" || loopback(u.Hostname()))
+}
+
+// network reads an address as the network of itself alone.
+func network(s string) (netip.Prefix, error) {
+	if addr, err := netip.ParseAddr(s); err == nil && addr.Zone() == "" {
+		return addr.Prefix(addr.BitLen())
+	}
+	p, err := netip.ParsePrefix(s)
+	if err == nil && p != p.Masked() {
+		err = errors.New("has bits set outside of its mask")
+	}
+	return p, err
 }
 
 func isListen(s string) bool {

@@ -24,7 +24,7 @@ func defaults() Config {
 		Limits:  format.Limits{Columns: 100_000, Expansion: 1000, Depth: 1000, RowBytes: 64 << 20, Members: 10_000},
 		Serve:   ServeConfig{Listen: "127.0.0.1:8472", Body: 16 << 20, Rate: RateConfig{PerSecond: 50, Burst: 200}, Streams: 1024, Drain: 30 * time.Second},
 		Uploads: UploadsConfig{Max: 100e9, Quota: 500e9, Expire: 168 * time.Hour},
-		Runs:    RunsConfig{Queue: 100, Time: 24 * time.Hour},
+		Runs:    RunsConfig{Queue: 100, Time: 24 * time.Hour, Keep: 90 * 24 * time.Hour, KeepLast: 100},
 		Journal: JournalConfig{Window: time.Minute},
 		Log:     LogConfig{Level: "info", Format: "text"},
 	}
@@ -230,7 +230,7 @@ func TestTemplate(t *testing.T) {
 			text += line
 		}
 	}
-	for _, example := range []string{"institution", "sector", "url", "paths", "hosts", "cert", "key", "providers", "dir", "endpoint"} {
+	for _, example := range []string{"institution", "sector", "url", "paths", "hosts", "proxies", "cert", "key", "providers", "passwords", "dir", "endpoint"} {
 		text = without(text, example)
 	}
 	text = strings.Replace(text, "listen: 127.0.0.1:9472", "", 1) // of metrics
@@ -271,9 +271,9 @@ func TestConfigDoc(t *testing.T) {
 }
 
 func TestConfigResolvesPaths(t *testing.T) {
-	c := Config{Serve: ServeConfig{TLS: TLSConfig{Cert: "keys/a", Key: "/etc/b"}}, Identity: IdentityConfig{Providers: []identity.Provider{{ClientSecretFile: "s"}}}}
+	c := Config{Serve: ServeConfig{TLS: TLSConfig{Cert: "keys/a", Key: "/etc/b"}}, Identity: IdentityConfig{Passwords: "p", Providers: []identity.Provider{{ClientSecretFile: "s"}}}}
 	c.resolve("/home/g")
-	if c.Serve.TLS.Cert != "/home/g/keys/a" || c.Serve.TLS.Key != "/etc/b" || c.Policy.Dir != "" || c.Identity.Providers[0].ClientSecretFile != "/home/g/s" {
+	if c.Serve.TLS.Cert != "/home/g/keys/a" || c.Serve.TLS.Key != "/etc/b" || c.Policy.Dir != "" || c.Identity.Passwords != "/home/g/p" || c.Identity.Providers[0].ClientSecretFile != "/home/g/s" {
 		t.Errorf("%+v", c)
 	}
 }

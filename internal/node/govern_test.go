@@ -8,6 +8,7 @@ import (
 	"io"
 	"maps"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"syscall"
@@ -135,6 +136,45 @@ func (w *town) revocationEndsRun(t *testing.T, name string, both bool) {
 	if now := state(); now.State != genesis.RunFailed || now.Error == nil || now.Error.Kind != genesis.Permission {
 		t.Errorf("it ended %+v, %+v", now, now.Error)
 	}
+}
+
+// TestRevocationEndsRunsThatWait: the place in the queue is gone as soon as the grant.
+func TestRevocationEndsRunsThatWait(t *testing.T) {
+	w := newTown(t, func(h *Home, _ *Options) { h.Config.Runs.Concurrent = 1 })
+	g := w.lend("lent", long(100), genesis.TrainOn, genesis.Read)
+	w.lend("kept", long(3000), genesis.TrainOn, genesis.Read)
+	train := func(from string) string {
+		status, body := w.call("gil", "POST", "/v1/runs", `{"kind":"train","request":{"dataset":"`+from+`","name":"~gil/net","target":["a"],"epochs":10000}}`)
+		var r genesis.Run
+		if err := json.Unmarshal(body, &r); err != nil || status != 200 {
+			t.Fatalf("%d %s", status, body)
+		}
+		return r.ID
+	}
+	state := func(id string) (r genesis.Run) {
+		_, body := w.call("gil", "GET", "/v1/runs/"+id, "")
+		if err := json.Unmarshal(body, &r); err != nil {
+			t.Fatal(err)
+		}
+		return r
+	}
+	before, waits := train("kept"), train("lent")
+	if r := state(waits); r.State != genesis.RunQueued || r.Position != 1 {
+		t.Fatalf("it does not wait: %+v", r)
+	}
+	w.must(w.works.Revoke(t.Context(), w.local, g.ID, "over"))
+	for began := time.Now(); !state(waits).State.Ended(); time.Sleep(20 * time.Millisecond) {
+		if time.Since(began) > promptly {
+			t.Fatalf("it waits on: %+v", state(waits))
+		}
+	}
+	if r := state(waits); r.State != genesis.RunFailed || r.Error == nil || r.Error.Kind != genesis.Permission || r.Tries != 0 {
+		t.Errorf("it ended %+v, %+v", r, r.Error)
+	}
+	if r := state(before); r.State.Ended() {
+		t.Errorf("what runs ended, too: %+v", r)
+	}
+	w.call("gil", "POST", "/v1/runs/"+before+"/cancel", "")
 }
 
 func TestRevokedTokensEnd(t *testing.T) {
@@ -293,6 +333,37 @@ func TestLeads(t *testing.T) {
 	put("sam", `{"members":["ada"]}`, 409)
 }
 
+// TestGrantsOfOnesOwn: who holds grants is told which end soon, and why others ended.
+func TestGrantsOfOnesOwn(t *testing.T) {
+	w := newTown(t)
+	for name, until := range map[string]time.Time{"soon": time.Now().Add(3 * 24 * time.Hour), "later": time.Now().Add(90 * 24 * time.Hour), "never": {}, "over": {}} {
+		w.prepare(name, "a,b\n1,2\n")
+		w.must(w.works.Publish(t.Context(), w.local, name, genesis.PublishRequest{Tier: genesis.TierControlled}))
+		g, err := w.works.Grant(t.Context(), w.local, genesis.GrantRequest{Ref: name, To: "person:gil", Actions: []genesis.Action{genesis.Read}, Until: until})
+		w.must(g, err)
+		if name == "over" {
+			w.must(w.works.Revoke(t.Context(), w.local, g.ID, "the project ended"))
+		}
+	}
+	for query, want := range map[string][]string{"": {"later", "never", "soon"}, "?expiring=14": {"soon"}, "?ended=true": {"later", "never", "over", "soon"}} {
+		var page genesis.GrantPage
+		status, body := w.call("gil", "GET", "/v1/grants"+query, "")
+		if err := json.Unmarshal(body, &page); err != nil || status != 200 {
+			t.Fatal(status, string(body))
+		}
+		var names []string
+		for _, g := range page.Grants {
+			names = append(names, string(g.Name))
+			if g.Name == "over" && (g.Reason != "the project ended" || g.Revoked == nil) {
+				t.Errorf("%+v", g)
+			}
+		}
+		if slices.Sort(names); !slices.Equal(names, want) {
+			t.Errorf("%q lists %v, want %v", query, names, want)
+		}
+	}
+}
+
 // TestCursorsOfNobody: a list goes on only from where it was said to.
 func TestCursorsOfNobody(t *testing.T) {
 	w := newTown(t)
@@ -329,6 +400,98 @@ func TestCursorsOfNobody(t *testing.T) {
 
 // TestNarrowedTokens: what a token for one thing does not get of all else that is
 // one's own.
+// TestPurgedSourceLeavesTheModel: what was made from a version is judged by its terms
+// and the grants on it, whatever became of the version, as docs/policy.md says.
+func TestPurgedSourceLeavesTheModel(t *testing.T) {
+	w := newTown(t)
+	g := w.lend("source", long(300), genesis.TrainOn, genesis.Read)
+	status, body := w.call("gil", "POST", "/v1/train", `{"dataset":"source","name":"~gil/net","target":["a"],"epochs":1,"members":1}`)
+	if status != 200 || !strings.Contains(string(body), `"result"`) {
+		t.Fatalf("%d %s", status, body)
+	}
+	may := func(when string, ref string, a genesis.Action, want bool) {
+		t.Helper()
+		var c genesis.Conditions
+		if _, body := w.call("gil", "GET", "/v1/versions/"+url.PathEscape(ref)+"/conditions", ""); json.Unmarshal(body, &c) != nil {
+			t.Fatalf("%s", body)
+		}
+		if got := slices.Contains(c.You, a); got != want {
+			t.Errorf("%s: may %s %s: %v, want %v", when, a, ref, got, want)
+		}
+	}
+	for _, step := range []struct {
+		when string
+		do   func() error
+	}{
+		{"at first", func() error { return nil }},
+		{"withdrawn", func() error { _, err := w.works.Withdraw(t.Context(), w.local, "source", "wrong"); return err }},
+		{"erased", func() error { _, err := w.works.Erase(t.Context(), w.local, "source", "wrong"); return err }},
+		{"purged", func() error { _, err := w.works.Purge(t.Context(), w.local, "source", "a spill", nil); return err }},
+	} {
+		if err := step.do(); err != nil {
+			t.Fatal(step.when, err)
+		}
+		may(step.when, "source", genesis.TrainOn, step.when == "at first")
+		may(step.when, "~gil/net", genesis.Infer, true)
+	}
+	w.must(w.works.Revoke(t.Context(), w.local, g.ID, "over"))
+	may("revoked", "~gil/net", genesis.Infer, false)
+}
+
+// TestWithdrawnByName: a name of which nothing is left but what was withdrawn is found
+// by whoever may know of it, and no hint leads nowhere.
+func TestWithdrawnByName(t *testing.T) {
+	w := newTown(t)
+	for _, tier := range []genesis.Tier{genesis.TierPublic, genesis.TierRestricted} {
+		name := "gone-" + string(tier)
+		w.prepare(name, "a,b\n1,2\n")
+		w.must(w.works.Publish(t.Context(), w.local, name, genesis.PublishRequest{Tier: tier}))
+		w.must(w.works.Withdraw(t.Context(), w.local, name, "wrong"))
+	}
+	for _, c := range []struct {
+		who, path string
+		want      int
+	}{
+		{"sam", "gone-restricted", 200}, {"sam", "gone-restricted/conditions", 200}, {"sam", "gone-public/export", 200},
+		{"gil", "gone-public", 200}, {"gil", "gone-public/export", 410}, {"gil", "gone-restricted", 404}, {"gil", "gone-restricted/export", 404},
+	} {
+		status, body := w.call(c.who, "GET", "/v1/versions/"+c.path, "")
+		if status != c.want || strings.Contains(string(body), "has the latest version") {
+			t.Errorf("%s is told %d of %s, want %d: %s", c.who, status, c.path, c.want, body)
+		}
+	}
+	if _, body := w.call("gil", "GET", "/v1/assets", ""); strings.Contains(string(body), "gone-") {
+		t.Errorf("what was withdrawn is listed: %s", body)
+	}
+	w.prepare("gone-public", "a,b\n1,3\n")
+	w.must(w.works.Publish(t.Context(), w.local, "gone-public", genesis.PublishRequest{Tier: genesis.TierPublic}))
+	if status, body := w.call("gil", "GET", "/v1/versions/gone-public@1/export", ""); status != 410 || !strings.Contains(string(body), "`genesis show gone-public` has the latest version") {
+		t.Errorf("of the first of two: %d %s", status, body)
+	}
+	if status, _ := w.call("gil", "GET", "/v1/versions/gone-public/export", ""); status != 200 {
+		t.Errorf("the name is answered %d", status)
+	}
+}
+
+// TestAuditCursors: what follows a page is not recorded again, so it is of that query.
+func TestAuditCursors(t *testing.T) {
+	w := newTown(t)
+	var page genesis.AuditPage
+	if _, body := w.call("fox", "GET", "/v1/audit?outcome=done&limit=1", ""); json.Unmarshal(body, &page) != nil || page.Next == "" {
+		t.Fatalf("%s", body)
+	}
+	if status, body := w.call("fox", "GET", "/v1/audit?outcome=done&limit=5&after="+page.Next, ""); status != 200 {
+		t.Errorf("the page that follows: %d %s", status, body)
+	}
+	if status, body := w.call("fox", "GET", "/v1/audit?after="+page.Next, ""); status != 422 && status != 400 {
+		t.Errorf("another query: %d %s", status, body)
+	}
+	_, body := w.call("fox", "GET", "/v1/audit?act=audit", "")
+	if err := json.Unmarshal(body, &page); err != nil || len(page.Entries) != 1 || page.Entries[0].Actor != "here/fox" {
+		t.Errorf("recorded is %s", body)
+	}
+}
+
 func TestNarrowedTokens(t *testing.T) {
 	w := newTown(t)
 	w.lend("data", "a,b\n1,2\n", genesis.Read)
@@ -411,6 +574,53 @@ func TestCookiesBehindProxy(t *testing.T) {
 			t.Errorf("%q: with the cookie they are %s", url, b)
 		}
 		resp.Body.Close()
+	}
+}
+
+// TestSignInAgain: a browser that signs in again has one session, and the one before
+// is over.
+func TestSignInAgain(t *testing.T) {
+	w := newTown(t)
+	browser := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	form := url.Values{"subject": {"ada"}, "password": {password}}.Encode()
+	as := func(method, path, body string, cookie *http.Cookie) (*http.Response, string) {
+		t.Helper()
+		req, err := http.NewRequestWithContext(t.Context(), method, w.url+path, strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		if cookie != nil {
+			req.AddCookie(cookie)
+		}
+		resp, err := browser.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		b, err := io.ReadAll(resp.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return resp, string(b)
+	}
+	signIn := func(before *http.Cookie) *http.Cookie {
+		t.Helper()
+		resp, _ := as("POST", "/signin", form, before)
+		if len(resp.Cookies()) != 1 {
+			t.Fatalf("%s, %v", resp.Status, resp.Cookies())
+		}
+		return resp.Cookies()[0]
+	}
+	first := signIn(nil)
+	second := signIn(first)
+	if first.Value == second.Value {
+		t.Error("the session is the same")
+	}
+	for cookie, holds := range map[*http.Cookie]bool{first: false, second: true} {
+		if _, who := as("GET", "/v1/whoami", "", cookie); strings.Contains(who, `"subject":"ada"`) != holds {
+			t.Errorf("holds: %v; they are %s", holds, who)
+		}
 	}
 }
 

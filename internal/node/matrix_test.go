@@ -212,7 +212,7 @@ var rows = []row{
 	{id: "purge", method: "POST", path: "/v1/versions/REF/purge", body: `{"reason":"r"}`, changes: true},
 	{id: "lower", method: "POST", path: "/v1/versions/REF/lower", body: `{"source":"RAW","tier":"public","reason":"r"}`},
 	{id: "grants", method: "GET", path: "/v1/grants"},
-	{id: "grant", method: "POST", path: "/v1/grants", body: `{"ref":"RAW","to":"person:zoe","actions":["infer"]}`},
+	{id: "grant", method: "POST", path: "/v1/grants", body: `{"ref":"RAW","to":"person:mit/zoe","actions":["infer"]}`},
 	{id: "revoke", method: "DELETE", path: "/v1/grants/none"},
 	{id: "requests", method: "GET", path: "/v1/requests"},
 	{id: "ask", method: "POST", path: "/v1/requests", body: `{"ref":"RAW","purpose":"p"}`},

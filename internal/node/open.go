@@ -72,7 +72,8 @@ func openWork(ctx context.Context, h *Home, opt Options, log *slog.Logger) (_ Se
 	}
 	c.BackUp = backUpOf(h, &c)
 	w.Service = work.New(c)
-	limits := run.Limits{Concurrent: h.Config.Runs.Concurrent, Queue: h.Config.Runs.Queue, Memory: h.Config.Runs.Memory, Time: h.Config.Runs.Time}
+	limits := run.Limits{Concurrent: h.Config.Runs.Concurrent, Queue: h.Config.Runs.Queue, Memory: h.Config.Runs.Memory, Time: h.Config.Runs.Time,
+		Keep: h.Config.Runs.Keep, KeepLast: h.Config.Runs.KeepLast}
 	err = w.Service.OpenRuns(ctx, run.Config{Dir: h.Runs(), Limits: limits, Worker: worker(h.Path), ResumeAttached: opt.Network, Log: w.log})
 	if err != nil {
 		return nil, err
@@ -81,6 +82,7 @@ func openWork(ctx context.Context, h *Home, opt Options, log *slog.Logger) (_ Se
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
 	w.closeLast(func() error { stop(); return nil })
 	go w.openOnTime(background)
+	go w.keepHouse(background)
 	return w, nil
 }
 
@@ -111,7 +113,7 @@ func (w *works) openDoors(ctx context.Context, h *Home, c *work.Config, d disk.D
 	}
 	c.Identity, err = identity.Open(ctx, identity.Config{DB: w.db, Node: h.Config.Node, Charter: c.Charter, Providers: h.Config.Identity.Providers,
 		External: h.external(), Limits: identity.Limits{Session: h.Config.Identity.Session.Absolute, Idle: h.Config.Identity.Session.Idle},
-		Key: key, Log: w.log, Record: work.RecordIdentity, Changed: c.Access.Changed})
+		Key: key, Passwords: h.Config.Identity.Passwords, Log: w.log, Record: work.RecordIdentity, Changed: c.Access.Changed})
 	if err != nil {
 		return err
 	}
@@ -209,6 +211,29 @@ func (w *works) openOnTime(ctx context.Context) {
 	for {
 		if err := w.RecordOpenings(ctx); err != nil && ctx.Err() == nil {
 			w.log.Error("openings that are due cannot be recorded", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// pruneEvery is how often the node looks for runs that are kept no longer.
+const pruneEvery = time.Hour
+
+// keepHouse removes runs that are kept no longer, and their logs.
+func (w *works) keepHouse(ctx context.Context) {
+	tick := time.NewTicker(pruneEvery)
+	defer tick.Stop()
+	for {
+		pruned, err := w.PruneRuns(ctx)
+		switch {
+		case err != nil && ctx.Err() == nil:
+			w.log.Error("old runs cannot be removed", "error", err)
+		case pruned > 0:
+			w.log.Info("old runs removed", "runs", pruned)
 		}
 		select {
 		case <-ctx.Done():

@@ -123,6 +123,9 @@ func listenTCP(key, addr string) (net.Listener, error) {
 	}
 	e := &genesis.Error{Op: "serve", Kind: genesis.Unavailable, Subject: addr, Err: err, Msg: "cannot be listened on: " + err.Error(),
 		Hint: "choose another address in config.yaml: " + key}
+	if key == "serve.listen" {
+		e.Hint += ", or with --listen"
+	}
 	if errors.Is(err, syscall.EADDRINUSE) {
 		e.Msg = "is in use by another program"
 	}

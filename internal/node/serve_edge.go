@@ -43,6 +43,12 @@ func (n *Node) equip(ctx context.Context, opt Options) (http.Handler, error) {
 	cfg := edge.Config{
 		Hosts: slices.Clone(c.Serve.Hosts), Body: c.Serve.Body, Rate: c.Serve.Rate.PerSecond, Burst: c.Serve.Rate.Burst,
 		Concurrency: c.Serve.Concurrency, Streams: c.Serve.Streams, Metrics: edge.NewMetrics(), Log: n.log,
+		Secure: cookies(c).Secure,
+	}
+	for _, s := range c.Serve.Proxies {
+		if p, err := network(s); err == nil { // config.yaml was checked
+			cfg.Proxies = append(cfg.Proxies, p)
+		}
 	}
 	if cfg.Concurrency == 0 {
 		cfg.Concurrency = perCore * runtime.GOMAXPROCS(0)
@@ -69,7 +75,7 @@ func (n *Node) equip(ctx context.Context, opt Options) (http.Handler, error) {
 	return api.New(api.Config{
 		Service: n.service, Files: n.desk, Uploads: n.uploads, Edge: n.edge, Cursors: edge.NewCursors(cursorKey), Info: n.info(), Log: n.log,
 		Pages: func(mux *http.ServeMux) {
-			web.Register(mux, web.Config{Door: n.service, Node: c.Node, Cookies: cookies(c), Caller: caller})
+			web.Register(mux, web.Config{Door: n.service, Node: c.Node, Cookies: cookies(c), Caller: caller, Log: n.log})
 		},
 	}), nil
 }

@@ -3,6 +3,7 @@
 package node
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"crypto/ecdsa"
@@ -17,6 +18,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -290,6 +292,54 @@ func TestTLS(t *testing.T) {
 	t.Error("SIGHUP does not reload")
 }
 
+// TestTLSRefusesOld: no version before 1.2 and no weak suite is agreed on, TLS 1.3 is
+// where a client has it, and who speaks plain HTTP is told so, not sent elsewhere.
+func TestTLSRefusesOld(t *testing.T) {
+	cert, key := keyPair(t, t.TempDir(), 1)
+	h := mustHome(t, t.TempDir())
+	h.Config.Serve.Listen, h.Config.Serve.TLS = "127.0.0.1:0", TLSConfig{cert, key}
+	n := start(t, h, newStub())
+	ctx, cancel := context.WithCancel(t.Context())
+	ready, done := make(chan string, 1), make(chan error, 1)
+	go func() { done <- n.Serve(ctx, func(u string) { ready <- u }) }()
+	addr := strings.TrimPrefix(<-ready, "https://")
+	defer func() { cancel(); <-done }()
+
+	agree := func(c *tls.Config) (uint16, error) {
+		c.InsecureSkipVerify = true
+		conn, err := tls.Dial("tcp", addr, c)
+		if err != nil {
+			return 0, err
+		}
+		defer conn.Close()
+		return conn.ConnectionState().Version, nil
+	}
+	for _, version := range []uint16{tls.VersionTLS10, tls.VersionTLS11} {
+		if _, err := agree(&tls.Config{MinVersion: version, MaxVersion: version}); err == nil {
+			t.Errorf("%s is agreed on", tls.VersionName(version))
+		}
+	}
+	for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
+		if got, err := agree(&tls.Config{MaxVersion: version}); err != nil || got != version {
+			t.Errorf("%s: %s, %v", tls.VersionName(version), tls.VersionName(got), err)
+		}
+	}
+	for _, suite := range tls.InsecureCipherSuites() {
+		if _, err := agree(&tls.Config{MaxVersion: tls.VersionTLS12, CipherSuites: []uint16{suite.ID}}); err == nil {
+			t.Errorf("%s is agreed on", suite.Name)
+		}
+	}
+	plain := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	resp, err := plain.Get("http://" + addr + "/v1/node")
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	if resp.StatusCode != 400 || resp.Header.Get("Location") != "" {
+		t.Errorf("plain HTTP: %s, %v", resp.Status, resp.Header)
+	}
+}
+
 func TestServeRefuses(t *testing.T) {
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -353,6 +403,68 @@ func TestHeaderLimits(t *testing.T) {
 		if resp.StatusCode != 431 {
 			t.Errorf("%s", resp.Status)
 		}
+	}
+}
+
+// TestMessageBoundaries: where a request ends is not for two to read differently. What
+// says its length twice, or in a way of its own, is refused with its connection; beside
+// chunks a length does not count.
+func TestMessageBoundaries(t *testing.T) {
+	s := serve(t, "", Options{})
+	post := func(header, body string) string {
+		return "POST /v1/inspect HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n" + header + "\r\n" + body
+	}
+	get := "GET /healthz HTTP/1.1\r\nHost: localhost\r\n"
+	const second = "GET /smuggled HTTP/1.1\r\nHost: localhost\r\n\r\n"
+	for name, c := range map[string]struct {
+		sent string
+		want []int // what is answered to the first, and to the one after it
+	}{
+		"length":               {post("Content-Length: 2\r\n", "{}") + second, []int{422, 404}},
+		"chunks":               {post("Transfer-Encoding: chunked\r\n", "2\r\n{}\r\n0\r\n\r\n") + second, []int{422, 404}},
+		"both":                 {post("Content-Length: 4\r\nTransfer-Encoding: chunked\r\n", "0\r\n\r\n") + second, []int{400, 404}},
+		"two lengths":          {post("Content-Length: 2\r\nContent-Length: 3\r\n", "{}"+second), []int{400}},
+		"list of lengths":      {post("Content-Length: 2, 3\r\n", "{}"+second), []int{400}},
+		"signed length":        {post("Content-Length: +2\r\n", "{}"+second), []int{400}},
+		"negative length":      {post("Content-Length: -2\r\n", "{}"+second), []int{400}},
+		"other coding":         {post("Transfer-Encoding: xchunked\r\n", "{}"+second), []int{501}},
+		"two codings":          {post("Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n", "0\r\n\r\n"+second), []int{501}},
+		"space before colon":   {post("Content-Length : 2\r\n", "{}"+second), []int{400}},
+		"folded line":          {post("X-A: b\r\n Content-Length: 2\r\n", "{}"+second), []int{400, 400}}, // of X-A: there is no body
+		"reading with a body":  {get + "Content-Length: 50\r\n\r\n" + second, []int{400}},
+		"reading with chunks":  {get + "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n" + second, []int{400}},
+		"chunk of wrong size":  {post("Transfer-Encoding: chunked\r\n", "zz\r\n{}\r\n0\r\n\r\n"+second), []int{400}},
+		"no end of the header": {strings.Replace(get, "\r\nHost", "\rHost", 1) + "\r\n" + second, []int{400}},
+	} {
+		if got := answers(t, s.url, c.sent); !slices.Equal(got, c.want) {
+			t.Errorf("%s: answered with %v, want %v", name, got, c.want)
+		}
+	}
+}
+
+// answers sends bytes over a connection and returns the statuses that come back.
+func answers(t *testing.T, url, sent string) []int {
+	t.Helper()
+	conn, err := net.Dial("tcp", strings.TrimPrefix(url, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if _, err := io.WriteString(conn, sent); err != nil {
+		t.Fatal(err)
+	}
+	_ = conn.(*net.TCPConn).CloseWrite()
+	_ = conn.SetReadDeadline(time.Now().Add(10 * time.Second))
+	r := bufio.NewReader(conn)
+	var got []int
+	for {
+		resp, err := http.ReadResponse(r, nil)
+		if err != nil {
+			return got
+		}
+		_, _ = io.Copy(io.Discard, resp.Body)
+		resp.Body.Close()
+		got = append(got, resp.StatusCode)
 	}
 }
 

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"io/fs"
 	"os"
@@ -9,14 +10,20 @@ import (
 	"strings"
 
 	"github.com/opengenesis/genesis"
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
 )
 
 // Check reads the whole database and returns what is wrong with it, in words:
-// pages that are no longer what they were, indexes that differ from their
-// tables, rows that refer to missing ones. It takes time in proportion to the
+// pages that are no longer what they were, used or not; indexes that differ from
+// their tables; rows that refer to missing ones. It takes time in proportion to the
 // size of the file. An error says that it could not do its work.
 func (db *DB) Check(ctx context.Context) ([]string, error) {
-	damage, err := db.lines(ctx, "PRAGMA integrity_check(100)")
+	damage, err := db.badPages(ctx)
+	if err != nil || len(damage) > 0 {
+		return damage, Error("check database", "", interrupted(ctx, err))
+	}
+	damage, err = db.lines(ctx, "PRAGMA integrity_check(100)")
 	if err == nil && len(damage) == 1 && damage[0] == "ok" {
 		damage = nil
 	}
@@ -26,6 +33,11 @@ func (db *DB) Check(ctx context.Context) ([]string, error) {
 	if err != nil || len(damage) > 0 {
 		return damage, Error("check database", "", err)
 	}
+	return db.orphans(ctx)
+}
+
+// orphans names the rows that refer to missing ones.
+func (db *DB) orphans(ctx context.Context) (damage []string, err error) {
 	rows, err := db.read.QueryContext(ctx, "PRAGMA foreign_key_check")
 	if err != nil {
 		return nil, Error("check database", "", err)
@@ -40,6 +52,51 @@ func (db *DB) Check(ctx context.Context) ([]string, error) {
 		damage = append(damage, "a row of "+table+" refers to one of "+parent+" that is missing")
 	}
 	return damage, Error("check database", "", rows.Err())
+}
+
+// mostPages bounds how many damaged pages are named.
+const mostPages = 100
+
+// badPages reads every page, also those that are not in use, through a connection of
+// its own, which has none in memory yet. It reads page by page, so that no state of
+// the database has to stay for long.
+func (db *DB) badPages(ctx context.Context) (damage []string, err error) {
+	fresh, err := sql.Open("sqlite", checkedDSN(db.path, "_pragma=query_only(1)"))
+	if err != nil {
+		return nil, err
+	}
+	defer fresh.Close()
+	fresh.SetMaxOpenConns(1)
+	var last int64
+	if err := fresh.QueryRowContext(ctx, "PRAGMA page_count").Scan(&last); err != nil {
+		return broken(damage, err)
+	}
+	page, err := fresh.PrepareContext(ctx, "SELECT length(data) FROM sqlite_dbpage WHERE pgno = $1")
+	if err != nil {
+		return broken(damage, err)
+	}
+	defer page.Close()
+	for number := int64(1); number <= last && len(damage) < mostPages; number++ {
+		var size int
+		err := page.QueryRowContext(ctx, number).Scan(&size)
+		if errors.Is(err, sql.ErrNoRows) { // the database became smaller
+			return damage, nil
+		}
+		if damage, err = broken(damage, err); err != nil {
+			return nil, err
+		}
+	}
+	return damage, nil
+}
+
+// broken adds to damage what an error says of a page, and returns other errors.
+func broken(damage []string, err error) ([]string, error) {
+	var known *genesis.Error
+	var s *sqlite.Error
+	if errors.As(err, &s) && s.Code() == sqlite3.SQLITE_IOERR_DATA && errors.As(Error("", "", err), &known) {
+		return append(damage, known.Msg), nil
+	}
+	return damage, err
 }
 
 // lines returns the first column of what a statement answers.

@@ -48,8 +48,23 @@ func checkCopy(ctx context.Context, path string) error {
 	return nil
 }
 
-// OpenCopy opens a file that Copy wrote, for reading alone.
+// OpenCopy opens a file that Copy wrote, for reading alone. Pages are checked, unless
+// the copy is of an earlier program, whose pages had no checksums.
 func OpenCopy(path string) (*sql.DB, error) {
-	db, err := sql.Open("sqlite", dsn(path, "mode=ro", "immutable=1"))
+	if err := registerLayer(); err != nil {
+		return nil, err
+	}
+	vfs := vfsName
+	_, err := quietly(path, func() error {
+		kind, err := kindOf(path)
+		if kind == plainFile {
+			vfs = uncheckedName
+		}
+		return err
+	})
+	if err != nil {
+		return nil, Error("open database", path, err)
+	}
+	db, err := sql.Open("sqlite", dsn(path, "mode=ro", "immutable=1", "vfs="+vfs))
 	return db, Error("open database", path, err)
 }

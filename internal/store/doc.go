@@ -15,4 +15,14 @@
 // itself before it is migrated. The SQL is kept plain enough for PostgreSQL:
 // parameters are $1, $2, …; keys are BIGINTs that the writer counts itself;
 // times are microseconds since 1970-01-01T00:00:00Z; text compares byte by byte.
+//
+// Nothing that the disk changed passes for an answer. Every page ends in a checksum
+// that is compared whenever it is read (page.go), frames of the write-ahead log are
+// compared with theirs (wal.go), and a log in which a crash cannot have left what is
+// there keeps the database from opening (crash.go). That holds for every database of a
+// home, for copies and for what is read of them. Rows of the catalogue have a sum of
+// their own ([RowSum]), so that what is wrong has a name. Other programs can read the
+// file; one that writes it leaves pages whose checksums no longer hold. A database
+// that has no checksums yet is written anew when it is opened (prepare.go).
+// [DB.Check] reads all of it, [DB.Scrub] leaves nothing of deleted rows in it.
 package store

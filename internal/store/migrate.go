@@ -39,6 +39,9 @@ func migrator(db *sql.DB, files fs.FS) (*goose.Provider, error) {
 
 // migrate brings the schema up to date.
 func migrate(ctx context.Context, db *sql.DB, path string, files fs.FS) error {
+	if err := legible(ctx, db); err != nil {
+		return Error("open database", path, err)
+	}
 	p, err := migrator(db, files)
 	if err != nil {
 		return Error("open database", path, err)
@@ -62,6 +65,17 @@ func migrate(ctx context.Context, db *sql.DB, path string, files fs.FS) error {
 	}
 	_, err = p.Up(ctx)
 	return Error("open database", path, err)
+}
+
+// legible reads the table of goose, which takes one that is damaged for one that is
+// missing.
+func legible(ctx context.Context, db *sql.DB) error {
+	var n int
+	err := db.QueryRowContext(ctx, "SELECT count(*) FROM sqlite_schema WHERE name = 'goose_db_version'").Scan(&n)
+	if err != nil || n == 0 {
+		return err
+	}
+	return db.QueryRowContext(ctx, "SELECT count(*) FROM goose_db_version").Scan(&n)
 }
 
 // Backup copies the database, as it is at one moment, to a file in place of an

@@ -27,7 +27,7 @@ const readers = 8
 
 // Open opens the database file, makes it where it is missing, and brings its
 // schema up to date. Errors: Unsupported (schema of a newer program),
-// Unavailable (in use), Internal.
+// Unavailable (in use), Internal (damaged).
 func Open(ctx context.Context, path string) (*DB, error) {
 	return OpenWith(ctx, path, Schema{Migrations: catalog})
 }
@@ -46,20 +46,24 @@ func OpenWith(ctx context.Context, path string, s Schema) (*DB, error) {
 	if err != nil {
 		return nil, Error("open database", path, err)
 	}
+	torn, err := prepare(ctx, path, s)
+	if err != nil {
+		return nil, err
+	}
 	sync := "_pragma=synchronous(FULL)"
 	if s.Derived {
 		sync = "_pragma=synchronous(NORMAL)"
 	}
-	write, err := sql.Open("sqlite", dsn(path, "_txlock=immediate", "_pragma=journal_mode(WAL)", "_pragma=secure_delete(ON)", sync))
+	write, err := sql.Open("sqlite", checkedDSN(path, "_txlock=immediate", "_pragma=journal_mode(WAL)", "_pragma=secure_delete(ON)", sync))
 	if err != nil {
 		return nil, Error("open database", path, err)
 	}
 	write.SetMaxOpenConns(1)
-	if err := migrate(ctx, write, path, s.Migrations); err != nil {
+	if err := begin(ctx, write, path, s.Migrations, torn); err != nil {
 		write.Close()
 		return nil, err
 	}
-	read, err := sql.Open("sqlite", dsn(path, "_pragma=query_only(1)"))
+	read, err := sql.Open("sqlite", checkedDSN(path, "_pragma=query_only(1)"))
 	if err != nil {
 		write.Close()
 		return nil, Error("open database", path, err)
@@ -67,6 +71,26 @@ func OpenWith(ctx context.Context, path string, s Schema) (*DB, error) {
 	read.SetMaxOpenConns(readers)
 	read.SetMaxIdleConns(readers)
 	return &DB{write: write, read: read, path: path}, nil
+}
+
+// begin marks the database as ours and brings its schema up to date. What a crash
+// left at the end of the log does not stay behind what is written now (see checkLog).
+func begin(ctx context.Context, write *sql.DB, path string, files fs.FS, torn bool) error {
+	if torn {
+		if err := checkpoint(ctx, write); err != nil {
+			return err
+		}
+	}
+	if err := mark(ctx, write); err != nil {
+		return Error("open database", path, err)
+	}
+	return migrate(ctx, write, path, files)
+}
+
+// checkedDSN returns the name under which the driver opens path with its pages
+// checked.
+func checkedDSN(path string, params ...string) string {
+	return dsn(path, append(params, "vfs="+vfsName)...)
 }
 
 // dsn returns the name under which the driver opens path.
@@ -86,8 +110,10 @@ func (db *DB) Close() error {
 
 // Flush moves what the write-ahead file of SQLite holds to the database file, and
 // empties it: what was deleted is then in neither.
-func (db *DB) Flush(ctx context.Context) error {
-	_, err := db.write.ExecContext(ctx, "PRAGMA wal_checkpoint(TRUNCATE)")
+func (db *DB) Flush(ctx context.Context) error { return checkpoint(ctx, db.write) }
+
+func checkpoint(ctx context.Context, write *sql.DB) error {
+	_, err := write.ExecContext(ctx, "PRAGMA wal_checkpoint(TRUNCATE)")
 	return Error("write database", "", err)
 }
 
@@ -175,6 +201,8 @@ func Error(op, subject string, err error) error {
 		e.Kind, e.Msg, e.Hint = genesis.Unavailable, "another program holds the database", "try again in a moment"
 	case errors.As(err, &s) && s.Code()&0xff == sqlite3.SQLITE_FULL:
 		e.Kind, e.Msg, e.Hint = genesis.Unavailable, "there is no room left on the disk", "free some room, then try again"
+	case errors.As(err, &s) && s.Code() == sqlite3.SQLITE_IOERR_DATA:
+		e.Msg, e.Hint = lastDamage()+" is damaged: it no longer matches its checksum", "restore the database from a backup"
 	case errors.As(err, &s) && unreachable(s.Code()&0xff):
 		e.Kind, e.Msg, e.Hint = genesis.Unavailable, "the database file cannot be read or written", "is there room on the disk, and may this user write there?"
 	case errors.As(err, &s) && (s.Code()&0xff == sqlite3.SQLITE_CORRUPT || s.Code()&0xff == sqlite3.SQLITE_NOTADB):

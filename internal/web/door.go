@@ -4,7 +4,10 @@ import (
 	"bytes"
 	"context"
 	"embed"
+	"errors"
 	"html/template"
+	"io/fs"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"strings"
@@ -31,6 +34,7 @@ type Config struct {
 	Cookies Cookies
 	// Caller returns who makes a request, as the edge found out.
 	Caller func(context.Context) genesis.Principal
+	Log    *slog.Logger // nil: nothing is logged
 }
 
 //go:embed templates/*.html
@@ -45,6 +49,9 @@ type pages struct{ Config }
 
 // Register adds the pages to mux.
 func Register(mux *http.ServeMux, c Config) {
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
 	p := pages{c}
 	mux.HandleFunc("GET /signin", p.signInForm)
 	mux.HandleFunc("POST /signin", p.signIn)
@@ -53,7 +60,17 @@ func Register(mux *http.ServeMux, c Config) {
 	mux.HandleFunc("GET "+identity.CallbackPath, p.finishProvider)
 	mux.HandleFunc("GET "+identity.DevicePath, p.deviceForm)
 	mux.HandleFunc("POST "+identity.DevicePath, p.answerDevice)
-	mux.Handle("GET /static/", http.FileServerFS(staticFiles))
+	for _, file := range staticNames() { // each by its name, so that no folder is listed
+		mux.Handle("GET /"+file, http.FileServerFS(staticFiles))
+	}
+}
+
+func staticNames() []string {
+	names, err := fs.Glob(staticFiles, "static/*")
+	if err != nil {
+		panic(err) // the pattern is wrong
+	}
+	return names
 }
 
 // signInPage is the page on which people sign in.
@@ -85,27 +102,45 @@ func (p pages) signIn(w http.ResponseWriter, r *http.Request) {
 	req := genesis.SignInRequest{Subject: r.PostFormValue("subject"), Password: r.PostFormValue("password"), Code: r.PostFormValue("code")}
 	made, err := p.Door.SignIn(r.Context(), r.RemoteAddr, req)
 	if err != nil {
+		p.trouble(r, err)
 		p.showSignIn(w, r, genesis.KindOf(err).HTTPStatus(), signInPage{Next: next, Subject: req.Subject, Error: told(err)})
 		return
 	}
-	p.Cookies.setSession(w, r, *made)
+	p.begin(w, r, *made)
 	http.Redirect(w, r, next, http.StatusSeeOther)
+}
+
+// begin gives the browser a session, and ends the one it had.
+func (p pages) begin(w http.ResponseWriter, r *http.Request, made genesis.NewToken) {
+	if p.Cookies.Session(r) != "" {
+		_ = p.Door.SignOut(r.Context(), p.Caller(r.Context())) // one that does not hold has ended
+	}
+	p.Cookies.setSession(w, r, made)
 }
 
 func (p pages) signOut(w http.ResponseWriter, r *http.Request) {
 	err := p.Door.SignOut(r.Context(), p.Caller(r.Context()))
 	p.Cookies.drop(w, r, sessionCookie)
+	w.Header().Set("Clear-Site-Data", `"cache", "storage"`)
 	if err != nil {
+		p.trouble(r, err)
 		p.showSignIn(w, r, genesis.KindOf(err).HTTPStatus(), signInPage{Next: "/signin", Error: told(err)})
 		return
 	}
 	http.Redirect(w, r, "/signin", http.StatusSeeOther)
 }
 
+// startProvider sends a person to a provider, who may let them through without a
+// word. So it is for people who chose it here, and not for links of other sites.
 func (p pages) startProvider(w http.ResponseWriter, r *http.Request) {
 	next := local(r.FormValue("next"))
+	if site := r.Header.Get("Sec-Fetch-Site"); site == "cross-site" || site == "same-site" {
+		p.showSignIn(w, r, http.StatusOK, signInPage{Next: next})
+		return
+	}
 	target, state, err := p.Door.StartOIDC(r.Context(), r.PathValue("provider"), next)
 	if err != nil {
+		p.trouble(r, err)
 		p.showSignIn(w, r, genesis.KindOf(err).HTTPStatus(), signInPage{Next: next, Error: told(err)})
 		return
 	}
@@ -118,10 +153,11 @@ func (p pages) finishProvider(w http.ResponseWriter, r *http.Request) {
 	p.Cookies.drop(w, r, stateCookie)
 	made, next, err := p.Door.FinishOIDC(r.Context(), state, r.URL.Query())
 	if err != nil {
+		p.trouble(r, err)
 		p.showSignIn(w, r, genesis.KindOf(err).HTTPStatus(), signInPage{Next: "/signin", Error: told(err)})
 		return
 	}
-	p.Cookies.setSession(w, r, *made)
+	p.begin(w, r, *made)
 	http.Redirect(w, r, local(next), http.StatusSeeOther)
 }
 
@@ -158,9 +194,19 @@ func (p pages) answerDevice(w http.ResponseWriter, r *http.Request) {
 	}
 	status := http.StatusOK
 	if err := p.Door.AnswerDevice(r.Context(), who, page.Code, approve); err != nil {
+		p.trouble(r, err)
 		page.Answer, page.Error, status = "", told(err), genesis.KindOf(err).HTTPStatus()
 	}
 	show(w, status, "device.html", page)
+}
+
+// trouble logs what is not the doing of who asked: the disk, or a provider that does
+// not answer, with its cause, which the page does not tell.
+func (p pages) trouble(r *http.Request, err error) {
+	kind, often := genesis.KindOf(err), identity.TooMany(0)
+	if kind == genesis.Internal || kind == genesis.Unavailable && !errors.As(err, &often) {
+		p.Log.ErrorContext(r.Context(), "somebody cannot sign in", "path", r.URL.Path, "error", err, "cause", errors.Unwrap(err))
+	}
 }
 
 // told is an error in words for the person who caused it.

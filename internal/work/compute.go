@@ -161,7 +161,10 @@ func (w *Workbench) train(ctx context.Context, t trainTask, p genesis.Progress) 
 	}
 	cp := w.checkpoint(t)
 	opt := learn.Options{Target: job.targets, Features: t.Request.Features, Seed: t.Request.Seed, Epochs: t.Request.Epochs, Members: t.Request.Members,
-		Threads: threads, Checkpoint: cp, Progress: p, Least: t.Least, MinRows: t.MinRows}
+		Threads: threads, Checkpoint: cp, Least: t.Least, MinRows: t.MinRows}
+	log := &epochLog{p: p}
+	opt.Progress = log.event
+	defer log.flush()
 	model, report, err := learn.Train(ctx, *job.data, opt)
 	if err != nil {
 		return nil, err
@@ -170,6 +173,41 @@ func (w *Workbench) train(ctx context.Context, t trainTask, p genesis.Progress) 
 	out := &trainOutcome{Report: *report, Resumed: cp.resumed, Checkpoint: cp.path, Provenance: genesis.Provenance{Parents: []genesis.Ref{t.Version.Ref()},
 		Software: w.Settings.Software, Started: started, Ended: time.Now().UTC(), By: t.By, Split: job.split}}
 	return out, w.keepModel(ctx, model, out)
+}
+
+// epochEvery is how often a line of the log tells of a training.
+const epochEvery = time.Second
+
+// epochLog passes progress on and writes the epochs of a training to the run's log:
+// how far it got and how well it learnt is asked of a run long after it ended. Of
+// epochs that are faster than its lines it tells of some, and of the last.
+type epochLog struct {
+	p    genesis.Progress
+	said time.Time
+	last string // epoch that is not told yet
+}
+
+func (l *epochLog) event(e genesis.Event) {
+	l.p.Send(e)
+	if e.Stage != learn.Training {
+		l.flush()
+		return
+	}
+	l.last = fmt.Sprintf("epoch %d of at most %d", e.Done, e.Total)
+	if e.Note != "" {
+		l.last += ", " + e.Note
+	}
+	if time.Since(l.said) >= epochEvery {
+		l.flush()
+	}
+}
+
+func (l *epochLog) flush() {
+	if l.last == "" {
+		return
+	}
+	l.p.Send(genesis.Event{Log: l.last})
+	l.last, l.said = "", time.Now()
 }
 
 // keepModel stores the parts of a model.

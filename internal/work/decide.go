@@ -3,6 +3,7 @@ package work
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"path"
 	"slices"
 
@@ -34,16 +35,55 @@ func resource(v genesis.Version) access.Resource {
 	return access.Resource{Name: v.Name, Version: v.Digest, State: v.State, Kind: v.Kind, Creator: genesis.PersonID(v.Creator)}
 }
 
-// visible says of versions whether who may know of them.
-func (s *Service) visible(ctx context.Context, who genesis.Principal) catalog.Visible {
-	return func(v genesis.Version) bool {
+// sight is what somebody may know of. A decision that could not be made hides the
+// version and is kept, because an answer that leaves it out would not be true.
+type sight struct {
+	visible catalog.Visible
+	failed  error
+}
+
+// sight returns what who may know of, for one call of the catalogue.
+func (s *Service) sight(ctx context.Context, who genesis.Principal) *sight {
+	out := &sight{}
+	out.visible = func(v genesis.Version) bool {
 		_, err := s.Access.Decide(ctx, s.ask(who, genesis.Discover, resource(v)))
+		if err != nil && !isRefusal(err) && out.failed == nil {
+			out.failed = unnamed(err)
+		}
 		return err == nil
 	}
+	return out
+}
+
+// or returns why the catalogue's answer is none, else err.
+func (s *sight) or(err error) error {
+	if s.failed != nil {
+		return s.failed
+	}
+	return err
+}
+
+// isRefusal tells a refusal from a decision that could not be made.
+func isRefusal(err error) bool {
+	k := genesis.KindOf(err)
+	return k == genesis.Private || k == genesis.Permission
+}
+
+// unnamed is err without its subject, which whoever asks may not know of.
+func unnamed(err error) error {
+	var known *genesis.Error
+	if !errors.As(err, &known) {
+		return err
+	}
+	bare := *known
+	bare.Op, bare.Subject = "decide", ""
+	return &bare
 }
 
 // find resolves a reference among what who may know of. What they may not know of
-// is as if it were not there.
+// is as if it were not there. A bare name of which nothing is published or in
+// preparation means the newest version that was: its steward has to find it, and
+// whoever may know that it was withdrawn or erased is told so.
 func (s *Service) find(ctx context.Context, who genesis.Principal, ref string) (genesis.Version, error) {
 	r, err := genesis.ParseRef(ref)
 	if err != nil {
@@ -52,7 +92,12 @@ func (s *Service) find(ctx context.Context, who genesis.Principal, ref string) (
 	if r.Node == s.Node {
 		r.Node = ""
 	}
-	return s.Catalog.Resolve(ctx, r, s.visible(ctx, who))
+	seen := s.sight(ctx, who)
+	v, err := s.Catalog.Resolve(ctx, r, seen.visible)
+	if genesis.KindOf(err) == genesis.NotFound && r.Number == 0 && r.Digest == "" {
+		v, err = s.Catalog.Last(ctx, r.Name, seen.visible)
+	}
+	return v, seen.or(err)
 }
 
 // enter resolves a reference and decides whether who may do a to it.
@@ -76,9 +121,7 @@ func (s *Service) resolve(ctx context.Context, who genesis.Principal, a genesis.
 // allowed. The error is that of a refusal, or Unavailable.
 func (s *Service) decide(ctx context.Context, who genesis.Principal, a genesis.Action, r access.Resource) (access.Decision, error) {
 	d, refusal := s.Access.Decide(ctx, s.ask(who, a, r))
-	switch genesis.KindOf(refusal) {
-	case "", genesis.Private, genesis.Permission:
-	default:
+	if refusal != nil && !isRefusal(refusal) {
 		return d, refusal
 	}
 	if slices.Contains(evident, a) || refusal != nil && a != genesis.Discover && who.SignedIn() {
@@ -86,7 +129,7 @@ func (s *Service) decide(ctx context.Context, who genesis.Principal, a genesis.A
 			return d, err
 		}
 	}
-	return d, gone(d, refusal)
+	return d, s.gone(ctx, who, d, refusal)
 }
 
 // record makes a decision evidence. Many reads of one version share their entries.
@@ -116,13 +159,17 @@ func event(d access.Decision) journal.Event {
 }
 
 // gone makes the refusal of what was withdrawn an error of its own kind, for
-// those who may know that it was there.
-func gone(d access.Decision, refusal error) error {
+// those who may know that it was there. It names what is there instead, if they may
+// know of that.
+func (s *Service) gone(ctx context.Context, who genesis.Principal, d access.Decision, refusal error) error {
 	if genesis.KindOf(refusal) != genesis.Permission || d.Rule != "withdrawn" && d.Rule != "erased" {
 		return refusal
 	}
-	return &genesis.Error{Op: string(d.Action), Kind: genesis.Gone, Subject: string(d.Resource.Name), Msg: "it was " + d.Rule + " by its steward",
-		Hint: "`genesis show " + string(d.Resource.Name) + "` has the latest version"}
+	e := &genesis.Error{Op: string(d.Action), Kind: genesis.Gone, Subject: string(d.Resource.Name), Msg: "it was " + d.Rule + " by its steward"}
+	if _, err := s.Catalog.Resolve(ctx, genesis.Ref{Name: d.Resource.Name}, s.sight(ctx, who).visible); err == nil {
+		e.Hint = "`genesis show " + d.Resource.Name.Arg() + "` has the latest version"
+	}
+	return e
 }
 
 // may decides about a name of which there need be no version yet, and about the
@@ -139,7 +186,7 @@ func (s *Service) may(ctx context.Context, who genesis.Principal, a genesis.Acti
 // same whether or not there is such an asset.
 func (s *Service) mayMake(ctx context.Context, who genesis.Principal, name genesis.Name) error {
 	_, err := s.decide(ctx, who, genesis.Steward, access.Resource{Name: name})
-	if k := genesis.KindOf(err); k != genesis.Private && k != genesis.Permission {
+	if !isRefusal(err) {
 		return err
 	}
 	e := &genesis.Error{Op: "make version", Kind: genesis.Permission, Subject: string(name), Msg: "only stewards make assets of this name"}
@@ -147,7 +194,7 @@ func (s *Service) mayMake(ctx context.Context, who genesis.Principal, name genes
 	case !who.SignedIn():
 		e.Msg, e.Hint = "nobody is signed in", "`genesis login URL` signs in"
 	case s.home(who):
-		e.Hint = "your own begin with your name: --name ~" + who.Subject + "/" + path.Base(string(name))
+		e.Hint = "your own begin with your name: --name " + genesis.Name("~"+who.Subject+"/"+path.Base(string(name))).Arg()
 	}
 	return e
 }

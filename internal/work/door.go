@@ -195,9 +195,20 @@ func (s *Service) ChangeAccount(ctx context.Context, who genesis.Principal, subj
 		if err := s.Identity.RemoveTOTP(ctx, who, subject); err != nil {
 			return nil, err
 		}
-		if c == (genesis.AccountChange{TOTP: c.TOTP}) {
-			return pointed(s.Identity.Account(ctx, subject))
+	}
+	if o := c.Unlink; o != nil {
+		if err := s.Identity.Unlink(ctx, who, subject, o.Provider, o.Value); err != nil {
+			return nil, err
 		}
+	}
+	if o := c.Link; o != nil {
+		if err := s.Identity.Link(ctx, who, subject, o.Provider, o.Value); err != nil {
+			return nil, err
+		}
+	}
+	c.TOTP, c.Link, c.Unlink = nil, nil, nil
+	if c == (genesis.AccountChange{}) {
+		return pointed(s.Identity.Account(ctx, subject))
 	}
 	return pointed(s.Identity.ChangeAccount(ctx, who, subject, c))
 }

@@ -138,7 +138,7 @@ func (s *Service) CancelRun(ctx context.Context, who genesis.Principal, id strin
 	if err != nil {
 		return nil, err
 	}
-	r, err = s.runs.Cancel(ctx, id)
+	r, err = s.runs.Cancel(ctx, id, who.Person())
 	return pointed(s.told(ctx, who, r), err)
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"fmt"
 	"slices"
 	"time"
 
@@ -67,8 +68,9 @@ func (s *Service) newest(ctx context.Context, who genesis.Principal, v genesis.V
 	if r, err := genesis.ParseRef(ref); err != nil || r.Number != 0 || r.Digest != "" {
 		return v, err
 	}
-	d, err := s.Catalog.Describe(ctx, v, s.visible(ctx, who))
-	if err != nil || len(d.Versions) == 0 || d.Versions[0].State != genesis.Draft {
+	seen := s.sight(ctx, who)
+	d, err := s.Catalog.Describe(ctx, v, seen.visible)
+	if err = seen.or(err); err != nil || len(d.Versions) == 0 || d.Versions[0].State != genesis.Draft {
 		return v, err
 	}
 	_, err = s.decide(ctx, who, genesis.Steward, resource(d.Versions[0]))
@@ -76,7 +78,8 @@ func (s *Service) newest(ctx context.Context, who genesis.Principal, v genesis.V
 }
 
 // newTerms are the terms a request asks for: what it leaves open is taken from the
-// version's own terms, else from those last set for the name.
+// version's own terms, else from those last set for the name. A sensitivity that the
+// card states stands for one that nobody says.
 func (s *Service) newTerms(ctx context.Context, who genesis.Principal, v genesis.Version, req genesis.PublishRequest) (genesis.Terms, error) {
 	var old *genesis.Terms
 	t, err := s.Access.Terms(ctx, v.Name, v.Digest)
@@ -92,12 +95,75 @@ func (s *Service) newTerms(ctx context.Context, who genesis.Principal, v genesis
 		return t, &genesis.Error{Op: "publish", Kind: genesis.Invalid, Subject: string(v.Name), Msg: "it was never published: the terms must say its tier",
 			Hint: "--tier public, registered, partner, controlled or restricted; docs/policy.md says what each permits"}
 	}
+	d, err := s.Catalog.Describe(ctx, v, nil)
+	if err != nil {
+		return t, err
+	}
+	if err := namesWrong(d, req.Training); err != nil {
+		return t, err
+	}
+	if stated := genesis.Sensitivity(d.Card.Sensitivity); req.Sensitivity == "" && (old == nil || stated.Controlled()) {
+		req.Sensitivity = stated
+	}
 	agreement, err := s.keepAgreement(ctx, req.Agreement)
 	if err != nil {
 		return t, err
 	}
 	terms := access.Merge(old, req, agreement, who.Person(), time.Now().UTC())
-	return terms, access.CheckTerms(v.Name, v.Digest, terms)
+	if err := access.CheckTerms(v.Name, v.Digest, terms); err != nil {
+		return t, err
+	}
+	return terms, access.CheckCard(v.Name, terms, d.Card)
+}
+
+// namesWrong refuses to approve splits and columns that the version does not have:
+// a mistyped name would be an approval of nothing.
+func namesWrong(d genesis.Description, t *genesis.TrainingTerms) error {
+	if t == nil {
+		return nil
+	}
+	var splits, columns []string
+	for _, s := range d.Splits {
+		splits = append(splits, s.Name)
+	}
+	for _, table := range d.Manifest.Tables {
+		for _, c := range table.Columns {
+			columns = append(columns, c.Name)
+		}
+	}
+	for _, x := range []struct {
+		what         string
+		named, known []string
+	}{{"split", t.Splits, splits}, {"column", t.Features, columns}, {"column", t.Targets, columns}} {
+		for _, name := range x.named {
+			if !slices.Contains(x.known, name) {
+				return &genesis.Error{Op: "publish", Kind: genesis.Invalid, Subject: name, Msg: fmt.Sprintf("is no %s of %s", x.what, d.Version.Name), Hint: "it has " + listed(x.known)}
+			}
+		}
+	}
+	return nil
+}
+
+// checkPeople refuses people of this node who have no account: what is granted to a
+// mistyped name reaches nobody, and later somebody else. Who has an account is told to
+// stewards of the node alone.
+func (s *Service) checkPeople(ctx context.Context, who genesis.Principal, people ...genesis.PersonID) error {
+	if !s.stewards(ctx, who) {
+		return nil
+	}
+	for _, p := range people {
+		node, subject := p.Split(s.Node)
+		if node != s.Node || subject == access.LocalSubject || s.Identity == nil {
+			continue
+		}
+		if _, err := s.Identity.Account(ctx, subject); genesis.KindOf(err) == genesis.NotFound {
+			return &genesis.Error{Op: "find person", Kind: genesis.Invalid, Subject: string(p), Msg: "has no account at this node",
+				Hint: "`genesis account list` shows those there are, `genesis account add " + subject + "` makes one"}
+		} else if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (s *Service) keepAgreement(ctx context.Context, a *genesis.AgreementText) (*genesis.Agreement, error) {
@@ -179,7 +245,11 @@ func (s *Service) Conditions(ctx context.Context, who genesis.Principal, ref str
 		return nil, err
 	}
 	for _, a := range genesis.Actions {
-		if _, err := s.Access.Decide(ctx, s.ask(who, a, resource(v))); err == nil && a != genesis.Operate {
+		_, err := s.Access.Decide(ctx, s.ask(who, a, resource(v)))
+		if err != nil && !isRefusal(err) {
+			return nil, err
+		}
+		if err == nil && a != genesis.Operate {
 			c.You = append(c.You, a)
 		}
 	}
@@ -245,6 +315,11 @@ func (s *Service) Grant(ctx context.Context, who genesis.Principal, req genesis.
 	if r, err := genesis.ParseRef(req.Ref); err == nil && (r.Number != 0 || r.Digest != "") {
 		g.Version = v.Digest
 	}
+	if kind, id := g.To.Split(); kind == genesis.ToPerson {
+		if err := s.checkPeople(ctx, who, genesis.PersonID(id)); err != nil {
+			return nil, err
+		}
+	}
 	err = s.act(ctx, who, "grant", func(tx *sql.Tx, e *journal.Event) error {
 		var err error
 		g, err = s.Access.Grant(ctx, tx, g)
@@ -261,14 +336,19 @@ func (s *Service) Grants(ctx context.Context, who genesis.Principal, q genesis.G
 	switch {
 	case q.Mine || !s.stewards(ctx, who):
 		if who.SignedIn() {
-			page.Grants, err = s.Access.GrantsOf(ctx, who, q.Name)
+			page.Grants, err = s.grantsOf(ctx, who, q)
 		}
-		page.Grants = slices.DeleteFunc(page.Grants, func(g genesis.Grant) bool {
-			_, err := s.find(ctx, who, string(g.Name)) // of what they may not know of, a token narrowed to other things included
-			return err != nil
-		})
+		if q.Expiring > 0 || q.To != "" {
+			end := time.Now().Add(days(q.Expiring))
+			page.Grants = slices.DeleteFunc(page.Grants, func(g genesis.Grant) bool {
+				return q.Expiring > 0 && (g.Until.IsZero() || g.Until.After(end)) || q.To != "" && g.To != q.To
+			})
+		}
+		if err == nil {
+			page.Grants, err = s.onKnown(ctx, who, page.Grants)
+		}
 	case q.Expiring > 0:
-		page.Grants, err = s.Access.Expiring(ctx, time.Duration(q.Expiring)*24*time.Hour)
+		page.Grants, err = s.Access.Expiring(ctx, days(q.Expiring))
 		page.Grants = slices.DeleteFunc(page.Grants, func(g genesis.Grant) bool {
 			return q.Name != "" && g.Name != q.Name || q.To != "" && g.To != q.To
 		})
@@ -276,6 +356,36 @@ func (s *Service) Grants(ctx context.Context, who genesis.Principal, q genesis.G
 		page.Grants, page.Next, err = s.Access.Grants(ctx, access.GrantQuery{Name: q.Name, To: q.To, Active: !q.Ended, After: q.After, Limit: q.Limit})
 	}
 	return page, err
+}
+
+func days(n int) time.Duration { return time.Duration(n) * 24 * time.Hour }
+
+// grantsOf are the grants that reach who, and if asked for those that did by name and
+// have ended.
+func (s *Service) grantsOf(ctx context.Context, who genesis.Principal, q genesis.GrantQuery) ([]genesis.Grant, error) {
+	all, err := s.Access.GrantsOf(ctx, who, q.Name)
+	if err != nil || !q.Ended {
+		return all, err
+	}
+	to := genesis.Grantee(string(genesis.ToPerson) + ":" + string(who.Person()))
+	named, _, err := s.Access.Grants(ctx, access.GrantQuery{Name: q.Name, To: to, Limit: 1000})
+	now := time.Now()
+	return append(all, slices.DeleteFunc(named, func(g genesis.Grant) bool { return g.Active(now) })...), err
+}
+
+// onKnown returns the grants on what who may know of, a token narrowed to other things
+// included.
+func (s *Service) onKnown(ctx context.Context, who genesis.Principal, all []genesis.Grant) ([]genesis.Grant, error) {
+	known := all[:0]
+	for _, g := range all {
+		_, err := s.find(ctx, who, string(g.Name))
+		if err == nil {
+			known = append(known, g)
+		} else if genesis.KindOf(err) != genesis.NotFound && !isRefusal(err) {
+			return nil, err
+		}
+	}
+	return known, nil
 }
 
 // stewards reports whether who is a steward of the node.
@@ -294,11 +404,13 @@ func (s *Service) Revoke(ctx context.Context, who genesis.Principal, id, reason 
 	if err != nil {
 		return nil, err
 	}
-	if _, err := s.decide(ctx, who, genesis.Steward, access.Resource{Name: g.Name, Version: g.Version, State: genesis.Published}); err != nil {
+	if _, err := s.decide(ctx, who, genesis.Steward, access.Resource{Name: g.Name, Version: g.Version, State: genesis.Published}); isRefusal(err) {
 		return nil, missing
+	} else if err != nil {
+		return nil, err
 	}
 	err = s.act(ctx, who, "revoke", func(tx *sql.Tx, e *journal.Event) error {
-		g, err = s.Access.Revoke(ctx, tx, id, who.Person())
+		g, err = s.Access.Revoke(ctx, tx, id, who.Person(), reason)
 		e.Subject, e.Version, e.Detail = string(g.Name), g.Version, detail(map[string]string{"grant": id, "to": string(g.To), "reason": reason})
 		return err
 	})

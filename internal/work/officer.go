@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/opengenesis/genesis"
@@ -11,9 +12,11 @@ import (
 	"github.com/opengenesis/genesis/internal/blob"
 	"github.com/opengenesis/genesis/internal/catalog"
 	"github.com/opengenesis/genesis/internal/journal"
+	"github.com/opengenesis/genesis/internal/work/run"
 )
 
-// Audit lists the audit log, to officers.
+// Audit lists the audit log, to officers. That they looked, and for what, is in the
+// log before they see it: once for a sequence of pages.
 func (s *Service) Audit(ctx context.Context, who genesis.Principal, q genesis.AuditQuery) (*genesis.AuditPage, error) {
 	if err := s.operates(ctx, who, access.Office); err != nil {
 		return nil, err
@@ -21,7 +24,44 @@ func (s *Service) Audit(ctx context.Context, who genesis.Principal, q genesis.Au
 	if err := s.Journal.Settle(ctx); err != nil {
 		return nil, err
 	}
-	return pointed(s.Journal.Query(ctx, q))
+	if err := s.knownAct(ctx, q.Act); err != nil {
+		return nil, err
+	}
+	page, err := s.Journal.Query(ctx, q)
+	if err == nil && q.After == "" {
+		err = s.Journal.Append(ctx, s.looked(who, q))
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &page, nil
+}
+
+// knownAct refuses a word that no entry can have: an empty answer to a slip of the
+// pen looks like the proof that nothing happened.
+func (s *Service) knownAct(ctx context.Context, act string) error {
+	if act == "" || slices.Contains(genesis.Acts, act) || slices.Contains(genesis.Actions, genesis.Action(act)) {
+		return nil
+	}
+	there, err := s.Journal.Names(ctx, act)
+	if err != nil || there {
+		return err
+	}
+	all := slices.Clone(genesis.Acts)
+	for _, a := range genesis.Actions {
+		all = append(all, string(a))
+	}
+	slices.Sort(all)
+	return &genesis.Error{Op: "query audit log", Kind: genesis.Invalid, Subject: act, Msg: "is no act that the log knows",
+		Hint: "acts are " + strings.Join(slices.Compact(all), ", ")}
+}
+
+// looked is the evidence that an officer searched the log, and for what. People are
+// named in the detail, where they can be forgotten.
+func (s *Service) looked(who genesis.Principal, q genesis.AuditQuery) journal.Event {
+	p := access.Complete(s.Charter, who)
+	return journal.Event{Actor: who.Person(), Act: "audit", Outcome: genesis.Done, Subject: "node " + string(access.Office), Detail: detail(q),
+		Purpose: who.Purpose, Institution: p.Institution, Sector: p.Sector, Student: p.Student}
 }
 
 // AuditVerify recomputes the audit log, and then the catalogue log, for officers. The
@@ -106,6 +146,9 @@ func (s *Service) Purge(ctx context.Context, who genesis.Principal, ref, reason 
 		r.Node = ""
 	}
 	v, err := s.Catalog.Resolve(ctx, r, nil) // whoever keeps the office sees everything it may have to destroy
+	if genesis.KindOf(err) == genesis.NotFound && r.Number == 0 && r.Digest == "" {
+		v, err = s.Catalog.Last(ctx, r.Name, nil)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -125,7 +168,7 @@ func (s *Service) Purge(ctx context.Context, who genesis.Principal, ref, reason 
 	}
 	p.Send(genesis.Event{Stage: "purging", Unit: "blobs"})
 	purged, err := s.Catalog.Purge(ctx, s.Access.Agreements)
-	out.Blobs = int64(len(purged.Removed))
+	out.Blobs, out.Bytes = int64(len(purged.Removed)), purged.Bytes
 	for _, k := range purged.Kept {
 		out.Shared = append(out.Shared, k.Digest)
 	}
@@ -138,13 +181,18 @@ func (s *Service) Purge(ctx context.Context, who genesis.Principal, ref, reason 
 // waits to be fetched.
 const grace = 7 * 24 * time.Hour
 
-// Sweep removes bytes that nothing refers to.
+// Sweep removes bytes that nothing refers to, and runs that are kept no longer.
 func (s *Service) Sweep(ctx context.Context, who genesis.Principal, dryRun bool, p genesis.Progress) (*genesis.Sweep, error) {
 	if err := s.operates(ctx, who, access.Machine); err != nil {
 		return nil, err
 	}
 	swept, err := s.Blobs.Sweep(ctx, blob.SweepOptions{Live: s.live, Grace: grace, DryRun: dryRun, Progress: p})
-	out := &genesis.Sweep{Blobs: swept.Removed, Bytes: swept.Bytes, Kept: swept.Live + swept.Young, DryRun: dryRun}
+	out := &genesis.Sweep{Blobs: swept.Removed, Bytes: swept.Bytes, Kept: swept.Live, Young: swept.Young, Grace: int64(grace.Seconds()), DryRun: dryRun}
+	if err == nil && s.runs != nil {
+		var pruned run.Pruned
+		pruned, err = s.runs.Prune(ctx, dryRun)
+		out.Runs, out.LogBytes = pruned.Runs, pruned.Bytes
+	}
 	if err != nil || dryRun {
 		return out, err
 	}

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/opengenesis/genesis"
+	"github.com/opengenesis/genesis/internal/access"
 	"github.com/opengenesis/genesis/internal/catalog"
 	"github.com/opengenesis/genesis/internal/ingest/readiness"
 )
@@ -26,7 +27,19 @@ func (s *Service) SetCard(ctx context.Context, who genesis.Principal, ref string
 	}
 	var card genesis.Card
 	err = s.DB.Tx(ctx, func(tx *sql.Tx) error {
-		card, err = catalog.EditTx(ctx, tx, s.Catalog, v, genesis.RecordCard, s.by(who), func(c *genesis.Card) error { return setFields(c, fields) })
+		card, err = catalog.EditTx(ctx, tx, s.Catalog, v, genesis.RecordCard, s.by(who), func(c *genesis.Card) error {
+			if err := setFields(c, fields); err != nil {
+				return err
+			}
+			terms, err := s.Access.Terms(ctx, v.Name, v.Digest)
+			if genesis.KindOf(err) == genesis.NotFound {
+				return nil
+			}
+			if err != nil {
+				return err
+			}
+			return access.CheckCard(v.Name, terms, *c)
+		})
 		if err != nil || !known {
 			return err
 		}
@@ -60,12 +73,40 @@ func setField(card *genesis.Card, name, value string) error {
 		if rv.Field(i).Kind() == reflect.Slice {
 			rv.Field(i).Set(reflect.ValueOf(list(value)))
 		} else {
-			rv.Field(i).SetString(strings.TrimSpace(value))
+			value, err := word(name, strings.TrimSpace(value))
+			if err != nil {
+				return err
+			}
+			rv.Field(i).SetString(value)
 		}
 		return nil
 	}
 	sort.Strings(known)
 	return &genesis.Error{Op: "set card", Kind: genesis.Invalid, Subject: name, Msg: "is no field of a card", Hint: "the fields are " + strings.Join(known, ", ")}
+}
+
+// word checks the value of a field that decides something against its vocabulary, and
+// spells it as that does.
+func word(field, value string) (string, error) {
+	var words []string
+	switch field {
+	case "sensitivity":
+		for _, s := range genesis.Sensitivities {
+			words = append(words, string(s))
+		}
+	case "export_control":
+		words = genesis.ExportStatuses
+	}
+	if words == nil || value == "" {
+		return value, nil
+	}
+	for _, w := range words {
+		if strings.EqualFold(w, strings.NewReplacer(" ", "_", "-", "_").Replace(value)) {
+			return w, nil
+		}
+	}
+	return "", &genesis.Error{Op: "set card", Kind: genesis.Invalid, Subject: field + "=" + value, Msg: "is not a word of the Genesis Mission Data Card",
+		Hint: "write " + strings.Join(words, ", ")}
 }
 
 func list(value string) []string {

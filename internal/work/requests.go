@@ -151,6 +151,16 @@ func (s *Service) PutProject(ctx context.Context, who genesis.Principal, id stri
 	if err := s.mayLead(ctx, who, id); err != nil {
 		return nil, err
 	}
+	people := []genesis.PersonID{}
+	if req.Members != nil {
+		people = *req.Members
+	}
+	if req.Lead != "" {
+		people = append(slices.Clone(people), req.Lead)
+	}
+	if err := s.checkPeople(ctx, who, people...); err != nil {
+		return nil, err
+	}
 	steward := s.stewards(ctx, who)
 	var p genesis.Project
 	err := s.act(ctx, who, "project", func(tx *sql.Tx, e *journal.Event) error {
@@ -179,6 +189,9 @@ func (s *Service) mayLead(ctx context.Context, who genesis.Principal, id string)
 	}
 	refused := &genesis.Error{Op: "change project", Kind: genesis.Permission, Subject: id, Msg: "projects are made by stewards, and changed by them and their leads"}
 	p, err := s.Access.Project(ctx, id)
+	if err != nil && genesis.KindOf(err) != genesis.NotFound {
+		return err
+	}
 	if err != nil || !who.InScope(genesis.Steward, "") {
 		return refused
 	}

@@ -20,7 +20,7 @@ import (
 // and within which limits; what runs do is the service's. Without c.Worker they
 // compute in this process.
 func (s *Service) OpenRuns(ctx context.Context, c run.Config) error {
-	c.DB, c.Plan, c.Commit, c.Watch = s.DB, s.planRun, s.commitRun, s.watchRun
+	c.DB, c.Plan, c.Commit, c.Watch, c.Hold = s.DB, s.planRun, s.commitRun, s.watchRun, s.holdBlobs
 	c.Settings, c.Soft = s.settings(), 8*s.Memory
 	c.Compute = (&Workbench{Blobs: s.Blobs, Drivers: s.Drivers}).Compute
 	var err error
@@ -34,6 +34,12 @@ func (s *Service) CloseRuns() error {
 		return nil
 	}
 	return s.runs.Close()
+}
+
+// PruneRuns removes runs that are kept no longer, and says how many.
+func (s *Service) PruneRuns(ctx context.Context) (int64, error) {
+	pruned, err := s.runs.Prune(ctx, false)
+	return pruned.Runs, err
 }
 
 func (s *Service) settings() Settings {
@@ -80,7 +86,7 @@ func attached[T any](ctx context.Context, s *Service, who genesis.Principal, kin
 	}
 	id := r.ID
 	if r, err = s.runs.Wait(ctx, id, p); err != nil {
-		r, _ = s.runs.Cancel(context.WithoutCancel(ctx), id) // it has ended: then it says how
+		r, _ = s.runs.Cancel(context.WithoutCancel(ctx), id, who.Person()) // it has ended: then it says how
 	}
 	switch {
 	case r.Error != nil:
@@ -312,21 +318,25 @@ func (s *Service) staged(ctx context.Context, in catalog.Commit, result func(gen
 	}}, nil
 }
 
+// holdBlobs keeps what a run writes from being swept before it is committed.
+func (s *Service) holdBlobs(ctx context.Context) (release func(), err error) {
+	unpin, err := s.Blobs.Pin(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return func() { _ = unpin() }, nil // a pin is gone with the process at the latest
+}
+
 // watchRun ends a run when the access it needs does: to the very version it was
-// allowed for, and to the name of what it makes. What it writes is not swept
-// meanwhile.
+// allowed for, and to the name of what it makes.
 func (s *Service) watchRun(ctx context.Context, r genesis.Run, pin json.RawMessage) (context.Context, func()) {
 	asks, err := s.needs(ctx, r, pin)
-	var unpin func() error
-	if err == nil {
-		unpin, err = s.Blobs.Pin(ctx)
-	}
 	if err != nil {
 		ended, end := context.WithCancelCause(ctx)
 		end(err)
 		return ended, func() {}
 	}
-	releases := []func(){func() { _ = unpin() }} // a pin is gone with the process at the latest
+	var releases []func()
 	for _, ask := range asks {
 		var release func()
 		ctx, release = s.Access.Watch(ctx, ask)

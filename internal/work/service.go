@@ -65,8 +65,9 @@ func (s *Service) Describe(ctx context.Context, who genesis.Principal, ref strin
 	if err != nil {
 		return nil, err
 	}
-	d, err := s.Catalog.Describe(ctx, v, s.visible(ctx, who))
-	if err != nil {
+	seen := s.sight(ctx, who)
+	d, err := s.Catalog.Describe(ctx, v, seen.visible)
+	if err = seen.or(err); err != nil {
 		return nil, err
 	}
 	if !s.preview(ctx, who, v) {
@@ -92,10 +93,20 @@ func (s *Service) preview(ctx context.Context, who genesis.Principal, v genesis.
 // List returns the assets that who may know of, in name order; kind "" means all.
 // The second result is the cursor of the next page, "" after the last.
 func (s *Service) List(ctx context.Context, who genesis.Principal, kind genesis.Kind, after string, limit int) ([]genesis.Asset, string, error) {
-	return s.Catalog.List(ctx, catalog.ListQuery{Kind: kind, After: after, Limit: limit, Visible: s.visible(ctx, who)})
+	seen := s.sight(ctx, who)
+	all, next, err := s.Catalog.List(ctx, catalog.ListQuery{Kind: kind, After: after, Limit: limit, Visible: seen.visible})
+	if err = seen.or(err); err != nil {
+		return nil, "", err
+	}
+	return all, next, nil
 }
 
 // Search returns the assets that match text and that who may know of, best first.
 func (s *Service) Search(ctx context.Context, who genesis.Principal, text string, limit int) ([]genesis.Hit, error) {
-	return s.Catalog.Search(ctx, catalog.SearchQuery{Text: text, Limit: limit, Visible: s.visible(ctx, who)})
+	seen := s.sight(ctx, who)
+	hits, err := s.Catalog.Search(ctx, catalog.SearchQuery{Text: text, Limit: limit, Visible: seen.visible})
+	if err = seen.or(err); err != nil {
+		return nil, err
+	}
+	return hits, nil
 }

@@ -164,6 +164,10 @@ func TestLink(t *testing.T) {
 	if _, err := n.CreateAccount(t.Context(), owner, genesis.AccountRequest{Subject: "ada", Name: "Countess of L."}); err != nil {
 		t.Fatal(err)
 	}
+	if _, err := n.CreateAccount(t.Context(), owner, genesis.AccountRequest{Subject: "fox", Duties: []genesis.Duty{genesis.DutyOfficer}}); err != nil {
+		t.Fatal(err)
+	}
+	operator := genesis.Principal{Subject: "opal", Node: owner.Node, Duties: []genesis.Duty{genesis.DutyOperator}}
 	p := n.in(t, ada)
 	err := n.Link(t.Context(), owner, "ada", "campus", "id-1")
 	if genesis.KindOf(err) != genesis.Exists || !strings.Contains(err.Error(), p.Subject) {
@@ -185,6 +189,8 @@ func TestLink(t *testing.T) {
 		{owner, "nobody", "campus", "id-1", genesis.NotFound},
 		{owner, "ada", "elsewhere", "id-1", genesis.NotFound},
 		{owner, "ada", "campus", "", genesis.Invalid},
+		{operator, "fox", "campus", "id-1", genesis.Permission},  // or operators would be officers
+		{operator, "opal", "campus", "id-1", genesis.Permission}, // or a narrowed token would be a session
 		{owner, "ada", "campus", "id-1", ""},
 	} {
 		if err := n.Link(t.Context(), tt.by, tt.subject, tt.provider, tt.value); genesis.KindOf(err) != tt.kind {

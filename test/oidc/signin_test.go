@@ -220,6 +220,35 @@ func TestClocksMayDiffer(t *testing.T) {
 	n.in(t, ada)
 }
 
+// TestProviderTokensStayHere: the provider's ID token is for the node; the browser, the
+// log and the journal see nothing of it.
+func TestProviderTokensStayHere(t *testing.T) {
+	n := startNode(t)
+	var token string
+	n.wire.token = func(raw string) string { token = raw; return raw }
+	b := n.browser(t)
+	p := b.signIn(ada, "/")
+	if p.status != http.StatusOK || token == "" {
+		t.Fatalf("%+v", p)
+	}
+	here, err := url.Parse(n.url + identity.CallbackPath)
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := p.path + p.text + n.logs.String() + n.got.Secret
+	for _, c := range b.Jar.Cookies(here) {
+		seen += c.String()
+	}
+	for _, e := range n.events {
+		seen += string(e.Detail)
+	}
+	for _, part := range strings.Split(token, ".")[1:] { // what it says, and its signature
+		if strings.Contains(seen, part) {
+			t.Errorf("a part of the ID token is seen outside: %s", part)
+		}
+	}
+}
+
 // TestOnce goes back to the node a second time.
 func TestOnce(t *testing.T) {
 	n := startNode(t)

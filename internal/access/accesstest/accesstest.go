@@ -137,7 +137,7 @@ func (w *World) GiveThis(g genesis.Grant) string {
 func (w *World) Take(id string) {
 	w.t.Helper()
 	w.Do(func(ctx context.Context, tx *sql.Tx) error {
-		_, err := w.Revoke(ctx, tx, id, "nrel/ann")
+		_, err := w.Revoke(ctx, tx, id, "nrel/ann", "")
 		return err
 	})
 }

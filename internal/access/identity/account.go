@@ -114,7 +114,16 @@ func (i *Identity) heedOfficer(op string, by genesis.Principal, a *account, c ge
 	case i.officer(by):
 	case c.Duties != nil && was != slices.Contains(*c.Duties, genesis.DutyOfficer):
 		return refuse(op, a.Subject, "only officers make others officers, or take that back")
-	case was && c.Password != nil && by.Subject != a.Subject:
+	case c.Password != nil:
+		return i.heedSignIn(op, by, a)
+	}
+	return nil
+}
+
+// heedSignIn keeps operators from signing in as officers: how one does is changed by
+// officers, and by themselves.
+func (i *Identity) heedSignIn(op string, by genesis.Principal, a *account) error {
+	if slices.Contains(a.duties, genesis.DutyOfficer) && by.Subject != a.Subject && !i.officer(by) {
 		return refuse(op, a.Subject, "only officers change how an officer signs in")
 	}
 	return nil
@@ -228,10 +237,10 @@ func flag(b bool) int64 {
 }
 
 // ChangeAccount changes an account. Operators change everything; a person
-// changes their own name, address and password, the latter in a session that is
-// not older than a quarter of an hour. A new password ends the account's other
-// sessions. Errors: Permission, Invalid, NotFound, Unavailable (too many
-// sign-ins).
+// changes their own name, address and password. Whoever they are, their own
+// password takes the one before, and a session that is not older than a quarter of
+// an hour. A new password ends the account's other sessions. Errors: Permission,
+// Invalid, NotFound, Unavailable (too many sign-ins).
 func (i *Identity) ChangeAccount(ctx context.Context, by genesis.Principal, subject string, c genesis.AccountChange) (genesis.Account, error) {
 	const op = "change account"
 	if err := i.mayChange(ctx, by, subject, c); err != nil {
@@ -280,6 +289,11 @@ func (i *Identity) ChangeAccount(ctx context.Context, by genesis.Principal, subj
 func (i *Identity) mayChange(ctx context.Context, by genesis.Principal, subject string, c genesis.AccountChange) error {
 	const op = "change account"
 	own := i.home(by) && by.Subject != "" && by.Subject == subject
+	if own && c.Password != nil {
+		if err := i.provesOwn(ctx, op, by, c.Current); err != nil {
+			return err
+		}
+	}
 	switch {
 	case c.Duties != nil && own:
 		return refuse(op, subject, "nobody changes their own duties")
@@ -293,10 +307,36 @@ func (i *Identity) mayChange(ctx context.Context, by genesis.Principal, subject 
 		return refuse(op, subject, "a narrowed token does not change accounts")
 	case c.Duties != nil || c.Citizenship != nil || c.Student != nil || c.Disabled != nil:
 		return refuse(op, subject, "only operators change duties, citizenship, student and disabled")
-	case c.Password != nil:
-		_, err := i.session(ctx, op, by, recently)
+	}
+	return nil
+}
+
+// provesOwn is for who changes what they sign in with: it takes a session that
+// began a moment ago, and the password that is to go, where there is one. Wrong ones
+// count as those of signing in do.
+func (i *Identity) provesOwn(ctx context.Context, op string, by genesis.Principal, current string) error {
+	if _, err := i.session(ctx, op, by, recently); err != nil {
 		return err
 	}
+	a, err := find(ctx, i.db.Read(), op, by.Subject)
+	if err != nil || a.password == "" {
+		return err
+	}
+	if err := i.take(i.attempts.subjects, op, a.Subject); err != nil {
+		return err
+	}
+	if len(current) > mostPassword {
+		current = "" // cannot be anybody's
+	}
+	ok, _, err := i.passwords.verify(ctx, op, normal(current), a.password)
+	if err != nil {
+		return err
+	}
+	if !ok {
+		return i.refuseSignIn(ctx, op, a, "change of password", &genesis.Error{Op: op, Kind: genesis.Permission, Subject: a.Subject,
+			Msg: "the current password is not that", Hint: "who has forgotten it asks the operators of the node", Err: WrongPassword})
+	}
+	i.attempts.subjects.giveBack(a.Subject)
 	return nil
 }
 

@@ -106,7 +106,7 @@ func TestChangeAccount(t *testing.T) {
 	elsewhere.Node = "ornl"
 	refused(elsewhere, "ada", genesis.AccountChange{Name: ref("Ada")})
 
-	a, err := w.ChangeAccount(t.Context(), ada, "ada", genesis.AccountChange{Name: ref("Ada"), Email: ref("ada@example.edu"), Password: ref("quite another one")})
+	a, err := w.ChangeAccount(t.Context(), ada, "ada", genesis.AccountChange{Name: ref("Ada"), Email: ref("ada@example.edu"), Current: password, Password: ref("quite another one")})
 	if err != nil || a.Name != "Ada" || a.Email != "ada@example.edu" {
 		t.Fatalf("%+v, %v", a, err)
 	}
@@ -131,6 +131,99 @@ func TestChangeAccount(t *testing.T) {
 	}
 	_, err = w.ChangeAccount(t.Context(), local, "robot", genesis.AccountChange{Password: ref(password)})
 	wants(t, err, genesis.Invalid, nil)
+}
+
+// TestOwnPasswordTakesTheOneBefore: a session that somebody left open, or an
+// operator's token, is not enough to take an account over.
+func TestOwnPasswordTakesTheOneBefore(t *testing.T) {
+	w := open(t)
+	w.account(t, "ada")
+	w.account(t, "op", genesis.DutyOperator)
+	for _, subject := range []string{"ada", "op"} {
+		who, _ := w.signIn(t, subject)
+		set := func(by genesis.Principal, current string) error {
+			_, err := w.ChangeAccount(t.Context(), by, subject, genesis.AccountChange{Current: current, Password: ref("quite another one")})
+			return err
+		}
+		for _, current := range []string{"", "not the password", "quite another one", strings.Repeat("x", mostPassword+1)} {
+			wants(t, set(who, current), genesis.Permission, WrongPassword)
+			if got := w.last(); !strings.Contains(got, "refused "+subject) || current != "" && strings.Contains(got, current) {
+				t.Errorf("the last event is %s", got)
+			}
+		}
+		token, err := w.CreateToken(t.Context(), who, genesis.TokenRequest{Name: "x"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		wants(t, set(w.who(t, token.Secret), password), genesis.Permission, nil) // no session
+		if subject == "op" {
+			narrow, err := w.CreateToken(t.Context(), who, genesis.TokenRequest{Name: "y", Scopes: []genesis.Scope{"operate"}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			wants(t, set(w.who(t, narrow.Secret), password), genesis.Permission, nil)
+		}
+		w.clock.add(recently + time.Second)
+		wants(t, set(who, password), genesis.Permission, nil) // too long ago
+		who, _ = w.signIn(t, subject)
+		if err := set(who, password); err != nil {
+			t.Errorf("%s: %v", subject, err)
+		}
+	}
+	w.account(t, "bob")
+	bob, _ := w.signIn(t, "bob")
+	var err error
+	tries := 0
+	for ; genesis.KindOf(err) != genesis.Unavailable && tries < 100; tries++ {
+		_, err = w.ChangeAccount(t.Context(), bob, "bob", genesis.AccountChange{Current: "a guess", Password: ref("quite another one")})
+	}
+	if tries != 11 {
+		t.Errorf("the %d. guess is refused: %v", tries, err)
+	}
+}
+
+// TestResetKeepsTheSecondFactor: an operator who gives somebody a new password does
+// not take their second factor away, and ends their sessions.
+func TestResetKeepsTheSecondFactor(t *testing.T) {
+	w := open(t)
+	w.account(t, "ada")
+	w.account(t, "op", genesis.DutyOperator)
+	ada, secret := w.signIn(t, "ada")
+	setup, _ := w.secondFactor(t, ada)
+	op, _ := w.signIn(t, "op")
+	if _, err := w.ChangeAccount(t.Context(), op, "ada", genesis.AccountChange{Password: ref("quite another one")}); err != nil {
+		t.Fatal(err)
+	}
+	_, err := w.Authenticate(t.Context(), secret)
+	wants(t, err, genesis.Permission, Revoked)
+	_, err = w.Password(t.Context(), "ada", "quite another one", "", "192.0.2.1")
+	wants(t, err, genesis.Permission, CodeNeeded)
+	w.clock.add(totpStep)
+	if _, err = w.Password(t.Context(), "ada", "quite another one", w.codeOf(t, setup), "192.0.2.1"); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestNoDefaultAccounts: a new node knows nobody, and takes nobody in by the names
+// and passwords that are tried first.
+func TestNoDefaultAccounts(t *testing.T) {
+	w := open(t)
+	if all, _, err := w.Accounts(t.Context(), ""); err != nil || len(all) != 0 {
+		t.Errorf("there are %d accounts, %v", len(all), err)
+	}
+	for _, subject := range []string{"admin", "root", "sa", "local", "genesis", "test", "operator", ""} {
+		w.attempts = newAttempts()
+		for _, secret := range []string{"", "admin", "root", "password", "genesis", subject} {
+			if _, err := w.Password(t.Context(), subject, secret, "", "192.0.2.1"); genesis.KindOf(err) != genesis.Permission {
+				t.Errorf("%s with %q: %v", subject, secret, err)
+			}
+		}
+	}
+	for _, secret := range []string{"", "genesis", "gen_s_", "gen_p_" + strings.Repeat("0", 34)} {
+		if _, err := w.Authenticate(t.Context(), secret); genesis.KindOf(err) != genesis.Permission {
+			t.Errorf("%q: %v", secret, err)
+		}
+	}
 }
 
 // TestChangesActAtOnce holds that a session that is in use has the new rights,

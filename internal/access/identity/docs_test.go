@@ -2,9 +2,12 @@ package identity
 
 import (
 	"context"
+	"maps"
 	"net/http"
 	"os"
+	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -72,6 +75,35 @@ func TestDocumentation(t *testing.T) {
 	for kind := range secretLetters {
 		if secret, _ := newSecret(kind); regexp.MustCompile(pattern[1]).FindString(secret) != secret {
 			t.Errorf("%s does not find %s", pattern[1], secret)
+		}
+	}
+}
+
+// TestWaysInAreDocumented: every function that makes a session is a way in that
+// docs/identity.md has a row for, with what is checked and what it is worth.
+func TestWaysInAreDocumented(t *testing.T) {
+	doc, err := os.ReadFile("../../../docs/identity.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ways := map[string]string{"signin.go": "| password, and a code |", "link.go": "| OpenID Connect |", "device.go": "| device code |", "token.go": "| token |"}
+	for _, row := range append(slices.Collect(maps.Values(ways)), "| the home's socket |") {
+		if !strings.Contains(string(doc), "\n"+row) {
+			t.Errorf("docs/identity.md has no row %s", row)
+		}
+	}
+	files, err := filepath.Glob("*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	makes := regexp.MustCompile(`newSession\(|insertToken\(`)
+	for _, file := range files {
+		b, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !strings.HasSuffix(file, "_test.go") && makes.Match(b) && ways[file] == "" {
+			t.Errorf("%s makes credentials, and is no way in that is documented", file)
 		}
 	}
 }

@@ -35,10 +35,13 @@ type Config struct {
 	// Key seals what has to be read back from the database: the secrets of second
 	// factors. At least 16 bytes that are kept beside the database, not in it. Without
 	// it those secrets are as safe as the database file, and no safer.
-	Key  []byte
-	Now  func() time.Time
-	HTTP *http.Client // to providers
-	Log  *slog.Logger
+	Key []byte
+	// Passwords names a file of passwords that nobody may take, one a line: those that
+	// are common, or leaked. "": none but the short list of this package.
+	Passwords string
+	Now       func() time.Time
+	HTTP      *http.Client // to providers
+	Log       *slog.Logger
 	// Record journals an event in the transaction of the act. Its error undoes
 	// the act.
 	Record func(ctx context.Context, tx *sql.Tx, e Event) error
@@ -82,6 +85,7 @@ type Identity struct {
 	changed   func()
 	cache     cache
 	passwords *hasher
+	leaked    leaked
 	attempts  attempts
 	providers map[string]*provider
 	sealer    *sealer // for what the database holds
@@ -119,6 +123,9 @@ func Open(ctx context.Context, c Config) (*Identity, error) {
 		return nil, err
 	}
 	i.attempts = newAttempts()
+	if i.leaked, err = openLeaked(c.Passwords); err != nil {
+		return nil, err
+	}
 	if err := i.addProviders(c.Providers, c.HTTP); err != nil {
 		return nil, err
 	}

@@ -149,6 +149,8 @@ func (i *Identity) Link(ctx context.Context, by genesis.Principal, subject, prov
 	switch {
 	case !i.operator(by):
 		return refuse(op, subject, "only operators link accounts")
+	case i.home(by) && by.Subject == subject && subject != "":
+		return refuse(op, subject, "nobody links their own account: a token would become a sign-in")
 	case p == nil:
 		return &genesis.Error{Op: op, Kind: genesis.NotFound, Subject: provider, Msg: "there is no such provider"}
 	case value == "" || len(value) > 255:
@@ -161,6 +163,9 @@ func (i *Identity) Link(ctx context.Context, by genesis.Principal, subject, prov
 		}
 		if a.Service {
 			return invalid(op, subject, "services do not sign in; make a token for it")
+		}
+		if err := i.heedSignIn(op, by, a); err != nil {
+			return err
 		}
 		other, err := linked(ctx, tx, op, p.Issuer, p.outside(value))
 		if err != nil {
@@ -185,6 +190,8 @@ func (i *Identity) Unlink(ctx context.Context, by genesis.Principal, subject, pr
 	switch {
 	case !i.operator(by):
 		return refuse(op, subject, "only operators unlink accounts")
+	case i.home(by) && by.Subject == subject && subject != "":
+		return refuse(op, subject, "nobody unlinks their own account: a token would become a sign-in")
 	case p == nil:
 		return &genesis.Error{Op: op, Kind: genesis.NotFound, Subject: provider, Msg: "there is no such provider"}
 	}
@@ -197,6 +204,9 @@ func (i *Identity) Unlink(ctx context.Context, by genesis.Principal, subject, pr
 		}
 		if a == nil || a.Subject != subject {
 			return &genesis.Error{Op: op, Kind: genesis.NotFound, Subject: subject, Msg: "is not linked to them"}
+		}
+		if err := i.heedSignIn(op, by, a); err != nil {
+			return err
 		}
 		if _, err := tx.ExecContext(ctx, "DELETE FROM account_links WHERE issuer = $1 AND outside = $2", p.Issuer, p.outside(value)); err != nil {
 			return store.Error(op, subject, err)

@@ -6,11 +6,14 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"slices"
 	"strings"
@@ -139,6 +142,23 @@ func TestRedirectsAreNotFollowed(t *testing.T) {
 type roundTrip func(*http.Request) (*http.Response, error)
 
 func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+// TestCertificatesOfProviders: a provider whose certificate nobody trusts is asked
+// for nothing.
+func TestCertificatesOfProviders(t *testing.T) {
+	asked := false
+	srv := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { asked = true }))
+	srv.Config.ErrorLog = log.New(io.Discard, "", 0) // says that the handshake failed
+	srv.StartTLS()
+	defer srv.Close()
+	w := open(t, func(c *Config) { c.Providers = []Provider{{ID: "campus", Issuer: srv.URL, ClientID: "genesis"}} })
+	_, _, err := w.StartOIDC(t.Context(), "campus", "/")
+	wants(t, err, genesis.Unavailable, nil)
+	var unknown x509.UnknownAuthorityError
+	if !errors.As(err, &unknown) || asked {
+		t.Errorf("asked %v: %v", asked, err)
+	}
+}
 
 func TestSecureURL(t *testing.T) {
 	for u, want := range map[string]bool{

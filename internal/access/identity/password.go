@@ -4,8 +4,10 @@ import (
 	"context"
 	_ "embed"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/opengenesis/genesis"
@@ -38,12 +40,16 @@ func fold(s string) string {
 // its characters, it is the same password.
 func normal(password string) string { return norm.NFKC.String(password) }
 
-// checkPassword reports why nobody should have this password, or nil.
-func checkPassword(op, subject, password string) error {
+// passwordHint is how to do better.
+const passwordHint = "take several words that have nothing to do with each other"
+
+// checkPassword reports why nobody should have this password, or nil. words are those
+// that whoever guesses tries first at this node.
+func checkPassword(op, subject, password string, words ...string) error {
 	bad := func(msg, hint string) error {
 		return &genesis.Error{Op: op, Kind: genesis.Invalid, Subject: subject, Msg: msg, Hint: hint}
 	}
-	const hint = "take several words that have nothing to do with each other"
+	const hint = passwordHint
 	folded := fold(normal(password))
 	switch {
 	case len(password) > mostPassword || !utf8.ValidString(password) || strings.ContainsRune(password, 0):
@@ -56,6 +62,8 @@ func checkPassword(op, subject, password string) error {
 		return bad("the password repeats itself, or counts", hint)
 	case len(subject) >= 3 && remainder(folded, subject) < leastPassword/2:
 		return bad("the password is the account's name and little else", hint)
+	case without(folded, append(words, subject)) < leastPassword/2:
+		return bad("the password is little else than names of the node, its institution and the account", hint)
 	}
 	return nil
 }
@@ -90,13 +98,44 @@ func remainder(s, word string) int {
 	return utf8.RuneCountInString(strings.ReplaceAll(s, word, ""))
 }
 
+// without is how many characters are left of s without words of three letters and
+// more, the longest taken out first.
+func without(s string, words []string) int {
+	words = slices.DeleteFunc(slices.Clone(words), func(w string) bool { return utf8.RuneCountInString(w) < 3 })
+	slices.SortFunc(words, func(a, b string) int { return len(b) - len(a) })
+	for _, w := range words {
+		s = strings.ReplaceAll(s, w, "")
+	}
+	return utf8.RuneCountInString(s)
+}
+
+// words are what a password of this node must not be made of alone: the product, the
+// node's id and its parts, and the words of the institution's name.
+func (i *Identity) words() []string {
+	names := "genesis " + string(i.node)
+	if i.charter != nil {
+		if m, ok := i.charter.Member(i.node); ok {
+			names += " " + m.Institution
+		}
+	}
+	parts := strings.FieldsFunc(fold(normal(names)), func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) })
+	return append(parts, string(i.node))
+}
+
 // hashNew checks a new password and returns what is kept of it, "" for none.
 func (i *Identity) hashNew(ctx context.Context, op, subject, password string) (string, error) {
 	if password == "" {
 		return "", nil
 	}
-	if err := checkPassword(op, subject, password); err != nil {
+	if err := checkPassword(op, subject, password, i.words()...); err != nil {
 		return "", err
+	}
+	found, err := i.leaked.has(op, subject, password)
+	if err != nil {
+		return "", err
+	}
+	if found {
+		return "", &genesis.Error{Op: op, Kind: genesis.Invalid, Subject: subject, Msg: "the password is known elsewhere: it was common, or leaked", Hint: passwordHint}
 	}
 	return i.passwords.hash(ctx, op, normal(password))
 }

@@ -5,6 +5,8 @@ import (
 	"crypto/fips140"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -44,6 +46,80 @@ func TestCheckPassword(t *testing.T) {
 			t.Errorf("%q is in the list and is good, or would not be anyway", line)
 		}
 	}
+}
+
+// TestContextWords: a password is not made of the names that are known here alone.
+func TestContextWords(t *testing.T) {
+	w := open(t) // the node is nrel, the institution National Laboratory
+	for secret, good := range map[string]bool{
+		"genesis genesis": false, "Genesis@NREL2027": false, "nationallaboratory": false, "National-Laboratory-1": false, "LABORATORY nrel ada": false,
+		"genesis is a lamp in the attic": true, "the laboratory has seven attics": true, password: true,
+	} {
+		_, err := w.CreateAccount(t.Context(), local, genesis.AccountRequest{Subject: "ada", Password: secret})
+		switch {
+		case good && err != nil && genesis.KindOf(err) != genesis.Exists:
+			t.Errorf("%q: %v", secret, err)
+		case !good && genesis.KindOf(err) != genesis.Invalid:
+			t.Errorf("%q is taken: %v", secret, err)
+		}
+	}
+	doc, err := os.ReadFile("../../../docs/identity.md")
+	if err != nil || !strings.Contains(strings.Join(strings.Fields(string(doc)), " "), "`genesis`, the node's id, the words of the institution's name and the account's name") {
+		t.Errorf("docs/identity.md does not say which words: %v", err)
+	}
+}
+
+// TestLeakedPasswords: what a file of the operator's names is no password, however it
+// is written; a file that is gone lets none be set.
+func TestLeakedPasswords(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "leaked.txt")
+	var text strings.Builder
+	for n := range 5000 {
+		fmt.Fprintf(&text, "leaked password %d\r\n", n)
+	}
+	text.WriteString("short\n\xff\xff not text at all\nCaf\u00e9 am Rhein, 1999!\nthe last one has no end")
+	write := func() {
+		if err := os.WriteFile(path, []byte(text.String()), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write()
+	w := open(t, func(c *Config) { c.Passwords = path })
+	for secret, good := range map[string]bool{
+		"leaked password 0": false, "Leaked Password 4999!": false, "cafe\u0301 am Rhein, 1999": false, "the last one has no end": false,
+		"leaked password 5000": true, "the last one has an end": true, password: true,
+	} {
+		_, err := w.CreateAccount(t.Context(), local, genesis.AccountRequest{Subject: "ada", Password: secret})
+		switch {
+		case good && err != nil && genesis.KindOf(err) != genesis.Exists:
+			t.Errorf("%q: %v", secret, err)
+		case !good && (genesis.KindOf(err) != genesis.Invalid || strings.Contains(err.Error(), secret)):
+			t.Errorf("%q is taken: %v", secret, err)
+		}
+	}
+	w.account(t, "bob")
+	bob, _ := w.signIn(t, "bob")
+	_, err := w.ChangeAccount(t.Context(), bob, "bob", genesis.AccountChange{Current: password, Password: ref("leaked password 7")})
+	wants(t, err, genesis.Invalid, nil)
+
+	w = open(t, func(c *Config) { c.Passwords = path })
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	_, err = w.CreateAccount(t.Context(), local, genesis.AccountRequest{Subject: "ada", Password: password})
+	wants(t, err, genesis.Internal, nil)
+	_, err = openLeaked(path)
+	wants(t, err, genesis.Invalid, nil)
+	_, err = openLeaked(t.TempDir())
+	wants(t, err, genesis.Invalid, nil)
+}
+
+// TestPasswordsLast: a password is good until it is changed.
+func TestPasswordsLast(t *testing.T) {
+	w := open(t)
+	w.account(t, "ada")
+	w.clock.add(10 * 366 * 24 * time.Hour)
+	w.signIn(t, "ada")
 }
 
 // TestComposedPasswords holds that a password is the same on every keyboard.

@@ -13,7 +13,6 @@ import (
 	"encoding/hex"
 	"fmt"
 	"net/url"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -171,8 +170,8 @@ func (i *Identity) RemoveTOTP(ctx context.Context, by genesis.Principal, subject
 		if err != nil {
 			return err
 		}
-		if by.Subject != subject && slices.Contains(a.duties, genesis.DutyOfficer) && !i.officer(by) {
-			return refuse(op, subject, "only officers change how an officer signs in")
+		if err := i.heedSignIn(op, by, a); err != nil {
+			return err
 		}
 		if _, err := tx.ExecContext(ctx, "UPDATE accounts SET totp = '', totp_confirmed = 0, totp_step = 0 WHERE id = $1", a.id); err != nil {
 			return store.Error(op, subject, err)
@@ -203,21 +202,36 @@ func (i *Identity) mayRemoveTOTP(ctx context.Context, op string, by genesis.Prin
 	return nil
 }
 
-// newRecovery makes recovery codes in place of all before: 80 random bits each,
-// in groups of four.
+// recoveryBytes make recovery codes too long to be found from their hash.
+const recoveryBytes = 16
+
+// newRecovery makes recovery codes in place of all before: 128 random bits each,
+// in groups of four letters.
 func newRecovery(ctx context.Context, tx *sql.Tx, a *account) ([]string, error) {
 	if _, err := tx.ExecContext(ctx, "DELETE FROM recovery_codes WHERE account_id = $1", a.id); err != nil {
 		return nil, err
 	}
 	var out []string
 	for range recoveryCodes {
-		c := base32Lower.EncodeToString(randomBytes(10))
-		out = append(out, c[:4]+"-"+c[4:8]+"-"+c[8:12]+"-"+c[12:])
+		c := base32Lower.EncodeToString(randomBytes(recoveryBytes))
+		out = append(out, grouped(c))
 		if _, err := tx.ExecContext(ctx, "INSERT INTO recovery_codes (account_id, hash) VALUES ($1, $2)", a.id, recoveryHash(c)); err != nil {
 			return nil, err
 		}
 	}
 	return out, nil
+}
+
+// grouped is how codes are told: abcd-efgh-….
+func grouped(code string) string {
+	var b strings.Builder
+	for at := 0; at < len(code); at += 4 {
+		if at > 0 {
+			b.WriteByte('-')
+		}
+		b.WriteString(code[at:min(at+4, len(code))])
+	}
+	return b.String()
 }
 
 func recoveryHash(given string) string {

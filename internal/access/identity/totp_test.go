@@ -1,6 +1,7 @@
 package identity
 
 import (
+	"math"
 	"strings"
 	"testing"
 	"time"
@@ -128,6 +129,35 @@ func TestSecondFactor(t *testing.T) {
 	}
 	if err := w.RemoveTOTP(t.Context(), w.who(t, token.Secret), "ada"); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestCodesAreLong: recovery codes, which the database keeps as a plain hash, have 128
+// bits, none is there twice, and none is kept as it is; a terminal's code has 34 and is
+// not kept.
+func TestCodesAreLong(t *testing.T) {
+	w := open(t)
+	w.account(t, "ada")
+	ada, _ := w.signIn(t, "ada")
+	_, codes := w.secondFactor(t, ada)
+	text, seen := dump(t, w.db), map[string]bool{}
+	for _, c := range codes {
+		bare := strings.ReplaceAll(c, "-", "")
+		b, err := base32Lower.DecodeString(bare)
+		if err != nil || len(b)*8 < 112 || seen[bare] || len(c) > 64 {
+			t.Errorf("%s: %d bits, %v", c, len(b)*8, err)
+		}
+		if seen[bare] = true; strings.Contains(text, bare) || strings.Contains(text, c) {
+			t.Errorf("the database has %s", c)
+		}
+	}
+	d := w.startDevice(t)
+	bare := strings.ReplaceAll(d.UserCode, "-", "")
+	if bits := float64(len(bare)) * math.Log2(float64(len(userLetters))); bits < 20 || strings.Trim(bare, userLetters) != "" {
+		t.Errorf("%s has %.0f bits", d.UserCode, bits)
+	}
+	if text := dump(t, w.db); strings.Contains(text, bare) || strings.Contains(text, d.UserCode) {
+		t.Errorf("the database has %s", d.UserCode)
 	}
 }
 

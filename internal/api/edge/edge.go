@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -20,8 +21,10 @@ type Config struct {
 	// request: Permission is answered with 401.
 	Authenticate func(*http.Request) (genesis.Principal, error)
 
-	Hosts   []string // names under which the node is reached; IP addresses and localhost always are
-	Origins []string // other sites whose pages may call: "https://host"
+	Hosts   []string       // names under which the node is reached; IP addresses and localhost always are
+	Origins []string       // other sites whose pages may call: "https://host"
+	Proxies []netip.Prefix // that are trusted to say for whom they ask
+	Secure  bool           // browsers reach the node over TLS, which a proxy in front of it may end
 
 	Body        int64   // bytes of a request's body
 	Rate        float64 // requests a second of one caller
@@ -79,6 +82,7 @@ type Route struct {
 	Secret  bool // its answer is told once: never kept for a second asking
 	RawBody bool // the handler reads a body of any length, as it comes
 	Public  bool // the same answer for everybody, who may keep it
+	Repeats bool // takes a parameter of its query more than once
 	Health  bool // answered whatever state the node is in
 }
 
@@ -90,7 +94,7 @@ func (e *Edge) Handler(mux *http.ServeMux, routes map[string]Route) http.Handler
 		return pattern, routes[pattern]
 	}
 	return chain(found(mux),
-		begin(find), e.observe, e.recover, e.headers, e.guard, e.admit,
+		begin(find), e.behindProxy, e.observe, e.recover, e.headers, e.guard, e.admit,
 		e.authenticate, e.limitRate, e.limitBody, e.conditional, e.once)
 }
 

@@ -15,6 +15,7 @@ import (
 	"testing/cryptotest"
 	"testing/synctest"
 	"time"
+	"unicode"
 
 	"github.com/opengenesis/genesis"
 )
@@ -152,6 +153,116 @@ func TestHeaders(t *testing.T) {
 	}
 	if got := g.ask("GET", "/nothing", "").Header().Get("Cache-Control"); got != "private, no-store" {
 		t.Errorf("a problem may be kept: %s", got)
+	}
+}
+
+// TestBrowserPolicy: on every answer, refusals too, browsers load nothing, put it in
+// no frame and, where TLS is, come back over TLS alone. Nobody sets another policy by
+// asking.
+func TestBrowserPolicy(t *testing.T) {
+	for _, secure := range []bool{false, true} {
+		g := newRig(t, Config{Secure: secure}, nil, say("{}"))
+		for _, w := range []*httptest.ResponseRecorder{g.ask("GET", "/x", ""), g.ask("GET", "/nothing", ""), g.ask("PUT", "/x", ""), g.ask("GET", "/x", "", "Host", "evil.example")} {
+			csp := w.Header().Get("Content-Security-Policy")
+			for _, want := range []string{"default-src 'none'", "base-uri 'none'", "form-action 'none'", "frame-ancestors 'none'", "sandbox"} {
+				if !strings.Contains(csp, want) {
+					t.Errorf("%d: the policy is %q", w.Code, csp)
+				}
+			}
+			hsts := ""
+			if secure {
+				hsts = "max-age=31536000; includeSubDomains"
+			}
+			if got := w.Header().Get("Strict-Transport-Security"); got != hsts {
+				t.Errorf("%d, secure %v: %q", w.Code, secure, got)
+			}
+		}
+	}
+}
+
+// TestNoOtherOrigin: no page of another site reads an answer, whatever it asks, and
+// methods that nothing serves are refused: TRACE, which tells what was sent, too.
+func TestNoOtherOrigin(t *testing.T) {
+	g := newRig(t, Config{Origins: []string{"https://data.example.edu"}}, nil, say("{}"))
+	for _, origin := range []string{"https://evil.example", "https://data.example.edu", "null"} {
+		for method, status := range map[string]int{"GET": 200, "OPTIONS": 405, "TRACE": 405, "CONNECT": 405, "BREW": 405} {
+			w := g.ask(method, "/x", "", "Origin", origin, "Access-Control-Request-Method", "POST", "X-Secret", "swordfish")
+			if w.Code != status && w.Code != 403 || w.Code == 403 && method == "GET" {
+				t.Errorf("%s from %s: %d", method, origin, w.Code)
+			}
+			for name := range w.Header() {
+				if strings.HasPrefix(name, "Access-Control-") {
+					t.Errorf("%s from %s: %s", method, origin, name)
+				}
+			}
+			if strings.Contains(w.Body.String(), "swordfish") {
+				t.Errorf("%s tells what was sent", method)
+			}
+		}
+	}
+}
+
+// TestForwardedIsNotHeeded: who calls, from where and under which name is what the
+// connection says, and not what a caller writes into a header.
+func TestForwardedIsNotHeeded(t *testing.T) {
+	g := newRig(t, Config{Rate: 0.001, Burst: 1, Hosts: []string{"data.example.edu"}}, nil, say("{}"))
+	forwarded := func(i string) []string {
+		return []string{"X-Forwarded-For", "198.51.100." + i, "X-Real-IP", "198.51.100." + i, "Forwarded", "for=198.51.100." + i, "True-Client-IP", "198.51.100." + i,
+			"X-Forwarded-Host", "data.example.edu", "X-Forwarded-Proto", "https", "X-User-ID", "ada", "X-HTTP-Method-Override", "POST"}
+	}
+	if w := g.ask("GET", "/x", "", forwarded("1")...); w.Code != 200 || w.Header().Get("Strict-Transport-Security") != "" {
+		t.Fatalf("%d %v", w.Code, w.Header())
+	}
+	if w := g.ask("GET", "/x", "", forwarded("2")...); w.Code != 429 {
+		t.Errorf("another address in a header is another caller: %d", w.Code)
+	}
+	if w := g.ask("GET", "/x", "", append(forwarded("3"), "Host", "evil.example")...); w.Code != 421 {
+		t.Errorf("a header gives the node another name: %d", w.Code)
+	}
+	if log := g.log.String(); strings.Contains(log, "198.51.100.") || !strings.Contains(log, "remote=192.0.2.1") {
+		t.Error(log)
+	}
+}
+
+// TestLogIsOneLine: whatever a stranger sends, a request is one line of the log that
+// programs read, in both forms; what was refused has its line, too.
+func TestLogIsOneLine(t *testing.T) {
+	for name, form := range map[string]func(io.Writer) slog.Handler{
+		"json": func(w io.Writer) slog.Handler { return slog.NewJSONHandler(w, nil) },
+		"text": func(w io.Writer) slog.Handler { return slog.NewTextHandler(w, nil) },
+	} {
+		var log locked
+		g := newRig(t, Config{Log: slog.New(form(&log)), Authenticate: byName, Body: 10, Rate: 0.001, Burst: 3}, nil, say("{}"))
+		hostile := "/a%0Atime=2026%20level=INFO%20msg=forged%0D%1b%5B2J%22%7D"
+		want := []int{404, 403, 421, 401, 413, 429}
+		for i, w := range []*httptest.ResponseRecorder{
+			g.ask("GET", hostile, ""), g.ask("POST", "/x", "", "Sec-Fetch-Site", "cross-site"), g.ask("GET", "/x", "", "Host", "evil.example\nx"),
+			g.ask("GET", "/x", "", "Authorization", "Bearer wrong"), g.ask("POST", "/x", "0123456789a"), g.ask("GET", "/x", ""),
+		} {
+			if w.Code != want[i] {
+				t.Errorf("%d, want %d", w.Code, want[i])
+			}
+		}
+		lines := strings.Split(strings.TrimSuffix(log.String(), "\n"), "\n")
+		if len(lines) != len(want) {
+			t.Fatalf("%s: %d lines for %d requests:\n%s", name, len(lines), len(want), log.String())
+		}
+		for i, line := range lines {
+			if strings.ContainsFunc(line, unicode.IsControl) {
+				t.Errorf("%s: %q", name, line)
+			}
+			if name == "text" {
+				continue
+			}
+			var entry struct {
+				Time   time.Time
+				Status int
+				Msg    string
+			}
+			if err := json.Unmarshal([]byte(line), &entry); err != nil || entry.Status != want[i] || entry.Msg != "request" || entry.Time.IsZero() {
+				t.Errorf("%s: %v", line, err)
+			}
+		}
 	}
 }
 

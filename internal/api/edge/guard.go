@@ -3,6 +3,7 @@ package edge
 import (
 	"net"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 
@@ -29,7 +30,7 @@ func (e *Edge) headers(next http.Handler) http.Handler {
 		h["Cross-Origin-Resource-Policy"] = sameOrigin
 		h["Cross-Origin-Opener-Policy"] = sameOrigin
 		h["X-Frame-Options"] = deny
-		if r.TLS != nil {
+		if e.Secure || r.TLS != nil {
 			h["Strict-Transport-Security"] = strictTransport
 		}
 		if of(r.Context()).route.Public {
@@ -45,11 +46,11 @@ func (e *Edge) headers(next http.Handler) http.Handler {
 // one makes a new list.
 var (
 	nosniff         = []string{"nosniff"}
-	nothingAtAll    = []string{"default-src 'none'; frame-ancestors 'none'; sandbox"}
+	nothingAtAll    = []string{"default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; sandbox"}
 	noReferrer      = []string{"no-referrer"}
 	sameOrigin      = []string{"same-origin"}
 	deny            = []string{"DENY"}
-	strictTransport = []string{"max-age=31536000"}
+	strictTransport = []string{"max-age=31536000; includeSubDomains"}
 	cachePublic     = []string{"public, max-age=300"}
 	cachePrivate    = []string{"private, no-store"}
 	varyByCaller    = []string{"Authorization, Cookie"}
@@ -70,12 +71,32 @@ func (e *Edge) guard(next http.Handler) http.Handler {
 		case !of(r.Context()).socket && !e.known(r.Host):
 			refuse(w, r, http.StatusMisdirectedRequest, refusal("read request", "the node is not known under the name in Host",
 				"the operator lists the node's names in config.yaml: url or serve.hosts"))
+		case !of(r.Context()).route.Repeats && repeated(r.URL.RawQuery):
+			refuse(w, r, http.StatusBadRequest, refusal("read request", "a parameter is there twice, or the query cannot be read", ""))
 		case e.origins.Check(r) != nil:
 			refuse(w, r, http.StatusForbidden, &genesis.Error{Op: "read request", Kind: genesis.Permission, Msg: "a page of another site may not do this in somebody's name"})
 		default:
 			next.ServeHTTP(w, r)
 		}
 	})
+}
+
+// repeated reports whether a parameter is in a query more than once, so that nobody
+// can mean one value and have another checked, or whether it cannot be read.
+func repeated(query string) bool {
+	if query == "" {
+		return false
+	}
+	values, err := url.ParseQuery(query)
+	if err != nil {
+		return true
+	}
+	for _, v := range values {
+		if len(v) > 1 {
+			return true
+		}
+	}
+	return false
 }
 
 func refusal(op, msg, hint string) error {

@@ -45,6 +45,7 @@ func Run(t *testing.T, open func(t *testing.T) Storage) {
 		{"flipped while open", testFlippedWhileOpen},
 		{"sweep", testSweep},
 		{"sweep keeps what is young", testSweepGrace},
+		{"sweep is late", testSweepLate},
 		{"sweep goes on", testSweepGoesOn},
 		{"sweep beside writers", testSweepBesideWriters},
 		{"purge", testPurge},

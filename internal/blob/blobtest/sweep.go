@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -132,6 +133,44 @@ func testSweepGrace(t *testing.T, s *blob.Store, _ Storage) {
 	}
 	wantKind(t, s.Keep(t.Context(), old.Digest), genesis.NotFound)
 	wantKind(t, s.Keep(t.Context(), "sha256:.."), genesis.Invalid)
+}
+
+// lateDriver does something after objects were listed and before they are removed.
+type lateDriver struct {
+	blob.Driver
+	after func(prefix string)
+}
+
+func (d lateDriver) List(ctx context.Context, prefix string, yield func(blob.Entry) error) error {
+	err := d.Driver.List(ctx, prefix, yield)
+	d.after(prefix)
+	return err
+}
+
+// testSweepLate keeps one blob and writes another again, both of which a sweep has
+// looked at and found old.
+func testSweepLate(t *testing.T, s *blob.Store, storage Storage) {
+	kept, again := put(t, s, Content(2*mib, 31)), put(t, s, Content(2*mib+1, 32))
+	time.Sleep(10 * time.Millisecond)
+	late := blob.Open(lateDriver{storage.Driver, func(prefix string) {
+		if strings.HasPrefix(again.Digest.Hex(), prefix) {
+			put(t, s, Content(2*mib+1, 32))
+		}
+		if !strings.HasPrefix(kept.Digest.Hex(), prefix) {
+			return
+		}
+		if err := s.Keep(t.Context(), kept.Digest); err != nil {
+			t.Error(err)
+		}
+	}})
+	if got := sweep(t, late, blob.SweepOptions{Live: live()}); got.Removed != 0 {
+		t.Errorf("the sweep comes to %+v", got)
+	}
+	for _, b := range []genesis.Blob{kept, again} {
+		if damage, err := s.Verify(t.Context(), b); err != nil || damage != nil {
+			t.Errorf("%s: %v, %v", b.Digest, damage, err)
+		}
+	}
 }
 
 // testSweepGoesOn stops a sweep and takes it up, in little memory.

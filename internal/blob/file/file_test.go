@@ -85,8 +85,8 @@ func TestOnDisk(t *testing.T) {
 		t.Errorf("files are %s", got)
 	}
 	info, err := os.Stat(filepath.Join(root, "2c", hex))
-	if err != nil || info.Mode().Perm()&0o222 != 0 {
-		t.Errorf("the blob is writable: %v, %v", info.Mode(), err)
+	if err != nil || info.Mode().Perm()&0o333 != 0 {
+		t.Errorf("the blob can be written or executed: %v, %v", info.Mode(), err)
 	}
 	temp := store.Temp()
 	if err := os.WriteFile(filepath.Join(temp, "spill"), []byte("x"), 0o600); err != nil {

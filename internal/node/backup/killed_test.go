@@ -23,7 +23,8 @@ func generation(n int) content {
 	return c
 }
 
-// TestKilled kills backups after different times. What is there afterwards is the
+// TestKilled kills backups, later where the last kill came early and sooner where it
+// came too late, so that it hits them however busy the machine is. What is there afterwards is the
 // backup before or the new one, whole, or for an archive nothing; and the next
 // backup clears away the rest.
 func TestKilled(t *testing.T) {
@@ -39,9 +40,10 @@ func TestKilled(t *testing.T) {
 		if isFolder {
 			generation(0).backup(t, path)
 		}
-		early := 0
-		for n := 1; n <= 12; n++ {
-			killBackup(t, path, n, time.Duration(n*n)*time.Millisecond)
+		early, after := 0, 10*time.Millisecond
+		for n := 1; n <= 12 || early == 0 && n <= 60; n++ {
+			killBackup(t, path, n, after)
+			before := early
 			got, _, err := extract(t, path)
 			switch _, there := os.Stat(path); {
 			case err == nil && got["catalog.db"] == fmt.Sprint("catalogue ", n):
@@ -51,6 +53,9 @@ func TestKilled(t *testing.T) {
 				early++
 			default:
 				t.Fatalf("killed in backup %d: %v, %q", n, err, got["catalog.db"])
+			}
+			if after /= 2; early > before {
+				after = 3*after + time.Millisecond
 			}
 			if !isFolder {
 				os.Remove(path)

@@ -18,6 +18,7 @@ type active struct {
 	ctx    context.Context // of the whole run; ends when it is to stop
 	cancel context.CancelCauseFunc
 	ended  chan struct{}
+	leave  func() // ends the watch over its access while it waits; under the manager's mu
 
 	mu        sync.Mutex
 	run       genesis.Run
@@ -48,15 +49,15 @@ func (a *active) update(f func(*genesis.Run)) {
 	f(&a.run)
 }
 
-// event passes on what the work says. Lines for the log are kept.
+// event passes on what the work says. Lines for the log are kept there, where those
+// who follow it read them; whoever waits for the run is told of its progress.
 func (a *active) event(e genesis.Event) {
 	if e.Log != "" {
 		a.log.line(e.Log)
+		return
 	}
 	a.mu.Lock()
-	if e.Log == "" {
-		a.run.Progress = &e
-	}
+	a.run.Progress = &e
 	listeners := make([]genesis.Progress, 0, len(a.listeners))
 	for p := range a.listeners {
 		listeners = append(listeners, *p)

@@ -109,7 +109,7 @@ func supervise(ctx context.Context, stop context.CancelCauseFunc, p *os.Process,
 			}
 		}
 	}
-	if cause := context.Cause(ctx); errors.Is(cause, errAsked) || errors.Is(cause, errClosing) || errors.Is(cause, errTooLong) {
+	if cause := context.Cause(ctx); isAsked(cause) || errors.Is(cause, errClosing) || errors.Is(cause, errTooLong) {
 		signalGroup(p, syscall.SIGTERM)
 		select {
 		case <-exited:

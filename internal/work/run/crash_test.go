@@ -196,7 +196,7 @@ func crashed(t *testing.T, b *bench, id string, tries int) {
 			t.Fatal(err)
 		}
 	}
-	a.cancel(errAsked)
+	a.cancel(&asked{ada.Person()})
 	<-a.ended
 	if err := b.Close(); err != nil {
 		t.Fatal(err)
@@ -253,7 +253,7 @@ func TestNothingLeaks(t *testing.T) {
 			r := b.submit(t, ada, order{Do: do, Mark: m}, Inputs{})
 			if do == "wait" {
 				running(t, m, 1)
-				if _, err := b.Cancel(t.Context(), r.ID); err != nil {
+				if _, err := b.Cancel(t.Context(), r.ID, ada.Person()); err != nil {
 					t.Fatal(err)
 				}
 			}

@@ -16,13 +16,23 @@ import (
 
 // Why a run's context ends.
 var (
-	errAsked    = errors.New("asked to stop")
 	errClosing  = errors.New("the node stops")
 	errTooLong  = errors.New("took too long")
 	errTooLarge = errors.New("held too much memory")
 	errNonsense = errors.New("its process does not keep to the protocol")
 	errGone     = errors.New("the run was ended elsewhere")
 )
+
+// asked is how a run ends that somebody canceled.
+type asked struct{ by genesis.PersonID }
+
+func (a *asked) Error() string { return "canceled by " + string(a.by) }
+
+// isAsked reports whether somebody canceled the run.
+func isAsked(cause error) bool {
+	var a *asked
+	return errors.As(cause, &a)
+}
 
 // crash is how a try ends whose process ended without an answer.
 type crash struct{ how string }
@@ -40,6 +50,7 @@ func (m *Manager) start() {
 		if a == nil {
 			break
 		}
+		a.leave()
 		m.running++
 		m.work.Go(func() { m.execute(a) })
 	}
@@ -121,17 +132,65 @@ func because(ctx context.Context, err error) error {
 // guard returns the context of one try: it ends with the run's, with the asker's
 // access, and when its time is over. stop ends it for another reason.
 func (m *Manager) guard(a *active) (ctx context.Context, stop context.CancelCauseFunc, release func()) {
-	ctx, unwatch := a.ctx, func() {}
-	if m.cfg.Watch != nil {
-		ctx, unwatch = m.cfg.Watch(ctx, a.Run(), a.row.pinned)
-	}
+	ctx, unwatch := m.watch(a)
 	ctx, cancel := context.WithTimeoutCause(ctx, time.Duration(a.row.Seconds)*time.Second, errTooLong)
 	ctx, stop = context.WithCancelCause(ctx)
+	letGo := func() {}
+	if m.cfg.Hold != nil && ctx.Err() == nil {
+		held, err := m.cfg.Hold(ctx)
+		if err != nil {
+			stop(err)
+		} else {
+			letGo = held
+		}
+	}
 	return ctx, stop, func() {
 		stop(nil)
 		cancel()
 		unwatch()
+		letGo()
 	}
+}
+
+// watch returns the run's context, which ends with the asker's access, too.
+func (m *Manager) watch(a *active) (context.Context, func()) {
+	if m.cfg.Watch == nil {
+		return a.ctx, func() {}
+	}
+	return m.cfg.Watch(a.ctx, a.Run(), a.row.pinned)
+}
+
+// waits returns how a is put into the queue, under mu. While it waits it is watched
+// like one that runs: whoever may no longer have it done keeps no place, and is not
+// told only when their turn comes.
+func (m *Manager) waits(a *active) (queue func()) {
+	ctx, unwatch := m.watch(a)
+	return func() {
+		m.active[a.row.ID] = a
+		m.queue.push(a)
+		stop := context.AfterFunc(ctx, func() { m.dismiss(a, context.Cause(ctx)) })
+		a.leave = func() {
+			stop()
+			unwatch()
+		}
+	}
+}
+
+// dismiss ends a run that waits; one that no longer does ends by itself.
+func (m *Manager) dismiss(a *active, cause error) {
+	m.mu.Lock()
+	waits := m.queue.remove(a)
+	if waits {
+		m.work.Add(1) // Close, which empties the queue, has to wait for this
+		defer m.work.Done()
+	}
+	m.mu.Unlock()
+	if !waits {
+		return
+	}
+	m.end(a, cause)
+	m.forget(a)
+	m.start()
 }
 
 // begin makes the run a running one.
@@ -254,7 +313,11 @@ func (m *Manager) end(a *active, cause error) {
 	if err := m.write(a.row.ID, state, now, problem); err != nil { // the next start finds it unfinished
 		m.cfg.Log.Error("the end of a run cannot be written", "run", a.row.ID, "error", err, "cause", errors.Unwrap(err))
 	}
-	a.log.line(string(state) + ": " + problem.Detail)
+	if isAsked(cause) {
+		a.log.line(cause.Error())
+	} else {
+		a.log.line(string(state) + ": " + problem.Detail)
+	}
 	m.settle(a, func(r *genesis.Run) { r.State, r.Ended, r.Error = state, now, &problem })
 }
 
@@ -311,8 +374,8 @@ func verdict(r row, cause error) (genesis.RunState, *genesis.Error) {
 	var known *genesis.Error
 	var c *crash
 	switch {
-	case errors.Is(cause, errAsked):
-		e.Kind, e.Msg = genesis.Canceled, "stopped before the end; nothing was kept"
+	case isAsked(cause):
+		e.Kind, e.Msg = genesis.Canceled, cause.Error()+" before the end; nothing was kept"
 		return genesis.RunCanceled, e
 	case errors.As(cause, &known):
 		return genesis.RunFailed, known

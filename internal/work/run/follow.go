@@ -46,11 +46,7 @@ func (m *Manager) Follow(ctx context.Context, id string, from int64, p genesis.P
 		}
 		return r, err
 	}
-	defer a.listen(func(e genesis.Event) {
-		if e.Log == "" {
-			p.Send(e)
-		}
-	})()
+	defer a.listen(p)()
 	a.catchUp(p)
 	for {
 		more := a.log.watch()
@@ -66,23 +62,18 @@ func (m *Manager) Follow(ctx context.Context, id string, from int64, p genesis.P
 	}
 }
 
-// Cancel stops a run and waits until it is ended. One that is canceled already
-// stays so. Errors: NotFound; Conflict (it has ended otherwise); Canceled (ctx
-// ended; the run is stopping).
-func (m *Manager) Cancel(ctx context.Context, id string) (genesis.Run, error) {
+// Cancel stops a run for somebody and waits until it is ended. One that is canceled
+// already stays so. Errors: NotFound; Conflict (it has ended otherwise); Canceled
+// (ctx ended; the run is stopping).
+func (m *Manager) Cancel(ctx context.Context, id string, by genesis.PersonID) (genesis.Run, error) {
 	m.mu.Lock()
 	a := m.active[id]
-	waits := a != nil && m.queue.remove(a)
 	m.mu.Unlock()
 	if a == nil {
 		return canceledAs(m.Run(ctx, id))
 	}
-	a.cancel(errAsked)
-	if waits {
-		m.end(a, errAsked)
-		m.forget(a)
-		m.start()
-	}
+	m.dismiss(a, &asked{by})
+	a.cancel(&asked{by})
 	return canceledAs(m.Wait(ctx, id, nil))
 }
 

@@ -26,6 +26,8 @@ type Limits struct {
 	Memory     int64         // bytes a run may hold; three quarters of the machine's, shared by those at once
 	Time       time.Duration // one try of a run may take; 24 h
 	Tries      int           // of a run whose process is killed; 3
+	Keep       time.Duration // an ended run and its log stay; 90 days
+	KeepLast   int           // runs that stay however old they are; 100
 }
 
 // leastMemory is what every run may hold however small the machine.
@@ -47,6 +49,12 @@ func (l Limits) withDefaults() Limits {
 	}
 	if l.Tries <= 0 {
 		l.Tries = 3
+	}
+	if l.Keep <= 0 {
+		l.Keep = 90 * 24 * time.Hour
+	}
+	if l.KeepLast <= 0 {
+		l.KeepLast = 100
 	}
 	return l
 }
@@ -78,9 +86,13 @@ type Config struct {
 	Commit func(ctx context.Context, r genesis.Run, pinned, outcome json.RawMessage) (Act, error)
 
 	// Watch returns a context derived from ctx that ends when the asker's access
-	// does, with the reason as its cause, and a function to stop watching. Nil:
-	// nobody watches.
+	// does, with the reason as its cause, and a function to stop watching. It is
+	// called for the time in the queue, and again for every try. Nil: nobody
+	// watches.
 	Watch func(ctx context.Context, r genesis.Run, pinned json.RawMessage) (context.Context, func())
+
+	// Hold keeps what a try writes until release is called. Nil: nothing is needed.
+	Hold func(ctx context.Context) (release func(), err error)
 
 	// ResumeAttached makes a start after a crash try again also runs whose caller
 	// waited for them: right for a server, while the next command of a terminal

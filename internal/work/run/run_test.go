@@ -76,7 +76,7 @@ func obey(ctx context.Context, job Job, files []*os.File, p genesis.Progress) (a
 		return nil, &genesis.Error{Op: "obey", Kind: genesis.Invalid, Subject: "x", Msg: "is wrong", Value: "4711", Err: errors.New("the cause")}
 	case "wait":
 		<-ctx.Done()
-		return nil, ctx.Err()
+		return nil, &genesis.Error{Op: "obey", Kind: genesis.Canceled, Msg: "stopped", Err: context.Cause(ctx)}
 	case "ignore": // what it is asked to stop
 		time.Sleep(time.Hour)
 	case "sleep":
@@ -505,11 +505,11 @@ func TestCancel(t *testing.T) {
 		if got, err := b.Run(t.Context(), queued.ID); err != nil || got.Position != 1 || got.State != genesis.RunQueued {
 			t.Errorf("%+v, %v", got, err)
 		}
-		if got, err := b.Cancel(t.Context(), queued.ID); err != nil || got.State != genesis.RunCanceled {
+		if got, err := b.Cancel(t.Context(), queued.ID, ada.Person()); err != nil || got.State != genesis.RunCanceled {
 			t.Errorf("a queued run: %+v, %v", got, err)
 		}
 		begun := time.Now()
-		got, err := b.Cancel(t.Context(), r.ID)
+		got, err := b.Cancel(t.Context(), r.ID, ada.Person())
 		if err != nil || got.State != genesis.RunCanceled || got.Error.Kind != genesis.Canceled {
 			t.Errorf("%s: %+v, %v", do, got, err)
 		}
@@ -519,15 +519,23 @@ func TestCancel(t *testing.T) {
 		if !gone(pid) {
 			t.Error("the worker lives on")
 		}
-		if got, err := b.Cancel(t.Context(), r.ID); err != nil || got.State != genesis.RunCanceled {
+		for _, r := range []genesis.Run{r, queued} {
+			if log := b.log(t, r.ID); !strings.HasSuffix(log, "Z canceled by nrel/ada\n") || strings.Contains(log, "cause:") {
+				t.Errorf("%s: the log ends %s", do, log)
+			}
+		}
+		if !strings.Contains(got.Error.Message, "canceled by nrel/ada") {
+			t.Errorf("%s: %+v", do, got.Error)
+		}
+		if got, err := b.Cancel(t.Context(), r.ID, ada.Person()); err != nil || got.State != genesis.RunCanceled {
 			t.Errorf("canceled again: %+v, %v", got, err)
 		}
 	}
 	done := b.wait(t, b.submit(t, ada, order{Do: "answer"}, Inputs{}).ID)
-	if _, err := b.Cancel(t.Context(), done.ID); genesis.KindOf(err) != genesis.Conflict {
+	if _, err := b.Cancel(t.Context(), done.ID, ada.Person()); genesis.KindOf(err) != genesis.Conflict {
 		t.Errorf("a run that is done: %v", err)
 	}
-	if _, err := b.Cancel(t.Context(), NewID()); genesis.KindOf(err) != genesis.NotFound {
+	if _, err := b.Cancel(t.Context(), NewID(), ada.Person()); genesis.KindOf(err) != genesis.NotFound {
 		t.Errorf("a run that is none: %v", err)
 	}
 }
@@ -559,6 +567,46 @@ func TestRevoked(t *testing.T) {
 		if !gone(pid) || took > 10*time.Second {
 			t.Errorf("it took %s", took)
 		}
+	}
+}
+
+// TestRevokedInTheQueue: whoever waits is watched, too, and those behind move up.
+func TestRevokedInTheQueue(t *testing.T) {
+	var mu sync.Mutex
+	revoke := map[string]context.CancelCauseFunc{}
+	b := newBench(t, func(c *Config) {
+		c.Limits.Concurrent, c.Worker = 1, nil
+		c.Watch = func(ctx context.Context, r genesis.Run, _ json.RawMessage) (context.Context, func()) {
+			ctx, end := context.WithCancelCause(ctx)
+			mu.Lock()
+			defer mu.Unlock()
+			revoke[r.ID] = end
+			return ctx, func() { end(nil) }
+		}
+	})
+	m := filepath.Join(t.TempDir(), "mark")
+	first := b.submit(t, ada, order{Do: "wait", Mark: m}, Inputs{})
+	running(t, m, 1)
+	second := b.submit(t, ada, order{Do: "answer"}, Inputs{})
+	third := b.submit(t, ada, order{Do: "answer"}, Inputs{})
+	mu.Lock()
+	end := revoke[second.ID]
+	mu.Unlock()
+	end(&genesis.Error{Op: "train", Kind: genesis.Permission, Subject: "turbines", Msg: "the grant was revoked"})
+	if r := b.wait(t, second.ID); r.State != genesis.RunFailed || r.Tries != 0 || !strings.Contains(r.Error.Detail, "revoked") {
+		t.Errorf("%+v, %+v", r, r.Error)
+	}
+	if r, err := b.Run(t.Context(), third.ID); err != nil || r.Position != 1 {
+		t.Errorf("behind it waits %+v, %v", r, err)
+	}
+	if r, err := b.Run(t.Context(), first.ID); err != nil || r.State != genesis.RunRunning {
+		t.Errorf("before it runs %+v, %v", r, err)
+	}
+	if _, err := b.Cancel(t.Context(), first.ID, ada.Person()); err != nil {
+		t.Fatal(err)
+	}
+	if r := b.wait(t, third.ID); r.State != genesis.RunDone {
+		t.Errorf("%+v, %+v", r, r.Error)
 	}
 }
 
@@ -655,7 +703,7 @@ func TestFairness(t *testing.T) {
 		cancel()
 	})
 	cancel()
-	if _, err := b.Cancel(t.Context(), first.ID); err != nil {
+	if _, err := b.Cancel(t.Context(), first.ID, ada.Person()); err != nil {
 		t.Fatal(err)
 	}
 	for i := range runs {
@@ -722,11 +770,12 @@ func TestFollow(t *testing.T) {
 	if _, err := b.Follow(t.Context(), r.ID, 0, func(e genesis.Event) { later = append(later, e.Log) }); err != nil {
 		t.Fatal(err)
 	}
+	progress := func(line string) bool { return line == "" } // no line of the log
+	live, later = slices.DeleteFunc(live, progress), slices.DeleteFunc(later, progress)
 	text := b.log(t, r.ID)
 	if strings.Join(later, "\n")+"\n" != text {
 		t.Errorf("followed\n%s\nthe log\n%s", strings.Join(later, "\n"), text)
 	}
-	live = slices.DeleteFunc(live, func(s string) bool { return s == "" }) // progress
 	if !slices.Equal(live, later) {
 		t.Errorf("live\n%s\nlater\n%s", strings.Join(live, "\n"), strings.Join(later, "\n"))
 	}
@@ -736,7 +785,7 @@ func TestFollow(t *testing.T) {
 		}
 	}
 	var rest []string
-	if _, err := b.Follow(t.Context(), r.ID, int64(len(later[0])+1), func(e genesis.Event) { rest = append(rest, e.Log) }); err != nil || !slices.Equal(rest, later[1:]) {
+	if _, err := b.Follow(t.Context(), r.ID, int64(len(later[0])+1), func(e genesis.Event) { rest = append(rest, e.Log) }); err != nil || !slices.Equal(slices.DeleteFunc(rest, progress), later[1:]) {
 		t.Errorf("from the second line: %v, %v", rest, err)
 	}
 	if _, err := b.Follow(t.Context(), "../"+r.ID, 0, nil); genesis.KindOf(err) != genesis.NotFound {

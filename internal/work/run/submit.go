@@ -73,12 +73,15 @@ func (m *Manager) Submit(ctx context.Context, req genesis.RunRequest, by genesis
 
 // enqueue gives back the reserved place, and fills it with a.
 func (m *Manager) enqueue(a *active) bool {
+	queue := func() {}
+	if a != nil {
+		queue = m.waits(a)
+	}
 	m.mu.Lock()
 	m.reserved--
 	closed := m.closed
-	if a != nil && !closed {
-		m.active[a.row.ID] = a
-		m.queue.push(a)
+	if !closed {
+		queue()
 	}
 	m.mu.Unlock()
 	if a != nil && closed {
@@ -280,8 +283,10 @@ func (m *Manager) recover(ctx context.Context) error {
 			return err
 		}
 		a.log.line("the node was started again")
-		m.active[r.ID] = a
-		m.queue.push(a)
+		queue := m.waits(a)
+		m.mu.Lock() // what was queued before may be on its way out
+		queue()
+		m.mu.Unlock()
 	}
 	return m.sweep()
 }
@@ -335,7 +340,7 @@ func (m *Manager) sweep() error {
 		return broken("open runs", m.cfg.Dir, err)
 	}
 	for _, e := range entries {
-		if m.active[e.Name()] == nil {
+		if m.find(e.Name()) == nil {
 			os.RemoveAll(m.workOf(e.Name()))
 		}
 	}

@@ -67,10 +67,13 @@ func Serve(in io.Reader, out, errs io.Writer, compute Compute) (status int) {
 	if err == nil {
 		err = w.result(outcome)
 	}
-	if err != nil {
+	// One that was told to stop has no causes to tell: the log has who told it and why.
+	if err != nil && ctx.Err() == nil {
 		for cause := errors.Unwrap(err); cause != nil; cause = errors.Unwrap(cause) {
 			fmt.Fprintln(errs, "cause:", cause)
 		}
+	}
+	if err != nil {
 		w.problem(err)
 	}
 	return exitAnswered

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"slices"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -94,7 +95,8 @@ type Decider struct {
 
 	gen        atomic.Uint64 // moves on with every change
 	purposeful atomic.Bool   // a grant in force looks at the purpose
-	answered   [2]atomic.Uint64
+	fromCache  atomic.Uint64 // answers
+	workedOut  atomic.Uint64
 	decisions  *cache[string, *answer]
 	assets     *cache[assetKey, *asset]
 
@@ -150,12 +152,6 @@ func (d *Decider) Reload() error {
 	return nil
 }
 
-// Where an answer comes from.
-const (
-	fromCache = iota
-	workedOut
-)
-
 // Stats are figures for whoever watches the node.
 type Stats struct {
 	FromCache, WorkedOut uint64 // answers since Open
@@ -167,7 +163,7 @@ type Stats struct {
 func (d *Decider) Stats() Stats {
 	d.mu.RLock()
 	defer d.mu.RUnlock()
-	return Stats{FromCache: d.answered[fromCache].Load(), WorkedOut: d.answered[workedOut].Load(), Kept: d.decisions.len(), Grants: len(d.index.byID)}
+	return Stats{FromCache: d.fromCache.Load(), WorkedOut: d.workedOut.Load(), Kept: d.decisions.len(), Grants: len(d.index.byID)}
 }
 
 // answer is a decision without what differs between askers of the same question.
@@ -193,10 +189,10 @@ func (d *Decider) Decide(ctx context.Context, ask Ask) (Decision, error) {
 		key = ask.key(purposeful)
 	}
 	if a, ok := d.decisions.find(key); ok && a.holds(gen, now) {
-		d.answered[fromCache].Add(1)
+		d.fromCache.Add(1)
 		return a.to(ask)
 	}
-	d.answered[workedOut].Add(1)
+	d.workedOut.Add(1)
 	decision, general, err := d.decide(ctx, ask, now, gen)
 	if err != nil {
 		return Decision{Ask: ask, Rule: ruleDefault}, err
@@ -238,7 +234,9 @@ func (ask Ask) key(purposeful bool) string {
 	b := make([]byte, 0, 512)
 	b = part(b, p.Subject, string(p.Node), string(p.Assurance), string(p.Vetting), string(p.Citizenship))
 	b = part(b, string(r.Name), string(r.Version), string(r.State), string(r.Kind), string(r.Creator), string(r.Part), string(ask.Action))
-	b = append(b, flag(p.Student)|flag(ask.Outside)<<1|flag(p.Scopes == nil)<<2)
+	for _, is := range []bool{p.Student, ask.Outside, p.Scopes == nil} {
+		b = strconv.AppendBool(b, is)
+	}
 	b = binary.AppendUvarint(b, uint64(len(p.Duties)))
 	for _, duty := range p.Duties {
 		b = part(b, string(duty))
@@ -261,13 +259,6 @@ func part(b []byte, texts ...string) []byte {
 		b = append(binary.AppendUvarint(b, uint64(len(s))), s...)
 	}
 	return b
-}
-
-func flag(b bool) byte {
-	if b {
-		return 1
-	}
-	return 0
 }
 
 // refusal returns nil when the act is allowed.

@@ -109,7 +109,7 @@ type facts struct {
 	lowered  bool     // it is a source, and its tier here is not its own
 	behind   []source // it is a source, and was made from these
 	held     held
-	built    *cedar.Entity // the thing as policies see it; nil: not made yet
+	built    *cedar.Entity // the thing as policies see it
 }
 
 // factsOf are the facts of a resource as its asker gave it.
@@ -152,20 +152,9 @@ func (f facts) uid() cedar.EntityUID {
 	return cedar.NewEntityUID("Node", "machine")
 }
 
-// build makes the entities that policies look at, once for all judgements. Who
-// changes facts afterwards must forget them.
-func (f *facts) build() {
-	f.who.built, f.built = f.who.entity(), f.entity()
-}
-
-func (f *facts) forget() { f.who.built, f.built = nil, nil }
-
 // entity is the resource as policies see it.
 func (f facts) entity() *cedar.Entity {
-	switch {
-	case f.built != nil:
-		return f.built
-	case f.node():
+	if f.node() {
 		return &cedar.Entity{UID: f.uid()}
 	}
 	attributes := cedar.RecordMap{

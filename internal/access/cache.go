@@ -18,16 +18,14 @@ func newCache[K comparable, V any](size int) *cache[K, V] {
 
 func (c *cache[K, V]) find(k K) (V, bool) {
 	c.mu.RLock()
-	v, ok := c.young[k]
-	older := false
-	if !ok {
-		v, older = c.old[k]
-	}
+	v, young := c.young[k]
+	was, old := c.old[k]
 	c.mu.RUnlock()
-	if older {
-		c.put(k, v)
+	if young || !old {
+		return v, young
 	}
-	return v, ok || older
+	c.put(k, was)
+	return was, true
 }
 
 func (c *cache[K, V]) put(k K, v V) {

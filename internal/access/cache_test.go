@@ -44,11 +44,25 @@ func TestCache(t *testing.T) {
 	if c.len() != 1 {
 		t.Errorf("it holds %d", c.len())
 	}
+	c.put(3, "drei") // beside what the older generation has
+	if v, ok := c.find(3); !ok || v != "drei" {
+		t.Errorf("3 is %q, %v", v, ok)
+	}
 	c.put(5, "five")
 	c.put(6, "six")
 	c.put(7, "seven")
 	c.clear()
 	has()
+}
+
+// TestWhatIfLeavesTheQuestion changes the facts of a question in mind: the question
+// itself stays as it was.
+func TestWhatIfLeavesTheQuestion(t *testing.T) {
+	q := question{sources: make([]facts, 1)}
+	after := q.change(func(f *facts) { f.outside = true })
+	if !after.target.outside || !after.sources[0].outside || q.target.outside || q.sources[0].outside {
+		t.Errorf("%+v becomes %+v", q, after)
+	}
 }
 
 func TestCacheIsShared(t *testing.T) {

@@ -12,10 +12,11 @@ import (
 	"github.com/opengenesis/genesis"
 )
 
-// Bounds of a grant's condition: its length, and what evaluating it may cost in
-// CEL's own units; an ordinary condition costs a few dozen.
+// Bounds of a grant's condition: its length, how deep it nests, and what evaluating
+// it may cost in CEL's own units; an ordinary condition costs a few dozen.
 const (
 	maxCondition  = 1000
+	maxNesting    = 50
 	conditionCost = 10_000
 )
 
@@ -32,7 +33,7 @@ type condition struct {
 // grant is made.
 var conditionEnv = sync.OnceValues(func() (*cel.Env, error) {
 	opts := []cel.EnvOption{
-		ext.Strings(), cel.ParserRecursionLimit(50), cel.ParserExpressionSizeLimit(maxCondition),
+		ext.Strings(), cel.ParserRecursionLimit(maxNesting),
 		cel.Variable("now", cel.TimestampType), cel.Variable("purpose", cel.StringType),
 		cel.Variable("principal.student", cel.BoolType), cel.Variable("principal.projects", cel.ListType(cel.StringType)),
 	}
@@ -45,7 +46,7 @@ var conditionEnv = sync.OnceValues(func() (*cel.Env, error) {
 // compileCondition checks and compiles a condition. Errors: Invalid.
 func compileCondition(text string) (*condition, error) {
 	if len(text) > maxCondition {
-		return nil, conditionError(text[:40]+"…", fmt.Sprintf("is longer than %d bytes", maxCondition))
+		return nil, conditionError("", fmt.Sprintf("is longer than %d bytes", maxCondition))
 	}
 	env, err := conditionEnv()
 	if err != nil {
@@ -64,8 +65,12 @@ func compileCondition(text string) (*condition, error) {
 	}
 	c := &condition{program: program}
 	for _, ref := range checked.NativeRep().ReferenceMap() {
-		c.purpose = c.purpose || ref.Name == "purpose"
-		c.now = c.now || ref.Name == "now"
+		switch ref.Name {
+		case "purpose":
+			c.purpose = true
+		case "now":
+			c.now = true
+		}
 	}
 	return c, nil
 }
@@ -78,47 +83,21 @@ func conditionError(text, msg string) error {
 // holds reports whether the condition is true. One that cannot be evaluated, or
 // that costs too much, is not.
 func (c *condition) holds(p genesis.Principal, now time.Time) bool {
-	if c == nil || c.program == nil {
+	if c.program == nil {
 		return false
 	}
-	v, _, err := c.program.Eval(facet{p, now})
-	return err == nil && v == types.True
-}
-
-// facet is the activation of a condition.
-type facet struct {
-	p   genesis.Principal
-	now time.Time
-}
-
-// Parent returns nil: the names below are all there is.
-func (f facet) Parent() cel.Activation { return nil }
-
-// ResolveName returns the value of a variable of conditionEnv.
-func (f facet) ResolveName(name string) (any, bool) {
-	switch name {
-	case "now":
-		return f.now, true
-	case "purpose":
-		return f.p.Purpose, true
-	case "principal.subject":
-		return f.p.Subject, true
-	case "principal.node":
-		return string(f.p.Node), true
-	case "principal.institution":
-		return f.p.Institution, true
-	case "principal.sector":
-		return string(f.p.Sector), true
-	case "principal.assurance":
-		return string(f.p.Assurance), true
-	case "principal.vetting":
-		return string(f.p.Vetting), true
-	case "principal.citizenship":
-		return string(f.p.Citizenship), true
-	case "principal.student":
-		return f.p.Student, true
-	case "principal.projects":
-		return f.p.Projects, true
-	}
-	return nil, false
+	v, _, _ := c.program.Eval(map[string]any{ // what fails is not true
+		"now":                   now,
+		"purpose":               p.Purpose,
+		"principal.subject":     p.Subject,
+		"principal.node":        string(p.Node),
+		"principal.institution": p.Institution,
+		"principal.sector":      string(p.Sector),
+		"principal.assurance":   string(p.Assurance),
+		"principal.vetting":     string(p.Vetting),
+		"principal.citizenship": string(p.Citizenship),
+		"principal.student":     p.Student,
+		"principal.projects":    p.Projects,
+	})
+	return v == types.True
 }

@@ -40,11 +40,23 @@ func TestConditions(t *testing.T) {
 	}
 	for _, text := range []string{
 		``, `1`, `"yes"`, `principal`, `principal.name == "x"`, `subject == "mia"`, `principal.subject == 1`, `purpose ==`, `now < "2027"`,
-		`principal.projects`, strings.Repeat("(", 60) + "true" + strings.Repeat(")", 60), `true || ` + strings.Repeat("!", 1000) + "true",
+		`principal.projects`, nested(50), `"` + strings.Repeat("x", 993) + `" != ""`, `"` + strings.Repeat("é", 500) + `" != ""`,
 		"true && true\nprincipal.sectr == 'x'",
 	} {
 		if _, err := access.EvalCondition(text, p, now); genesis.KindOf(err) != genesis.Invalid || strings.Contains(err.Error(), "\n\n") {
 			t.Errorf("%.60s is taken: %v", text, err)
+		}
+	}
+}
+
+// nested is a condition in brackets.
+func nested(n int) string { return strings.Repeat("(", n) + "true" + strings.Repeat(")", n) }
+
+// TestConditionsAreBounded has the longest and the deepest that are taken.
+func TestConditionsAreBounded(t *testing.T) {
+	for _, text := range []string{nested(49), `"` + strings.Repeat("x", 992) + `" != ""`} {
+		if got, err := access.EvalCondition(text, mia, accesstest.Epoch); err != nil || !got {
+			t.Errorf("%d bytes, %.9s…: %v, %v", len(text), text, got, err)
 		}
 	}
 }
@@ -85,7 +97,16 @@ func TestPurposeIsNotKeptForAnother(t *testing.T) {
 	if n := w.Stats().Kept; n != 1 {
 		t.Errorf("%d answers are kept for one question", n)
 	}
+	w.Take(w.GiveThis(genesis.Grant{Name: "other", To: "person:mit/mia", Actions: []genesis.Action{genesis.Read}, Condition: `true`}))
+	both("no: default", "no: default")
+	if n := w.Stats().Kept; n != 1 {
+		t.Errorf("%d answers are kept after a condition that looks at no purpose", n)
+	}
 	id := w.GiveThis(genesis.Grant{Name: r.Name, To: "person:mit/mia", Actions: []genesis.Action{genesis.Read}, Condition: `purpose == "wind"`})
+	rule(t, w, wind, genesis.Read, r, "grant")
+	if n := w.Stats().Kept; n != 1 {
+		t.Errorf("the first answer for a purpose is kept for all")
+	}
 	both("grant", "no: default")
 	w.Take(id)
 	both("no: default", "no: default")

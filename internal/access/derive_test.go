@@ -240,6 +240,10 @@ func TestLower(t *testing.T) {
 			t.Errorf("%s: %v", why, err)
 		}
 	}
+	w.Do(func(ctx context.Context, tx *sql.Tx) error {
+		_, err := w.Lower(ctx, tx, ann, access.Lowering{Child: model, Source: genesis.Ref{Name: data.Name, Digest: data.Version}, Tier: genesis.TierRestricted, Reason: strings.Repeat("x", 4000)})
+		return err
+	})
 	w.Pass(time.Hour)
 	if err := lower(w, ann, model, data, genesis.TierRegistered); err != nil {
 		t.Fatal(err)
@@ -376,5 +380,7 @@ func TestScopesAreAboutWhatIsAsked(t *testing.T) {
 	rule(t, w, p, genesis.Evaluate, model, "no: scope")
 	rule(t, w, p, genesis.Infer, data, "no: scope")
 	rule(t, w, p, genesis.Discover, model, "registered")
+	rule(t, w, p, genesis.Discover, data, "no: scope")
+	p.Scopes = []genesis.Scope{"operate"} // the node, which is no asset
 	rule(t, w, p, genesis.Discover, data, "no: scope")
 }

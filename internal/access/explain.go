@@ -13,12 +13,8 @@ import (
 // absent says why nothing permits an act.
 func absent(f facts, a genesis.Action) string {
 	switch {
-	case f.node() && a == genesis.Operate && f.part == Office:
-		return "this is for the security officers of this node"
-	case f.node() && a == genesis.Operate:
-		return "this is for the operators of this node"
 	case f.node():
-		return "this is for people of this node"
+		return "this is for " + whose(f.part, a) + " of this node"
 	case a == genesis.Steward:
 		return "this is for its stewards"
 	case a == genesis.Operate:
@@ -31,6 +27,17 @@ func absent(f facts, a genesis.Action) string {
 		return "it has no terms yet that open it"
 	}
 	return fmt.Sprintf("it is %s: to %s it takes a grant", f.tier, verb(a))
+}
+
+// whose are those to whom a part of the node is open.
+func whose(p Part, a genesis.Action) string {
+	switch {
+	case a != genesis.Operate:
+		return "people"
+	case p == Office:
+		return "the security officers"
+	}
+	return "the operators"
 }
 
 // verb is an action in a sentence.
@@ -62,7 +69,7 @@ func (q question) reason(v verdict) string {
 // it, and all that it was made from in turn.
 func (q question) nameable(of facts) bool {
 	return q.known(of) && !slices.ContainsFunc(q.sources, func(f facts) bool {
-		behind := slices.ContainsFunc(of.behind, func(s source) bool { return s.name == f.name && s.version == f.version })
+		behind := slices.ContainsFunc(of.behind, func(s source) bool { return s.assetKey == assetKey{f.name, f.version} })
 		return behind && !q.known(f)
 	})
 }
@@ -83,12 +90,8 @@ type suggestion struct {
 
 // hint says what the asker could do about a refusal, "" when that is nothing.
 func (q question) hint() string {
-	found, ok := q.suggest(ownMoves, true)
-	if !ok {
-		return ""
-	}
 	var words []string
-	for _, s := range found {
+	for _, s := range q.suggest(ownMoves, true) {
 		if w := s.ask(s.about, s.action); !slices.Contains(words, w) {
 			words = append(words, w)
 		}
@@ -97,13 +100,13 @@ func (q question) hint() string {
 }
 
 // suggest finds the fewest of some moves that would turn a refusal, for the thing
-// itself and for each of its sources. To the asker, nothing is suggested about a
-// source that is not to be named to them. ok is false when the moves do not suffice.
-func (q question) suggest(moves []move, toAsker bool) (found []suggestion, ok bool) {
-	found, ok = q.suggestFor(q.target, []genesis.Action{q.action}, moves)
+// itself and for each of its sources; none when the moves do not suffice. To the
+// asker, nothing is suggested about a source that is not to be named to them.
+func (q question) suggest(moves []move, toAsker bool) []suggestion {
+	found, ok := q.suggestFor(q.target, []genesis.Action{q.action}, moves)
 	asked := q.ofSources()
 	for i := range q.sources {
-		if !ok || len(asked) == 0 {
+		if len(asked) == 0 {
 			break
 		}
 		for _, s := range found {
@@ -113,14 +116,13 @@ func (q question) suggest(moves []move, toAsker bool) (found []suggestion, ok bo
 		if toAsker && !q.nameable(q.sources[i]) {
 			of = slices.DeleteFunc(slices.Clone(moves), func(m move) bool { return !m.personal })
 		}
-		var more []suggestion
-		more, ok = q.suggestFor(q.sources[i], asked, of)
-		found = append(found, more...)
+		more, solved := q.suggestFor(q.sources[i], asked, of)
+		found, ok = append(found, more...), ok && solved
 	}
 	if !ok {
-		return nil, false
+		return nil
 	}
-	return found, true
+	return found
 }
 
 // suggestFor finds the fewest moves after which one of some actions is allowed on
@@ -227,8 +229,7 @@ func (q question) explanation() genesis.Explanation {
 // turning are the suggestions to a steward.
 func (q question) turning(allowed bool) []suggestion {
 	if !allowed {
-		found, _ := q.suggest(slices.Concat(ownMoves, stewardMoves), false)
-		return found
+		return q.suggest(slices.Concat(ownMoves, stewardMoves), false)
 	}
 	var found []suggestion
 	for _, m := range closingMoves {

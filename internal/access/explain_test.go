@@ -203,6 +203,19 @@ func TestExplain(t *testing.T) {
 	if err != nil || !at.Allowed || at.Tier != genesis.TierPublic {
 		t.Errorf("on another day: %+v, %v", at, err)
 	}
+	w.Pass(24 * time.Hour)
+	if e = explain(eve, genesis.Read); !e.Allowed || e.Tier != genesis.TierPublic {
+		t.Errorf("when it has opened: %+v", e)
+	}
+	r.State, r.Creator = genesis.Draft, "acme/eve"
+	if e = explain(eve, genesis.Read); !e.Allowed || e.Change != nil {
+		t.Errorf("their own draft: %+v", e)
+	}
+	off := accesstest.Person("nrel", "off", genesis.DutyOfficer)
+	if e, err := w.Explain(t.Context(), access.Ask{Principal: off, Action: genesis.Operate, Resource: access.Resource{Part: access.Office}}); err != nil ||
+		!slices.Equal(e.Change, []string{"an officer takes their duties from them"}) {
+		t.Errorf("an officer: %+v, %v", e, err)
+	}
 }
 
 // TestChanges has the fewest steps for a question of each kind.
@@ -217,10 +230,24 @@ func TestChanges(t *testing.T) {
 	partner := publish("partner", genesis.Terms{Tier: genesis.TierPartner, Partners: []string{"mit"}})
 	hidden := publish("hidden", genesis.Terms{Tier: genesis.TierControlled, Hidden: true})
 	marked := publish("marked", genesis.Terms{Tier: genesis.TierControlled, Uses: genesis.Uses{Evaluate: genesis.UseConditional}, ExportControl: genesis.ITAR})
+	closed := publish("closed", genesis.Terms{Tier: genesis.TierRestricted, Sensitivity: genesis.CUI, Uses: genesis.Uses{Train: genesis.UseNo}})
+	unused := publish("unused", genesis.Terms{Tier: genesis.TierRegistered, Uses: genesis.Uses{Infer: genesis.UseNo, Evaluate: genesis.UseNo}})
+	ear := publish("ear", genesis.Terms{Tier: genesis.TierPublic, ExportControl: genesis.EAR})
+	held := func(name genesis.Name, g genesis.Grant) access.Resource {
+		g.Name, g.To = name, "person:acme/eve"
+		w.GiveThis(g)
+		return publish(name, genesis.Terms{Tier: genesis.TierControlled, Uses: genesis.Uses{Train: genesis.UseNo, Evaluate: genesis.UseConditional}, ExportControl: genesis.ITAR})
+	}
+	infers := held("infers", genesis.Grant{Actions: []genesis.Action{genesis.Infer}, Licence: "D1"})
+	conditioned := held("conditioned", genesis.Grant{Actions: []genesis.Action{genesis.Evaluate}, Condition: "true"})
+	licensed := held("licensed", genesis.Grant{Actions: []genesis.Action{genesis.Evaluate}, Licence: "D1"})
 	draft, withdrawn := accesstest.Dataset("draft"), restricted
 	draft.State, withdrawn.State = genesis.Draft, genesis.Withdrawn
 	foreign := edit(eve, func(p *genesis.Principal) { p.Citizenship = genesis.ForeignNational })
 	none, stranger := genesis.Principal{}, accesstest.Person("evil", "mal")
+	citizen := edit(eve, func(p *genesis.Principal) { p.Citizenship = genesis.USCitizen })
+	expired := edit(eve, func(p *genesis.Principal) { p.Vetting = genesis.VettingExpired })
+	refused := edit(eve, func(p *genesis.Principal) { p.Vetting = genesis.VettingRefused })
 	token := edit(eve, func(p *genesis.Principal) { p.Scopes = []genesis.Scope{} })
 	for _, tt := range []struct {
 		p    genesis.Principal
@@ -243,7 +270,7 @@ func TestChanges(t *testing.T) {
 		{none, genesis.Discover, cui, "they sign in; genesis grant cui@ --to person:… --actions discover"},
 		{eve, genesis.Evaluate, marked, "genesis grant marked@ --to person:acme/eve --actions evaluate --condition '…' --licence …"},
 		{foreign, genesis.Evaluate, marked, "genesis grant marked@ --to person:acme/eve --actions evaluate --condition '…' --licence …"},
-		{edit(eve, func(p *genesis.Principal) { p.Citizenship = genesis.USCitizen }), genesis.Evaluate, marked, "genesis grant marked@ --to person:acme/eve --actions evaluate --condition '…'"},
+		{citizen, genesis.Evaluate, marked, "genesis grant marked@ --to person:acme/eve --actions evaluate --condition '…'"},
 		{foreign, genesis.Infer, marked, "genesis grant marked@ --to person:acme/eve --actions infer --licence …"},
 		{token, genesis.TrainOn, restricted, "they come with a token of scope train:restricted; genesis grant restricted@ --to person:acme/eve --actions train"},
 		{stranger, genesis.TrainOn, restricted, ""},
@@ -254,9 +281,20 @@ func TestChanges(t *testing.T) {
 		{bob, genesis.Steward, cui, "they sign in with a second factor; an operator gives them the duty steward"},
 		{bob, genesis.Steward, access.Resource{}, "an operator gives them the duty steward"},
 		{bob, genesis.Operate, access.Resource{}, "an operator gives them the duty operator"},
-		{bob, genesis.Operate, access.Resource{Part: access.Office}, "an operator gives them the duty officer"},
+		{bob, genesis.Operate, access.Resource{Part: access.Office}, "an officer gives them the duty officer"},
 		{bob, genesis.Read, access.Resource{}, ""},
 		{bob, genesis.Operate, restricted, ""},
+		{bob, genesis.Discover, access.Resource{Part: access.Office}, "an officer gives them the duty officer"},
+		{eve, genesis.Operate, access.Resource{}, ""},
+		{none, genesis.TrainOn, closed, ""}, // it would take four steps
+		{refused, genesis.Read, cui, "they sign in with a second factor; a security officer vets them; genesis publish cui@ --tier partner --partners acme"},
+		{expired, genesis.Discover, restricted, "genesis grant restricted@ --to person:acme/eve --actions discover"},
+		{none, genesis.Read, ear, "they sign in; they are us-citizen or us-person, and their account says so"},
+		{eve, genesis.Infer, unused, "genesis publish unused@ --uses infer=yes"},
+		{eve, genesis.Evaluate, unused, "genesis publish unused@ --uses evaluate=yes"},
+		{citizen, genesis.TrainOn, infers, "genesis grant infers@ --to person:acme/eve --actions train; genesis publish infers@ --uses train=yes"},
+		{foreign, genesis.Evaluate, conditioned, "genesis grant conditioned@ --to person:acme/eve --actions evaluate --licence …"},
+		{foreign, genesis.Evaluate, licensed, "genesis grant licensed@ --to person:acme/eve --actions evaluate --condition '…'"},
 	} {
 		e, err := w.Explain(t.Context(), access.Ask{Principal: tt.p, Action: tt.a, Resource: tt.r, Outside: true})
 		if err != nil || e.Allowed {
@@ -267,6 +305,38 @@ func TestChanges(t *testing.T) {
 			t.Errorf("%s %s %s: %q, want %q", tt.p.Person(), tt.a, tt.r.Name, got, tt.want)
 		}
 	}
+}
+
+// TestChangesOfSources asks about what was made from others: all of them count, or
+// none of them.
+func TestChangesOfSources(t *testing.T) {
+	w := accesstest.Open(t)
+	source, made := accesstest.Dataset("source"), accesstest.Model("made", "mit/mia", genesis.Published)
+	derive(t, w, made, source)
+	changes := func(p genesis.Principal, a genesis.Action, want ...string) {
+		t.Helper()
+		e, err := w.Explain(t.Context(), access.Ask{Principal: p, Action: a, Resource: made})
+		for i := range want {
+			want[i] = strings.NewReplacer("made@", "made@"+string(made.Version), "source@", "source@"+string(source.Version)).Replace(want[i])
+		}
+		if err != nil || !slices.Equal(e.Change, want) {
+			t.Errorf("%s %s: %q, %v, want %q", p.Person(), a, e.Change, err, want)
+		}
+	}
+	w.Publish(source, genesis.Terms{Tier: genesis.TierRestricted})
+	w.Publish(made, genesis.Terms{Tier: genesis.TierRestricted})
+	changes(bob, genesis.Steward, "an operator gives them the duty steward")
+	changes(eve, genesis.TrainOn, "genesis grant made@ --to person:acme/eve --actions train", "genesis grant source@ --to person:acme/eve --actions train")
+	// Whoever made it may use it while they may use or train on the source: the first
+	// of what takes fewest steps is suggested.
+	changes(mia, genesis.Infer, "genesis grant source@ --to person:mit/mia --actions infer")
+	w.Publish(source, genesis.Terms{Tier: genesis.TierRestricted, Uses: genesis.Uses{Infer: genesis.UseNo}})
+	changes(mia, genesis.Infer, "genesis grant source@ --to person:mit/mia --actions train")
+	if d := w.Answer(mia, genesis.TrainOn, made); !d.Discoverable || d.Hint != "" {
+		t.Errorf("half of what it takes is suggested, of what may be named: %+v", d)
+	}
+	made.State = genesis.Withdrawn
+	changes(eve, genesis.TrainOn)
 }
 
 // TestChangesOnce needs one thing of the person for a version and for what it was

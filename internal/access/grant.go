@@ -134,10 +134,15 @@ func checkRestricted(ctx context.Context, tx *sql.Tx, g genesis.Grant, now time.
 	}
 	restricted := false
 	err = each(rows, func(t genesis.Terms) {
-		restricted = restricted || !grantable(t.TierAt(now), genesis.Read)
+		if !grantable(t.TierAt(now), genesis.Read) {
+			restricted = true
+		}
 	})
-	if err != nil || !restricted {
+	if err != nil {
 		return store.Error("grant", string(g.Name), err)
+	}
+	if !restricted {
+		return nil
 	}
 	return &genesis.Error{Op: "grant", Kind: genesis.Invalid, Subject: string(g.Name),
 		Msg:  "it is restricted: reading it cannot be granted, because its bytes never leave the node",
@@ -147,8 +152,11 @@ func checkRestricted(ctx context.Context, tx *sql.Tx, g genesis.Grant, now time.
 func (d *Decider) checkRoom(ctx context.Context, tx *sql.Tx, g genesis.Grant, now time.Time) error {
 	var n int
 	err := tx.QueryRowContext(ctx, "SELECT count(*) FROM policy_grants WHERE revoked = 0 AND (until IS NULL OR until > $1)", store.Time(now)).Scan(&n)
-	if err != nil || n < d.room {
+	if err != nil {
 		return store.Error("grant", string(g.Name), err)
+	}
+	if n < d.room {
+		return nil
 	}
 	return &genesis.Error{Op: "grant", Kind: genesis.Unavailable, Subject: string(g.Name),
 		Msg: fmt.Sprintf("%d grants are in force, which is the most", n), Hint: "grant to institutions, sectors or projects instead of persons; revoke what is not needed"}

@@ -3,7 +3,9 @@ package access_test
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -106,6 +108,11 @@ func TestGrantsOf(t *testing.T) {
 	w.Give("f", "sector:industry", genesis.Read)
 	w.GiveThis(genesis.Grant{Name: "g", To: "person:mit/mia", Actions: []genesis.Action{genesis.Read}, Until: day(1)})
 	w.Pass(24 * time.Hour)
+	w.GiveThis(genesis.Grant{Name: "h", To: "person:mit/mia", Actions: []genesis.Action{genesis.Read}, Until: w.Now().Add(time.Minute)})
+	if _, err := w.GrantsOf(t.Context(), mia, ""); err != nil { // it is in memory
+		t.Error(err)
+	}
+	w.Pass(time.Minute)
 	names := func(name genesis.Name) string {
 		t.Helper()
 		all, err := w.GrantsOf(t.Context(), mia, name)
@@ -126,7 +133,7 @@ func TestGrantsOf(t *testing.T) {
 	if got := names("b"); got != "b" {
 		t.Errorf("grants on %s", got)
 	}
-	w.Pass(24 * time.Hour)
+	w.Pass(24*time.Hour - time.Minute)
 	if got := names(""); got != "a b d e" {
 		t.Errorf("after the project, grants on %s", got)
 	}
@@ -263,6 +270,9 @@ func TestGrantChecks(t *testing.T) {
 func TestRevoke(t *testing.T) {
 	w := accesstest.Open(t)
 	id := w.Give("turbines", "person:bob", genesis.Infer, genesis.Read, genesis.Read)
+	if !regexp.MustCompile(`^[a-z0-9]{16}$`).MatchString(id) {
+		t.Errorf("its id is %q", id)
+	}
 	g, err := w.GrantByID(t.Context(), id)
 	if err != nil || !slices.Equal(g.Actions, []genesis.Action{genesis.Read, genesis.Infer}) || g.Revoked != nil {
 		t.Errorf("%+v, %v", g, err)
@@ -352,6 +362,69 @@ func TestListGrants(t *testing.T) {
 	}
 }
 
+// TestPagesAreBounded has more grants than a page holds.
+func TestPagesAreBounded(t *testing.T) {
+	w := accesstest.Open(t)
+	w.Give("turbines", "person:bob", genesis.Read)
+	w.Do(func(_ context.Context, tx *sql.Tx) error {
+		_, err := tx.Exec(`WITH RECURSIVE n(i) AS (SELECT 2 UNION ALL SELECT i + 1 FROM n WHERE i < 1001)
+			INSERT INTO policy_grants (seq, id, name, grantee, until, revoked, format, body)
+			SELECT i, id || i, name, grantee, until, 1, format, body FROM policy_grants, n`)
+		return err
+	})
+	for limit, want := range map[int]int{-1: 100, 0: 100, 1: 1, 1000: 1000, 5000: 1000} {
+		page, next, err := w.Grants(t.Context(), access.GrantQuery{Limit: limit})
+		if err != nil || len(page) != want || next == "" {
+			t.Errorf("a page of %d has %d, %q, %v", limit, len(page), next, err)
+		}
+	}
+}
+
+// TestIndexForgets ends all that is in force: nothing of it stays in memory.
+func TestIndexForgets(t *testing.T) {
+	w := accesstest.Open(t)
+	held := func(want access.Memory) {
+		t.Helper()
+		w.May(mia, genesis.Discover, accesstest.Dataset("turbines"))
+		if got := access.Held(w.Decider); got != want {
+			t.Errorf("in memory are %+v, want %+v", got, want)
+		}
+	}
+	held(access.Memory{})
+	put := func(p genesis.Project) {
+		w.Do(func(ctx context.Context, tx *sql.Tx) error { return w.PutProject(ctx, tx, p) })
+	}
+	put(genesis.Project{ID: "wind", Lead: "mit/mia", Members: []genesis.PersonID{"nrel/bob"}, By: "nrel/ann"})
+	var ids []string
+	for _, to := range []genesis.Grantee{"person:bob", "person:mit/mia"} {
+		ids = append(ids, w.GiveThis(genesis.Grant{Name: "turbines", To: to, Actions: []genesis.Action{genesis.Read}, Condition: "true"}))
+	}
+	w.GiveThis(genesis.Grant{Name: "turbines", To: "person:bob", Actions: []genesis.Action{genesis.Read}, Condition: "!false", Until: day(1)})
+	held(access.Memory{Names: 1, Grantees: 2, Conditions: 2, Projects: 1, Members: 2})
+	put(genesis.Project{ID: "wind", Lead: "mit/mia", By: "nrel/ann"})
+	w.Take(ids[0])
+	w.Pass(24 * time.Hour)
+	w.Changed() // it also sweeps
+	held(access.Memory{Names: 1, Grantees: 1, Conditions: 1, Projects: 1, Members: 1})
+	w.Do(func(ctx context.Context, tx *sql.Tx) error { _, err := w.EndProject(ctx, tx, "wind"); return err })
+	w.Take(ids[1])
+	w.Pass(time.Hour)
+	w.Changed()
+	held(access.Memory{})
+}
+
+// TestSeenChangesAreNotReadAgain removes what a change was about after it was seen.
+func TestSeenChangesAreNotReadAgain(t *testing.T) {
+	w := accesstest.Open(t)
+	w.Take(w.Give("turbines", "person:bob", genesis.Read))
+	w.May(bob, genesis.Discover, accesstest.Dataset("turbines"))
+	w.Do(func(_ context.Context, tx *sql.Tx) error {
+		_, err := tx.Exec("DELETE FROM policy_grants")
+		return err
+	})
+	rule(t, w, bob, genesis.Discover, accesstest.Dataset("turbines"), "no: default")
+}
+
 // TestEndedProject: what was ended is not made to run again, nor changed.
 func TestEndedProject(t *testing.T) {
 	w := accesstest.Open(t)
@@ -439,6 +512,22 @@ func TestProjects(t *testing.T) {
 	if _, err := w.Project(t.Context(), "absent"); genesis.KindOf(err) != genesis.NotFound {
 		t.Errorf("a project that is not there: %v", err)
 	}
+	var lead genesis.Project
+	w.Pass(time.Hour)
+	w.Do(func(ctx context.Context, tx *sql.Tx) (err error) {
+		lead, err = w.ChangeProject(ctx, tx, "air", func(p *genesis.Project) error { p.Title = "Air"; return nil })
+		return err
+	})
+	if lead.Lead != "mit/mia" || lead.Title != "Air" || !lead.At.Equal(w.Now()) {
+		t.Errorf("a changed project: %+v", lead)
+	}
+	no := &genesis.Error{Op: "edit", Kind: genesis.Exists}
+	if err := w.Tx(func(ctx context.Context, tx *sql.Tx) error {
+		_, err := w.ChangeProject(ctx, tx, "air", func(*genesis.Project) error { return no })
+		return err
+	}); !errors.Is(err, no) {
+		t.Errorf("a change that fails: %v", err)
+	}
 	many := make([]genesis.PersonID, 10_000)
 	for i := range many {
 		many[i] = "mit/mia"
@@ -450,7 +539,7 @@ func TestProjects(t *testing.T) {
 	for _, bad := range []genesis.Project{
 		{ID: "Wind", Lead: "bob", By: "ann"}, {ID: "", Lead: "bob", By: "ann"}, {ID: "w", By: "ann"}, {ID: "w", Lead: "bob"},
 		{ID: "w", Lead: "not a person", By: "ann"}, {ID: "w", Lead: "bob", Members: []genesis.PersonID{"a/b/c"}, By: "ann"},
-		{ID: "w", Lead: "bob", By: "ann", Members: make([]genesis.PersonID, 10_001)},
+		{ID: "w", Lead: "bob", By: "ann", Members: append(many, "mit/mia")},
 		{ID: "w", Lead: "bob", By: "ann", Title: long}, {ID: "w", Lead: "bob", By: "ann", Purpose: long}, {ID: "w", Lead: "bob", By: "ann", Agreement: long},
 	} {
 		if err := put(bad); genesis.KindOf(err) != genesis.Invalid {

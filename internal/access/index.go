@@ -62,7 +62,7 @@ const (
 func note(ctx context.Context, tx *sql.Tx, kind, key, version string) (int64, error) {
 	var turn int64
 	if err := tx.QueryRowContext(ctx, "SELECT coalesce(max(turn), 0) + 1 FROM policy_changes").Scan(&turn); err != nil {
-		return 0, store.Error("note change", key, err)
+		return turn, store.Error("note change", key, err)
 	}
 	_, err := tx.ExecContext(ctx, "INSERT INTO policy_changes (turn, kind, key, version) VALUES ($1, $2, $3, $4)", turn, kind, key, version)
 	return turn, store.Error("note change", key, err)

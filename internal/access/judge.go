@@ -18,22 +18,21 @@ type verdict struct {
 }
 
 // entities are the two things that a policy may look at.
-type entities [2]*cedar.Entity
+type entities struct{ who, what *cedar.Entity }
 
 // Get finds an entity by its id.
 func (e entities) Get(uid cedar.EntityUID) (cedar.Entity, bool) {
-	for _, one := range e {
-		if one.UID == uid {
-			return *one, true
-		}
+	one := e.what
+	if uid == e.who.UID {
+		one = e.who
 	}
-	return cedar.Entity{}, false
+	return *one, uid == one.UID
 }
 
 // judge asks the policies about one set of facts. A policy that cannot be
 // evaluated refuses: it might have been one that forbids.
 func (p *policies) judge(f facts, a genesis.Action) verdict {
-	who, what := f.who.entity(), f.entity()
+	who, what := f.who.built, f.built
 	allow, why := cedar.Authorize(p.byAction[a], entities{who, what}, cedar.Request{
 		Principal: who.UID, Action: actionUID(a), Resource: what.UID, Context: f.context(a),
 	})
@@ -151,7 +150,7 @@ func (d *Decider) question(ctx context.Context, ask Ask, now time.Time) (q quest
 	q.target = factsOf(who, ask.Resource, a, now, ask.Outside)
 	q.target.creator = d.canon(ask.Resource.Creator)
 	q.target.held = d.index.heldOn(who, ask.Resource.Name, ask.Resource.Version, now)
-	q.target.build()
+	q.target.built = q.target.entity()
 	until = sooner(until, sooner(nextOpening(a.terms, now), q.target.held.until))
 	for _, s := range a.sources {
 		of, err := d.asset(ctx, s.assetKey)
@@ -161,7 +160,7 @@ func (d *Decider) question(ctx context.Context, ask Ask, now time.Time) (q quest
 		f := sourceFacts(who, s, of, now, ask.Outside)
 		f.creator = d.canon(s.creator)
 		f.held = d.index.heldOn(who, s.name, s.version, now)
-		f.build()
+		f.built = f.entity()
 		until = sooner(until, sooner(nextOpening(of.terms, now), f.held.until))
 		q.sources = append(q.sources, f)
 	}

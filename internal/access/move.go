@@ -22,7 +22,7 @@ type move struct {
 // apply makes the move.
 func (m move) apply(f *facts, a genesis.Action) {
 	m.make(f, a)
-	f.forget()
+	f.who.built, f.built = f.who.entity(), f.entity()
 }
 
 // someone is who an asker without a name might be: anybody registered.
@@ -43,7 +43,7 @@ var personalMoves = []move{
 	},
 	{
 		name: "scope", // of what is asked about alone: sources are not asked of a token
-		fits: func(f facts, a genesis.Action) bool { return !f.anywhere && !inScope(f.who.Principal, a, f.name) },
+		fits: func(f facts, _ genesis.Action) bool { return f.who.Scopes != nil },
 		make: func(f *facts, _ genesis.Action) { f.who.Scopes = nil },
 		tell: func(f facts, a genesis.Action) string { return "they come with a token of scope " + scopeOf(f, a) },
 		ask:  func(f facts, a genesis.Action) string { return "come with a token of scope " + scopeOf(f, a) },
@@ -87,7 +87,7 @@ func grantMove(name, flags string, conditioned, licensed bool) move {
 	return move{
 		name: name,
 		fits: func(f facts, a genesis.Action) bool {
-			return f.who.registered && !f.node() && slices.Contains(genesis.Grantable, a) && grantable(f.tier, a)
+			return f.who.registered && slices.Contains(genesis.Grantable, a) && grantable(f.tier, a)
 		},
 		make: func(f *facts, a genesis.Action) { hold(f, a, conditioned, licensed) },
 		tell: func(f facts, a genesis.Action) string {
@@ -113,13 +113,14 @@ func grantable(t genesis.Tier, a genesis.Action) bool {
 var stewardMoves = []move{
 	{
 		name: "duty",
-		fits: func(f facts, a genesis.Action) bool { return f.who.home && dutyFor(f, a) != "" },
+		fits: func(f facts, _ genesis.Action) bool { return f.who.home },
 		make: func(f *facts, a genesis.Action) {
 			f.who.Duties = append(slices.Clone(f.who.Duties), dutyFor(*f, a))
 			f.steward = f.who.stewards(f.name)
 		},
 		tell: func(f facts, a genesis.Action) string {
-			return "an operator gives them the duty " + string(dutyFor(f, a))
+			duty := dutyFor(f, a)
+			return fmt.Sprintf("an %s gives them the duty %s", giver(duty), duty)
 		},
 	},
 	{
@@ -141,10 +142,8 @@ func tierMove(t genesis.Tier) move {
 	return move{
 		name: string(t),
 		fits: func(f facts, _ genesis.Action) bool {
-			sensitive := f.terms.Sensitivity.Controlled() && t.Wider(genesis.TierPartner)
 			named := t != genesis.TierPartner || f.who.member != ""
-			widens := f.tier == "" || t.Wider(f.tier) || f.tier == t && (t == genesis.TierPartner || f.terms.Hidden)
-			return !f.node() && !sensitive && named && widens && (f.state == genesis.Draft || f.state == genesis.Published)
+			return named && (f.tier == "" || !f.tier.Wider(t)) && (f.state == genesis.Draft || f.state == genesis.Published)
 		},
 		make: func(f *facts, _ genesis.Action) {
 			f.state, f.tier, f.terms.Hidden = genesis.Published, t, false
@@ -181,7 +180,7 @@ var closingMoves = []move{
 	},
 	{
 		name: "restrict",
-		fits: func(f facts, _ genesis.Action) bool { return f.tier != "" && f.tier != genesis.TierRestricted },
+		fits: func(f facts, _ genesis.Action) bool { return f.tier != "" },
 		make: func(f *facts, _ genesis.Action) { f.tier = genesis.TierRestricted },
 		tell: func(f facts, _ genesis.Action) string {
 			return fmt.Sprintf("genesis publish %s --tier %s", refOf(f).Arg(), genesis.TierRestricted)
@@ -189,12 +188,14 @@ var closingMoves = []move{
 	},
 	{
 		name: "dismiss",
-		fits: func(f facts, _ genesis.Action) bool { return len(f.who.Duties) > 0 && !f.who.owner },
+		fits: func(f facts, _ genesis.Action) bool { return !f.who.owner },
 		make: func(f *facts, _ genesis.Action) {
 			f.who.Duties = nil
 			f.steward = f.who.stewards(f.name)
 		},
-		tell: says("an operator takes their duties from them"),
+		tell: func(f facts, _ genesis.Action) string {
+			return fmt.Sprintf("an %s takes their duties from them", giver(f.who.Duties...))
+		},
 	},
 }
 
@@ -212,7 +213,7 @@ func scopeOf(f facts, a genesis.Action) string {
 // dutyFor is the duty to whose holders an act is open.
 func dutyFor(f facts, a genesis.Action) genesis.Duty {
 	switch {
-	case a == genesis.Operate && f.part == Office:
+	case f.part == Office:
 		return genesis.DutyOfficer
 	case a == genesis.Operate:
 		return genesis.DutyOperator
@@ -220,6 +221,14 @@ func dutyFor(f facts, a genesis.Action) genesis.Duty {
 		return genesis.DutySteward
 	}
 	return ""
+}
+
+// giver is whose act it is to give duties to somebody, or to take them back.
+func giver(of ...genesis.Duty) genesis.Duty {
+	if slices.Contains(of, genesis.DutyOfficer) {
+		return genesis.DutyOfficer
+	}
+	return genesis.DutyOperator
 }
 
 // permitted are uses with one of them marked Yes.

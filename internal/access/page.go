@@ -91,7 +91,7 @@ func place(ctx context.Context, q querier, table, cursor string) (int64, error) 
 	var seq int64
 	err := q.QueryRowContext(ctx, "SELECT seq FROM "+table+" WHERE id = $1", cursor).Scan(&seq)
 	if errors.Is(err, sql.ErrNoRows) {
-		return 0, &genesis.Error{Op: "list", Kind: genesis.Invalid, Subject: "cursor", Msg: "is not one that this node gave out", Hint: "start from the first page"}
+		return seq, &genesis.Error{Op: "list", Kind: genesis.Invalid, Subject: "cursor", Msg: "is not one that this node gave out", Hint: "start from the first page"}
 	}
 	return seq, store.Error("list", table, err)
 }

@@ -2,7 +2,6 @@ package access
 
 import (
 	"embed"
-	"errors"
 	"fmt"
 	"io/fs"
 	"iter"
@@ -141,7 +140,6 @@ func validator() (*validate.Validator, error) {
 		return nil, err
 	}
 	var s schema.Schema
-	s.SetFilename(name)
 	if err := s.UnmarshalCedar(text); err != nil {
 		return nil, &genesis.Error{Op: "load policy", Kind: genesis.Internal, Subject: name, Err: err}
 	}
@@ -154,9 +152,6 @@ func validator() (*validate.Validator, error) {
 
 // parsePolicies reads one file of policies and holds each against the schema.
 func parsePolicies(v *validate.Validator, file string, text []byte) (rules, error) {
-	if len(text) > maxPolicyFile {
-		return nil, policyError(file, 0, fmt.Sprintf("is longer than %d bytes", maxPolicyFile))
-	}
 	if depth(text) > maxDepth {
 		return nil, policyError(file, 0, fmt.Sprintf("nests deeper than %d", maxDepth))
 	}
@@ -188,8 +183,8 @@ func parsePolicies(v *validate.Validator, file string, text []byte) (rules, erro
 const maxDepth = 100
 
 // depth returns how many brackets are open at once.
-func depth(text []byte) int {
-	most, open := 0, 0
+func depth(text []byte) (most int) {
+	open := 0
 	for _, c := range text {
 		switch c {
 		case '(', '[', '{':
@@ -207,7 +202,7 @@ var position = regexp.MustCompile(`(\d+):(\d+)`)
 // parseError finds the line in what the parser says.
 func parseError(file string, err error) error {
 	msg := firstLine(err)
-	line := 0
+	var line int
 	if m := position.FindStringSubmatch(msg); m != nil {
 		fmt.Sscan(m[1], &line)
 	}
@@ -237,11 +232,7 @@ func arrange(all rules) (*policies, error) {
 		}
 		p.byID[id] = r
 		for _, a := range genesis.Actions {
-			applies, err := appliesTo(r, a)
-			if err != nil {
-				return nil, err
-			}
-			if applies {
+			if appliesTo(r, a) {
 				p.byAction[a] = append(p.byAction[a], r)
 			}
 		}
@@ -250,18 +241,16 @@ func arrange(all rules) (*policies, error) {
 }
 
 // appliesTo reports whether the scope of a policy covers an action.
-func appliesTo(r *rule, a genesis.Action) (bool, error) {
+func appliesTo(r *rule, a genesis.Action) bool {
 	switch scope := (*ast.Policy)(r.cedar.AST()).Action.(type) {
-	case ast.ScopeTypeAll:
-		return true, nil
 	case ast.ScopeTypeEq:
-		return scope.Entity == actionUID(a), nil
+		return scope.Entity == actionUID(a)
 	case ast.ScopeTypeIn:
-		return scope.Entity == actionUID(a), nil
+		return scope.Entity == actionUID(a)
 	case ast.ScopeTypeInSet:
-		return slices.Contains(scope.Entities, actionUID(a)), nil
+		return slices.Contains(scope.Entities, actionUID(a))
 	}
-	return false, &genesis.Error{Op: "load policy", Kind: genesis.Internal, Subject: r.id, Err: errors.New("a scope of an unknown form")}
+	return true // it is about all; Cedar looks again
 }
 
 func actionUID(a genesis.Action) cedar.EntityUID {

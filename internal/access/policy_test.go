@@ -158,12 +158,23 @@ func TestPoliciesAreRefusedWhole(t *testing.T) {
 	for i := range 65 {
 		many[string(rune('a'+i/26))+string(rune('a'+i%26))+".cedar"] = ""
 	}
-	if _, err := access.Open(t.Context(), access.Config{PolicyDir: policies(t, many)}); err == nil || !strings.Contains(err.Error(), "more than 64 policy files") {
-		t.Errorf("65 files: %v", err)
+	refused := func(files map[string]string, kind genesis.ErrorKind, want string) {
+		t.Helper()
+		_, err := access.Open(t.Context(), access.Config{PolicyDir: policies(t, files)})
+		if e, ok := err.(*genesis.Error); !ok || e.Kind != kind || e.Msg != want {
+			t.Errorf("%v, want %q", err, want)
+		}
 	}
+	refused(many, genesis.Invalid, "holds more than 64 policy files")
 	lots := map[string]string{"a.cedar": strings.Repeat(good, 251), "b.cedar": strings.Repeat(good, 250)}
-	if _, err := access.Open(t.Context(), access.Config{PolicyDir: policies(t, lots)}); err == nil || !strings.Contains(err.Error(), "more than 500 policies") {
-		t.Errorf("501 policies: %v", err)
+	refused(lots, genesis.Invalid, "holds more than 500 policies")
+	refused(map[string]string{"a.cedar": `@id("b.cedar#c") ` + good, "a.cedar#b.cedar": `@id("c") ` + good}, genesis.Invalid, "line 1: its id is taken")
+	dangling := policies(t, nil)
+	if err := os.Symlink("absent", filepath.Join(dangling, "a.cedar")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := access.Open(t.Context(), access.Config{PolicyDir: dangling}); genesis.KindOf(err) != genesis.Unavailable {
+		t.Errorf("a file that leads nowhere: %v", err)
 	}
 	accesstest.Open(t, func(c *access.Config) {
 		c.PolicyDir = policies(t, map[string]string{"long.cedar": "//" + strings.Repeat("x", 64<<10-2), "lots.cedar": strings.Repeat(good, 500),

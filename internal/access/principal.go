@@ -73,7 +73,7 @@ type person struct {
 	member            string // id of the charter's member
 	registered        bool
 	home, owner       bool
-	built             *cedar.Entity // as policies see them; nil: not made yet
+	built             *cedar.Entity // as policies see them
 }
 
 // person looks p up. Its home node may be empty, which means this one.
@@ -150,9 +150,6 @@ func personUID(id string) cedar.EntityUID { return cedar.NewEntityUID("Person", 
 
 // entity is the person as policies see them.
 func (p person) entity() *cedar.Entity {
-	if p.built != nil {
-		return p.built
-	}
 	return &cedar.Entity{UID: personUID(p.id), Attributes: cedar.NewRecord(cedar.RecordMap{
 		"home":        cedar.Boolean(p.home),
 		"owner":       cedar.Boolean(p.owner),

@@ -32,11 +32,11 @@ func (d *Decider) ChangeProject(ctx context.Context, tx *sql.Tx, id string, chan
 	if genesis.KindOf(err) == genesis.NotFound {
 		p, err = genesis.Project{ID: id}, nil
 	}
-	if err == nil && p.Ended {
-		err = &genesis.Error{Op: "put project", Kind: genesis.Conflict, Subject: id, Msg: "it was ended, and what was granted to it with it", Hint: "make a project of another id"}
-	}
 	if err != nil {
 		return p, err
+	}
+	if p.Ended {
+		return p, &genesis.Error{Op: "put project", Kind: genesis.Conflict, Subject: id, Msg: "it was ended, and what was granted to it with it", Hint: "make a project of another id"}
 	}
 	p.At = time.Time{}
 	if err := change(&p); err != nil {
@@ -92,7 +92,7 @@ func putProject(ctx context.Context, tx *sql.Tx, p genesis.Project) error {
 // EndProject ends a project: grants to it reach nobody any more. Errors: NotFound.
 func (d *Decider) EndProject(ctx context.Context, tx *sql.Tx, id string) (genesis.Project, error) {
 	p, err := readProject(ctx, tx, id)
-	if err != nil || p.Ended {
+	if err != nil {
 		return p, err
 	}
 	p.Ended = true

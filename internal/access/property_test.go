@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -234,6 +235,11 @@ func TestKeyTellsApart(t *testing.T) {
 		func(a *access.Ask) { a.Resource.Kind = "v" },
 		func(a *access.Ask) { a.Resource.Creator = "v" },
 		func(a *access.Ask) { a.Resource.Part = "v" },
+		// These two run together if duties are not counted.
+		func(a *access.Ask) {
+			a.Principal.Duties, a.Principal.Scopes = []genesis.Duty{"\x01"}, []genesis.Scope{}
+		},
+		func(a *access.Ask) { a.Principal.Scopes = []genesis.Scope{"\x00"} },
 	} {
 		ask := base
 		edit(&ask)
@@ -249,6 +255,27 @@ func TestKeyTellsApart(t *testing.T) {
 	ask.Principal.Purpose, ask.Principal.Credential, ask.Principal.Institution = "p", "c", "i"
 	if access.Key(ask, false) != access.Key(base, false) || access.Key(ask, true) == access.Key(base, true) {
 		t.Error("the purpose counts where it must not, or does not where it must")
+	}
+	scoped := base
+	scoped.Principal.Scopes, ask.Principal.Scopes = []genesis.Scope{"p"}, []genesis.Scope{}
+	if access.Key(scoped, false) == access.Key(ask, true) {
+		t.Error("a scope and a purpose have one key")
+	}
+}
+
+// TestLongestKey keeps questions whose key is of at most 4 KiB.
+func TestLongestKey(t *testing.T) {
+	ask := access.Ask{Action: genesis.Read}
+	length := func(subject int) int {
+		ask.Principal.Subject = strings.Repeat("x", subject)
+		return len(access.Key(ask, false))
+	}
+	longest := 1000 + 4096 - length(1000)
+	if n := length(longest); n != 4096 {
+		t.Errorf("the longest key that is kept is of %d bytes", n)
+	}
+	if n := length(longest + 1); n != 0 {
+		t.Errorf("a key of %d bytes is kept", n)
 	}
 }
 

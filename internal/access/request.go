@@ -76,8 +76,11 @@ func text(s string) bool {
 // checkAgreement wants the agreement in force to be accepted.
 func (d *Decider) checkAgreement(ctx context.Context, tx *sql.Tx, r genesis.AccessRequest) error {
 	t, err := termsFor(ctx, tx, r)
-	if err != nil || t == nil || t.Agreement == nil {
+	if err != nil {
 		return err
+	}
+	if t == nil || t.Agreement == nil {
+		return nil
 	}
 	switch r.Agreement {
 	case t.Agreement.Digest:
@@ -104,9 +107,11 @@ func (d *Decider) checkAskers(ctx context.Context, tx *sql.Tx, r genesis.AccessR
 		return nil
 	}
 	p, err := readProject(ctx, tx, r.Project)
-	in := err == nil && runs(p, r.At) && slices.ContainsFunc(members(p), func(m genesis.PersonID) bool { return d.canon(m) == d.canon(r.By.Person()) })
-	if err != nil && genesis.KindOf(err) != genesis.NotFound || in {
+	if err != nil && genesis.KindOf(err) != genesis.NotFound {
 		return err
+	}
+	if runs(p, r.At) && slices.ContainsFunc(members(p), func(m genesis.PersonID) bool { return d.canon(m) == d.canon(r.By.Person()) }) {
+		return nil
 	}
 	return requestError(r, genesis.NotFound, fmt.Sprintf("there is no project %s of yours", r.Project), "")
 }
@@ -117,9 +122,11 @@ func (d *Decider) checkRenewal(ctx context.Context, tx *sql.Tx, r genesis.Access
 		return nil
 	}
 	g, err := readGrant(ctx, tx, r.Renews)
-	theirs := err == nil && g.Name == r.Name && g.Revoked == nil && g.To == d.receiver(r)
-	if err != nil && genesis.KindOf(err) != genesis.NotFound || theirs {
+	if err != nil && genesis.KindOf(err) != genesis.NotFound {
 		return err
+	}
+	if g.Name == r.Name && g.Revoked == nil && g.To == d.receiver(r) {
+		return nil
 	}
 	return requestError(r, genesis.NotFound, fmt.Sprintf("there is no grant %s of yours to renew", r.Renews), "ask without --renews")
 }
@@ -175,7 +182,7 @@ func (d *Decider) party(ctx context.Context, q querier, who genesis.Principal, i
 		return r, side{}, missing(err, noRequest(id))
 	}
 	mayAsk := who.InScope(genesis.Request, r.Name) || who.InScope(genesis.Steward, r.Name)
-	s := side{asker: who.SignedIn() && d.canon(who.Person()) == d.canon(r.By.Person()) && mayAsk}
+	s := side{asker: d.canon(who.Person()) == d.canon(r.By.Person()) && mayAsk}
 	version := r.Version
 	if version == "" {
 		if version, err = newest(ctx, q, r.Name); err != nil {

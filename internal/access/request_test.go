@@ -148,6 +148,14 @@ func TestRequestIsApproved(t *testing.T) {
 		_, err := k.ask(r)
 		k.want(err, genesis.NotFound, "renews "+what)
 	}
+	odd := renew
+	odd.By = eve
+	_, theirs := k.ask(odd)
+	odd.Renews = "absent"
+	_, absent := k.ask(odd)
+	if strings.ReplaceAll(theirs.Error(), g.ID, "absent") != absent.Error() {
+		t.Errorf("who holds no grant is told whether there is one: %v; %v", theirs, absent)
+	}
 	renew.Actions = []genesis.Action{genesis.Evaluate, genesis.Read}
 	again, err := k.ask(renew)
 	k.want(err, "", "renewed")
@@ -250,9 +258,17 @@ func TestRequestForProject(t *testing.T) {
 	ask := genesis.AccessRequest{Name: r.Name, By: bob, Purpose: "to learn", Project: "wind", Actions: []genesis.Action{genesis.TrainOn}}
 	asked, err := k.ask(ask)
 	k.want(err, "", "a member asks")
+	_, err = k.ask(genesis.AccessRequest{Name: r.Name, By: bob, Purpose: "to learn", Actions: ask.Actions})
+	k.want(err, "", "the member asks for themselves")
 	ask.By = eve
-	_, err = k.ask(ask)
-	k.want(err, genesis.NotFound, "somebody else asks")
+	_, theirs := k.ask(ask)
+	k.want(theirs, genesis.NotFound, "somebody else asks")
+	ask.Project = "sun"
+	_, absent := k.ask(ask)
+	if strings.ReplaceAll(theirs.Error(), "wind", "sun") != absent.Error() {
+		t.Errorf("who is in no project is told whether there is one: %v; %v", theirs, absent)
+	}
+	ask.Project = "wind"
 	_, g, err := k.approve(ann, asked.ID, genesis.Approval{})
 	if err != nil || g.To != "project:wind" {
 		t.Fatal(g, err)
@@ -281,6 +297,11 @@ func TestRequestOfOwnNames(t *testing.T) {
 	_, _, err = k.approve(dee, asked.ID, genesis.Approval{})
 	k.want(err, "", "the owner approves")
 	rule(t, k.World, mia, genesis.Read, r, "grant")
+	less, err := k.ask(genesis.AccessRequest{Name: r.Name, By: eve, Purpose: "to learn", Actions: []genesis.Action{genesis.Read, genesis.TrainOn}})
+	k.want(err, "", "asked for two actions")
+	if _, g, err := k.approve(dee, less.ID, genesis.Approval{Actions: []genesis.Action{genesis.TrainOn}}); err != nil || !slices.Equal(g.Actions, []genesis.Action{genesis.TrainOn}) {
+		t.Errorf("one of two is granted: %+v, %v", g, err)
+	}
 	r2 := accesstest.Dataset("own")
 	k.Publish(r2, genesis.Terms{Tier: genesis.TierControlled})
 	mine, err := k.ask(genesis.AccessRequest{Name: r2.Name, By: ann, Purpose: "to learn"})
@@ -292,6 +313,27 @@ func TestRequestOfOwnNames(t *testing.T) {
 	k.want(err, "", "the owner of the home asks")
 	_, _, err = k.approve(access.Local(""), local.ID, genesis.Approval{})
 	k.want(err, "", "the owner of the home approves")
+	namesake := accesstest.Person("mit", "local", genesis.Duties...)
+	other, err := k.ask(genesis.AccessRequest{Name: r2.Name, By: namesake, Purpose: "to learn"})
+	k.want(err, "", "the owner of another home asks")
+	_, _, err = k.approve(namesake, other.ID, genesis.Approval{})
+	k.want(err, genesis.Permission, "the owner of another home approves what they ask for here")
+}
+
+// TestRequestByToken reads one's own request with narrowed tokens.
+func TestRequestByToken(t *testing.T) {
+	k := desk{accesstest.Open(t), t}
+	r := accesstest.Dataset("turbines")
+	k.Publish(r, genesis.Terms{Tier: genesis.TierControlled})
+	asked, err := k.ask(genesis.AccessRequest{Name: r.Name, By: mia, Purpose: "to learn"})
+	k.want(err, "", "asked")
+	for scope, want := range map[genesis.Scope]genesis.ErrorKind{
+		"request": "", "request:turbines": "", "steward": "", "request:other": genesis.NotFound, "read": genesis.NotFound, "discover": genesis.NotFound,
+	} {
+		narrowed := edit(mia, func(p *genesis.Principal) { p.Scopes = []genesis.Scope{scope} })
+		_, err := k.RequestByID(t.Context(), narrowed, asked.ID)
+		k.want(err, want, "read with a token of scope "+string(scope))
+	}
 }
 
 func TestListRequests(t *testing.T) {

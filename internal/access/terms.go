@@ -24,11 +24,16 @@ const (
 // Internal.
 func (d *Decider) Terms(ctx context.Context, name genesis.Name, version genesis.Digest) (genesis.Terms, error) {
 	t, err := readTerms(ctx, d.db.Read(), assetKey{name, version})
-	if err == nil && t == nil {
-		err = &genesis.Error{Op: "read terms", Kind: genesis.NotFound, Subject: string(name), Msg: "has no terms: it was not published"}
-	}
-	if err != nil {
+	return present(name, t, err)
+}
+
+// present is an error where there are no terms.
+func present(name genesis.Name, t *genesis.Terms, err error) (genesis.Terms, error) {
+	switch {
+	case err != nil:
 		return genesis.Terms{}, err
+	case t == nil:
+		return genesis.Terms{}, &genesis.Error{Op: "read terms", Kind: genesis.NotFound, Subject: string(name), Msg: "has no terms: it was not published"}
 	}
 	return *t, nil
 }
@@ -37,13 +42,7 @@ func (d *Decider) Terms(ctx context.Context, name genesis.Name, version genesis.
 // terms take over where they say nothing. Errors: NotFound, Internal.
 func (d *Decider) Latest(ctx context.Context, name genesis.Name) (genesis.Terms, error) {
 	t, err := latestTerms(ctx, d.db.Read(), name)
-	if err == nil && t == nil {
-		err = &genesis.Error{Op: "read terms", Kind: genesis.NotFound, Subject: string(name), Msg: "has no terms: it was not published"}
-	}
-	if err != nil {
-		return genesis.Terms{}, err
-	}
-	return *t, nil
+	return present(name, t, err)
 }
 
 func latestTerms(ctx context.Context, q querier, name genesis.Name) (*genesis.Terms, error) {
@@ -355,7 +354,7 @@ func dueOpenings(ctx context.Context, tx *sql.Tx, now time.Time) ([]Opened, erro
 func (d *Decider) NextOpening(ctx context.Context) (time.Time, error) {
 	var at sql.NullInt64
 	err := d.db.Read().QueryRowContext(ctx, "SELECT min(at) FROM policy_openings WHERE recorded_at IS NULL").Scan(&at)
-	if err != nil || !at.Valid {
+	if !at.Valid { // also after an error
 		return time.Time{}, store.Error("read openings", "", err)
 	}
 	return store.TimeAt(at.Int64), nil

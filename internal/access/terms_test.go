@@ -3,6 +3,8 @@ package access_test
 import (
 	"context"
 	"database/sql"
+	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -80,9 +82,18 @@ func TestCheckTerms(t *testing.T) {
 		{"title of agreement", func(t *genesis.Terms) {
 			t.Agreement = &genesis.Agreement{Kind: "DUA", Digest: digest, Title: strings.Repeat("x", 201)}
 		}, "longer than 200"},
+		{"longest title of agreement", func(t *genesis.Terms) {
+			t.Agreement = &genesis.Agreement{Kind: "DUA", Digest: digest, Title: strings.Repeat("x", 200)}
+		}, ""},
 		{"rows", func(t *genesis.Terms) { t.Training.MinRows = -1 }, "not negative"},
 		{"runs", func(t *genesis.Terms) { t.Training.Runs = -1 }, "not negative"},
 		{"columns", func(t *genesis.Terms) { t.Training.Features = make([]string, 10_001) }, "more than 10000"},
+		{"splits and columns", func(t *genesis.Terms) {
+			t.Training.Splits, t.Training.Features, t.Training.Targets = make([]string, 1), make([]string, 2), make([]string, 9998)
+		}, "more than 10000"},
+		{"as many splits and columns as may be", func(t *genesis.Terms) {
+			t.Training.Splits, t.Training.Features, t.Training.Targets = make([]string, 1), make([]string, 1), make([]string, 9998)
+		}, ""},
 	}
 	for _, tt := range tests {
 		terms := good
@@ -117,11 +128,14 @@ func TestTermsAreKept(t *testing.T) {
 	given := want
 	given.Format, given.At = 0, time.Time{} // filled in
 	w.Publish(r, given)
+	if got, err := w.Terms(t.Context(), r.Name, r.Version); err != nil || cmp.Diff(want, got) != "" {
+		t.Errorf("terms, the rest filled in: %v\n%s", err, cmp.Diff(want, got))
+	}
 	given.At = day(0).In(time.FixedZone("MST", -7*3600))
 	w.Publish(r, given)
 	got, err := w.Terms(t.Context(), r.Name, r.Version)
-	if err != nil || cmp.Diff(want, got) != "" {
-		t.Errorf("terms: %v\n%s", err, cmp.Diff(want, got))
+	if err != nil || cmp.Diff(want, got) != "" || got.At.Location() != time.UTC {
+		t.Errorf("terms: %v\n%s%v", err, cmp.Diff(want, got), got.At)
 	}
 	second := r
 	second.Version = genesis.DigestOf([]byte("second"))
@@ -314,6 +328,45 @@ func TestOpeningsWithdrawn(t *testing.T) {
 	w.Pass(10 * 24 * time.Hour)
 	if got := due(t, w); len(got) != 1 {
 		t.Errorf("planned twice, due: %v", got)
+	}
+}
+
+// TestManyOpenings has more than are recorded at once.
+func TestManyOpenings(t *testing.T) {
+	w := accesstest.Open(t)
+	w.Do(func(_ context.Context, tx *sql.Tx) error {
+		_, err := tx.Exec(`WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1001)
+			INSERT INTO policy_openings (name, version, at, tier) SELECT 'turbines', 'v' || i, 0, 'public' FROM n`)
+		return err
+	})
+	for _, want := range []int{1000, 1, 0} {
+		if got := due(t, w); len(got) != want {
+			t.Errorf("%d openings are due at once, want %d", len(got), want)
+		}
+	}
+}
+
+// TestAgreements lists the texts that terms refer to, for whoever keeps them.
+func TestAgreements(t *testing.T) {
+	w := accesstest.Open(t)
+	w.Publish(accesstest.Dataset("plain"), genesis.Terms{Tier: genesis.TierPublic})
+	w.Publish(accesstest.Dataset("named-agreement"), genesis.Terms{Tier: genesis.TierPublic, Training: genesis.TrainingTerms{Features: []string{"agreement"}}})
+	var want []genesis.Digest
+	for _, name := range []genesis.Name{"a", "b"} {
+		digest := genesis.DigestOf([]byte("text of " + name))
+		w.Publish(accesstest.Dataset(name), genesis.Terms{Tier: genesis.TierPublic, Agreement: &genesis.Agreement{Kind: "DUA", Digest: digest}})
+		want = append(want, digest)
+	}
+	var got []genesis.Digest
+	err := w.Agreements(t.Context(), func(d genesis.Digest) error { got = append(got, d); return nil })
+	slices.Sort(got)
+	slices.Sort(want)
+	if err != nil || !slices.Equal(got, want) {
+		t.Errorf("agreements %v, %v, want %v", got, err, want)
+	}
+	stop, n := errors.New("stop"), 0
+	if err := w.Agreements(t.Context(), func(genesis.Digest) error { n++; return stop }); err != stop || n != 1 {
+		t.Errorf("stopped at the first: %v after %d", err, n)
 	}
 }
 

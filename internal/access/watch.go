@@ -27,13 +27,11 @@ func (d *Decider) Watch(ctx context.Context, ask Ask) (context.Context, func()) 
 	}
 	go func() {
 		for err == nil {
-			timer := time.NewTimer(d.pause(until))
 			select {
 			case <-watched.Done():
 			case <-rung:
-			case <-timer.C:
+			case <-time.After(d.pause(until)):
 			}
-			timer.Stop()
 			if watched.Err() != nil {
 				return
 			}
@@ -57,7 +55,7 @@ func (d *Decider) pause(until time.Time) time.Duration {
 	if until.IsZero() {
 		return pulse
 	}
-	return max(0, min(pulse, until.Sub(d.now())))
+	return min(pulse, until.Sub(d.now()))
 }
 
 // again decides for the principal as they are now. What they came for stays.

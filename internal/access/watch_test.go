@@ -73,8 +73,9 @@ func TestWatch(t *testing.T) {
 func TestWatchRefusedAndCancelled(t *testing.T) {
 	w := accesstest.Open(t)
 	r := accesstest.Dataset("turbines")
-	w.Publish(r, genesis.Terms{Tier: genesis.TierControlled})
-	ctx, cancel := w.Watch(t.Context(), access.Ask{Principal: mia, Action: genesis.Read, Resource: r})
+	w.Publish(r, genesis.Terms{Tier: genesis.TierControlled, Openings: []genesis.Opening{opening(3, genesis.TierPublic)}})
+	// It watches what holds now, whatever the time that was asked about.
+	ctx, cancel := w.Watch(t.Context(), access.Ask{Principal: mia, Action: genesis.Read, Resource: r, At: day(5)})
 	if err := context.Cause(ctx); genesis.KindOf(err) != genesis.Permission {
 		t.Errorf("refused to begin with: %v", err)
 	}

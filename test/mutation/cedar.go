@@ -113,5 +113,5 @@ func (m *cedarMutator) each(what *regexp.Regexp, from, to int, with func(string)
 
 func (m *cedarMutator) replace(from, to int, with, what string) {
 	text := bytes.Join([][]byte{m.text[:from], []byte(with), m.text[to:]}, nil)
-	m.all = append(m.all, Mutant{File: m.name, Line: 1 + bytes.Count(m.text[:from], []byte("\n")), What: what, Text: text})
+	m.all = append(m.all, Mutant{File: m.name, Line: 1 + bytes.Count(m.text[:from], []byte("\n")), What: what, Text: text, Source: lineAt(m.text, from)})
 }

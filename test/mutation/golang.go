@@ -101,7 +101,7 @@ func (m *goMutator) visit(n ast.Node) {
 func (m *goMutator) replace(from, to token.Pos, with, what string) {
 	a, b := m.fset.Position(from), m.fset.Position(to)
 	text := bytes.Join([][]byte{m.text[:a.Offset], []byte(with), m.text[b.Offset:]}, nil)
-	m.all = append(m.all, Mutant{File: m.name, Line: a.Line, What: what, Text: text})
+	m.all = append(m.all, Mutant{File: m.name, Line: a.Line, What: what, Text: text, Source: lineAt(m.text, a.Offset)})
 }
 
 func (m *goMutator) source(n ast.Node) string {

@@ -6,10 +6,12 @@
 //	go run ./mutation
 //	go run ./mutation -only judge.go,limits.cedar -workers 4
 //	go run ./mutation -sample 40
+//	go run ./mutation -only '*.go' -sample 150 -seed 1
 //
 // Each change is put over the file with `go test -overlay`; no file of the tree is
 // touched. A change that does not compile, or that makes a policy the schema refuses,
-// is not counted.
+// is not counted, and neither is one that nobody could notice (equivalent.go says of
+// each why).
 package main
 
 import (
@@ -18,10 +20,12 @@ import (
 	"fmt"
 	"io"
 	"log"
+	"math/rand/v2"
 	"os"
 	"os/signal"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -31,8 +35,9 @@ func main() {
 	log.SetFlags(0)
 	root := flag.String("root", "..", "root of the repository")
 	pkg := flag.String("package", "internal/access", "package to change and test")
-	only := flag.String("only", "", "names of files, separated by commas; empty: all")
-	sample := flag.Int("sample", 0, "how many changes to try, evenly spread; 0: all")
+	only := flag.String("only", "", "names of files or patterns, separated by commas; empty: all")
+	sample := flag.Int("sample", 0, "how many changes to try; 0: all")
+	seed := flag.Uint64("seed", 0, "which sample: drawn by chance with this seed; 0: evenly spread")
 	workers := flag.Int("workers", 2, "changes tried at once")
 	again := flag.String("again", "", "output of an earlier run: try only what survived it")
 	least := flag.Float64("least", 0.95, "share that must be killed")
@@ -49,11 +54,17 @@ func main() {
 		}
 	}
 	r := Runner{Root: *root, Package: *pkg, Workers: *workers, Progress: os.Stderr}
-	report, err := r.Run(ctx, spread(all, *sample))
+	choose := spread
+	if *seed != 0 {
+		choose = drawn(*seed)
+	}
+	report, err := r.Run(ctx, choose(all, *sample))
+	if report != nil {
+		report.Print(os.Stdout)
+	}
 	if err != nil {
 		log.Fatalf("mutation: error: %v", err)
 	}
-	report.Print(os.Stdout)
 	if report.Share() < *least {
 		os.Exit(1)
 	}
@@ -65,6 +76,8 @@ type Mutant struct {
 	Line int
 	What string // "== becomes !="
 	Text []byte // the whole file, changed
+
+	Source string // the line that is changed, as it was
 }
 
 // mutants lists the changes of a package's policies and code, in order of file and
@@ -90,8 +103,12 @@ func mutants(root, pkg, only string) ([]Mutant, error) {
 	return all, nil
 }
 
+// chosen reports whether one of some patterns matches a name.
 func chosen(only, name string) bool {
-	return only == "" || strings.Contains(","+only+",", ","+name+",")
+	return only == "" || slices.ContainsFunc(strings.Split(only, ","), func(pattern string) bool {
+		ok, _ := filepath.Match(pattern, name)
+		return ok
+	})
 }
 
 func mutate(root, file string) ([]Mutant, error) {
@@ -138,19 +155,36 @@ func spread(all []Mutant, n int) []Mutant {
 	return some
 }
 
+// drawn chooses n mutants by chance, the same ones in the same order for the same
+// seed; 0 means all. So those tried before an interruption are a fair sample, too.
+func drawn(seed uint64) func([]Mutant, int) []Mutant {
+	return func(all []Mutant, n int) []Mutant {
+		if n <= 0 || n >= len(all) {
+			return all
+		}
+		var some []Mutant
+		for _, place := range rand.New(rand.NewPCG(seed, seed)).Perm(len(all))[:n] {
+			some = append(some, all[place])
+		}
+		return some
+	}
+}
+
 // Outcome is what became of a mutant.
 type Outcome string
 
 const (
 	Killed    Outcome = "killed"
 	Survived  Outcome = "survived"
-	Stillborn Outcome = "stillborn" // it does not compile, or is no policy
+	Same      Outcome = "equivalent" // no test fails, and nobody could notice
+	Stillborn Outcome = "stillborn"  // it does not compile, or is no policy
 )
 
 // Report counts outcomes and names survivors.
 type Report struct {
 	Count     map[Outcome]int
 	Survivors []Mutant
+	Same      []Mutant
 	Took      time.Duration
 }
 
@@ -164,8 +198,12 @@ func (r *Report) Print(w io.Writer) {
 	for _, m := range r.Survivors {
 		fmt.Fprintf(w, "survived: %s:%d: %s\n", filepath.ToSlash(m.File), m.Line, m.What)
 	}
-	fmt.Fprintf(w, "%d changes: %d killed, %d survived, %d not counted; %.1f %% killed in %v\n",
-		r.Count[Killed]+r.Count[Survived]+r.Count[Stillborn], r.Count[Killed], r.Count[Survived], r.Count[Stillborn], 100*r.Share(), r.Took.Round(time.Second))
+	for _, m := range r.Same {
+		fmt.Fprintf(w, "equivalent: %s:%d: %s: %s\n", filepath.ToSlash(m.File), m.Line, m.What, m.why())
+	}
+	tried := r.Count[Killed] + r.Count[Survived] + r.Count[Same] + r.Count[Stillborn]
+	fmt.Fprintf(w, "%d changes: %d killed, %d survived, %d equivalent, %d that do not compile; of the killed and the survivors, %.1f %% were killed, in %v\n",
+		tried, r.Count[Killed], r.Count[Survived], r.Count[Same], r.Count[Stillborn], 100*r.Share(), r.Took.Round(time.Second))
 }
 
 // Runner tries mutants.
@@ -175,7 +213,8 @@ type Runner struct {
 	Progress      io.Writer
 }
 
-// Run tries all mutants and reports. The tests must pass without a change.
+// Run tries all mutants and reports, also when it is interrupted: then on those that
+// were tried. The tests must pass without a change.
 func (r Runner) Run(ctx context.Context, all []Mutant) (*Report, error) {
 	start := time.Now()
 	if out, err := r.test(ctx, nil); err != nil {
@@ -190,6 +229,9 @@ func (r Runner) Run(ctx context.Context, all []Mutant) (*Report, error) {
 		wait.Go(func() {
 			for i := range next {
 				outcome := r.try(ctx, all[i])
+				if ctx.Err() != nil {
+					continue // it was stopped, not noticed
+				}
 				mu.Lock()
 				outcomes[i] = outcome
 				report.Count[outcome]++
@@ -206,8 +248,11 @@ func (r Runner) Run(ctx context.Context, all []Mutant) (*Report, error) {
 	close(next)
 	wait.Wait()
 	for i, outcome := range outcomes {
-		if outcome == Survived {
+		switch outcome {
+		case Survived:
 			report.Survivors = append(report.Survivors, all[i])
+		case Same:
+			report.Same = append(report.Same, all[i])
 		}
 	}
 	report.Took = time.Since(start)

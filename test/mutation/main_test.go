@@ -104,3 +104,44 @@ func TestSample(t *testing.T) {
 		t.Errorf("%d killed, survivors %v", report.Count[Killed], whats(report.Survivors))
 	}
 }
+
+// TestDrawn draws the same sample for the same seed, none twice.
+func TestDrawn(t *testing.T) {
+	var all []Mutant
+	for i := range 100 {
+		all = append(all, Mutant{Line: i})
+	}
+	lines := func(some []Mutant) (out []int) {
+		for _, m := range some {
+			out = append(out, m.Line)
+		}
+		return out
+	}
+	one, again, two := lines(drawn(1)(all, 20)), lines(drawn(1)(all, 20)), lines(drawn(2)(all, 20))
+	if !slices.Equal(one, again) || slices.Equal(one, two) || len(one) != 20 {
+		t.Errorf("drawn with seeds 1, 1 and 2: %v, %v, %v", one, again, two)
+	}
+	slices.Sort(one)
+	if len(slices.Compact(one)) != 20 || len(drawn(1)(all, 0)) != 100 {
+		t.Errorf("drawn twice: %v", one)
+	}
+	for only, want := range map[string]bool{"": true, "*.go": true, "a.go,judge.go": true, "*.cedar": false, "judge": false} {
+		if chosen(only, "judge.go") != want {
+			t.Errorf("%q chooses judge.go: %v", only, !want)
+		}
+	}
+}
+
+// TestEquivalents: each is still a change of what is there, and says why.
+func TestEquivalents(t *testing.T) {
+	all, err := mutants("../..", "internal/access", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range equivalents {
+		is := func(m Mutant) bool { return m.File == e.file && m.Source == e.line && m.What == e.what }
+		if !slices.ContainsFunc(all, is) || e.why == "" {
+			t.Errorf("there is no such change: %+v", e)
+		}
+	}
+}

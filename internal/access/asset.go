@@ -203,7 +203,7 @@ type held struct {
 // holding is what grants of one action come to.
 type holding struct {
 	granted, conditioned, licensed bool
-	grant                          string // id of the one that lasts longest
+	grant, project                 string // id of the one that lasts longest, and of the project to which it was made
 	until                          time.Time
 }
 
@@ -243,9 +243,12 @@ func (h *held) add(g *grant, who person, now time.Time) {
 	}
 	for _, a := range g.Actions {
 		was := h.byAction[a]
-		is := holding{granted: true, conditioned: was.conditioned || g.Condition != "", licensed: was.licensed || g.Licence != "", grant: was.grant, until: was.until}
+		is := holding{granted: true, conditioned: was.conditioned || g.Condition != "", licensed: was.licensed || g.Licence != "", grant: was.grant, project: was.project, until: was.until}
 		if !was.granted || !was.until.IsZero() && (g.Until.IsZero() || g.Until.After(was.until)) {
-			is.grant, is.until = g.ID, g.Until
+			is.grant, is.project, is.until = g.ID, "", g.Until
+			if kind, id := g.To.Split(); kind == genesis.ToProject {
+				is.project = id
+			}
 		}
 		h.byAction[a] = is
 	}

@@ -211,7 +211,10 @@ func (q question) decision(ask Ask) Decision {
 	out.Discoverable = v.allowed || q.action != genesis.Discover && q.discoverable()
 	switch {
 	case v.allowed:
-		out.Grant = q.target.held.of(ask.Action).grant
+		held := q.target.held.of(ask.Action)
+		if out.Grant = held.grant; v.rule == "grant" {
+			out.Project = held.project
+		}
 		out.Reads = ask.Action == genesis.Read || slices.Contains(uses, ask.Action) && q.reads()
 	case out.Discoverable:
 		out.Reason, out.Hint = q.reason(v), q.hint()

@@ -46,8 +46,14 @@ func (w *where) is(column, value string) {
 // owned wants names of one person's.
 func (w *where) owned(subject string) {
 	if subject != "" {
-		w.add("name >= %s AND name < %s", "~"+subject+"/", "~"+subject+"0") // '0' follows '/'
+		from, to := ownNames(subject)
+		w.add("name >= %s AND name < %s", from, to)
 	}
+}
+
+// ownNames are the bounds of the names that are one person's.
+func ownNames(subject string) (from, to string) {
+	return "~" + subject + "/", "~" + subject + "0" // '0' follows '/'
 }
 
 func (w *where) sql() string {

@@ -320,12 +320,12 @@ func (d *Decider) Withdraw(ctx context.Context, tx *sql.Tx, who genesis.Principa
 }
 
 // RequestQuery says which requests to list, newest first. Empty fields match all: a
-// steward's inbox is State open, that of somebody who stewards only what is theirs
-// has their subject as Owner, and a person's own requests are By.
+// steward's inbox is State open, a person's own requests are By, and those of somebody
+// who stewards only what is theirs, with those for it, are Of.
 type RequestQuery struct {
 	Name  genesis.Name
-	Owner string
 	By    genesis.PersonID
+	Of    genesis.PersonID
 	State genesis.RequestState
 	After string // cursor
 	Limit int    // 0: 100; at most 1000
@@ -337,8 +337,15 @@ type RequestQuery struct {
 func (d *Decider) Requests(ctx context.Context, q RequestQuery) (page []genesis.AccessRequest, next string, err error) {
 	w := where{table: "policy_requests"}
 	w.is("name", string(q.Name))
-	w.owned(q.Owner)
 	w.is("person", d.canon(q.By))
+	if q.Of != "" {
+		node, subject := q.Of.Split(d.node)
+		from, to := ownNames(subject)
+		if node != d.node {
+			from, to = "", "" // nothing here is theirs
+		}
+		w.add("(person = %s OR name >= %s AND name < %s)", d.canon(q.Of), from, to)
+	}
 	w.is("state", string(q.State))
 	return paged(ctx, d.db.Read(), w, q.After, q.Limit, func(r genesis.AccessRequest) string { return r.ID })
 }

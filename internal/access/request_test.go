@@ -356,7 +356,10 @@ func TestListRequests(t *testing.T) {
 		{access.RequestQuery{Limit: 2, After: ids[3]}, ids[4:], ""},
 		{access.RequestQuery{State: genesis.RequestOpen}, ids[:4], ""},
 		{access.RequestQuery{Name: "a", State: genesis.RequestOpen}, []string{ids[0], ids[2]}, ""},
-		{access.RequestQuery{Owner: "dee"}, []string{ids[1], ids[3]}, ""},
+		{access.RequestQuery{Of: "dee"}, []string{ids[1], ids[3]}, ""},
+		{access.RequestQuery{Of: "mit/dee"}, nil, ""},
+		{access.RequestQuery{Of: "mit/p3"}, ids[1:2], ""},
+		{access.RequestQuery{Of: "nrel/dee", State: genesis.RequestOpen, Name: "~dee/b"}, []string{ids[1], ids[3]}, ""},
 		{access.RequestQuery{By: "mit/p3"}, ids[1:2], ""},
 		{access.RequestQuery{By: "nrel/p3"}, nil, ""},
 	} {

@@ -256,6 +256,10 @@ func TestTrainingWithoutReading(t *testing.T) {
 		if status, body := train(c.body); status != 403 || !strings.Contains(body, c.rule) {
 			t.Errorf("%s: %d %s, want a refusal by %s", name, status, body, c.rule)
 		}
+		page, err := w.works.Audit(t.Context(), w.local, genesis.AuditQuery{Actor: "gil", Act: "train", Outcome: genesis.Refused, Limit: 1})
+		if err != nil || len(page.Entries) != 1 || page.Entries[0].Rule != c.rule || page.Entries[0].Subject != "secret" {
+			t.Errorf("%s: of the refusal the log says %+v, %v", name, page, err)
+		}
 	}
 	// The steward approves a target, and few trainings.
 	w.must(w.works.Publish(t.Context(), w.local, "secret", genesis.PublishRequest{Training: &genesis.TrainingTerms{Targets: []string{"a"}, Features: []string{"b", "c"}, Runs: 2}}))

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -35,7 +36,16 @@ func (s *Service) allowTraining(ctx context.Context, who genesis.Principal, req 
 		return nil
 	}
 	pin.Least = genesis.LeastGroup
-	return s.allowUnread(ctx, who, v, pin)
+	err = s.allowUnread(ctx, who, v, pin)
+	var out *outOfBounds
+	if errors.As(err, &out) { // the policies allowed it, so that is what the log says up to here
+		e := event(d)
+		e.Outcome, e.Rule = genesis.Refused, out.rule
+		if err := s.Journal.Append(ctx, e); err != nil {
+			return err
+		}
+	}
+	return err
 }
 
 // allowUnread bounds a training by somebody who may not read what it learns from.

@@ -149,9 +149,7 @@ func event(d access.Decision) journal.Event {
 	if d.Allowed {
 		e.Outcome = genesis.Allowed
 	}
-	if len(p.Projects) == 1 {
-		e.Project = p.Projects[0]
-	}
+	e.Project = d.Project
 	if d.Resource.Name == "" {
 		e.Subject = "node " + string(d.Resource.Part)
 	}

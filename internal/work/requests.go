@@ -41,15 +41,19 @@ func (s *Service) requested(ctx context.Context, who genesis.Principal, name str
 	return &r, nil
 }
 
-// Requests lists requests for access: to stewards all, to others their own.
+// Requests lists requests for access: to stewards all, to others their own and those for
+// what is theirs.
 func (s *Service) Requests(ctx context.Context, who genesis.Principal, q genesis.RequestQuery) (*genesis.RequestPage, error) {
 	page := &genesis.RequestPage{}
 	if !who.SignedIn() {
 		return page, nil
 	}
 	inner := access.RequestQuery{Name: q.Name, State: q.State, After: q.After, Limit: q.Limit}
-	if q.Mine || !s.stewards(ctx, who) {
+	switch {
+	case q.Mine:
 		inner.By = who.Person()
+	case !s.stewards(ctx, who):
+		inner.Of = who.Person()
 	}
 	var err error
 	page.Requests, page.Next, err = s.Access.Requests(ctx, inner)

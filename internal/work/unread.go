@@ -47,10 +47,20 @@ func unread(d *genesis.Description, terms genesis.TrainingTerms, req genesis.Tra
 // leastRows is how many rows must be learnt from at least.
 func leastRows(terms genesis.TrainingTerms) int { return cmp.Or(terms.MinRows, genesis.DefaultMinRows) }
 
+// outOfBounds is a refusal of a training by somebody who may train but not read.
+type outOfBounds struct {
+	rule string // as the audit log names it
+	err  *genesis.Error
+}
+
+func (o *outOfBounds) Error() string { return o.err.Error() }
+func (o *outOfBounds) Unwrap() error { return o.err }
+
 // refuse is a refusal of training without reading.
 func refuse(ref, rule, msg, accepted string) error {
-	return &genesis.Error{Op: "train", Kind: genesis.Permission, Subject: ref, Msg: msg + " (rule: unread-" + rule + ")",
-		Hint: "accepted without the right to read: " + accepted}
+	rule = "unread-" + rule
+	return &outOfBounds{rule, &genesis.Error{Op: "train", Kind: genesis.Permission, Subject: ref, Msg: msg + " (rule: " + rule + ")",
+		Hint: "accepted without the right to read: " + accepted}}
 }
 
 func approvedSplit(splits []genesis.Split, terms genesis.TrainingTerms, req genesis.TrainRequest) (*genesis.Split, error) {

@@ -1,6 +1,7 @@
 package work
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -68,7 +69,8 @@ func TestUnread(t *testing.T) {
 			if genesis.KindOf(err) != genesis.Permission || !strings.Contains(err.Error(), c.rule) {
 				t.Fatalf("got %v, want a refusal by %s", err, c.rule)
 			}
-			if e := err.(*genesis.Error); !strings.HasPrefix(e.Hint, "accepted") {
+			var e *genesis.Error
+			if !errors.As(err, &e) || !strings.HasPrefix(e.Hint, "accepted") {
 				t.Errorf("the refusal does not say what would be accepted: %q", e.Hint)
 			}
 		})

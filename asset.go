@@ -51,7 +51,15 @@ const (
 	RecordFindings   RecordKind = "findings"   // []Finding
 	RecordLayout     RecordKind = "layout"     // Layout
 	RecordReport     RecordKind = "report"     // ModelReport
+	RecordEnd        RecordKind = "end"        // End
 )
+
+// End says why a version was withdrawn or erased, to whoever may know that it was there.
+type End struct {
+	State  State     `json:"state"`
+	Reason string    `json:"reason"`
+	At     time.Time `json:"at"`
+}
 
 // Card is a version's descriptive metadata. Field names follow the Genesis
 // Mission Data Card where that has them.

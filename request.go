@@ -58,6 +58,7 @@ type Description struct {
 	Findings   []Finding    `json:"findings,omitempty"`
 	Provenance *Provenance  `json:"provenance,omitempty"`
 	Report     *ModelReport `json:"report,omitempty"`
+	End        *End         `json:"end,omitempty"`
 	Versions   []Version    `json:"versions"`          // of the same asset, newest first
 	UsedBy     []Ref        `json:"used_by,omitempty"` // versions made from this one
 }

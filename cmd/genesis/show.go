@@ -44,6 +44,12 @@ func printDescription(p *printer, d *genesis.Description, ref string, all bool) 
 	v := d.Version
 	p.line("%s  %s", p.style.bold(string(v.Name)), p.style.dim(string(v.Kind)+" "+shortVersion(v)+", "+string(v.State)+", "+when(v.Created)+" by "+clean(v.Creator)))
 	p.field("digest", string(v.Digest))
+	if d.End != nil {
+		p.field(string(d.End.State), dateText(d.End.At)+": "+d.End.Reason)
+	}
+	if v.State == genesis.Erased {
+		return
+	}
 	p.field("stored", bytesText(v.Bytes))
 	p.heading("Card")
 	printCard(p, d.Card, ref)

@@ -84,6 +84,7 @@ func describeRecords(ctx context.Context, tx *sql.Tx, d *genesis.Description) er
 		genesis.RecordFindings:   &d.Findings,
 		genesis.RecordProvenance: &d.Provenance,
 		genesis.RecordReport:     &d.Report,
+		genesis.RecordEnd:        &d.End,
 	} {
 		err := readRecord(ctx, tx, d.Version, kind, into)
 		if err != nil && genesis.KindOf(err) != genesis.NotFound {

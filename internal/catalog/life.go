@@ -108,6 +108,9 @@ func (c *Catalog) WithdrawTx(ctx context.Context, tx *sql.Tx, v genesis.Version,
 	if err := w.unindex(r.id); err != nil {
 		return genesis.Version{}, store.Error("withdraw", v.Ref().String(), err)
 	}
+	if err := w.end(r, reason); err != nil {
+		return genesis.Version{}, err
+	}
 	return r.Version, w.journal(r, "withdraw", map[string]any{"number": r.Number, "reason": reason})
 }
 
@@ -146,6 +149,12 @@ func (c *Catalog) EraseTx(ctx context.Context, tx *sql.Tx, v genesis.Version, o 
 		if err := w.erase(&r); err != nil {
 			return genesis.Version{}, store.Error("erase", v.Ref().String(), err)
 		}
+		if o.Purge {
+			o.Reason = "" // what an officer says of a spill is for the log
+		}
+		if err := w.end(r, o.Reason); err != nil {
+			return genesis.Version{}, err
+		}
 	}
 	return r.Version, w.journal(r, "erase", map[string]any{"number": r.Number, "reason": o.Reason, "purge": o.Purge})
 }
@@ -159,6 +168,24 @@ func (w writer) erase(r *row) error {
 	}
 	r.State, r.title, r.Rows, r.Bytes = genesis.Erased, "", 0, 0
 	return w.put(r)
+}
+
+// maxReason is how long the reason of an end may be, in bytes.
+const maxReason = 4000
+
+// end keeps why a version is no longer there, for those who may know that it was.
+func (w writer) end(r row, reason string) error {
+	if reason == "" {
+		return nil
+	}
+	if len(reason) > maxReason {
+		return &genesis.Error{Op: "end version", Kind: genesis.Invalid, Subject: r.Ref().String(), Msg: fmt.Sprintf("the reason is longer than %d bytes", maxReason)}
+	}
+	b, err := encodeRecord(r.Name, genesis.RecordEnd, genesis.End{State: r.State, Reason: reason, At: w.now})
+	if err == nil {
+		err = w.record(r, genesis.RecordEnd, b)
+	}
+	return store.Error("end version", r.Ref().String(), err)
 }
 
 func wrongState(op string, r row, hint string) error {

@@ -134,7 +134,11 @@ func TestErase(t *testing.T) {
 		t.Fatalf("the tombstone is %+v, %v, want %+v", erased, err, want)
 	}
 	d, err := h.Describe(t.Context(), v, nil)
-	if diff := cmp.Diff(genesis.Description{Version: want, Versions: []genesis.Version{want}}, d); diff != "" || err != nil {
+	if d.End == nil || d.End.At.IsZero() {
+		t.Fatalf("why it is gone: %+v", d.End)
+	}
+	end := &genesis.End{State: genesis.Erased, Reason: "spill", At: d.End.At}
+	if diff := cmp.Diff(genesis.Description{Version: want, Versions: []genesis.Version{want}, End: end}, d); diff != "" || err != nil {
 		t.Errorf("described (-want +got):\n%s%v", diff, err)
 	}
 	for _, ref := range []genesis.Ref{{Name: "x", Number: 1}, v.Ref()} {

@@ -40,7 +40,7 @@ func encodeRecord(name genesis.Name, kind genesis.RecordKind, value any) (body, 
 func knownRecord(kind genesis.RecordKind) bool {
 	switch kind {
 	case genesis.RecordCard, genesis.RecordRecipe, genesis.RecordProfile, genesis.RecordReadiness, genesis.RecordSplits,
-		genesis.RecordProvenance, genesis.RecordFindings, genesis.RecordLayout, genesis.RecordReport:
+		genesis.RecordProvenance, genesis.RecordFindings, genesis.RecordLayout, genesis.RecordReport, genesis.RecordEnd:
 		return true
 	}
 	return false

@@ -163,7 +163,11 @@ func (s *Service) gone(ctx context.Context, who genesis.Principal, d access.Deci
 	if genesis.KindOf(refusal) != genesis.Permission || d.Rule != "withdrawn" && d.Rule != "erased" {
 		return refusal
 	}
-	e := &genesis.Error{Op: string(d.Action), Kind: genesis.Gone, Subject: string(d.Resource.Name), Msg: "it was " + d.Rule + " by its steward"}
+	e := &genesis.Error{Op: string(d.Action), Kind: genesis.Gone, Subject: string(d.Resource.Name), Msg: "it was " + d.Rule}
+	var end genesis.End
+	if err := s.Catalog.Record(ctx, genesis.Version{Name: d.Resource.Name, Digest: d.Resource.Version}, genesis.RecordEnd, &end); err == nil {
+		e.Msg += ": " + end.Reason
+	}
 	if _, err := s.Catalog.Resolve(ctx, genesis.Ref{Name: d.Resource.Name}, s.sight(ctx, who).visible); err == nil {
 		e.Hint = "`genesis show " + d.Resource.Name.Arg() + "` has the latest version"
 	}

@@ -38,7 +38,7 @@ type AuditEntry struct {
 // those the decisions and the refusals are recorded. A log that was taken over from
 // an older node may name others.
 var Acts = []string{"account", "approve", "audit", "backup", "cancel-run", "commit", "deny", "end-project", "epoch", "erase", "explain", "forget",
-	"gc", "grant", "lower", "message", "move-journal", "open", "preview", "project", "publish", "purge", "record", "request", "revoke",
+	"gc", "grant", "lower", "message", "move-journal", "name-file", "open", "preview", "project", "publish", "purge", "record", "request", "revoke",
 	"sign-in", "sign-out", "terms", "token", "vetting", "withdraw", "withdraw-request"}
 
 // AuditQuery says which entries to list, newest first. Empty fields match all.

@@ -43,6 +43,39 @@ func (d *Decider) Grant(ctx context.Context, tx *sql.Tx, g genesis.Grant) (genes
 	return g, store.Error("grant", string(g.Name), err)
 }
 
+// Stewards decides whether somebody stewards all that a grant by bare name reaches:
+// every version that has terms, of which one may ask for more than the newest does.
+// Errors: those of Decide.
+func (d *Decider) Stewards(ctx context.Context, who genesis.Principal, name genesis.Name) error {
+	versions, err := published(ctx, d.db.Read(), name)
+	if err != nil {
+		return err
+	}
+	for _, v := range versions {
+		if _, err := d.Decide(ctx, Ask{Principal: who, Action: genesis.Steward, Resource: Resource{Name: name, Version: v, State: genesis.Published}}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// published are the versions of a name that have terms.
+func published(ctx context.Context, q querier, name genesis.Name) (all []genesis.Digest, err error) {
+	rows, err := q.QueryContext(ctx, "SELECT version FROM policy_terms WHERE name = $1 ORDER BY turn", string(name))
+	if err != nil {
+		return nil, store.Error("read terms", string(name), err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var v genesis.Digest
+		if err := rows.Scan(&v); err != nil {
+			return nil, store.Error("read terms", string(name), err)
+		}
+		all = append(all, v)
+	}
+	return all, store.Error("read terms", string(name), rows.Err())
+}
+
 // checkGrant checks a grant and brings it to the form in which it is stored.
 func (d *Decider) checkGrant(ctx context.Context, tx *sql.Tx, g *genesis.Grant, now time.Time) error {
 	if err := genesis.CheckName(g.Name); err != nil {

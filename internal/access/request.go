@@ -268,6 +268,11 @@ func (d *Decider) Approve(ctx context.Context, tx *sql.Tx, who genesis.Principal
 				Hint: "what nobody asked for is given with `genesis grant`"}
 		}
 		var err error
+		if g.Version == "" {
+			if err := d.Stewards(ctx, who, g.Name); err != nil {
+				return err
+			}
+		}
 		if g, err = d.Grant(ctx, tx, g); err != nil {
 			return err
 		}

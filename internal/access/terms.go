@@ -27,6 +27,12 @@ func (d *Decider) Terms(ctx context.Context, name genesis.Name, version genesis.
 	return present(name, t, err)
 }
 
+// TermsTx is Terms in the caller's transaction.
+func (d *Decider) TermsTx(ctx context.Context, tx *sql.Tx, name genesis.Name, version genesis.Digest) (genesis.Terms, error) {
+	t, err := readTerms(ctx, tx, assetKey{name, version})
+	return present(name, t, err)
+}
+
 // present is an error where there are no terms.
 func present(name genesis.Name, t *genesis.Terms, err error) (genesis.Terms, error) {
 	switch {

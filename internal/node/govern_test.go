@@ -9,8 +9,11 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -335,6 +338,83 @@ func TestLeads(t *testing.T) {
 		t.Fatal(status)
 	}
 	put("sam", `{"members":["ada"]}`, 409)
+}
+
+// TestGrantByBareName: who grants all versions of a name must steward each of them,
+// not the newest alone.
+func TestGrantByBareName(t *testing.T) {
+	w := newTown(t)
+	w.prepare("plans", "a,b\n1,2\n")
+	w.must(w.works.Publish(t.Context(), w.local, "plans", genesis.PublishRequest{Tier: genesis.TierControlled, Sensitivity: genesis.CUI}))
+	w.prepare("plans", "a,b\n1,2\n3,4\n")
+	w.must(w.works.Publish(t.Context(), w.local, "plans", genesis.PublishRequest{Tier: genesis.TierControlled, Sensitivity: genesis.Uncontrolled}))
+	grant := func(ref string) int {
+		status, _ := w.call("sam", "POST", "/v1/grants", `{"ref":"`+ref+`","to":"person:gil","actions":["read"]}`)
+		return status
+	}
+	for ref, want := range map[string]int{"plans@1": 403, "plans@2": 200, "plans": 403} { // sam signs in with a password alone
+		if got := grant(ref); got != want {
+			t.Errorf("granting %s is answered %d, want %d", ref, got, want)
+		}
+	}
+	_, body := w.call("gil", "POST", "/v1/requests", `{"ref":"plans","purpose":"to learn"}`)
+	var asked genesis.AccessRequest
+	if err := json.Unmarshal(body, &asked); err != nil || asked.ID == "" {
+		t.Fatal(string(body))
+	}
+	if status, body := w.call("sam", "POST", "/v1/requests/"+asked.ID+"/approve", `{}`); status != 403 {
+		t.Errorf("approving is answered %d %s", status, body)
+	}
+	if asked.By.Citizenship != "" || asked.By.Duties != nil || asked.By.Assurance != "" || asked.By.Subject != "gil" {
+		t.Errorf("of who asks is told %+v", asked.By)
+	}
+	w.must(w.works.Approve(t.Context(), w.local, asked.ID, genesis.Approval{}))
+}
+
+// TestFilesAtTheNode: naming them takes a steward whose token is not narrowed to other
+// things, and leaves an entry.
+func TestFilesAtTheNode(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "raw.csv"), []byte("a,b\n1,2\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	w := newTown(t, func(h *Home, _ *Options) { h.Config.Paths = []string{dir} })
+	body := `{"files":[{"path":"raw.csv","token":"path:` + filepath.Join(dir, "raw.csv") + `"}],"options":{}}`
+	for name, scope := range map[string]genesis.Scope{"narrow-read": "read", "narrow-steward": "steward"} {
+		w.token[name] = w.narrow("sam", scope)
+	}
+	for name, want := range map[string]int{"sam": 200, "narrow-steward": 200, "scoped": 403, "narrow-read": 403, "gil": 403, "nobody": 403} {
+		if status, answer := w.call(name, "POST", "/v1/inspect", body); status != want {
+			t.Errorf("%s is answered %d, want %d: %.200s", name, status, want, answer)
+		}
+	}
+	page, err := w.works.Audit(t.Context(), w.local, genesis.AuditQuery{Act: "name-file"})
+	if err != nil || len(page.Entries) != 2 {
+		t.Errorf("the log says %+v, %v", page, err)
+	}
+}
+
+// TestCardAndTermsAtOnce: two stewards who change both at the same moment do not get
+// round what each asks of the other.
+func TestCardAndTermsAtOnce(t *testing.T) {
+	w := newTown(t)
+	for i := range 20 {
+		name := fmt.Sprint("parts-", i)
+		w.prepare(name, fmt.Sprintf("a,b\n1,%d\n", i))
+		w.must(w.works.Publish(t.Context(), w.local, name, genesis.PublishRequest{Tier: genesis.TierControlled, ExportControl: genesis.ITAR}))
+		var both sync.WaitGroup
+		var card, terms error
+		both.Go(func() {
+			_, card = w.works.SetCard(t.Context(), w.local, name, map[string]string{"export_control": "Yes"})
+		})
+		both.Go(func() {
+			_, terms = w.works.Publish(t.Context(), w.local, name, genesis.PublishRequest{Tier: genesis.TierPublic, ExportControl: genesis.NoExportControl})
+		})
+		both.Wait()
+		if card == nil && terms == nil {
+			t.Fatal("the card says export control, the terms do not")
+		}
+	}
 }
 
 // TestGrantsOfOnesOwn: who holds grants is told which end soon, and why others ended.

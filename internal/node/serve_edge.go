@@ -29,6 +29,9 @@ type (
 	withAuthenticator interface {
 		Authenticate(*http.Request) (genesis.Principal, error)
 	}
+	withFiles interface {
+		MayNameFile(ctx context.Context, who genesis.Principal, path string) error
+	}
 	withChecks interface{ Checks() []edge.Check } // of /readyz
 	withGauges interface{ Gauges(*edge.Metrics) } // adds figures of its own
 )
@@ -106,8 +109,11 @@ func (n *Node) lend(ctx context.Context, cfg *edge.Config) error {
 	cfg.Keys = &edge.SQLKeys{DB: db}
 	cfg.Checks = append(cfg.Checks, edge.Check{Name: "database", Do: db.Read().PingContext})
 	var err error
-	n.uploads, err = upload.Open(ctx, upload.Config{DB: db, Dir: n.home.Uploads(), Roots: c.Paths,
-		Max: c.Uploads.Max, Quota: c.Uploads.Quota, Expire: c.Uploads.Expire})
+	files := upload.Config{DB: db, Dir: n.home.Uploads(), Roots: c.Paths, Max: c.Uploads.Max, Quota: c.Uploads.Quota, Expire: c.Uploads.Expire}
+	if s, ok := n.service.(withFiles); ok {
+		files.MayName = s.MayNameFile
+	}
+	n.uploads, err = upload.Open(ctx, files)
 	return err
 }
 

@@ -184,6 +184,21 @@ func (s *Service) may(ctx context.Context, who genesis.Principal, a genesis.Acti
 	return err
 }
 
+// MayNameFile decides whether who may name a file at the node, which takes a steward
+// of the node whose token is not narrowed to other things, and keeps that they did.
+func (s *Service) MayNameFile(ctx context.Context, who genesis.Principal, path string) error {
+	d, err := s.decide(ctx, who, genesis.Steward, access.Resource{})
+	if isRefusal(err) {
+		return &genesis.Error{Op: "open file", Kind: genesis.Permission, Subject: path, Msg: "only stewards of this node may name files at it", Hint: "upload the file", Err: err}
+	}
+	if err != nil {
+		return err
+	}
+	e := event(d)
+	e.Act, e.Outcome, e.Detail = "name-file", genesis.Done, detail(map[string]string{"path": path})
+	return s.Journal.Append(ctx, e)
+}
+
 // mayMake decides whether who may make a version of a name. The refusal says the
 // same whether or not there is such an asset.
 func (s *Service) mayMake(ctx context.Context, who genesis.Principal, name genesis.Name) error {

@@ -49,6 +49,9 @@ func (s *Service) Publish(ctx context.Context, who genesis.Principal, ref string
 		if err := s.Access.SetTerms(ctx, tx, v.Name, v.Digest, terms); err != nil {
 			return err
 		}
+		if err := s.heedCard(ctx, tx, v, terms); err != nil {
+			return err
+		}
 		switch {
 		case after:
 			return state(ctx, tx, v, statedPublished, terms)
@@ -105,15 +108,26 @@ func (s *Service) newTerms(ctx context.Context, who genesis.Principal, v genesis
 	if stated := genesis.Sensitivity(d.Card.Sensitivity); req.Sensitivity == "" && (old == nil || stated.Controlled()) {
 		req.Sensitivity = stated
 	}
-	agreement, err := s.keepAgreement(ctx, req.Agreement)
+	agreement, err := describedAgreement(req.Agreement)
 	if err != nil {
 		return t, err
 	}
 	terms := access.Merge(old, req, agreement, who.Person(), time.Now().UTC())
-	if err := access.CheckTerms(v.Name, v.Digest, terms); err != nil {
-		return t, err
+	if err := access.CheckTerms(v.Name, v.Digest, terms); err != nil || agreement == nil {
+		return terms, err
 	}
-	return terms, access.CheckCard(v.Name, terms, d.Card)
+	_, err = s.Blobs.Put(ctx, []byte(req.Agreement.Text)) // once nothing is wrong with the rest
+	return terms, err
+}
+
+// heedCard holds terms to the card that they will stand beside.
+func (s *Service) heedCard(ctx context.Context, tx *sql.Tx, v genesis.Version, terms genesis.Terms) error {
+	var card genesis.Card
+	err := s.Catalog.RecordTx(ctx, tx, v, genesis.RecordCard, &card)
+	if err != nil && genesis.KindOf(err) != genesis.NotFound {
+		return err
+	}
+	return access.CheckCard(v.Name, terms, card)
 }
 
 // namesWrong refuses to approve splits and columns that the version does not have:
@@ -166,15 +180,15 @@ func (s *Service) checkPeople(ctx context.Context, who genesis.Principal, people
 	return nil
 }
 
-func (s *Service) keepAgreement(ctx context.Context, a *genesis.AgreementText) (*genesis.Agreement, error) {
+func describedAgreement(a *genesis.AgreementText) (*genesis.Agreement, error) {
 	if a == nil {
 		return nil, nil
 	}
 	if a.Text == "" || len(a.Text) > maxAgreement {
 		return nil, &genesis.Error{Op: "publish", Kind: genesis.Invalid, Subject: a.Title, Msg: "an agreement has a text of at most 1 MiB"}
 	}
-	b, err := s.Blobs.Put(ctx, []byte(a.Text))
-	return &genesis.Agreement{Kind: a.Kind, Title: a.Title, Digest: b.Digest, Bytes: b.Size}, err
+	text := []byte(a.Text)
+	return &genesis.Agreement{Kind: a.Kind, Title: a.Title, Digest: genesis.DigestOf(text), Bytes: int64(len(text))}, nil
 }
 
 // detail is a value as the detail of a journal entry; what is too long for one is
@@ -314,6 +328,11 @@ func (s *Service) Grant(ctx context.Context, who genesis.Principal, req genesis.
 		Licence: req.Licence, Purpose: req.Purpose, By: who.Person()}
 	if r, err := genesis.ParseRef(req.Ref); err == nil && (r.Number != 0 || r.Digest != "") {
 		g.Version = v.Digest
+	}
+	if g.Version == "" {
+		if err := s.Access.Stewards(ctx, who, g.Name); err != nil {
+			return nil, err
+		}
 	}
 	if kind, id := g.To.Split(); kind == genesis.ToPerson {
 		if err := s.checkPeople(ctx, who, genesis.PersonID(id)); err != nil {

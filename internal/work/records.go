@@ -31,7 +31,7 @@ func (s *Service) SetCard(ctx context.Context, who genesis.Principal, ref string
 			if err := setFields(c, fields); err != nil {
 				return err
 			}
-			terms, err := s.Access.Terms(ctx, v.Name, v.Digest)
+			terms, err := s.Access.TermsTx(ctx, tx, v.Name, v.Digest) // those that this card will stand beside
 			if genesis.KindOf(err) == genesis.NotFound {
 				return nil
 			}

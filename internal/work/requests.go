@@ -16,12 +16,13 @@ func (s *Service) Ask(ctx context.Context, who genesis.Principal, req genesis.As
 	if err != nil {
 		return nil, err
 	}
-	r := genesis.AccessRequest{Name: v.Name, By: d.Principal, Actions: req.Actions, Purpose: req.Purpose, Project: req.Project,
+	r := genesis.AccessRequest{Name: v.Name, Actions: req.Actions, Purpose: req.Purpose, Project: req.Project,
 		Agreement: req.Agreement, Renews: req.Renews}
 	if ref, err := genesis.ParseRef(req.Ref); err == nil && (ref.Number != 0 || ref.Digest != "") {
 		r.Version = v.Digest
 	}
-	r.By.Scopes, r.By.Credential, r.By.Purpose = nil, "", ""
+	by := d.Principal // of whom stewards are told what helps them to decide, and no more
+	r.By = genesis.Principal{Subject: by.Subject, Node: by.Node, Institution: by.Institution, Sector: by.Sector, Vetting: by.Vetting}
 	return s.requested(ctx, who, "request", func(tx *sql.Tx) (genesis.AccessRequest, error) { return s.Access.Ask(ctx, tx, r) })
 }
 

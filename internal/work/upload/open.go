@@ -25,7 +25,7 @@ func (s *Store) Open(ctx context.Context, who genesis.Principal, ref genesis.Fil
 		return s.openUpload(ctx, who, id)
 	}
 	if path, ok := strings.CutPrefix(ref.Token, genesis.PathToken); ok {
-		return s.openPath(who, path)
+		return s.openPath(ctx, who, path)
 	}
 	return nil, &genesis.Error{Op: "open file", Kind: genesis.Invalid, Subject: ref.Path, Msg: "is named by neither an upload nor a path"}
 }
@@ -55,11 +55,14 @@ func (s *Store) openUpload(ctx context.Context, who genesis.Principal, id string
 
 // openPath opens a file under a root. An answer never says what is outside the
 // roots.
-func (s *Store) openPath(who genesis.Principal, path string) (*os.File, error) {
+func (s *Store) openPath(ctx context.Context, who genesis.Principal, path string) (*os.File, error) {
 	e := &genesis.Error{Op: "open file", Kind: genesis.Permission, Subject: path}
-	if !who.Has(genesis.DutySteward) {
+	if !who.Has(genesis.DutySteward) || s.MayName == nil {
 		e.Msg, e.Hint = "only stewards may name files at the node", "upload the file"
 		return nil, e
+	}
+	if err := s.MayName(ctx, who, path); err != nil {
+		return nil, err
 	}
 	e.Msg, e.Hint = "lies under none of the folders this node reads from", "the operator lists them in config.yaml: paths"
 	for _, root := range s.Roots {

@@ -29,6 +29,10 @@ type Config struct {
 	Quota  int64         // bytes of one person's uploads together
 	Expire time.Duration // after the last bytes
 	Now    func() time.Time
+
+	// MayName decides whether a steward may name a file at the node, and keeps that
+	// they did. nil: nobody may.
+	MayName func(ctx context.Context, who genesis.Principal, path string) error
 }
 
 const (

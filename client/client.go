@@ -25,6 +25,7 @@ type Client struct {
 	http    *http.Client
 	base    string // without a final slash
 	token   string
+	purpose string
 	session *session
 }
 
@@ -42,6 +43,14 @@ func (c *Client) WithToken(token string) *Client {
 	signed := *c
 	signed.token = token
 	return &signed
+}
+
+// WithPurpose returns a client that says what its requests are for: conditions of
+// grants may ask for it, and the audit log keeps it.
+func (c *Client) WithPurpose(text string) *Client {
+	told := *c
+	told.purpose = text
+	return &told
 }
 
 // mayTell reports whether a token is safe on the way to a host.
@@ -196,6 +205,9 @@ func (c *Client) request(ctx context.Context, method, path string, q url.Values,
 func (c *Client) sign(req *http.Request) error {
 	if c.session != nil {
 		req.Header.Set("Genesis-Session", c.session.id)
+	}
+	if c.purpose != "" {
+		req.Header.Set("Genesis-Purpose", c.purpose)
 	}
 	if c.token == "" {
 		return nil

@@ -23,6 +23,7 @@ type app struct {
 	out, err io.Writer
 	homePath string
 	at       string // URL of a node elsewhere; "": the home's
+	purpose  string // what the command is for
 	json     bool
 	style    style
 	options  node.Options
@@ -50,14 +51,21 @@ func (a *app) connect() (*client.Client, error) {
 	if a.client != nil {
 		return a.client, nil
 	}
+	c, err := a.reachNode()
+	if err == nil && a.purpose != "" {
+		c = c.WithPurpose(a.purpose)
+	}
+	a.client = c
+	return c, err
+}
+
+func (a *app) reachNode() (c *client.Client, err error) {
 	if a.at != "" {
-		var err error
 		token := os.Getenv("GENESIS_TOKEN")
 		if token == "" {
 			token = credential(a.at)
 		}
-		a.client, err = reach(a.at, token)
-		return a.client, err
+		return reach(a.at, token)
 	}
 	home, err := a.open()
 	if err != nil {
@@ -66,8 +74,8 @@ func (a *app) connect() (*client.Client, error) {
 	if a.options.Log == nil {
 		a.options.Log = slog.New(slog.NewTextHandler(a.err, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	}
-	a.client, a.node, err = join(a.ctx, home, a.options)
-	return a.client, err
+	c, a.node, err = join(a.ctx, home, a.options)
+	return c, err
 }
 
 // reach returns a client of a node elsewhere.

@@ -24,6 +24,7 @@ const exitUsage = 2
 type commands struct {
 	Home string `help:"The folder that holds everything the node keeps." placeholder:"DIR" env:"GENESIS_HOME"`
 	At   string `help:"Use the node at this URL instead of a home; $$GENESIS_TOKEN signs in." placeholder:"URL" env:"GENESIS_NODE"`
+	For  string `help:"What you do this for: conditions of grants may ask for it, and the audit log keeps it." placeholder:"PURPOSE" env:"GENESIS_PURPOSE"`
 	JSON bool   `name:"json" help:"Print one JSON object on stdout, for programs."`
 
 	Init    initCmd    `cmd:"" help:"Make a home, or check the one there is."`
@@ -105,7 +106,7 @@ func run(args []string, in *os.File, out, errOut io.Writer, opt node.Options) (s
 	if given(line, "home") && !given(line, "at") {
 		cmds.At = "" // what is said here, not $GENESIS_NODE
 	}
-	a := &app{ctx: ctx, in: in, out: out, err: errOut, homePath: cmds.Home, at: cmds.At, json: cmds.JSON, options: opt}
+	a := &app{ctx: ctx, in: in, out: out, err: errOut, homePath: cmds.Home, at: cmds.At, purpose: cmds.For, json: cmds.JSON, options: opt}
 	a.style = styleFor(out)
 	err = line.Run(a)
 	if err != nil {

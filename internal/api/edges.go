@@ -2,6 +2,8 @@ package api
 
 import (
 	"crypto/rand"
+	"slices"
+	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -49,11 +51,25 @@ func weighs(weight int, o huma.Operation) huma.Operation {
 	return treated(o, func(r *edge.Route) { r.Weight = weight })
 }
 
+// PurposeHeader says what a request is for, in at most MaxPurpose bytes.
+const (
+	PurposeHeader = "Genesis-Purpose"
+	MaxPurpose    = 1000
+)
+
+// purposeful are the paths of what may depend on a purpose.
+var purposeful = []string{"/v1/versions/", "/v1/train", "/v1/predict", "/v1/runs"}
+
 // declare notes how the edge treats an operation.
 func (s *server) declare(o *huma.Operation, stream bool) {
 	route := routeOf(*o)
 	route.Stream = stream
 	s.routes[o.Method+" "+o.Path] = route
+	if slices.ContainsFunc(purposeful, func(prefix string) bool { return strings.HasPrefix(o.Path, prefix) }) {
+		most := MaxPurpose
+		o.Parameters = append(o.Parameters, &huma.Param{Name: PurposeHeader, In: "header", Schema: &huma.Schema{Type: "string", MaxLength: &most},
+			Description: "What this is for, in words: conditions of grants may ask for it, and the audit log keeps it."})
+	}
 	if o.MaxBodyBytes == maxBody && s.Edge != nil && s.Edge.Body > 0 {
 		o.MaxBodyBytes = s.Edge.Body
 	}

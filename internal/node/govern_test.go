@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/opengenesis/genesis"
+	"github.com/opengenesis/genesis/client"
 	"github.com/opengenesis/genesis/internal/journal/disk"
 )
 
@@ -338,6 +339,26 @@ func TestLeads(t *testing.T) {
 		t.Fatal(status)
 	}
 	put("sam", `{"members":["ada"]}`, 409)
+}
+
+// TestPurpose: a grant for one purpose is met by who says it, with the command's words.
+func TestPurpose(t *testing.T) {
+	w := newTown(t)
+	w.prepare("wakes", "a,b\n1,2\n")
+	w.must(w.works.Publish(t.Context(), w.local, "wakes", genesis.PublishRequest{Tier: genesis.TierControlled}))
+	w.must(w.works.Grant(t.Context(), w.local, genesis.GrantRequest{Ref: "wakes", To: "person:gil", Actions: []genesis.Action{genesis.Read}, Condition: `purpose == "wake losses"`}))
+	c := client.New(w.url, nil).WithToken(w.token["gil"])
+	defer c.Close()
+	for purpose, want := range map[string]genesis.ErrorKind{"": genesis.Permission, "curiosity": genesis.Permission, "wake losses": ""} {
+		err := c.WithPurpose(purpose).Export(t.Context(), "wakes", client.ExportOptions{Format: "csv"}, io.Discard, nil)
+		if genesis.KindOf(err) != want {
+			t.Errorf("for %q: %v, want %q", purpose, err, want)
+		}
+	}
+	page, err := w.works.Audit(t.Context(), w.local, genesis.AuditQuery{Act: "read", Outcome: genesis.Allowed, Subject: "wakes"})
+	if err != nil || len(page.Entries) == 0 || page.Entries[0].Purpose != "wake losses" {
+		t.Errorf("the log says %+v, %v", page, err)
+	}
 }
 
 // TestGrantByBareName: who grants all versions of a name must steward each of them,

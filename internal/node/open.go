@@ -15,6 +15,7 @@ import (
 	"github.com/opengenesis/genesis"
 	"github.com/opengenesis/genesis/internal/access"
 	"github.com/opengenesis/genesis/internal/access/identity"
+	"github.com/opengenesis/genesis/internal/api"
 	"github.com/opengenesis/genesis/internal/api/edge"
 	"github.com/opengenesis/genesis/internal/blob"
 	"github.com/opengenesis/genesis/internal/blob/file"
@@ -184,12 +185,10 @@ func (w *works) Authenticate(r *http.Request) (genesis.Principal, error) {
 	return p, err
 }
 
-// maxPurpose bounds the header that says what a request is for.
-const maxPurpose = 1000
-
+// purpose is what a request is for. One that is too long is none.
 func purpose(r *http.Request) string {
-	text := r.Header.Get("Genesis-Purpose")
-	if len(text) > maxPurpose {
+	text := r.Header.Get(api.PurposeHeader)
+	if len(text) > api.MaxPurpose {
 		return ""
 	}
 	return text

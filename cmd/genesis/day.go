@@ -38,3 +38,11 @@ func dateText(t time.Time) string {
 	}
 	return t.UTC().Format(time.DateOnly)
 }
+
+// momentText is how a time is shown where its hour may matter: midnight is the day.
+func momentText(t time.Time) string {
+	if t = t.UTC(); t.Equal(t.Truncate(24 * time.Hour)) {
+		return dateText(t)
+	}
+	return t.Format("2006-01-02 15:04:05") + " UTC"
+}

@@ -4,7 +4,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/opengenesis/genesis"
 )
@@ -131,13 +130,13 @@ func openings(texts []string) (list []genesis.Opening, none bool, err error) {
 		return nil, true, nil
 	}
 	for _, text := range texts {
-		at, tier, ok := strings.Cut(text, ":")
-		t, err := time.Parse(time.DateOnly, at)
-		if !ok || err != nil {
+		var at day
+		colon := strings.LastIndex(text, ":")
+		if colon < 0 || at.UnmarshalText([]byte(text[:colon])) != nil {
 			return nil, false, &genesis.Error{Op: "read opening", Kind: genesis.Invalid, Subject: text, Msg: "is not DATE:TIER",
-				Hint: "write for example --open 2027-01-01:registered"}
+				Hint: "write for example --open 2027-01-01:registered, or --open 2027-01-01T12:00:00Z:registered"}
 		}
-		list = append(list, genesis.Opening{At: t, Tier: genesis.Tier(tier)})
+		list = append(list, genesis.Opening{At: at.Time, Tier: genesis.Tier(text[colon+1:])})
 	}
 	return list, false, nil
 }
@@ -202,6 +201,9 @@ func (cmd *termsCmd) Run(a *app) error {
 func printConditions(p *printer, c genesis.Conditions) {
 	p.line("%s", versionText(c.Version))
 	if c.Terms != nil {
+		if c.Tier != c.Terms.Tier {
+			p.field("in force", string(c.Tier)+", since an opening was due")
+		}
 		printTerms(p, *c.Terms)
 	} else {
 		p.field("terms", "none: it was never published")
@@ -234,7 +236,7 @@ func printTerms(p *printer, t genesis.Terms) {
 		p.field("partners", strings.Join(t.Partners, ", "))
 	}
 	for _, o := range t.Openings {
-		p.field("opens", dateText(o.At)+" to "+string(o.Tier))
+		p.field("opens", momentText(o.At)+" to "+string(o.Tier))
 	}
 	if t.Hidden {
 		p.field("hidden", "only holders of a grant know of it")

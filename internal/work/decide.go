@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
 	"path"
 	"slices"
 
@@ -210,6 +211,8 @@ func (s *Service) mayMake(ctx context.Context, who genesis.Principal, name genes
 	switch {
 	case !who.SignedIn():
 		e.Msg, e.Hint = "nobody is signed in", "`genesis login URL` signs in"
+	case !who.InScope(genesis.Steward, name):
+		e.Msg, e.Hint = "the token is narrowed to other things", fmt.Sprintf("to make something takes the scope steward, or steward:%s", name)
 	case s.home(who):
 		e.Hint = "your own begin with your name: --name " + genesis.Name("~"+who.Subject+"/"+path.Base(string(name))).Arg()
 	}

@@ -78,7 +78,8 @@ func ParseRef(s string) (Ref, error) {
 	if strings.HasPrefix(version, digestPrefix) {
 		d, err := ParseDigest(version)
 		if err != nil {
-			return fail("has a malformed version digest")
+			return Ref{}, &Error{Op: "read reference", Kind: Invalid, Subject: s, Msg: "has a malformed version digest",
+				Hint: "a digest has 64 hexadecimal digits; `genesis show NAME --json` has them whole"}
 		}
 		r.Digest = d
 		return r, nil

@@ -128,7 +128,7 @@ func (cmd *grantsCmd) Run(a *app) error {
 	}
 	return a.print(page, func(p *printer) {
 		if len(page.Grants) == 0 {
-			p.line("No grants: genesis grant NAME --to WHOM --actions read")
+			p.line("No grants. A steward makes one: genesis grant NAME --to WHOM --actions read")
 			return
 		}
 		t := newTable("id", "asset", "to", "actions", "until", "condition", "revoked", "by")

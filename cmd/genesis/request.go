@@ -238,7 +238,11 @@ func printExplanation(p *printer, e genesis.Explanation) {
 	p.field("because", e.Reason)
 	p.field("tier", string(e.Tier))
 	for _, g := range e.Grants {
-		p.field("grant", g.ID+" to "+string(g.To)+": "+joinActions(g.Actions))
+		words := g.ID + " to " + string(g.To) + ": " + joinActions(g.Actions) + " " + untilText(g.Until)
+		if g.Condition != "" {
+			words += ", if " + g.Condition
+		}
+		p.field("grant", words)
 	}
 	for _, k := range e.Sources {
 		p.field("input", shortRef(k.Source)+" is "+string(k.Terms.Tier))

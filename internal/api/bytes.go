@@ -138,6 +138,8 @@ func (l *lateStart) start() error {
 	if l.c.Tag != "" {
 		l.hc.SetHeader("ETag", l.c.Tag)
 		l.hc.SetHeader("Accept-Ranges", "bytes")
+	} else {
+		l.hc.SetHeader("Accept-Ranges", "none") // it is made anew each time
 	}
 	status := http.StatusOK
 	if l.c.Range != "" {
@@ -229,7 +231,7 @@ type streamInput struct {
 }
 
 // streamError answers with the problem that broke a stream.
-func (s *server) streamError(_ context.Context, who genesis.Principal, in *streamInput) (*struct{}, error) {
+func (s *server) streamError(_ context.Context, who genesis.Principal, in *streamInput) (*nothing, error) {
 	told, ok := s.broken.get(in.ID, who)
 	if !ok {
 		return nil, &genesis.Error{Op: "look up stream", Kind: genesis.NotFound, Subject: in.ID, Msg: "did not break off, or too long ago"}

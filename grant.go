@@ -73,7 +73,7 @@ func (g Grant) Active(at time.Time) bool {
 // GrantRequest asks a node to make a grant.
 type GrantRequest struct {
 	Ref       string    `json:"ref"` // name, or name@version
-	To        Grantee   `json:"to"`
+	To        Grantee   `json:"to" doc:"person:ada, person:nrel/ada, and so on: the kind is part of it" example:"person:nrel/ada"`
 	Actions   []Action  `json:"actions"`
 	Until     time.Time `json:"until,omitzero"`
 	Condition string    `json:"condition,omitempty"`

@@ -4,7 +4,7 @@ package genesis
 // passed over the home's socket, "upload:" and the id of an upload, or "path:"
 // and a path at the node; with the path as the person wrote it.
 type FileRef struct {
-	Path  string `json:"path"`
+	Path  string `json:"path,omitempty" doc:"how the file is called; default: the upload's name, or the last part of the path"`
 	Token string `json:"token"`
 }
 
@@ -13,7 +13,7 @@ type PrepareRequest struct {
 	Name    Name           `json:"name"`
 	Files   []FileRef      `json:"files"`
 	Recipe  string         `json:"recipe,omitempty"` // YAML; replay exactly this
-	Options PrepareOptions `json:"options"`
+	Options PrepareOptions `json:"options,omitzero"`
 }
 
 // PrepareOptions are what the flags of prepare and inspect say. They become

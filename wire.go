@@ -5,7 +5,7 @@ import "time"
 // InspectRequest asks what raw files are and hold.
 type InspectRequest struct {
 	Files   []FileRef      `json:"files"`
-	Options PrepareOptions `json:"options"`
+	Options PrepareOptions `json:"options,omitzero"`
 }
 
 // ListPage is one page of the catalogue's assets, in name order.

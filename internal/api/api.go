@@ -56,6 +56,7 @@ func New(cfg Config) http.Handler {
 	s := &server{Config: cfg, broken: newBrokenStreams(), routes: map[string]edge.Route{}}
 	mux := http.NewServeMux()
 	a := humago.New(mux, humaConfig(cfg.Info))
+	a.UseMiddleware(knownQuery(a))
 	s.register(a)
 	s.registerUploads(a)
 	s.pages(mux, a)

@@ -366,6 +366,9 @@ func TestExport(t *testing.T) {
 	if string(b) != "a,b\n1,2\n" || resp.Header.Get("Content-Type") != "text/csv; charset=utf-8" {
 		t.Errorf("%q %v", b, resp.Header)
 	}
+	if got := resp.Header.Get("Accept-Ranges"); got != "none" {
+		t.Errorf("parts: %q", got)
+	}
 	if got := resp.Header.Get("Content-Disposition"); got != `attachment; filename="x-y-3-t.csv"` {
 		t.Error(got)
 	}
@@ -510,6 +513,38 @@ func TestPaging(t *testing.T) {
 		resp, b, _ := do(t, "GET", url+wrong, "")
 		if p := problemIn(t, resp, b); p.Kind != genesis.Invalid {
 			t.Errorf("%s: %+v", wrong, p)
+		}
+	}
+}
+
+// TestUnknownParameters: a parameter that an operation does not have is refused by its
+// name, as a member of a body is; pages take what they are given.
+func TestUnknownParameters(t *testing.T) {
+	srv := httptest.NewServer(network(t, &fake{list: func(genesis.Kind, string, int) ([]genesis.Asset, string, error) { return nil, "", nil }}))
+	defer srv.Close()
+	for _, c := range []struct {
+		method, path, body string
+		want               int
+		says               string
+	}{
+		{"GET", "/v1/assets?limit=3", "", 200, ""},
+		{"GET", "/v1/assets?lmit=3&kind=model&a=b", "", 422, "query.a: unexpected parameter; query.lmit: unexpected parameter"},
+		{"GET", "/v1/versions/x/export?format=csv&colums=a", "", 422, "query.colums"},
+		{"POST", "/v1/train?epochs=3", trainBody, 422, "query.epochs"},
+		{"POST", "/v1/train", `{"epoch":3}`, 422, "body"},
+		{"DELETE", "/v1/uploads/x?force=true", "", 422, "query.force"},
+		{"PATCH", "/v1/uploads/x?offset=3", "", 422, "query.offset"},
+		{"GET", "/openapi.json?x=1", "", 200, ""},
+		{"GET", "/docs?x=1", "", 200, ""},
+		{"GET", "/healthz?x=1", "", 200, ""},
+	} {
+		resp, b, _ := do(t, c.method, srv.URL+c.path, c.body)
+		if resp.StatusCode != c.want || !strings.Contains(string(b), c.says) {
+			t.Errorf("%s %s: %s %.300s", c.method, c.path, resp.Status, b)
+		} else if c.want == 422 {
+			if p := problemIn(t, resp, b); p.Request == "" || p.Kind != genesis.Invalid {
+				t.Errorf("%s %s: %+v", c.method, c.path, p)
+			}
 		}
 	}
 }

@@ -59,14 +59,24 @@ func bytesOf[I any](s *server, a huma.API, o huma.Operation, do func(context.Con
 // send writes c. An error before the first 64 KiB are out becomes a problem
 // with its status; a later one cuts the connection.
 func (s *server) send(hc huma.Context, id string, who genesis.Principal, c *content) {
-	out := &lateStart{hc: hc, c: c, id: rand.Text()}
-	buf := bufio.NewWriterSize(out, 64<<10)
+	_, w := humago.Unwrap(hc)
+	out := &lateStart{hc: hc, rc: http.NewResponseController(w), c: c, id: rand.Text(), begun: make(chan struct{})}
+	buf := &download{Writer: bufio.NewWriterSize(out, 64<<10)}
+	buf.abort = func(err error) {
+		if !out.refuse(err) {
+			return // nothing is out: the answer says why
+		}
+		s.broken.put(out.id, who, s.fail(hc.Context(), id, who, err)) // before the client can ask
+		out.cut()
+	}
 	err := c.Write(buf)
 	if err == nil {
-		out.start() // even when there are no bytes at all
-		err = buf.Flush()
+		err = out.start() // even when there are no bytes at all
 	}
 	if err == nil {
+		err = buf.Flush()
+	}
+	if err = cmp.Or(out.refused(), err); err == nil {
 		return
 	}
 	told := s.fail(hc.Context(), id, who, err)
@@ -75,22 +85,45 @@ func (s *server) send(hc huma.Context, id string, who genesis.Principal, c *cont
 		return
 	}
 	s.broken.put(out.id, who, told)
-	_, w := humago.Unwrap(hc)
-	_ = http.NewResponseController(w).Flush() // the client must learn the stream's id
+	_ = out.rc.Flush() // the client must learn the stream's id
 	panic(http.ErrAbortHandler)
 }
 
-// lateStart sends status and headers with the first bytes.
-type lateStart struct {
-	hc      huma.Context
-	c       *content
-	id      string
-	started bool
+// download is where the bytes of a content go.
+type download struct {
+	*bufio.Writer
+	abort func(error)
 }
 
-func (l *lateStart) start() {
-	if l.started {
-		return
+// Abort ends the answer at once, with what of it is on its way, because the right to
+// it ended: also while a Write waits for a slow reader. It must not be called after
+// Write of the content returned.
+func (d *download) Abort(err error) { d.abort(err) }
+
+// beginTimeout is how long the end of a stream waits for its first bytes to be out:
+// with them the client learns the stream's id, and so where the reason is.
+const beginTimeout = 250 * time.Millisecond
+
+// lateStart sends status and headers with the first bytes.
+type lateStart struct {
+	hc    huma.Context
+	rc    *http.ResponseController
+	c     *content
+	id    string
+	begun chan struct{} // closed when the first bytes are out
+	once  sync.Once
+
+	mu      sync.Mutex
+	started bool
+	refusal error // nothing goes out any more
+}
+
+// start makes the header. Errors: the refusal.
+func (l *lateStart) start() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.started || l.refusal != nil {
+		return l.refusal
 	}
 	l.started = true
 	l.hc.SetHeader("Content-Type", l.c.Type)
@@ -105,6 +138,8 @@ func (l *lateStart) start() {
 	if l.c.Tag != "" {
 		l.hc.SetHeader("ETag", l.c.Tag)
 		l.hc.SetHeader("Accept-Ranges", "bytes")
+	} else {
+		l.hc.SetHeader("Accept-Ranges", "none") // it is made anew each time
 	}
 	status := http.StatusOK
 	if l.c.Range != "" {
@@ -112,17 +147,46 @@ func (l *lateStart) start() {
 		status = http.StatusPartialContent
 	}
 	l.hc.SetStatus(cmp.Or(l.c.Status, status))
+	return nil
 }
 
 func (l *lateStart) Write(b []byte) (int, error) {
-	l.start()
-	_, rw := humago.Unwrap(l.hc)
-	_ = http.NewResponseController(rw).SetWriteDeadline(time.Now().Add(writeTimeout))
+	if err := l.start(); err != nil {
+		return 0, err
+	}
+	_ = l.rc.SetWriteDeadline(time.Now().Add(writeTimeout))
 	n, err := l.hc.BodyWriter().Write(b)
+	l.once.Do(func() { close(l.begun) })
 	if err != nil {
 		err = &genesis.Error{Op: "send", Kind: genesis.Canceled, Msg: "the client went away", Err: err}
 	}
 	return n, err
+}
+
+// refuse lets nothing more out, and reports whether something is out.
+func (l *lateStart) refuse(err error) (started bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.refusal = err
+	return l.started
+}
+
+// refused is why nothing goes out any more.
+func (l *lateStart) refused() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.refusal
+}
+
+// cut ends the connection, and with it what is on its way.
+func (l *lateStart) cut() {
+	select {
+	case <-l.begun:
+	case <-time.After(beginTimeout):
+	}
+	if !edge.Sever(l.hc.Context()) {
+		_ = l.rc.SetWriteDeadline(time.Now()) // ends a Write that waits
+	}
 }
 
 // brokenStreams remembers for a while why streams broke off.
@@ -167,7 +231,7 @@ type streamInput struct {
 }
 
 // streamError answers with the problem that broke a stream.
-func (s *server) streamError(_ context.Context, who genesis.Principal, in *streamInput) (*struct{}, error) {
+func (s *server) streamError(_ context.Context, who genesis.Principal, in *streamInput) (*nothing, error) {
 	told, ok := s.broken.get(in.ID, who)
 	if !ok {
 		return nil, &genesis.Error{Op: "look up stream", Kind: genesis.NotFound, Subject: in.ID, Msg: "did not break off, or too long ago"}
@@ -225,16 +289,25 @@ func (s *server) output(ctx context.Context, who genesis.Principal, in *outputIn
 	if err != nil {
 		return nil, err
 	}
-	c := &content{Type: "application/octet-stream", Size: size, Tag: `"` + string(d) + `"`, Write: func(w io.Writer) error {
-		defer r.Close()
-		_, err := io.Copy(w, r)
-		return err
-	}}
+	c := &content{Type: "application/octet-stream", Size: size, Tag: `"` + string(d) + `"`, Write: copied(r, r)}
 	at, ok := r.(io.ReaderAt)
 	if !ok || in.IfRange != "" && in.IfRange != c.Tag {
 		return c, nil
 	}
 	return c, c.narrow(in.Range, r, at)
+}
+
+// copied writes from, and closes r, of which it is a part or the whole. What says by
+// EndsWith when the right to r ends, ends the answer then.
+func copied(r io.Closer, from io.Reader) func(io.Writer) error {
+	return func(w io.Writer) error {
+		defer r.Close()
+		if r, ok := r.(interface{ EndsWith(io.Writer) func() }); ok {
+			defer r.EndsWith(w)()
+		}
+		_, err := io.Copy(w, from)
+		return err
+	}
 }
 
 // narrow makes c the part of at that a Range header asks for.
@@ -250,11 +323,7 @@ func (c *content) narrow(header string, r io.Closer, at io.ReaderAt) error {
 		c.Write = func(w io.Writer) error { return json.NewEncoder(w).Encode(p) }
 	case part != nil:
 		c.Range, c.Size = part.Content(c.Size), part.Length
-		c.Write = func(w io.Writer) error {
-			defer r.Close()
-			_, err := io.Copy(w, io.NewSectionReader(at, part.Offset, part.Length))
-			return err
-		}
+		c.Write = copied(r, io.NewSectionReader(at, part.Offset, part.Length))
 	}
 	return nil
 }

@@ -3,6 +3,8 @@ package api
 import (
 	"context"
 	"os"
+	"path/filepath"
+	"strings"
 
 	"github.com/opengenesis/genesis"
 	"github.com/opengenesis/genesis/internal/format"
@@ -41,6 +43,10 @@ func (s *server) take(ctx context.Context, who genesis.Principal, op, session st
 }
 
 func (s *server) takeOne(ctx context.Context, who genesis.Principal, op, session string, ref genesis.FileRef) (*os.File, *format.Raw, error) {
+	ref, err := s.called(ctx, who, ref)
+	if err != nil {
+		return nil, nil, named(op, ref.Token, err)
+	}
 	f, err := s.fileOf(ctx, who, session, ref)
 	if err != nil {
 		return nil, nil, named(op, ref.Path, err)
@@ -56,6 +62,34 @@ func (s *server) takeOne(ctx context.Context, who genesis.Principal, op, session
 	return f, &format.Raw{Name: ref.Path, Size: info.Size(), At: f}, nil
 }
 
+// called gives a reference that does not say how its file is called its upload's name,
+// or the last part of its path: where in the node it lies is nobody else's business.
+func (s *server) called(ctx context.Context, who genesis.Principal, ref genesis.FileRef) (genesis.FileRef, error) {
+	if ref.Path != "" {
+		return ref, nil
+	}
+	if path, ok := strings.CutPrefix(ref.Token, genesis.PathToken); ok {
+		ref.Path = filepath.Base(path)
+		return ref, nil
+	}
+	id, ok := strings.CutPrefix(ref.Token, genesis.UploadToken)
+	if !ok {
+		return ref, &genesis.Error{Kind: genesis.Invalid, Msg: "has no path, which says how the file is called"}
+	}
+	if s.Uploads == nil {
+		return ref, noFiles()
+	}
+	u, err := s.Uploads.Find(ctx, who, id)
+	if err == nil {
+		ref.Path = u.Name
+	}
+	return ref, err
+}
+
+func noFiles() error {
+	return &genesis.Error{Kind: genesis.Unsupported, Msg: "this node takes no files over this connection"}
+}
+
 // fileOf finds what a reference names: an upload, a path at the node, or a
 // descriptor that was handed over.
 func (s *server) fileOf(ctx context.Context, who genesis.Principal, session string, ref genesis.FileRef) (*os.File, error) {
@@ -63,7 +97,7 @@ func (s *server) fileOf(ctx context.Context, who genesis.Principal, session stri
 	case upload.Names(ref) && s.Uploads != nil:
 		return s.Uploads.Open(ctx, who, ref)
 	case upload.Names(ref) || s.Files == nil:
-		return nil, &genesis.Error{Kind: genesis.Unsupported, Msg: "this node takes no files over this connection"}
+		return nil, noFiles()
 	}
 	return s.Files.Take(session, ref.Token)
 }

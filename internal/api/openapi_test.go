@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"regexp"
 	"sort"
 	"strings"
 	"testing"
@@ -13,6 +14,10 @@ import (
 )
 
 var update = flag.Bool("update", false, "rewrite testdata/routes.txt")
+
+// componentName is what the specification lets names of components be (OpenAPI 3.1.1,
+// section 4.8.7).
+var componentName = regexp.MustCompile(`^[a-zA-Z0-9._-]+$`)
 
 // TestOpenAPI holds the document against the routes and checks that what it
 // refers to is in it.
@@ -52,6 +57,11 @@ func TestOpenAPI(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("routes, -want +got:\n%s", diff)
+	}
+	for name := range doc.Components.Schemas {
+		if !componentName.MatchString(name) {
+			t.Errorf("a schema is named %q", name)
+		}
 	}
 	for _, ref := range refsIn(b) {
 		if _, ok := doc.Components.Schemas[strings.TrimPrefix(ref, "#/components/schemas/")]; !ok {

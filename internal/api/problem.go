@@ -2,7 +2,9 @@ package api
 
 import (
 	"errors"
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 
@@ -51,6 +53,29 @@ var speakProblems = sync.OnceFunc(func() {
 		return &refusal{p}
 	}
 })
+
+// knownQuery refuses parameters of the query that an operation does not have, as huma
+// refuses members of a body: a name that is mistyped would else be a limit or a filter
+// that does not count.
+func knownQuery(a huma.API) func(huma.Context, func(huma.Context)) {
+	return func(hc huma.Context, next func(huma.Context)) {
+		u := hc.URL()
+		var unknown []error
+		if u.RawQuery != "" {
+			for _, name := range slices.Sorted(maps.Keys(u.Query())) {
+				takes := func(p *huma.Param) bool { return p.In == "query" && p.Name == name }
+				if !slices.ContainsFunc(hc.Operation().Parameters, takes) {
+					unknown = append(unknown, &huma.ErrorDetail{Location: "query." + name, Message: "unexpected parameter"})
+				}
+			}
+		}
+		if unknown != nil {
+			_ = huma.WriteErr(a, hc, http.StatusUnprocessableEntity, "validation failed", unknown...) // a client that is gone needs no answer
+			return
+		}
+		next(hc)
+	}
+}
 
 func kindOf(status int) genesis.ErrorKind {
 	switch {

@@ -62,7 +62,7 @@ func withID(o huma.Operation, status, means string) huma.Operation {
 func plain(s *server, a huma.API, o huma.Operation, route edge.Route, do func(http.ResponseWriter, *http.Request, genesis.Principal) error) {
 	s.routes[o.Method+" "+o.Path] = route
 	a.OpenAPI().AddOperation(&o)
-	a.Adapter().Handle(&o, func(hc huma.Context) {
+	a.Adapter().Handle(&o, a.Middlewares().Handler(func(hc huma.Context) {
 		r, w := humago.Unwrap(hc)
 		who, err := caller(r.Context())
 		if err == nil {
@@ -71,7 +71,7 @@ func plain(s *server, a huma.API, o huma.Operation, route edge.Route, do func(ht
 		if err != nil {
 			writeProblem(hc, s.fail(r.Context(), o.OperationID, who, err))
 		}
-	})
+	}))
 }
 
 // uploads returns the store, or why there is none for who asks: files come in to be
@@ -121,12 +121,12 @@ func (s *server) findUpload(ctx context.Context, who genesis.Principal, in *uplo
 	return u.Find(ctx, who, in.ID)
 }
 
-func (s *server) abortUpload(ctx context.Context, who genesis.Principal, in *uploadIDInput) (*struct{}, error) {
+func (s *server) abortUpload(ctx context.Context, who genesis.Principal, in *uploadIDInput) (*nothing, error) {
 	u, err := s.uploads(who)
 	if err != nil {
 		return nil, err
 	}
-	return &struct{}{}, u.Abort(ctx, who, in.ID)
+	return &nothing{}, u.Abort(ctx, who, in.ID)
 }
 
 func (s *server) headUpload(w http.ResponseWriter, r *http.Request, who genesis.Principal) error {

@@ -153,6 +153,15 @@ func TestUploadedFile(t *testing.T) {
 	if err != nil || made.Recipe != "raw/x.csv=a,b\n" {
 		t.Errorf("%+v, %v", made, err)
 	}
+	made, err = ada.Prepare(t.Context(), genesis.PrepareRequest{Name: "x", Files: []genesis.FileRef{{Token: genesis.UploadToken + u.ID}}}, nil)
+	if err != nil || made.Recipe != "raw/x.csv=a,b\n" {
+		t.Errorf("by its token alone: %+v, %v", made, err)
+	}
+	for token, kind := range map[string]genesis.ErrorKind{"upload:nothing": genesis.NotFound, "path:/etc/passwd": genesis.Permission, "abc": genesis.Invalid} {
+		if _, err = ada.Prepare(t.Context(), genesis.PrepareRequest{Name: "x", Files: []genesis.FileRef{{Token: token}}}, nil); genesis.KindOf(err) != kind {
+			t.Errorf("%s alone: %v", token, err)
+		}
+	}
 	if _, err = bob.Prepare(t.Context(), genesis.PrepareRequest{Name: "x", Files: []genesis.FileRef{u.Ref()}}, nil); genesis.KindOf(err) != genesis.NotFound {
 		t.Errorf("somebody else's upload: %v", err)
 	}

@@ -30,6 +30,7 @@ var updateMatrix = flag.Bool("update-matrix", false, "rewrite testdata/matrix.tx
 // town is a whole node with people of every kind and an asset of every tier.
 type town struct {
 	*testing.T
+	node  *Node
 	url   string
 	works *works
 	local genesis.Principal
@@ -63,7 +64,7 @@ func newTown(t *testing.T, edits ...func(*Home, *Options)) *town {
 		srv.Close()
 		_ = n.close()
 	})
-	w := &town{T: t, url: srv.URL, works: n.service.(*works), local: access.Local("here"), token: map[string]string{"forged": "gen_p_forged"}, asset: map[string]string{}}
+	w := &town{T: t, node: n, url: srv.URL, works: n.service.(*works), local: access.Local("here"), token: map[string]string{"forged": "gen_p_forged"}, asset: map[string]string{}}
 	for name, duties := range map[string][]genesis.Duty{"ada": nil, "gil": nil, "sam": {genesis.DutySteward}, "opal": {genesis.DutyOperator}, "fox": {genesis.DutyOfficer}} {
 		w.settle(name, duties)
 	}

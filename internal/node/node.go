@@ -111,7 +111,7 @@ func (n *Node) info() genesis.NodeInfo {
 // identify makes the owner of the home the principal of a connection over the
 // socket. Others get none, which the API refuses.
 func (n *Node) identify(ctx context.Context, c net.Conn) context.Context {
-	ctx = edge.WithSocket(ctx)
+	ctx = edge.WithSocket(edge.WithConn(ctx, c))
 	if n.checkPeer(c) != nil {
 		return ctx
 	}

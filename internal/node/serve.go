@@ -91,6 +91,7 @@ func (n *Node) listenNetwork(failed chan<- error) (url string, err error) {
 func (n *Node) newServer(h http.Handler) *http.Server {
 	return &http.Server{
 		Handler:           h,
+		ConnContext:       keepConn,
 		ReadHeaderTimeout: headerTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeader,

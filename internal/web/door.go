@@ -196,6 +196,9 @@ func (p pages) answerDevice(w http.ResponseWriter, r *http.Request) {
 	if err := p.Door.AnswerDevice(r.Context(), who, page.Code, approve); err != nil {
 		p.trouble(r, err)
 		page.Answer, page.Error, status = "", told(err), genesis.KindOf(err).HTTPStatus()
+		if status == http.StatusNotFound { // of a code there is nothing to hide
+			page.Error = "the code is wrong or has expired: compare it with the terminal's, or begin again there"
+		}
 	}
 	show(w, status, "device.html", page)
 }

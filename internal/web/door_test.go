@@ -50,7 +50,9 @@ func (d *fakeDoor) SignOut(_ context.Context, who genesis.Principal) error {
 	return nil
 }
 
-func (d *fakeDoor) AnswerDevice(context.Context, genesis.Principal, string, bool) error { return nil }
+func (d *fakeDoor) AnswerDevice(context.Context, genesis.Principal, string, bool) error {
+	return d.fail
+}
 
 func (d *fakeDoor) StartOIDC(context.Context, string, string) (string, string, error) {
 	return "https://login.example.edu/authorize", "state", d.fail
@@ -209,6 +211,16 @@ func TestSilentSignIn(t *testing.T) {
 		if resp.StatusCode != status || len(resp.Cookies()) > 0 != (status == 303) {
 			t.Errorf("%s: %s, %v", site, resp.Status, resp.Cookies())
 		}
+	}
+}
+
+// TestWrongCode: whoever mistypes a code is told that, not that something is hidden.
+func TestWrongCode(t *testing.T) {
+	s := open(t, false)
+	s.door.fail = &genesis.Error{Op: "answer terminal", Kind: genesis.NotFound, Msg: "no terminal waits with this code"}
+	resp, page := s.ask("POST", "/device", url.Values{"code": {"ABCD-EFGH"}, "answer": {"approve"}}, "Cookie", plainSession)
+	if resp.StatusCode != 404 || !strings.Contains(page, "the code is wrong or has expired") || strings.Contains(page, "not for you") || !strings.Contains(page, `value="ABCD-EFGH"`) {
+		t.Errorf("%s:\n%s", resp.Status, page)
 	}
 }
 

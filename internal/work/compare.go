@@ -56,6 +56,7 @@ func (s *Service) Export(ctx context.Context, who genesis.Principal, ref, table,
 	}
 	ctx, stop := s.Access.Watch(ctx, d.Ask) // what is being sent ends with the right to it
 	defer stop()
+	defer endsWith(ctx, w)()
 	return withdrawn(ctx, s.export(ctx, v, table, as, columns, w, p))
 }
 
@@ -90,6 +91,31 @@ func withdrawn(ctx context.Context, err error) error {
 		return refusal
 	}
 	return err
+}
+
+// aborter is a writer that can be ended while somebody waits in a Write of it.
+type aborter interface{ Abort(reason error) }
+
+// endsWith has w aborted, if it can be, when the right under which ctx is watched
+// ends: the reader may be slow, and a Write waits for them. After stop it is not.
+func endsWith(ctx context.Context, w io.Writer) (stop func()) {
+	a, ok := w.(aborter)
+	if !ok {
+		return func() {}
+	}
+	done := make(chan struct{})
+	leave := context.AfterFunc(ctx, func() {
+		defer close(done)
+		var refusal *genesis.Error
+		if errors.As(context.Cause(ctx), &refusal) {
+			a.Abort(refusal)
+		}
+	})
+	return func() {
+		if !leave() {
+			<-done
+		}
+	}
 }
 
 // batches is a table being read.

@@ -178,14 +178,18 @@ func (s *Service) Output(ctx context.Context, who genesis.Principal, d genesis.D
 		stop()
 		return nil, 0, err
 	}
-	return watched{r, stop}, b.Size, nil
+	return watched{r, ctx, stop}, b.Size, nil
 }
 
 // watched is a blob that can be read as long as it may be.
 type watched struct {
 	*blob.Reader
+	ctx  context.Context // ends with the right to it
 	stop func()
 }
+
+// EndsWith has w, to which the blob is copied, aborted when the right to it ends.
+func (w watched) EndsWith(to io.Writer) (stop func()) { return endsWith(w.ctx, to) }
 
 // Close lets go of the blob and of the watch over it.
 func (w watched) Close() error {

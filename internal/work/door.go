@@ -72,8 +72,8 @@ func (s *Service) SignOut(ctx context.Context, who genesis.Principal) error {
 }
 
 // StartDevice begins the sign-in of a terminal.
-func (s *Service) StartDevice(ctx context.Context, _ string) (*genesis.DeviceLogin, error) {
-	d, err := s.Identity.StartDevice(ctx)
+func (s *Service) StartDevice(ctx context.Context, remote string) (*genesis.DeviceLogin, error) {
+	d, err := s.Identity.StartDevice(ctx, remote)
 	return &d, err
 }
 

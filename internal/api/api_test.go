@@ -20,6 +20,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/opengenesis/genesis"
+	"github.com/opengenesis/genesis/internal/access/identity"
 	"github.com/opengenesis/genesis/internal/api/edge"
 	"github.com/opengenesis/genesis/internal/format"
 )
@@ -102,6 +103,37 @@ func TestKinds(t *testing.T) {
 				t.Errorf("-want +got:\n%s", diff)
 			}
 		})
+	}
+}
+
+// turnedAway lets nobody in.
+type turnedAway struct {
+	doorman
+	err error
+}
+
+func (d turnedAway) SignIn(context.Context, string, genesis.SignInRequest) (*genesis.NewToken, error) {
+	return nil, d.err
+}
+
+func (d turnedAway) StartDevice(context.Context, string) (*genesis.DeviceLogin, error) {
+	return nil, d.err
+}
+
+// TestTooOften: whoever tries too often is told so, and when to come again.
+func TestTooOften(t *testing.T) {
+	often := &genesis.Error{Op: "sign in", Kind: genesis.Unavailable, Msg: "too many attempts", Err: identity.TooMany(1500 * time.Millisecond)}
+	away := &genesis.Error{Op: "sign in", Kind: genesis.Unavailable, Msg: "the disk is full"}
+	for wait, err := range map[string]error{"2": fmt.Errorf("wrapped: %w", often), "": away} {
+		status := map[string]int{"2": 429, "": 503}[wait]
+		url := serve(t, &fake{doorman: turnedAway{err: err}}, nil, &genesis.Principal{}).URL
+		for path, body := range map[string]string{"/v1/signin": `{"subject":"ada","password":"x"}`, "/v1/device": ""} {
+			resp, b, _ := do(t, "POST", url+path, body)
+			p := problemIn(t, resp, b)
+			if resp.StatusCode != status || p.Status != status || p.Title != http.StatusText(status) || p.Kind != genesis.Unavailable || resp.Header.Get("Retry-After") != wait {
+				t.Errorf("%s answers %d, %+v, to come again in %q; want %d, %q", path, resp.StatusCode, p, resp.Header.Get("Retry-After"), status, wait)
+			}
+		}
 	}
 }
 

@@ -3,10 +3,13 @@ package api
 import (
 	"errors"
 	"maps"
+	"math"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -14,10 +17,21 @@ import (
 )
 
 // refusal makes a genesis.Problem an error that huma sends.
-type refusal struct{ genesis.Problem }
+type refusal struct {
+	genesis.Problem
+	wait time.Duration // how long to; 0: it does not say
+}
 
 func (p *refusal) Error() string  { return p.Detail }
 func (p *refusal) GetStatus() int { return p.Status }
+
+// GetHeaders says when to come again, in whole seconds.
+func (p *refusal) GetHeaders() http.Header {
+	if p.wait <= 0 {
+		return nil
+	}
+	return http.Header{"Retry-After": {strconv.Itoa(int(math.Ceil(p.wait.Seconds())))}}
+}
 
 // ContentType names problem details as such.
 func (p *refusal) ContentType(ct string) string {
@@ -27,9 +41,16 @@ func (p *refusal) ContentType(ct string) string {
 	return ct
 }
 
-// fault makes err what who may be told of it.
+// fault makes err what who may be told of it. Whoever tries too often is told so by the
+// status, and when to come again.
 func fault(who genesis.Principal, err error) *refusal {
-	return &refusal{genesis.ProblemOf(err, mayRead(who))}
+	p := &refusal{Problem: genesis.ProblemOf(err, mayRead(who))}
+	var often interface{ RetryAfter() time.Duration }
+	if p.Kind == genesis.Unavailable && errors.As(err, &often) {
+		p.wait = often.RetryAfter()
+		p.Status, p.Title = http.StatusTooManyRequests, http.StatusText(http.StatusTooManyRequests)
+	}
+	return p
 }
 
 // unreadable is what huma says of a body whose chunks are none, or that breaks off. It
@@ -50,7 +71,7 @@ var speakProblems = sync.OnceFunc(func() {
 			p.Status = status
 			p.Title = http.StatusText(status)
 		}
-		return &refusal{p}
+		return &refusal{Problem: p}
 	}
 })
 

@@ -27,7 +27,7 @@ type Event struct {
 	Actor   genesis.PersonID `json:"actor,omitempty"`   // "nrel/ada"; a bare subject is of this node; "": nobody signed in
 	Act     string           `json:"act"`               // "read", "train", "grant", "sign-in", "commit", "publish"
 	Outcome genesis.Outcome  `json:"outcome"`           // "": Done
-	Subject string           `json:"subject,omitempty"` // name of an asset, "nrel/ada" for a person, id of a run
+	Subject string           `json:"subject,omitempty"` // name of an asset, "nrel/ada" or "person:ada" for a person (a bare name is an asset's, and stands in clear), id of a run
 	Version genesis.Digest   `json:"version,omitempty"`
 	Rule    string           `json:"rule,omitempty"` // what decided
 

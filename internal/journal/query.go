@@ -73,6 +73,17 @@ func (j *Journal) condition(ctx context.Context, q genesis.AuditQuery) (where st
 		}
 		and("owner = $%d", alias)
 		and("subject = $%d", rest)
+		if who == "" && genesis.CheckSubject(rest) == nil { // of an asset, or of somebody of this node
+			alias, known, err := j.private.find(ctx, whole(genesis.PersonID(rest), j.node))
+			if err != nil {
+				return "", nil, false, err
+			}
+			if known {
+				n := len(args)
+				args = append(args, alias)
+				terms = append(terms[:len(terms)-2], fmt.Sprintf("(owner = $%d AND subject = $%d OR owner = $%d AND subject = '')", n-1, n, n+1))
+			}
+		}
 	}
 	if q.Act != "" {
 		and("act = $%d", q.Act)

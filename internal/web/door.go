@@ -8,8 +8,10 @@ import (
 	"html/template"
 	"io/fs"
 	"log/slog"
+	"math"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
@@ -103,7 +105,7 @@ func (p pages) signIn(w http.ResponseWriter, r *http.Request) {
 	made, err := p.Door.SignIn(r.Context(), r.RemoteAddr, req)
 	if err != nil {
 		p.trouble(r, err)
-		p.showSignIn(w, r, genesis.KindOf(err).HTTPStatus(), signInPage{Next: next, Subject: req.Subject, Error: told(err)})
+		p.showSignIn(w, r, status(w, err), signInPage{Next: next, Subject: req.Subject, Error: told(err)})
 		return
 	}
 	p.begin(w, r, *made)
@@ -124,7 +126,7 @@ func (p pages) signOut(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Clear-Site-Data", `"cache", "storage"`)
 	if err != nil {
 		p.trouble(r, err)
-		p.showSignIn(w, r, genesis.KindOf(err).HTTPStatus(), signInPage{Next: "/signin", Error: told(err)})
+		p.showSignIn(w, r, status(w, err), signInPage{Next: "/signin", Error: told(err)})
 		return
 	}
 	http.Redirect(w, r, "/signin", http.StatusSeeOther)
@@ -141,7 +143,7 @@ func (p pages) startProvider(w http.ResponseWriter, r *http.Request) {
 	target, state, err := p.Door.StartOIDC(r.Context(), r.PathValue("provider"), next)
 	if err != nil {
 		p.trouble(r, err)
-		p.showSignIn(w, r, genesis.KindOf(err).HTTPStatus(), signInPage{Next: next, Error: told(err)})
+		p.showSignIn(w, r, status(w, err), signInPage{Next: next, Error: told(err)})
 		return
 	}
 	p.Cookies.set(w, r, stateCookie, state, 10*time.Minute)
@@ -154,7 +156,7 @@ func (p pages) finishProvider(w http.ResponseWriter, r *http.Request) {
 	made, next, err := p.Door.FinishOIDC(r.Context(), state, r.URL.Query())
 	if err != nil {
 		p.trouble(r, err)
-		p.showSignIn(w, r, genesis.KindOf(err).HTTPStatus(), signInPage{Next: "/signin", Error: told(err)})
+		p.showSignIn(w, r, status(w, err), signInPage{Next: "/signin", Error: told(err)})
 		return
 	}
 	p.begin(w, r, *made)
@@ -192,15 +194,15 @@ func (p pages) answerDevice(w http.ResponseWriter, r *http.Request) {
 	if approve {
 		page.Answer = "approved"
 	}
-	status := http.StatusOK
+	code := http.StatusOK
 	if err := p.Door.AnswerDevice(r.Context(), who, page.Code, approve); err != nil {
 		p.trouble(r, err)
-		page.Answer, page.Error, status = "", told(err), genesis.KindOf(err).HTTPStatus()
-		if status == http.StatusNotFound { // of a code there is nothing to hide
+		page.Answer, page.Error, code = "", told(err), status(w, err)
+		if code == http.StatusNotFound { // of a code there is nothing to hide
 			page.Error = "the code is wrong or has expired: compare it with the terminal's, or begin again there"
 		}
 	}
-	show(w, status, "device.html", page)
+	show(w, code, "device.html", page)
 }
 
 // trouble logs what is not the doing of who asked: the disk, or a provider that does
@@ -210,6 +212,16 @@ func (p pages) trouble(r *http.Request, err error) {
 	if kind == genesis.Internal || kind == genesis.Unavailable && !errors.As(err, &often) {
 		p.Log.ErrorContext(r.Context(), "somebody cannot sign in", "path", r.URL.Path, "error", err, "cause", errors.Unwrap(err))
 	}
+}
+
+// status is that of an error. Whoever tries too often is told when to come again.
+func status(w http.ResponseWriter, err error) int {
+	var often identity.TooMany
+	if !errors.As(err, &often) {
+		return genesis.KindOf(err).HTTPStatus()
+	}
+	w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(often.RetryAfter().Seconds()))))
+	return http.StatusTooManyRequests
 }
 
 // told is an error in words for the person who caused it.

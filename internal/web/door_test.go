@@ -299,14 +299,21 @@ func TestTroubleIsLogged(t *testing.T) {
 	}{
 		"provider":  {&genesis.Error{Op: "sign in", Kind: genesis.Unavailable, Subject: "campus", Msg: "does not answer", Err: cause}, true},
 		"disk":      {&genesis.Error{Op: "sign in", Kind: genesis.Internal, Msg: "broken", Err: cause}, true},
-		"too often": {&genesis.Error{Op: "sign in", Kind: genesis.Unavailable, Msg: "too often", Err: identity.TooMany(time.Second)}, false},
+		"too often": {&genesis.Error{Op: "sign in", Kind: genesis.Unavailable, Msg: "too often", Err: identity.TooMany(1500 * time.Millisecond)}, false},
 		"wrong":     {&genesis.Error{Op: "sign in", Kind: genesis.Permission, Msg: "wrong"}, false},
 	} {
 		for _, r := range [][2]string{{"POST", "/signin"}, {"GET", "/signin/with/campus"}, {"GET", "/auth/callback"}} {
 			s := open(t, false)
 			s.door.fail = c.err
 			resp, page := s.ask(r[0], r[1], url.Values{"subject": {"ada"}, "password": {password}})
-			if resp.StatusCode != genesis.KindOf(c.err).HTTPStatus() || strings.Contains(page, "x509") {
+			status, wait := genesis.KindOf(c.err).HTTPStatus(), ""
+			if name == "too often" {
+				status, wait = http.StatusTooManyRequests, "2"
+			}
+			if got := resp.Header.Get("Retry-After"); got != wait {
+				t.Errorf("%s at %s: to come again in %q, want %q", name, r[1], got, wait)
+			}
+			if resp.StatusCode != status || strings.Contains(page, "x509") {
 				t.Errorf("%s at %s: %s\n%s", name, r[1], resp.Status, page)
 			}
 			if log := s.log.String(); strings.Contains(log, "x509") != c.logged || (log != "") != c.logged || strings.Contains(log, password) {

@@ -15,9 +15,14 @@ import (
 )
 
 // RecordIdentity keeps what package identity does to people and their credentials
-// as entries of the journal.
+// as entries of the journal. Whose account it was is marked as a person, whom the log has
+// a pseudonym of: a bare name would be that of an asset.
 func RecordIdentity(ctx context.Context, tx *sql.Tx, e identity.Event) error {
-	return journal.Record(ctx, tx, journal.Event{Time: e.Time, Actor: e.Actor, Act: e.Act, Outcome: e.Outcome, Subject: e.Subject, Detail: e.Detail})
+	subject := e.Subject
+	if subject != "" {
+		subject = "person:" + subject
+	}
+	return journal.Record(ctx, tx, journal.Event{Time: e.Time, Actor: e.Actor, Act: e.Act, Outcome: e.Outcome, Subject: subject, Detail: e.Detail})
 }
 
 // Authenticate says who makes a request that came over the network: by a bearer
@@ -72,8 +77,8 @@ func (s *Service) SignOut(ctx context.Context, who genesis.Principal) error {
 }
 
 // StartDevice begins the sign-in of a terminal.
-func (s *Service) StartDevice(ctx context.Context, _ string) (*genesis.DeviceLogin, error) {
-	d, err := s.Identity.StartDevice(ctx)
+func (s *Service) StartDevice(ctx context.Context, remote string) (*genesis.DeviceLogin, error) {
+	d, err := s.Identity.StartDevice(ctx, remote)
 	return &d, err
 }
 
@@ -279,10 +284,22 @@ func (s *Service) CreateToken(ctx context.Context, who genesis.Principal, req ge
 	return pointed(s.Identity.CreateToken(ctx, who, req))
 }
 
-// RevokeToken revokes a token: one's own, or as an operator anybody's.
+// RevokeToken revokes a token: one's own, or as an operator or officer whom the
+// policies let act as one, anybody's.
 func (s *Service) RevokeToken(ctx context.Context, who genesis.Principal, id string) error {
 	if !who.SignedIn() || !s.home(who) {
 		return homeOnly("revoke token", who)
+	}
+	plain := who
+	plain.Duties = nil
+	err := s.Identity.RevokeToken(ctx, plain, id)
+	if genesis.KindOf(err) != genesis.Private {
+		return err
+	}
+	if who.Has(genesis.DutyOperator) || who.Has(genesis.DutyOfficer) {
+		if err := s.keepsPeople(ctx, who); err != nil {
+			return err
+		}
 	}
 	return s.Identity.RevokeToken(ctx, who, id)
 }

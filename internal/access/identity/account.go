@@ -109,7 +109,7 @@ func (i *Identity) officer(by genesis.Principal) bool {
 // heedOfficer keeps operators from becoming officers by way of accounts: who is one,
 // and how an officer signs in, is for officers, and for themselves.
 func (i *Identity) heedOfficer(op string, by genesis.Principal, a *account, c genesis.AccountChange) error {
-	was := slices.Contains(a.duties, genesis.DutyOfficer)
+	was := slices.Contains(a.duties, genesis.DutyOfficer) // here: a duty that a rule gives is not made one that stays
 	switch {
 	case i.officer(by):
 	case c.Duties != nil && was != slices.Contains(*c.Duties, genesis.DutyOfficer):
@@ -120,10 +120,39 @@ func (i *Identity) heedOfficer(op string, by genesis.Principal, a *account, c ge
 	return nil
 }
 
-// heedSignIn keeps operators from signing in as officers: how one does is changed by
-// officers, and by themselves.
+// heedWays keeps accounts to one way to sign in: what gives one another, so that two
+// people could be in it, is done by officers. has: it has one.
+func (i *Identity) heedWays(op string, by genesis.Principal, a *account, has bool) error {
+	if has && !i.officer(by) {
+		return refuse(op, a.Subject, "the account has a way to sign in, and only officers give it another")
+	}
+	return nil
+}
+
+// linkedAtAll reports whether an account is linked to anybody at a provider.
+func linkedAtAll(ctx context.Context, tx *sql.Tx, op string, a *account) (bool, error) {
+	var n int
+	err := tx.QueryRowContext(ctx, "SELECT count(*) FROM account_links WHERE account_id = $1", a.id).Scan(&n)
+	return n > 0, store.Error(op, a.Subject, err)
+}
+
+// heedPassword keeps who has a link from a password, unless there is one and its owner
+// changes it.
+func (i *Identity) heedPassword(ctx context.Context, tx *sql.Tx, op string, by genesis.Principal, a *account, hash string) error {
+	if hash == "" || a.password != "" && by.Subject == a.Subject {
+		return nil
+	}
+	has, err := linkedAtAll(ctx, tx, op, a)
+	if err != nil {
+		return err
+	}
+	return i.heedWays(op, by, a, has)
+}
+
+// heedSignIn keeps operators from signing in as officers, also by a provider's word: how
+// one does is changed by officers, and by themselves.
 func (i *Identity) heedSignIn(op string, by genesis.Principal, a *account) error {
-	if slices.Contains(a.duties, genesis.DutyOfficer) && by.Subject != a.Subject && !i.officer(by) {
+	if a.everOfficer() && by.Subject != a.Subject && !i.officer(by) {
 		return refuse(op, a.Subject, "only officers change how an officer signs in")
 	}
 	return nil
@@ -264,6 +293,9 @@ func (i *Identity) ChangeAccount(ctx context.Context, by genesis.Principal, subj
 			return err
 		}
 		if err := i.heedOfficer(op, by, a, c); err != nil {
+			return err
+		}
+		if err := i.heedPassword(ctx, tx, op, by, a, hash); err != nil {
 			return err
 		}
 		if a.Service && hash != "" {

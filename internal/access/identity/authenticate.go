@@ -118,6 +118,7 @@ func (i *Identity) readCredential(ctx context.Context, hash [32]byte, now time.T
 
 // principal is who comes with a token, now.
 func (i *Identity) principal(t *tokenRow, a *account, now time.Time) genesis.Principal {
+	a = a.through(t.via)
 	p := genesis.Principal{
 		Subject: a.Subject, Node: i.node, Credential: t.id,
 		Assurance: genesis.Assurance(t.assurance), Scopes: t.scopes.list,

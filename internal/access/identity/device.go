@@ -37,6 +37,9 @@ const (
 	userLength  = 8
 	// mostDevices is how many terminals may wait at once; about 300 bytes each.
 	mostDevices = 10_000
+	// mostDevicesOf is how many of one network may: a cluster of people who begin, and
+	// no stranger who fills all places.
+	mostDevicesOf = 50
 )
 
 type deviceState int
@@ -51,6 +54,7 @@ const (
 type deviceLogin struct {
 	hash     [32]byte
 	user     string
+	remote   string // the network it is in, as remoteKey says
 	expires  time.Time
 	interval time.Duration
 	polled   time.Time
@@ -61,52 +65,82 @@ type deviceLogin struct {
 // devices are the terminals that wait. They live in memory: strangers begin
 // them, and a node that starts again has forgotten them, as if they had expired.
 type devices struct {
-	mu     sync.Mutex
-	byHash map[[32]byte]*deviceLogin
-	byUser map[string]*deviceLogin
+	mu       sync.Mutex
+	byHash   map[[32]byte]*deviceLogin
+	byUser   map[string]*deviceLogin
+	byRemote map[string]map[*deviceLogin]struct{}
 }
 
 func newDevices() devices {
-	return devices{byHash: map[[32]byte]*deviceLogin{}, byUser: map[string]*deviceLogin{}}
+	return devices{byHash: map[[32]byte]*deviceLogin{}, byUser: map[string]*deviceLogin{}, byRemote: map[string]map[*deviceLogin]struct{}{}}
+}
+
+// add keeps one. The lock is held.
+func (d *devices) add(l *deviceLogin) {
+	d.byHash[l.hash], d.byUser[l.user] = l, l
+	if d.byRemote[l.remote] == nil {
+		d.byRemote[l.remote] = map[*deviceLogin]struct{}{}
+	}
+	d.byRemote[l.remote][l] = struct{}{}
 }
 
 // remove forgets one. The lock is held.
 func (d *devices) remove(l *deviceLogin) {
 	delete(d.byHash, l.hash)
 	delete(d.byUser, l.user)
-}
-
-// sweep forgets what has expired. The lock is held.
-func (d *devices) sweep(now time.Time) {
-	for _, l := range d.byHash {
-		if !now.Before(l.expires) {
-			d.remove(l)
-		}
+	if delete(d.byRemote[l.remote], l); len(d.byRemote[l.remote]) == 0 {
+		delete(d.byRemote, l.remote)
 	}
 }
 
-// StartDevice begins the sign-in of a terminal. Errors: Unavailable (too many
-// wait), Unsupported (no external URL).
-func (i *Identity) StartDevice(ctx context.Context) (genesis.DeviceLogin, error) {
+// room makes room for one more of a network by what has expired, and returns why there
+// is none, and for how long there may be none. The lock is held.
+func (d *devices) room(remote string, now time.Time) (string, time.Duration) {
+	if len(d.byRemote[remote]) >= mostDevicesOf {
+		next := now.Add(time.Hour)
+		for l := range d.byRemote[remote] {
+			if !now.Before(l.expires) {
+				d.remove(l)
+			} else if l.expires.Before(next) {
+				next = l.expires
+			}
+		}
+		if len(d.byRemote[remote]) >= mostDevicesOf {
+			return "too many terminals of your network are waiting", next.Sub(now)
+		}
+	}
+	if len(d.byHash) >= mostDevices {
+		for _, l := range d.byHash {
+			if !now.Before(l.expires) {
+				d.remove(l)
+			}
+		}
+		if len(d.byHash) >= mostDevices {
+			return "too many terminals are waiting", time.Minute
+		}
+	}
+	return "", 0
+}
+
+// StartDevice begins the sign-in of a terminal; remote is the address it comes from. Errors: Unavailable (too many
+// wait, with [TooMany] as its cause), Unsupported (no external URL).
+func (i *Identity) StartDevice(ctx context.Context, remote string) (genesis.DeviceLogin, error) {
 	const op = "sign in at terminal"
 	if i.external == "" {
 		return genesis.DeviceLogin{}, &genesis.Error{Op: op, Kind: genesis.Unsupported, Msg: "the node does not know its own URL", Hint: "the operator sets it in the configuration"}
 	}
 	now, d := i.now(), &i.devices
 	secret, hash := newSecret(deviceSecret)
-	l := &deviceLogin{hash: hash, expires: now.Add(i.limits.Device), interval: deviceInterval}
+	l := &deviceLogin{hash: hash, remote: remoteKey(remote), expires: now.Add(i.limits.Device), interval: deviceInterval}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if len(d.byHash) >= mostDevices {
-		d.sweep(now)
-	}
-	if len(d.byHash) >= mostDevices {
-		return genesis.DeviceLogin{}, &genesis.Error{Op: op, Kind: genesis.Unavailable, Msg: "too many terminals are waiting", Hint: "try again in a few minutes", Err: TooMany(time.Minute)}
+	if full, wait := d.room(l.remote, now); full != "" {
+		return genesis.DeviceLogin{}, &genesis.Error{Op: op, Kind: genesis.Unavailable, Msg: full, Hint: "try again in a few minutes", Err: TooMany(wait)}
 	}
 	for l.user == "" || d.byUser[l.user] != nil {
 		l.user = randomOf(userLetters, userLength)
 	}
-	d.byHash[hash], d.byUser[l.user] = l, l
+	d.add(l)
 	return genesis.DeviceLogin{DeviceCode: secret, UserCode: l.user[:4] + "-" + l.user[4:], VerificationURI: i.external + DevicePath,
 		ExpiresIn: int(i.limits.Device / time.Second), Interval: int(deviceInterval / time.Second)}, nil
 }
@@ -238,7 +272,7 @@ func (d *devices) poll(op string, hash [32]byte, now time.Time) (*deviceLogin, e
 func (d *devices) putBack(l *deviceLogin) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.byHash[l.hash], d.byUser[l.user] = l, l
+	d.add(l)
 }
 
 // deviceSession makes the session. It is as good as the one in which it was
@@ -257,7 +291,7 @@ func (i *Identity) deviceSession(ctx context.Context, op string, l *deviceLogin)
 		if a.Disabled {
 			return refused(Disabled, a.Subject)
 		}
-		out, err = i.newSession(ctx, tx, a, session{assurance: genesis.Assurance(approving.assurance), how: "device",
+		out, err = i.newSession(ctx, tx, a, session{assurance: genesis.Assurance(approving.assurance), how: "device", via: approving.via,
 			signedIn: store.TimeAt(approving.signedIn), detail: map[string]any{"approved_by": approving.id}})
 		return err
 	})

@@ -18,7 +18,7 @@ import (
 
 func (w *world) startDevice(t testing.TB) genesis.DeviceLogin {
 	t.Helper()
-	d, err := w.StartDevice(t.Context())
+	d, err := w.StartDevice(t.Context(), "192.0.2.1")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -257,16 +257,34 @@ func TestDeviceOnce(t *testing.T) {
 
 func TestDevicesAreLimited(t *testing.T) {
 	w := open(t)
-	for range mostDevices {
-		w.startDevice(t)
+	begin := func(remote string) error {
+		_, err := w.StartDevice(t.Context(), remote)
+		return err
 	}
-	_, err := w.StartDevice(t.Context())
+	// One network fills its own places, not those of others.
+	for n := range mostDevicesOf {
+		wants(t, begin(fmt.Sprintf("[2001:db8::%x]:%d", n, 1000+n)), "", nil)
+	}
+	err := begin("2001:db8::ffff")
 	wants(t, err, genesis.Unavailable, nil)
+	if often := TooMany(0); !errors.As(err, &often) || time.Duration(often) != 10*time.Minute {
+		t.Errorf("says to wait %s", time.Duration(often))
+	}
+	for n := mostDevicesOf; n < mostDevices; n++ {
+		wants(t, begin(fmt.Sprintf("10.1.%d.%d:4711", n/mostDevicesOf/250, n/mostDevicesOf%250)), "", nil)
+	}
+	wants(t, begin("192.0.2.1"), genesis.Unavailable, nil)
 	w.clock.add(10 * time.Minute)
 	w.startDevice(t)
-	if len(w.devices.byHash) != 1 || len(w.devices.byUser) != 1 {
-		t.Errorf("%d and %d stay", len(w.devices.byHash), len(w.devices.byUser))
+	if len(w.devices.byHash) != 1 || len(w.devices.byUser) != 1 || len(w.devices.byRemote) != 1 {
+		t.Errorf("%d, %d and %d stay", len(w.devices.byHash), len(w.devices.byUser), len(w.devices.byRemote))
 	}
+	for range mostDevicesOf - 1 {
+		wants(t, begin("192.0.2.1:1"), "", nil)
+	}
+	wants(t, begin("192.0.2.1:1"), genesis.Unavailable, nil)
+	w.clock.add(10 * time.Minute)
+	wants(t, begin("192.0.2.1:1"), "", nil) // those of a network that expired make room in it
 	w.account(t, "ada")
 	ada, _ := w.signIn(t, "ada")
 	tries := 0
@@ -276,6 +294,6 @@ func TestDevicesAreLimited(t *testing.T) {
 	if tries != 11 {
 		t.Errorf("the %d. code is refused: %v", tries, err)
 	}
-	_, err = open(t, func(c *Config) { c.External = "" }).StartDevice(t.Context())
+	_, err = open(t, func(c *Config) { c.External = "" }).StartDevice(t.Context(), "192.0.2.1")
 	wants(t, err, genesis.Unsupported, nil)
 }

@@ -3,6 +3,7 @@ package identity
 import (
 	"context"
 	"database/sql"
+	"slices"
 
 	"github.com/opengenesis/genesis"
 	"github.com/opengenesis/genesis/internal/store"
@@ -48,6 +49,8 @@ func (i *Identity) admit(ctx context.Context, p *provider, c claims) (genesis.Ne
 		switch no = nil; {
 		case a.Disabled:
 			no = refused(Disabled, a.Subject)
+		case !known && a.password != "": // it was unlinked, and got a password
+			no = &genesis.Error{Op: op, Kind: genesis.Permission, Subject: p.ID, Msg: "your account was unlinked, and has a password now", Hint: "ask the officers of the node to link it again", Err: NotAdmitted}
 		case !admitted:
 			no = &genesis.Error{Op: op, Kind: genesis.Permission, Subject: p.ID, Msg: "the provider knows you, but this node does not take you in", Hint: "ask its operators", Err: NotAdmitted}
 		}
@@ -59,12 +62,12 @@ func (i *Identity) admit(ctx context.Context, p *provider, c claims) (genesis.Ne
 				return err
 			}
 		}
-		before := a.told
-		if err := i.tell(ctx, tx, p, a, c, f); err != nil {
+		before, via := a.told, subjectOf(p.Issuer, outside)
+		if err := i.tell(ctx, tx, p, a, via, c, f); err != nil {
 			return store.Error(op, a.Subject, err)
 		}
-		moved = !known || before.until <= store.Time(i.now()) || !before.same(a.told)
-		out, err = i.newSession(ctx, tx, a, session{assurance: f.assurance, how: "oidc", detail: map[string]any{"provider": p.ID, "duties": f.duties}})
+		moved = !known || before.via != via || before.until <= store.Time(i.now()) || !before.same(a.told)
+		out, err = i.newSession(ctx, tx, a, session{assurance: f.assurance, how: "oidc", via: via, detail: map[string]any{"provider": p.ID, "duties": f.duties}})
 		return err
 	})
 	if a != nil {
@@ -124,10 +127,11 @@ func insertLink(ctx context.Context, tx *sql.Tx, issuer, outside string, account
 
 // tell writes what the provider says of somebody now. Name and address of an
 // account that has a password here stay as they are.
-func (i *Identity) tell(ctx context.Context, tx *sql.Tx, p *provider, a *account, c claims, f facts) error {
+func (i *Identity) tell(ctx context.Context, tx *sql.Tx, p *provider, a *account, via string, c claims, f facts) error {
 	a.Provider = p.Issuer
 	a.groups = c.texts(p.GroupsClaim, mostGroups)
-	a.told = told{duties: f.duties, citizenship: f.citizenship, student: f.student, vetted: f.vetted, until: store.Time(i.now().Add(p.Remember))}
+	a.told = told{duties: f.duties, citizenship: f.citizenship, student: f.student, vetted: f.vetted, until: store.Time(i.now().Add(p.Remember)),
+		via: via, officer: a.told.officer || slices.Contains(f.duties, genesis.DutyOfficer)}
 	if name := c.text("name", 200); name != "" && (a.password == "" || a.Name == "") {
 		a.Name = name
 	}
@@ -135,13 +139,14 @@ func (i *Identity) tell(ctx context.Context, tx *sql.Tx, p *provider, a *account
 		a.Email = email
 	}
 	_, err := tx.ExecContext(ctx, `UPDATE accounts SET name = $1, email = $2, provider = $3, told_groups = $4, told_duties = $5, told_citizenship = $6,
-		told_student = $7, told_vetted = $8, told_until = $9 WHERE id = $10`,
-		a.Name, a.Email, a.Provider, a.groups, a.told.duties, a.told.citizenship, flag(f.student), flag(f.vetted), a.told.until, a.id)
+		told_student = $7, told_vetted = $8, told_until = $9, told_via = $10, told_officer = $11 WHERE id = $12`,
+		a.Name, a.Email, a.Provider, a.groups, a.told.duties, a.told.citizenship, flag(f.student), flag(f.vetted), a.told.until, a.told.via, flag(a.told.officer), a.id)
 	return err
 }
 
 // Link makes an account the one of somebody at a provider, whom it knows by the
-// value of its subject claim. Errors: Permission (by is no operator), NotFound, Exists
+// value of its subject claim. An account that has a password, or a link, gets another by
+// officers alone. Errors: Permission (by is no operator, or no officer), NotFound, Exists
 // (they have an account here), Invalid.
 func (i *Identity) Link(ctx context.Context, by genesis.Principal, subject, provider, value string) error {
 	const op = "link account"
@@ -165,6 +170,13 @@ func (i *Identity) Link(ctx context.Context, by genesis.Principal, subject, prov
 			return invalid(op, subject, "services do not sign in; make a token for it")
 		}
 		if err := i.heedSignIn(op, by, a); err != nil {
+			return err
+		}
+		has, err := linkedAtAll(ctx, tx, op, a)
+		if err != nil {
+			return err
+		}
+		if err := i.heedWays(op, by, a, has || a.password != ""); err != nil {
 			return err
 		}
 		other, err := linked(ctx, tx, op, p.Issuer, p.outside(value))

@@ -75,6 +75,8 @@ type told struct {
 	student     bool
 	vetted      bool
 	until       int64
+	via         string // the derived name of who signed in
+	officer     bool   // whether they were ever said to be one
 }
 
 // same reports whether two providers' words give the same rights.
@@ -84,19 +86,37 @@ func (t told) same(other told) bool {
 
 const accountColumns = `a.id, a.subject, a.name, a.email, a.service, a.disabled, a.created_at, a.seen_at,
 	a.duties, a.citizenship, a.student, a.vetting, a.vetted_by, a.vetted_at, a.vetted_until, a.vetting_note, a.vetting_asked, a.vetting_ask,
-	a.provider, a.told_groups, a.told_duties, a.told_citizenship, a.told_student, a.told_vetted, a.told_until,
+	a.provider, a.told_groups, a.told_duties, a.told_citizenship, a.told_student, a.told_vetted, a.told_until, a.told_via, a.told_officer,
 	a.password, a.totp, a.totp_confirmed, a.totp_step`
 
 // fields are where accountColumns are scanned into.
 func (a *account) fields() []any {
 	return []any{&a.id, &a.Subject, &a.Name, &a.Email, &a.Service, &a.Disabled, &a.created, &a.seen,
 		&a.duties, &a.Citizenship, &a.Student, &a.Vetting.State, &a.Vetting.By, &a.vettedAt, &a.until, &a.Vetting.Note, &a.asked, &a.Vetting.Ask,
-		&a.Provider, &a.groups, &a.told.duties, &a.told.citizenship, &a.told.student, &a.told.vetted, &a.told.until,
+		&a.Provider, &a.groups, &a.told.duties, &a.told.citizenship, &a.told.student, &a.told.vetted, &a.told.until, &a.told.via, &a.told.officer,
 		&a.password, &a.totp, &a.TOTP, &a.totpStep}
 }
 
 // saying reports whether what the provider told still counts.
 func (a *account) saying(now time.Time) bool { return store.Time(now) < a.told.until }
+
+// through is the account for a credential: what a provider told counts where it began
+// with that person's sign-in there, and for no password, nor for who else the account is
+// linked to. The student mark gives no rights, and is everybody's.
+func (a *account) through(via string) *account {
+	if via != "" && via == a.told.via {
+		return a
+	}
+	out := *a
+	out.told = told{student: a.told.student}
+	return &out
+}
+
+// everOfficer reports whether the person is an officer here, or a provider ever said so:
+// they may be told to be one again.
+func (a *account) everOfficer() bool {
+	return a.told.officer || slices.Contains(a.duties, genesis.DutyOfficer) || slices.Contains(a.told.duties, genesis.DutyOfficer)
+}
 
 // dutiesAt are those given here and those that the provider told.
 func (a *account) dutiesAt(now time.Time) []genesis.Duty {
@@ -161,7 +181,8 @@ type tokenRow struct {
 	duties    ceiling[genesis.Duty]
 	assurance string
 	maker     sql.NullString
-	signedIn  int64 // when who made it had last proved who they are
+	via       string // the derived name by which a provider's person signed in who made it; "": they did not
+	signedIn  int64  // when who made it had last proved who they are
 	created   int64
 	expires   int64
 	idle      int64
@@ -169,11 +190,11 @@ type tokenRow struct {
 	revoked   sql.NullInt64
 }
 
-const tokenColumns = `t.id, t.account_id, t.kind, t.name, t.scopes, t.duties, t.assurance, t.maker,
+const tokenColumns = `t.id, t.account_id, t.kind, t.name, t.scopes, t.duties, t.assurance, t.maker, t.via,
 	t.signed_in_at, t.created_at, t.expires_at, t.idle, t.used_at, t.revoked_at`
 
 func (t *tokenRow) fields() []any {
-	return []any{&t.id, &t.account, &t.kind, &t.name, &t.scopes, &t.duties, &t.assurance, &t.maker,
+	return []any{&t.id, &t.account, &t.kind, &t.name, &t.scopes, &t.duties, &t.assurance, &t.maker, &t.via,
 		&t.signedIn, &t.created, &t.expires, &t.idle, &t.used, &t.revoked}
 }
 

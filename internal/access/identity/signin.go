@@ -156,6 +156,7 @@ func (i *Identity) factors(ctx context.Context, tx *sql.Tx, op string, a, known 
 type session struct {
 	assurance genesis.Assurance
 	how       string    // "password", "oidc", "device"
+	via       string    // the derived name of a provider's person
 	signedIn  time.Time // when they proved who they are; zero: now
 	detail    map[string]any
 }
@@ -167,7 +168,7 @@ func (i *Identity) newSession(ctx context.Context, tx *sql.Tx, a *account, s ses
 	if s.signedIn.IsZero() {
 		s.signedIn = now
 	}
-	t := tokenRow{id: newID(), account: a.id, kind: string(genesis.SessionToken), name: s.how, assurance: string(s.assurance), signedIn: store.Time(s.signedIn),
+	t := tokenRow{id: newID(), account: a.id, kind: string(genesis.SessionToken), name: s.how, assurance: string(s.assurance), via: s.via, signedIn: store.Time(s.signedIn),
 		created: store.Time(now), expires: store.Time(s.signedIn.Add(i.limits.Session)), idle: i.limits.Idle.Microseconds(), used: store.Time(now)}
 	if err := insertToken(ctx, tx, &t, hash); err != nil {
 		return genesis.NewToken{}, err
@@ -184,8 +185,8 @@ func (i *Identity) newSession(ctx context.Context, tx *sql.Tx, a *account, s ses
 }
 
 func insertToken(ctx context.Context, tx *sql.Tx, t *tokenRow, hash [32]byte) error {
-	_, err := tx.ExecContext(ctx, `INSERT INTO tokens (id, hash, account_id, kind, name, scopes, duties, assurance, maker, signed_in_at, created_at, expires_at, idle, used_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)`,
-		t.id, hex.EncodeToString(hash[:]), t.account, t.kind, t.name, t.scopes, t.duties, t.assurance, t.maker, t.signedIn, t.created, t.expires, t.idle, t.used)
+	_, err := tx.ExecContext(ctx, `INSERT INTO tokens (id, hash, account_id, kind, name, scopes, duties, assurance, maker, via, signed_in_at, created_at, expires_at, idle, used_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)`,
+		t.id, hex.EncodeToString(hash[:]), t.account, t.kind, t.name, t.scopes, t.duties, t.assurance, t.maker, t.via, t.signedIn, t.created, t.expires, t.idle, t.used)
 	return err
 }

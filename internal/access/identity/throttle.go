@@ -18,6 +18,9 @@ func (t TooMany) Error() string {
 	return fmt.Sprintf("too many attempts, next in %s", time.Duration(t))
 }
 
+// RetryAfter is when to try again: what a protocol tells a client.
+func (t TooMany) RetryAfter() time.Duration { return time.Duration(t) }
+
 // throttle lets a key act a few times at once and then in an even pace (the
 // generic cell rate algorithm). Keys share a fixed number of slots by a hash
 // with a secret seed: memory is constant, nobody can push another's slot out,

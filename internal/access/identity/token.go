@@ -148,7 +148,7 @@ func (i *Identity) heed(ctx context.Context, tx *sql.Tx, op string, by genesis.P
 	if err != nil {
 		return err
 	}
-	t.signedIn = maker.signedIn
+	t.signedIn, t.via = maker.signedIn, maker.via
 	if maker.kind == string(genesis.SessionToken) {
 		return nil
 	}

@@ -67,6 +67,9 @@ func openWork(ctx context.Context, h *Home, opt Options, log *slog.Logger) (_ Se
 	c := work.Config{DB: w.db, Catalog: catalog.New(w.db, blobs), Blobs: blobs, Node: h.Config.Node, Charter: h.charter(),
 		Drivers: Formats(), Limits: h.Config.Limits, Temp: runs,
 		Memory: h.Config.Memory / 8, Threads: h.Config.Threads, Software: "genesis " + genesis.Build().Version}
+	if c.Secret, err = h.secret("rows.key"); err != nil {
+		return nil, err
+	}
 	if err := w.openDoors(ctx, h, &c, opt.disk); err != nil {
 		return nil, err
 	}

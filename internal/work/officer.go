@@ -160,8 +160,10 @@ func (s *Service) Purge(ctx context.Context, who genesis.Principal, ref, reason 
 	out.Derived = d.UsedBy
 	err = s.act(ctx, who, "purge", func(tx *sql.Tx, e *journal.Event) error {
 		e.Subject, e.Version, e.Detail = string(v.Name), v.Digest, detail(map[string]string{"reason": reason})
-		out.Version, err = s.Catalog.EraseTx(ctx, tx, v, catalog.EraseOptions{By: s.by(who), Reason: reason, Purge: true})
-		return err
+		if out.Version, err = s.Catalog.EraseTx(ctx, tx, v, catalog.EraseOptions{By: s.by(who), Reason: reason, Purge: true}); err != nil {
+			return err
+		}
+		return unsketch(ctx, tx, v.Digest)
 	})
 	if err != nil {
 		return nil, err

@@ -173,20 +173,26 @@ func (s *Service) differs(ctx context.Context, before, now *lesson, left *int) e
 		return err
 	}
 	if a == nil {
-		return tooClose(now, "it may differ in fewer than %d rows from one that you have trained on and that is no more")
+		return tooClose(now, true)
 	}
 	b, err := s.sketchBy(ctx, now, shared, left)
 	if err != nil {
 		return err
 	}
 	if a.Few(b, genesis.LeastGroup) {
-		return tooClose(now, "it differs in fewer than %d rows from one that you have trained on")
+		return tooClose(now, false)
 	}
 	return nil
 }
 
-func tooClose(now *lesson, msg string) error {
-	return refuse(string(now.name), "difference", fmt.Sprintf(msg, genesis.LeastGroup), "the version you have trained on, or a later one that differs more")
+// tooClose is the refusal of a table that is too much like one trained on; may says that
+// it cannot be known whether it is.
+func tooClose(now *lesson, may bool) error {
+	msg := fmt.Sprintf("it differs in fewer than %d rows from one that you have trained on", genesis.LeastGroup)
+	if may {
+		msg = fmt.Sprintf("it may differ in fewer than %d rows from one that you have trained on and that is no more", genesis.LeastGroup)
+	}
+	return refuse(string(now.name), "difference", msg, "the version you have trained on, or a later one that differs more")
 }
 
 // common are the columns that are in both of two ascending lists.
@@ -241,7 +247,7 @@ func (s *Service) forgotten(ctx context.Context, before, now *lesson, left *int)
 		return err
 	}
 	if !ok && before.name == now.name {
-		return tooClose(now, "it may differ in fewer than %d rows from one that you have trained on and that is no more")
+		return tooClose(now, true)
 	}
 	if !ok {
 		return nil

@@ -27,6 +27,7 @@ type Config struct {
 	Journal  *journal.Journal   // evidence
 	Drivers  []format.Driver
 	Limits   format.Limits
+	Uploads  string // directory of the uploads; "": there are none
 	Temp     string // directory for spilled data and checkpoints
 	Memory   int64  // bytes for what grows with the rows of a table; 0: 64 MiB
 	Threads  int    // 0: one per core

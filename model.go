@@ -18,6 +18,9 @@ type ModelReport struct {
 	Curve      []CurvePoint   `json:"curve"`
 	OOD        OODReport      `json:"ood"`
 	Notes      []string       `json:"notes,omitempty"` // where the net loses to a reference, and why it may
+	// Least is how many rows share every figure at least, where whoever had it trained
+	// may not read them; 0: the figures may tell of single rows.
+	Least int `json:"least,omitempty"`
 }
 
 // TargetReport is how well one target is predicted.

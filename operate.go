@@ -19,6 +19,8 @@ type Purge struct {
 	Blobs   int64    `json:"blobs"`
 	Bytes   int64    `json:"bytes"`
 	Shared  []Digest `json:"shared,omitempty"`  // kept: other versions need them
+	Runs    int64    `json:"runs"`              // that made or used it: nothing is left of what they came to
+	Uploads int64    `json:"uploads"`           // of the files it was made from
 	Derived []Ref    `json:"derived,omitempty"` // versions made from it, which a person must look at
 	Backups bool     `json:"backups"`           // true: earlier backups of this home still hold the bytes
 }

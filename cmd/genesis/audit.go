@@ -193,6 +193,7 @@ func (cmd *purgeCmd) Run(a *app) error {
 	}
 	return a.print(out, func(p *printer) {
 		p.line("purged %s: %s in %s blobs", versionText(out.Version), bytesText(out.Bytes), count(out.Blobs))
+		p.line("removed, too: what %s came to, and %s", plural(out.Runs, "run"), plural(out.Uploads, "upload"))
 		for _, d := range out.Shared {
 			p.field("kept", string(d)+" (other versions need it)")
 		}

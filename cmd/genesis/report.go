@@ -13,8 +13,10 @@ func printReport(p *printer, r *genesis.ModelReport) {
 	p.field("learned from", r.Dataset.String())
 	p.field("split", r.Split)
 	p.field("network", r.Network)
-	p.field("parameters", count(r.Parameters))
-	p.field("training", plural(int64(r.Epochs), "epoch")+", "+seconds(r.Seconds))
+	if r.Epochs > 0 { // else the figures are for who may read the rows
+		p.field("parameters", count(r.Parameters))
+		p.field("training", plural(int64(r.Epochs), "epoch")+", "+seconds(r.Seconds))
+	}
 	for _, t := range r.Targets {
 		printTarget(p, t)
 	}

@@ -17,7 +17,7 @@ var partNames = map[genesis.Part]string{genesis.Validation: "validation", genesi
 // report measures the model and its references on the held-out parts.
 func (t *task) report(ctx context.Context, m *Model, f *fitted, opt Options) (*genesis.ModelReport, error) {
 	r := &genesis.ModelReport{Format: reportFormat, Seed: t.seed, Inputs: m.Inputs(), Network: t.plan.String(),
-		Parameters: int64(m.net.Size() * len(m.params)), Epochs: f.epochs, Curve: f.curve, Notes: t.notes}
+		Parameters: int64(m.net.Size() * len(m.params)), Epochs: f.epochs, Curve: f.curve, Notes: t.notes, Least: opt.Least}
 	held, name := t.heldOut()
 	if !some(len(held), opt.Least) {
 		held, name = nil, "" // too few rows for a figure that tells of none of them

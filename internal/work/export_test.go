@@ -11,6 +11,7 @@ import (
 	"github.com/opengenesis/genesis/internal/blob/file"
 	"github.com/opengenesis/genesis/internal/catalog"
 	"github.com/opengenesis/genesis/internal/format"
+	"github.com/opengenesis/genesis/internal/format/json"
 	"github.com/opengenesis/genesis/internal/format/text"
 	"github.com/opengenesis/genesis/internal/journal"
 	"github.com/opengenesis/genesis/internal/store"
@@ -42,7 +43,7 @@ func OpenTest(tb testing.TB) (*Service, string) {
 	must(err)
 	tb.Cleanup(func() { j.Close() })
 	s := New(Config{DB: db, Catalog: catalog.New(db, blobs), Blobs: blobs, Node: "here", Charter: charter, Access: decider, Journal: j,
-		Drivers: []format.Driver{text.Driver{}}, Temp: tb.TempDir(), Threads: 2, Software: "genesis test"})
+		Drivers: []format.Driver{json.Driver{}, text.Driver{}}, Temp: tb.TempDir(), Threads: 2, Software: "genesis test"})
 	must(s.OpenRuns(ctx, run.Config{Dir: filepath.Join(dir, "runs")}))
 	tb.Cleanup(func() { s.CloseRuns() })
 	return s, dir

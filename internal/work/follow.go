@@ -3,6 +3,7 @@ package work
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"io"
 	"slices"
 	"strings"
@@ -54,6 +55,7 @@ func (s *Service) told(ctx context.Context, who genesis.Principal, r genesis.Run
 			e.Value = ""
 			r.Error = &e
 		}
+		r.Result = s.toldResult(ctx, who, r)
 		return r
 	}
 	kept := genesis.Run{ID: r.ID, Kind: r.Kind, State: r.State, Created: r.Created, Started: r.Started, Ended: r.Ended,
@@ -68,6 +70,42 @@ func (s *Service) told(ctx context.Context, who genesis.Principal, r genesis.Run
 		kept.Error = &genesis.Problem{Type: e.Type, Title: e.Title, Status: e.Status, Kind: e.Kind, Message: "whoever asked for it is told more"}
 	}
 	return kept
+}
+
+// toldResult is what a run came to, as who is told of it: what quotes cells of a version,
+// or measures its rows, is for who may read it now, as in a description of it.
+func (s *Service) toldResult(ctx context.Context, who genesis.Principal, r genesis.Run) json.RawMessage {
+	var told any
+	var v genesis.Version
+	switch r.Kind {
+	case genesis.RunPrepare:
+		var p genesis.Prepared
+		if json.Unmarshal(r.Result, &p) != nil {
+			return r.Result
+		}
+		d := genesis.Description{Manifest: p.Manifest, Findings: p.Findings, Readiness: &p.Readiness, Splits: p.Splits, Recipe: p.Recipe}
+		redact(&d)
+		v, p.Manifest, p.Findings, p.Readiness, p.Splits, p.Recipe = p.Version, d.Manifest, []genesis.Finding{}, *d.Readiness, d.Splits, ""
+		told = p
+	case genesis.RunTrain:
+		var t genesis.Trained
+		if json.Unmarshal(r.Result, &t) != nil {
+			return r.Result
+		}
+		v, t.Report = t.Version, *unworded(t.Report)
+		told = t
+	default:
+		return r.Result // of the rows that who asked brought along
+	}
+	now, err := s.find(ctx, who, v.Ref().String())
+	if err == nil && s.preview(ctx, who, now) {
+		return r.Result
+	}
+	text, err := json.Marshal(told)
+	if err != nil {
+		return nil
+	}
+	return text
 }
 
 // Run returns a run, to whoever asked for it and, in part, to who keeps the node.

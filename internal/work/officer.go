@@ -10,7 +10,6 @@ import (
 	"github.com/opengenesis/genesis"
 	"github.com/opengenesis/genesis/internal/access"
 	"github.com/opengenesis/genesis/internal/blob"
-	"github.com/opengenesis/genesis/internal/catalog"
 	"github.com/opengenesis/genesis/internal/journal"
 	"github.com/opengenesis/genesis/internal/work/run"
 )
@@ -131,49 +130,6 @@ func (s *Service) mayForget(ctx context.Context, who genesis.Principal, person g
 		return refuse("their account can still act", "first `genesis account set "+subject+" --disabled --duties= --name= --email=`")
 	}
 	return nil
-}
-
-// Purge erases a version and destroys the bytes that it alone needs.
-func (s *Service) Purge(ctx context.Context, who genesis.Principal, ref, reason string, p genesis.Progress) (*genesis.Purge, error) {
-	if err := s.operates(ctx, who, access.Office); err != nil {
-		return nil, err
-	}
-	r, err := genesis.ParseRef(ref)
-	if err != nil {
-		return nil, err
-	}
-	if r.Node == s.Node {
-		r.Node = ""
-	}
-	v, err := s.Catalog.Resolve(ctx, r, nil) // whoever keeps the office sees everything it may have to destroy
-	if genesis.KindOf(err) == genesis.NotFound && r.Number == 0 && r.Digest == "" {
-		v, err = s.Catalog.Last(ctx, r.Name, nil)
-	}
-	if err != nil {
-		return nil, err
-	}
-	out := &genesis.Purge{Backups: true}
-	d, err := s.Catalog.Describe(ctx, v, nil)
-	if err != nil && v.State != genesis.Erased {
-		return nil, err
-	}
-	out.Derived = d.UsedBy
-	err = s.act(ctx, who, "purge", func(tx *sql.Tx, e *journal.Event) error {
-		e.Subject, e.Version, e.Detail = string(v.Name), v.Digest, detail(map[string]string{"reason": reason})
-		out.Version, err = s.Catalog.EraseTx(ctx, tx, v, catalog.EraseOptions{By: s.by(who), Reason: reason, Purge: true})
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	p.Send(genesis.Event{Stage: "purging", Unit: "blobs"})
-	purged, err := s.Catalog.Purge(ctx, s.Access.Agreements)
-	out.Blobs, out.Bytes = int64(len(purged.Removed)), purged.Bytes
-	for _, k := range purged.Kept {
-		out.Shared = append(out.Shared, k.Digest)
-	}
-	slices.Sort(out.Shared)
-	return out, err
 }
 
 // grace is how long bytes that nothing refers to are kept after they were written:

@@ -119,7 +119,8 @@ func list(value string) []string {
 	return out
 }
 
-// Answer records what a person says about a finding.
+// Answer records what a person says about a finding. What was found is told to who may
+// read the version.
 func (s *Service) Answer(ctx context.Context, who genesis.Principal, ref, finding, answer string) (*genesis.Finding, error) {
 	v, err := s.resolve(ctx, who, genesis.Steward, ref)
 	if err != nil {
@@ -142,6 +143,9 @@ func (s *Service) Answer(ctx context.Context, who genesis.Principal, ref, findin
 	})
 	if err != nil {
 		return nil, err
+	}
+	if !s.preview(ctx, who, v) { // the finding itself quotes cells
+		answered = genesis.Finding{ID: answered.ID, Answer: answered.Answer, By: answered.By}
 	}
 	return &answered, s.rescore(ctx, who, v)
 }

@@ -49,19 +49,25 @@ func verdicts(r genesis.Readiness) *genesis.Readiness {
 	for i := range r.Checks {
 		r.Checks[i].Evidence, r.Checks[i].Fix = "", ""
 	}
-	if r.Proof != nil && (r.Proof.Err != "" || r.Proof.Rows < genesis.LeastGroup) {
-		r.Proof = nil
-	}
+	r.Proof = nil // the figures of two versions that differ in a row tell of it
 	return &r
 }
 
 // unworded is a model's report without the classes it tells apart, which are
-// values of the data, and without notes.
+// values of the data, and without notes. Figures stay of a training that was itself
+// bounded for somebody who may not read: those of others are of single rows.
 func unworded(r genesis.ModelReport) *genesis.ModelReport {
 	r.Notes = nil
 	r.Targets = slices.Clone(r.Targets)
 	for i := range r.Targets {
 		r.Targets[i].Classes = nil
+	}
+	if r.Least >= genesis.LeastGroup {
+		return &r
+	}
+	r.Parameters, r.Epochs, r.Seconds, r.Curve, r.OOD = 0, 0, 0, []genesis.CurvePoint{}, genesis.OODReport{}
+	for i := range r.Targets {
+		r.Targets[i].Scores, r.Targets[i].Coverage = map[string]map[string]map[string]float64{}, nil
 	}
 	return &r
 }

@@ -27,10 +27,12 @@ type Config struct {
 	Journal  *journal.Journal   // evidence
 	Drivers  []format.Driver
 	Limits   format.Limits
+	Uploads  string // directory of the uploads; "": there are none
 	Temp     string // directory for spilled data and checkpoints
 	Memory   int64  // bytes for what grows with the rows of a table; 0: 64 MiB
 	Threads  int    // 0: one per core
 	Software string // "genesis 0.1.0", for the provenance
+	Secret   []byte // keys what is kept of rows that were trained on without reading them
 
 	// BackUp copies the whole home; nil where there is none.
 	BackUp func(context.Context, genesis.BackupRequest, genesis.Progress) (*genesis.Backup, error)

@@ -106,6 +106,34 @@ func TestRedact(t *testing.T) {
 	}
 }
 
+// TestRedactFigures: what was measured on rows stays only where it was measured for
+// somebody who may not read them.
+func TestRedactFigures(t *testing.T) {
+	const figure = 0.4711
+	for least, stays := range map[int]bool{0: false, 1: false, genesis.LeastGroup: true} {
+		d := secrets()
+		d.Readiness = &genesis.Readiness{Checks: []genesis.Check{{ID: "baseline", Verdict: genesis.Pass}}, Proof: &genesis.Proof{Net: figure, Trivial: figure, Margin: figure, Rows: 4711}}
+		d.Report = &genesis.ModelReport{Least: least, Parameters: 4711, Epochs: 4711, Seconds: figure, Curve: []genesis.CurvePoint{{Train: figure}}, OOD: genesis.OODReport{Threshold: figure},
+			Network: "5 nets", Targets: []genesis.TargetReport{{Task: "binary", Coverage: &genesis.Coverage{Actual: figure},
+				Scores: map[string]map[string]map[string]float64{"test": {"trivial": {"log_loss": figure}}}}}}
+		whole := *d.Report
+		redact(d)
+		report, err := genesis.CanonicalJSON(d.Report)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Contains(string(report), "4711"); got != stays {
+			t.Errorf("of a training bounded by %d rows is left: %s", least, report)
+		}
+		if d.Readiness.Proof != nil || d.Readiness.Checks[0].Verdict != genesis.Pass || d.Report.Network == "" || d.Report.Targets[0].Task == "" {
+			t.Errorf("of the readiness report is left %+v, of the model's %s", d.Readiness, report)
+		}
+		if whole.Targets[0].Scores == nil || whole.Targets[0].Coverage == nil {
+			t.Error("what was redacted is changed where others see it")
+		}
+	}
+}
+
 // TestDifferenceAtOnce: of two versions that differ in one row only one is trained on,
 // also when both are asked for at the same time.
 func TestDifferenceAtOnce(t *testing.T) {

@@ -132,7 +132,9 @@ func (h *Home) close() error {
 
 // openToOthers reports whether others than the owner may do something with a file. Windows
 // has no such modes.
-func openToOthers(info fs.FileInfo) bool { return runtime.GOOS != "windows" && info.Mode().Perm()&0o077 != 0 }
+func openToOthers(info fs.FileInfo) bool {
+	return runtime.GOOS != "windows" && info.Mode().Perm()&0o077 != 0
+}
 
 func (h *Home) layOut() error {
 	if err := h.checkForeign(); err != nil {

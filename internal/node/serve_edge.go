@@ -31,6 +31,9 @@ type (
 	}
 	withChecks interface{ Checks() []edge.Check } // of /readyz
 	withGauges interface{ Gauges(*edge.Metrics) } // adds figures of its own
+	withKept   interface {
+		Kept(genesis.PersonID) int64 // bytes kept for a person's runs
+	}
 )
 
 // perCore is how many short requests a core answers at once: enough to keep it
@@ -105,9 +108,12 @@ func (n *Node) lend(ctx context.Context, cfg *edge.Config) error {
 	db, c := s.DB(), n.home.Config
 	cfg.Keys = &edge.SQLKeys{DB: db}
 	cfg.Checks = append(cfg.Checks, edge.Check{Name: "database", Do: db.Read().PingContext})
+	uc := upload.Config{DB: db, Dir: n.home.Uploads(), Roots: c.Paths, Max: c.Uploads.Max, Quota: c.Uploads.Quota, Expire: c.Uploads.Expire}
+	if s, ok := n.service.(withKept); ok {
+		uc.Held = s.Kept
+	}
 	var err error
-	n.uploads, err = upload.Open(ctx, upload.Config{DB: db, Dir: n.home.Uploads(), Roots: c.Paths,
-		Max: c.Uploads.Max, Quota: c.Uploads.Quota, Expire: c.Uploads.Expire})
+	n.uploads, err = upload.Open(ctx, uc)
 	return err
 }
 

@@ -42,6 +42,7 @@ type server struct {
 	Config
 	broken *brokenStreams
 	routes map[string]edge.Route
+	opened opened
 }
 
 // New returns the handler of a node's whole HTTP interface.

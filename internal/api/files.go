@@ -2,17 +2,52 @@ package api
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 
 	"github.com/opengenesis/genesis"
+	"github.com/opengenesis/genesis/internal/api/edge"
 	"github.com/opengenesis/genesis/internal/format"
 	"github.com/opengenesis/genesis/internal/work/upload"
 )
 
-// maxFiles bounds the files of one request.
-const maxFiles = 100_000
+const (
+	// maxFiles bounds the files of one request over the home's socket.
+	maxFiles = 100_000
+
+	// maxRemoteFiles bounds them over the network, where each costs its caller a few
+	// bytes, and the node a descriptor.
+	maxRemoteFiles = 1000
+
+	// maxOpen bounds the files that one person's requests over the network hold open
+	// together: runs that are waited for keep theirs while they wait.
+	maxOpen = 2 * maxRemoteFiles
+)
+
+// opened counts the files that people's requests over the network hold open.
+type opened struct {
+	mu sync.Mutex
+	by map[genesis.PersonID]int
+}
+
+// add takes n more for a person, unless those are too many.
+func (o *opened) add(person genesis.PersonID, n int) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if n > maxOpen-o.by[person] {
+		return false
+	}
+	if o.by == nil {
+		o.by = map[genesis.PersonID]int{}
+	}
+	if o.by[person] += n; o.by[person] == 0 {
+		delete(o.by, person)
+	}
+	return true
+}
 
 // SessionInput is the header that goes with handed-over files.
 type SessionInput struct {
@@ -23,13 +58,21 @@ type SessionInput struct {
 // files and is never nil: a descriptor lives no longer than its request.
 func (s *server) take(ctx context.Context, who genesis.Principal, op, session string, refs []genesis.FileRef) (raws []*format.Raw, done func(), err error) {
 	var open []*os.File
+	free := func() {}
 	done = func() {
 		for _, f := range open {
 			f.Close()
 		}
+		free()
 	}
-	if len(refs) > maxFiles {
-		return nil, done, &genesis.Error{Op: op, Kind: genesis.Invalid, Msg: "names more files than one request may"}
+	if err := checkRefs(op, refs, edge.Socket(ctx)); err != nil {
+		return nil, done, err
+	}
+	if person := who.Person(); !edge.Socket(ctx) {
+		if !s.opened.add(person, len(refs)) {
+			return nil, done, &genesis.Error{Op: op, Kind: genesis.Unavailable, Msg: fmt.Sprintf("your requests would hold more than %d files open", maxOpen), Hint: "try again when some of them have ended"}
+		}
+		free = func() { s.opened.add(person, -len(refs)) }
 	}
 	for _, ref := range refs {
 		f, raw, err := s.takeOne(ctx, who, op, session, ref)
@@ -40,6 +83,30 @@ func (s *server) take(ctx context.Context, who genesis.Principal, op, session st
 		raws = append(raws, raw)
 	}
 	return raws, done, nil
+}
+
+// checkRefs refuses more files than a request may name, and one that is named twice:
+// every mention would be opened, copied and read.
+func checkRefs(op string, refs []genesis.FileRef, socket bool) error {
+	most := maxRemoteFiles
+	if socket {
+		most = maxFiles
+	}
+	if len(refs) > most {
+		return &genesis.Error{Op: op, Kind: genesis.Invalid, Msg: fmt.Sprintf("names more than %d files", most), Hint: "put them into a ZIP or tar archive"}
+	}
+	seen := make(map[string]bool, len(refs))
+	for _, ref := range refs {
+		token := ref.Token
+		if at, ok := strings.CutPrefix(token, genesis.PathToken); ok {
+			token = genesis.PathToken + filepath.Clean(at)
+		}
+		if seen[token] {
+			return &genesis.Error{Op: op, Kind: genesis.Invalid, Subject: ref.Path, Msg: "names a file that another one in the request names, too", Hint: "name each file once"}
+		}
+		seen[token] = true
+	}
+	return nil
 }
 
 func (s *server) takeOne(ctx context.Context, who genesis.Principal, op, session string, ref genesis.FileRef) (*os.File, *format.Raw, error) {

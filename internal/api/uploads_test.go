@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
+	"fmt"
 	"io"
 	"log/slog"
 	"math/rand/v2"
@@ -170,6 +171,45 @@ func TestUploadedFile(t *testing.T) {
 	}
 	if _, err = ada.Prepare(t.Context(), genesis.PrepareRequest{Name: "x", Files: []genesis.FileRef{{Path: "p", Token: "abc"}}}, nil); genesis.KindOf(err) != genesis.Unsupported {
 		t.Errorf("a descriptor over the network: %v", err)
+	}
+}
+
+// TestFilesAreBounded: a request over the network names each file once, and not many;
+// what one person's requests hold open together is bounded, and given back.
+func TestFilesAreBounded(t *testing.T) {
+	s := &fake{prepare: func(genesis.PrepareRequest, []*format.Raw, []*format.Raw) (*genesis.Prepared, error) {
+		return &genesis.Prepared{}, nil
+	}}
+	srv := httptest.NewServer(network(t, s))
+	defer srv.Close()
+	ada := client.New(srv.URL, nil).WithToken("ada")
+	u, err := ada.Upload(t.Context(), strings.NewReader("a,b\n"), 4, "x.csv", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	prepare := func(refs ...genesis.FileRef) error {
+		_, err := ada.Prepare(t.Context(), genesis.PrepareRequest{Name: "x", Files: refs}, nil)
+		return err
+	}
+	if err := prepare(u.Ref(), u.Ref()); genesis.KindOf(err) != genesis.Invalid || !strings.Contains(err.Error(), "another one") {
+		t.Errorf("one upload twice: %v", err)
+	}
+	if err := prepare(genesis.FileRef{Token: "path:/d/x"}, genesis.FileRef{Token: "path:/d/./x"}); genesis.KindOf(err) != genesis.Invalid {
+		t.Errorf("one path twice: %v", err)
+	}
+	var many []genesis.FileRef
+	for i := range maxRemoteFiles + 1 {
+		many = append(many, genesis.FileRef{Path: "x", Token: fmt.Sprintf("upload:%d", i)})
+	}
+	if err := prepare(many...); genesis.KindOf(err) != genesis.Invalid || !strings.Contains(err.Error(), "more than 1000") {
+		t.Errorf("many files: %v", err)
+	}
+	if err := checkRefs("prepare", many, true); err != nil {
+		t.Errorf("on the socket: %v", err)
+	}
+	o := &opened{}
+	if !o.add("ada", maxOpen) || o.add("ada", 1) || !o.add("bob", 1) || !o.add("ada", -maxOpen) || !o.add("ada", 1) {
+		t.Error("what is open is counted wrongly")
 	}
 }
 

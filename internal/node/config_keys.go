@@ -151,7 +151,7 @@ var keys = []key{
 	{name: "uploads.max", kind: size, def: "100GB", least: "1KiB", most: "1PiB", example: "1TB", field: at(func(c *Config) any { return &c.Uploads.Max }),
 		doc: "One file."},
 	{name: "uploads.quota", kind: size, def: "500GB", least: "1KiB", most: "1PiB", example: "2TB", field: at(func(c *Config) any { return &c.Uploads.Quota }),
-		doc: "One person's files together, until they expire or are removed."},
+		doc: "One person's files together, until they expire or are removed, and what is kept for their runs until those have ended."},
 	{name: "uploads.expire", kind: duration, def: "168h", least: "1m", most: "8760h", example: "24h", field: at(func(c *Config) any { return &c.Uploads.Expire }),
 		doc: "How long a file stays after its last bytes came in."},
 

@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 
@@ -76,6 +77,9 @@ func OpenHome(path string) (*Home, error) {
 	if err := h.checkFormat(); err != nil {
 		return nil, err
 	}
+	if err := h.close(); err != nil {
+		return nil, err
+	}
 	h.Config, err = readConfig(filepath.Join(abs, "config.yaml"))
 	h.Config.resolve(abs)
 	return h, err
@@ -101,6 +105,35 @@ func (h *Home) checkFormat() error {
 			"update Genesis, or use another home with --home", nil)
 	}
 	return nil
+}
+
+// close takes a home, and the folders in it that the node makes, from everybody but
+// their owner: made by hand they usually have mode 0755.
+func (h *Home) close() error {
+	for _, dir := range []string{h.Path, h.Blobs(), h.Journal(), h.Runs(), h.Keys(), h.Temp(), h.Uploads()} {
+		info, err := os.Stat(dir)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err == nil && info.IsDir() && openToOthers(info) {
+			if err = os.Chmod(dir, info.Mode().Perm()&0o700); err == nil {
+				info, err = os.Stat(dir)
+			}
+		}
+		if err == nil && openToOthers(info) {
+			err = errors.New("its mode cannot be changed")
+		}
+		if err != nil {
+			return homeError(dir, genesis.Permission, "is open to other users and cannot be closed", "a home is for its owner alone: chmod 700 it, or use a folder on another file system", err)
+		}
+	}
+	return nil
+}
+
+// openToOthers reports whether others than the owner may do something with a file. Windows
+// has no such modes.
+func openToOthers(info fs.FileInfo) bool {
+	return runtime.GOOS != "windows" && info.Mode().Perm()&0o077 != 0
 }
 
 func (h *Home) layOut() error {

@@ -78,7 +78,8 @@ func openWork(ctx context.Context, h *Home, opt Options, log *slog.Logger) (_ Se
 	w.Service = work.New(c)
 	limits := run.Limits{Concurrent: h.Config.Runs.Concurrent, Queue: h.Config.Runs.Queue, Memory: h.Config.Runs.Memory, Time: h.Config.Runs.Time,
 		Keep: h.Config.Runs.Keep, KeepLast: h.Config.Runs.KeepLast}
-	err = w.Service.OpenRuns(ctx, run.Config{Dir: h.Runs(), Limits: limits, Worker: worker(h.Path), ResumeAttached: opt.Network, Log: w.log})
+	err = w.Service.OpenRuns(ctx, run.Config{Dir: h.Runs(), Limits: limits, Worker: worker(h.Path),
+		Uploads: h.Uploads(), Quota: h.Config.Uploads.Quota, ResumeAttached: opt.Network, Log: w.log})
 	if err != nil {
 		return nil, err
 	}

@@ -34,6 +34,9 @@ type (
 	}
 	withChecks interface{ Checks() []edge.Check } // of /readyz
 	withGauges interface{ Gauges(*edge.Metrics) } // adds figures of its own
+	withKept   interface {
+		Kept(genesis.PersonID) int64 // bytes kept for a person's runs
+	}
 )
 
 // perCore is how many short requests a core answers at once: enough to keep it
@@ -108,12 +111,15 @@ func (n *Node) lend(ctx context.Context, cfg *edge.Config) error {
 	db, c := s.DB(), n.home.Config
 	cfg.Keys = &edge.SQLKeys{DB: db}
 	cfg.Checks = append(cfg.Checks, edge.Check{Name: "database", Do: db.Read().PingContext})
-	var err error
-	files := upload.Config{DB: db, Dir: n.home.Uploads(), Roots: c.Paths, Max: c.Uploads.Max, Quota: c.Uploads.Quota, Expire: c.Uploads.Expire}
-	if s, ok := n.service.(withFiles); ok {
-		files.MayName = s.MayNameFile
+	uc := upload.Config{DB: db, Dir: n.home.Uploads(), Roots: c.Paths, Max: c.Uploads.Max, Quota: c.Uploads.Quota, Expire: c.Uploads.Expire}
+	if s, ok := n.service.(withKept); ok {
+		uc.Held = s.Kept
 	}
-	n.uploads, err = upload.Open(ctx, files)
+	var err error
+	if s, ok := n.service.(withFiles); ok {
+		uc.MayName = s.MayNameFile
+	}
+	n.uploads, err = upload.Open(ctx, uc)
 	return err
 }
 

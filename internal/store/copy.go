@@ -17,6 +17,9 @@ func (db *DB) Copy(ctx context.Context, path string) error {
 		return Error("copy database", path, err)
 	}
 	defer conn.Close()
+	if err := empty(path); err != nil {
+		return Error("copy database", path, err)
+	}
 	// The reading connections cannot write, not even another file: this one may
 	// for as long as the copy takes.
 	if _, err := conn.ExecContext(ctx, "PRAGMA query_only(0)"); err != nil {

@@ -96,6 +96,9 @@ func addSums(ctx context.Context, path string) error {
 	if err := os.Remove(fresh); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
+	if err := empty(fresh); err != nil {
+		return err
+	}
 	old, err := sql.Open("sqlite", dsn(path, "vfs="+uncheckedName))
 	if err != nil {
 		return err
@@ -130,6 +133,40 @@ func markFile(ctx context.Context, path string) error {
 		return err
 	}
 	return errors.Join(mark(ctx, db), db.Close())
+}
+
+// private makes sure that the owner alone may read and write the database. SQLite gives
+// the files beside it the permissions that it has, and makes it itself with those that
+// the process's mask leaves.
+func private(path string) error {
+	if err := empty(path); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	for _, name := range []string{path, path + "-wal", path + "-shm", path + "-journal"} {
+		info, err := os.Stat(name)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		if mode := info.Mode().Perm(); mode&0o077 != 0 {
+			if err := os.Chmod(name, mode&^0o077); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// empty makes an empty file, which SQLite takes for a new database, for the owner
+// alone. One that is there is not opened: closing it would drop SQLite's locks.
+func empty(path string) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	return f.Close()
 }
 
 // likeMode gives a file the permissions of another.

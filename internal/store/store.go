@@ -50,6 +50,9 @@ func OpenWith(ctx context.Context, path string, s Schema) (*DB, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := private(path); err != nil {
+		return nil, Error("open database", path, err)
+	}
 	sync := "_pragma=synchronous(FULL)"
 	if s.Derived {
 		sync = "_pragma=synchronous(NORMAL)"

@@ -105,7 +105,7 @@ func attached[T any](ctx context.Context, s *Service, who genesis.Principal, kin
 // submit authorises a request and queues it. done lets go of the files, after the
 // run of an attached one.
 func (s *Service) submit(ctx context.Context, who genesis.Principal, req genesis.RunRequest, raws []*format.Raw, first int, wait bool) (_ genesis.Run, done func(), err error) {
-	in := run.Inputs{Attached: wait}
+	in := run.Inputs{Attached: wait, Owner: s.atHome(who)}
 	done = func() {}
 	if have, err := s.runs.Run(ctx, req.ID); err == nil && have.By.Person() == who.Person() && s.owns(who, have) {
 		// Asking twice is asking once: it is not decided again, nor counted.
@@ -373,6 +373,9 @@ func (s *Service) needs(ctx context.Context, r genesis.Run, pin json.RawMessage)
 	}
 	return []access.Ask{s.ask(r.By, genesis.Infer, resource(v))}, nil
 }
+
+// Kept returns how many bytes are kept for a person's runs that are not ended.
+func (s *Service) Kept(person genesis.PersonID) int64 { return s.runs.Kept(person) }
 
 // SubmitRun queues a run that nobody waits for.
 func (s *Service) SubmitRun(ctx context.Context, who genesis.Principal, req genesis.RunRequest, files, splitFiles []*format.Raw) (*genesis.Run, error) {

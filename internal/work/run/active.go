@@ -18,6 +18,7 @@ type active struct {
 	ctx    context.Context // of the whole run; ends when it is to stop
 	cancel context.CancelCauseFunc
 	ended  chan struct{}
+	keeps  int64  // bytes that count for the person until the run is ended
 	leave  func() // ends the watch over its access while it waits; under the manager's mu
 
 	mu        sync.Mutex

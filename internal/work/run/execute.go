@@ -98,7 +98,10 @@ func (m *Manager) try(a *active) {
 func (m *Manager) forget(a *active) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	delete(m.active, a.row.ID)
+	if m.active[a.row.ID] == a {
+		delete(m.active, a.row.ID)
+		m.releaseLocked(a.person, a.keeps)
+	}
 }
 
 // attempt tries a run once, from planning to committing.

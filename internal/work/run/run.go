@@ -65,6 +65,11 @@ type Config struct {
 	Dir    string // a folder of the manager's own
 	Limits Limits
 
+	// Uploads is a folder whose files never change: what a run has to keep of them
+	// is linked, not copied. Quota bounds the bytes kept for one person; 0: nothing does.
+	Uploads string
+	Quota   int64
+
 	// Worker is the command of a child; nil: runs compute in this process, where
 	// memory is not enforced. Env is added to a child's environment.
 	Worker []string
@@ -124,6 +129,7 @@ type Manager struct {
 	active   map[string]*active // queued and running
 	queue    queue
 	running  int
+	kept     map[genesis.PersonID]int64
 	reserved int                      // places of runs being submitted
 	claims   map[string]chan struct{} // ids being submitted
 	closed   bool
@@ -139,7 +145,7 @@ func Open(ctx context.Context, cfg Config) (*Manager, error) {
 	if cfg.Worker != nil {
 		inheritFiles()
 	}
-	m := &Manager{cfg: cfg, active: map[string]*active{}, claims: map[string]chan struct{}{}}
+	m := &Manager{cfg: cfg, active: map[string]*active{}, kept: map[genesis.PersonID]int64{}, claims: map[string]chan struct{}{}}
 	m.base, m.stop = context.WithCancelCause(context.Background())
 	for _, dir := range []string{m.logs(), m.works()} {
 		if err := os.MkdirAll(dir, 0o700); err != nil {

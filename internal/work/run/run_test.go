@@ -445,6 +445,79 @@ func TestFiles(t *testing.T) {
 	}
 }
 
+// TestKeptFiles: what waiting runs keep of uploads takes no further room, and what
+// they keep counts for their person until they are ended, also after a restart.
+func TestKeptFiles(t *testing.T) {
+	uploads, dir := t.TempDir(), t.TempDir()
+	limit := func(c *Config) {
+		c.Limits.Concurrent, c.Limits.Queue, c.Uploads, c.Quota = 1, 20, uploads, 250
+	}
+	b := openBench(t, dir, limit)
+	open := func(dir string) *os.File {
+		path := filepath.Join(dir, "u")
+		if err := os.WriteFile(path, make([]byte, 100), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		f, err := os.Open(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { f.Close() })
+		return f
+	}
+	up, other := open(uploads), open(t.TempDir())
+	first := b.submit(t, bob, order{Do: "wait"}, Inputs{})
+	linked := b.submit(t, ada, order{Do: "read"}, Inputs{Files: []File{{Name: "u", Open: up}}})
+	copied := b.submit(t, ada, order{Do: "read"}, Inputs{Files: []File{{Name: "o", Open: other}}})
+	same := func(id string, f *os.File) bool {
+		kept, err := os.Stat(filepath.Join(b.workOf(id), "in", "0"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		info, _ := f.Stat()
+		return os.SameFile(kept, info)
+	}
+	if !same(linked.ID, up) || same(copied.ID, other) {
+		t.Error("uploads are linked, and other files, which may change, are copied")
+	}
+	full := func(b *bench, by genesis.Principal, in Inputs) genesis.ErrorKind {
+		_, err := b.Submit(t.Context(), request("", order{Do: "read"}), by, in)
+		return genesis.KindOf(err)
+	}
+	one := []File{{Name: "u", Open: up}}
+	if n := b.Kept(ada.Person()); n != 200 || full(b, ada, Inputs{Files: one}) != genesis.Permission {
+		t.Errorf("%d bytes are kept, and more are taken", n)
+	}
+	if b.Kept(ada.Person()) != 200 {
+		t.Error("what is refused counts")
+	}
+	if k := full(b, bob, Inputs{Files: one}); k != "" {
+		t.Errorf("somebody else: %v", k)
+	}
+	if k := full(b, ada, Inputs{Files: one, Owner: true}); k != "" {
+		t.Errorf("the owner of the home: %v", k)
+	}
+	if err := b.Close(); err != nil {
+		t.Fatal(err)
+	}
+	b = openBench(t, dir, limit)
+	if n := b.Kept(ada.Person()); n < 200 {
+		t.Errorf("after a restart %d bytes count", n)
+	}
+	if _, err := b.Cancel(t.Context(), first.ID, bob.Person()); err != nil {
+		t.Fatal(err)
+	}
+	b.wait(t, linked.ID)
+	b.wait(t, copied.ID)
+	for range 500 {
+		if b.Kept(ada.Person()) == 0 && b.Kept(bob.Person()) == 0 {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	t.Errorf("%d bytes count for runs that are ended", b.Kept(ada.Person()))
+}
+
 // TestManyFiles: a worker gets more files than a program may usually open.
 func TestManyFiles(t *testing.T) {
 	var l syscall.Rlimit

@@ -23,6 +23,7 @@ type Inputs struct {
 	Pinned   any    // for Plan and Commit
 	Files    []File // in the order in which Plan and Compute count them
 	Attached bool   // the caller waits for it, and cancels it when it goes
+	Owner    bool   // of the home: what is kept for it does not count
 }
 
 // File is a raw file. One with a Path is opened again for every try. An open one
@@ -60,15 +61,63 @@ func (m *Manager) Submit(ctx context.Context, req genesis.RunRequest, by genesis
 	if genesis.KindOf(err) != genesis.NotFound {
 		return genesis.Run{}, err
 	}
-	if err := m.reserve(by.Person()); err != nil {
+	keeps, err := in.keeps()
+	if err != nil {
+		return genesis.Run{}, broken("submit run", req.ID, err)
+	}
+	if err := m.reserve(by.Person(), keeps); err != nil {
 		return genesis.Run{}, err
 	}
 	a, err := m.admit(ctx, r, in)
+	if a != nil {
+		a.keeps = keeps
+	}
 	if !m.enqueue(a) {
+		m.release(by.Person(), keeps)
 		return genesis.Run{}, err
 	}
 	m.start()
 	return m.live(a.Run()), nil
+}
+
+// keeps is how many bytes of the files that were handed over open have to outlive
+// their owner, and count for the person.
+func (in Inputs) keeps() (n int64, err error) {
+	if in.Attached || in.Owner {
+		return 0, nil
+	}
+	for _, f := range in.Files {
+		if f.Path != "" {
+			continue
+		}
+		info, err := f.Open.Stat()
+		if err != nil {
+			return 0, err
+		}
+		n += info.Size()
+	}
+	return n, nil
+}
+
+// release gives back what reserve took of a person's share.
+func (m *Manager) release(person genesis.PersonID, keeps int64) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.releaseLocked(person, keeps)
+}
+
+func (m *Manager) releaseLocked(person genesis.PersonID, keeps int64) {
+	if m.kept[person] -= keeps; m.kept[person] <= 0 {
+		delete(m.kept, person)
+	}
+}
+
+// Kept returns how many bytes are kept of the files of a person's runs that are not
+// ended.
+func (m *Manager) Kept(person genesis.PersonID) int64 {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.kept[person]
 }
 
 // enqueue gives back the reserved place, and fills it with a.
@@ -150,7 +199,7 @@ func (m *Manager) unclaim(id string) {
 
 // reserve takes a place among the runs that are not ended. One person gets at
 // most half of those that wait.
-func (m *Manager) reserve(person genesis.PersonID) error {
+func (m *Manager) reserve(person genesis.PersonID, keeps int64) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	l := m.cfg.Limits
@@ -172,7 +221,12 @@ func (m *Manager) reserve(person genesis.PersonID) error {
 	if mine >= l.Concurrent+max(1, l.Queue/2) {
 		return full(fmt.Sprintf("%d runs of yours are not ended yet", mine), "try again when some have ended: `genesis runs` lists them, `genesis cancel` stops one")
 	}
+	if quota := m.cfg.Quota; quota > 0 && keeps > quota-m.kept[person] {
+		return &genesis.Error{Op: "submit run", Kind: genesis.Permission, Msg: fmt.Sprintf("the files kept for your runs would be larger together than the %s of one person's uploads", size(quota)),
+			Hint: "wait until some of your runs have ended, or cancel one"}
+	}
 	m.reserved++
+	m.kept[person] += keeps
 	return nil
 }
 
@@ -204,7 +258,7 @@ func (m *Manager) admit(ctx context.Context, r *row, in Inputs) (*active, error)
 }
 
 // keep copies the files that were handed over open, so that they outlive their
-// owner.
+// owner. Uploads, which never change once they are whole, get another name instead.
 func (m *Manager) keep(ctx context.Context, r *row, files []*os.File) error {
 	dir := filepath.Join(m.workOf(r.ID), "in")
 	for i := range r.inputs {
@@ -215,12 +269,32 @@ func (m *Manager) keep(ctx context.Context, r *row, files []*os.File) error {
 			return broken("keep input", r.inputs[i].Name, err)
 		}
 		path := filepath.Join(dir, strconv.Itoa(i))
+		if m.link(path, files[i]) {
+			r.inputs[i].Path = path
+			continue
+		}
 		if err := copyFile(ctx, path, files[i]); err != nil {
 			return kept(r.inputs[i].Name, err)
 		}
 		r.inputs[i].Path = path
 	}
 	return nil
+}
+
+// link gives an open upload the further name path, and reports whether it has it now.
+func (m *Manager) link(path string, f *os.File) bool {
+	if m.cfg.Uploads == "" || filepath.Dir(f.Name()) != filepath.Clean(m.cfg.Uploads) || os.Link(f.Name(), path) != nil {
+		return false
+	}
+	linked, err := os.Lstat(path)
+	if err == nil {
+		var info os.FileInfo
+		if info, err = f.Stat(); err == nil && os.SameFile(info, linked) {
+			return true
+		}
+	}
+	_ = os.Remove(path) // somebody put another file there meanwhile
+	return false
 }
 
 func kept(name string, err error) error {
@@ -282,13 +356,25 @@ func (m *Manager) recover(ctx context.Context) error {
 		if err := m.requeue(ctx, a, 0); err != nil {
 			return err
 		}
+		a.keeps = m.keptBy(r)
 		a.log.line("the node was started again")
 		queue := m.waits(a)
 		m.mu.Lock() // what was queued before may be on its way out
+		m.kept[a.person] += a.keeps
 		queue()
 		m.mu.Unlock()
 	}
 	return m.sweep()
+}
+
+// keptBy is how many bytes lie in the run's own folder.
+func (m *Manager) keptBy(r row) (n int64) {
+	for _, in := range r.inputs {
+		if info, err := os.Stat(in.Path); err == nil && filepath.Dir(in.Path) == filepath.Join(m.workOf(r.ID), "in") {
+			n += info.Size()
+		}
+	}
+	return n
 }
 
 // requeue makes a running run one that waits, as if it had been tried less often.

@@ -23,11 +23,12 @@ import (
 // Config says where uploads lie and what they may cost.
 type Config struct {
 	DB     *store.DB
-	Dir    string        // of the files; for this package alone
-	Roots  []string      // folders at the node whose files stewards may name by path
-	Max    int64         // bytes of one file
-	Quota  int64         // bytes of one person's uploads together
-	Expire time.Duration // after the last bytes
+	Dir    string                       // of the files; for this package alone
+	Roots  []string                     // folders at the node whose files stewards may name by path
+	Max    int64                        // bytes of one file
+	Quota  int64                        // bytes of one person's uploads together
+	Expire time.Duration                // after the last bytes
+	Held   func(genesis.PersonID) int64 // bytes that are kept for a person's runs and count, too; nil: none
 	Now    func() time.Time
 
 	// MayName decides whether a steward may name a file at the node, and keeps that
@@ -187,6 +188,9 @@ func (s *Store) checkQuota(ctx context.Context, tx *sql.Tx, person genesis.Perso
 	var sessions int
 	err := tx.QueryRowContext(ctx, `SELECT COUNT(*), COALESCE(SUM(CASE WHEN byte_size IS NULL THEN byte_offset ELSE byte_size END), 0)
 		FROM uploads WHERE person = $1 AND id <> $2`, person, id).Scan(&sessions, &used)
+	if s.Held != nil {
+		used += s.Held(person)
+	}
 	switch {
 	case err != nil:
 		return err

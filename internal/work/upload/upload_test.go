@@ -177,6 +177,21 @@ func TestWrongBytes(t *testing.T) {
 	}
 }
 
+// TestHeldCounts: what is kept for a person's runs counts like their uploads.
+func TestHeldCounts(t *testing.T) {
+	held := int64(60)
+	h := newHome(t, func(c *Config) {
+		c.Max, c.Quota = 100, 150
+		c.Held = func(genesis.PersonID) int64 { return held }
+	})
+	_, err := h.Create(t.Context(), ada, genesis.UploadRequest{Name: "x", Size: size(100)})
+	is(t, "more than what is left", err, genesis.Permission)
+	held = 50
+	if _, err = h.Create(t.Context(), ada, genesis.UploadRequest{Name: "x", Size: size(100)}); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestTooMuch(t *testing.T) {
 	h := newHome(t, func(c *Config) { c.Max, c.Quota = 100, 150 })
 	_, err := h.Create(t.Context(), ada, genesis.UploadRequest{Name: "x", Size: size(101)})

@@ -163,6 +163,9 @@ func (c *Conformed) fit(rc *recipe.Column, w genesis.Column) error {
 	c.orderDays(rc, w)
 	rc.Name = w.Name
 	for _, m := range w.Missing {
+		if w.Type.Numeric() {
+			m = infer.CodeLike(m, rc.Reading)
+		}
 		rc.Missing = appendNew(rc.Missing, m)
 	}
 	switch {

@@ -280,6 +280,45 @@ func TestConform(t *testing.T) {
 	}
 }
 
+// TestConformCodes: the codes of a model's data are codes in a file with another
+// decimal mark.
+func TestConformCodes(t *testing.T) {
+	for _, tt := range []struct{ code, file string }{
+		{"-99.9", "a;b\n1,5;x\n-99,90;y\n2,5;z\n"},
+		{"-99,9", "a,b\n1.5,x\n-99.90,y\n2.5,z\n"},
+		{"-9999", "a;b\n1,5;x\n-9999,0;y\n2,5;z\n"},
+	} {
+		c, err := Conform(t.Context(), testEnv(t), []*format.Raw{raw("new.csv", tt.file)}, []genesis.Column{{Name: "a", Type: genesis.Float, Missing: []string{tt.code}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		b, err := c.Next()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if v := b.Cols[c.Index("a")]; !v.Null(1) || v.Floats[0] != 1.5 || v.Floats[2] != 2.5 {
+			t.Errorf("code %s: %v of %q, missing %v", tt.code, v.Floats, tt.file, v.Nulls)
+		}
+	}
+}
+
+// TestMissingCodes: how a recipe may spell a code.
+func TestMissingCodes(t *testing.T) {
+	env := testEnv(t)
+	text := "a;b\n1,5;x\n-99,90;y\n1.234,5;z\n<0,5;w\n"
+	for missing, want := range map[string]string{"-99.9": "1.5 · 1234.5 0.5", "'-99,9'": "1.5 · 1234.5 0.5", "'1234,50'": "1.5 -99.9 · 0.5", "'<0,5'": "1.5 -99.9 1234.5 ·", "0.5": "1.5 -99.9 1234.5 0.5"} {
+		rec := parse(t, "format: 1\ntables:\n  - name: data\n    columns:\n      - {source: a, type: float, decimal: ',', thousands: '.', qualified: true, missing: ["+missing+"]}\n")
+		var got []string
+		for _, row := range rows(t, env, prepare(t, env, rec, genesis.PrepareOptions{}, raw("a.csv", text)), "data", "a") {
+			got = append(got, row[0])
+		}
+		if s := strings.Join(got, " "); s != want {
+			t.Errorf("missing %s: %s, want %s", missing, s, want)
+		}
+	}
+}
+
 // TestConformDates: dates of a file that fit both orders of day and month are read
 // as the model's data were; those that fit one are read so.
 func TestConformDates(t *testing.T) {

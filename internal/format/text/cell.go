@@ -152,7 +152,7 @@ func monthName(b []byte) bool {
 var unitWords = wordSet(`m mm cm km nm um µm μm Å A s sec ms us µs ns min h hr hrs hour hours d day days yr year a
 	kg g mg ug µg μg ng t K C F °C °F degC degF deg_C deg degree degrees ° ℃ Pa hPa kPa MPa GPa bar mbar atm psi torr
 	mmHg V mV kV mA uA µA A W mW kW MW GW Wh kWh MWh Ah mAh J kJ MJ eV meV keV MeV Hz kHz MHz GHz % ppm ppb ppmv mol
-	mmol umol µmol M mM uM µM nM L l mL ml uL µL N kN Ohm ohm Ω mohm rad mrad lx lux lm cd T mT G S mS cps rpm UTC GMT
+	mmol umol µmol M mM uM µM nM L l mL ml uL µL N kN Ohm ohm Ω mohm rad mrad lx lux lm cd T mT G S mS uS µS μS NTU FNU VA kVA cps rpm UTC GMT
 	local dB pH psu pct percent cfu IU U o/oo ‰ unitless dimensionless none text string count counts number # kcal cal
 	inch in ft yd mi lb lbs oz gal acre ha cells Bq Sv Gy rel a.u. au arb celsius fahrenheit kelvin`)
 

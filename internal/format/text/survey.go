@@ -208,6 +208,9 @@ func (s *survey) classes(run []int, cols []column) {
 	if len(run) > 1 && len(tail) == len(run) {
 		tail = run[1:]
 	}
+	if len(tail) > 1 && tail[0] == run[1] && onlyUnits(s.rows[tail[0]].cells) {
+		tail = tail[1:]
+	}
 	for j := range cols {
 		var n [wordCell + 1]int
 		for _, i := range tail {
@@ -303,17 +306,22 @@ func yearsAscend(cells [][]byte, cols []column) bool {
 func (s *survey) headerAbove(above []int, l *layout) {
 	for k := len(above) - 1; k >= 0; k-- {
 		r := s.rows[above[k]]
-		if !headerLike(r.cells, l.columns) {
+		units := unitsOver(r.cells, l.columns)
+		if !units && !headerLike(r.cells, l.columns) {
 			continue
 		}
-		if k > 0 && unitsRow(r.cells) && headerLike(s.rows[above[k-1]].cells, l.columns) {
+		if k > 0 && (units || unitsRow(r.cells) && !wordsBelow(r.cells, l.columns)) && headerLike(s.rows[above[k-1]].cells, l.columns) {
 			l.units = above[k]
 			for j, c := range r.cells {
 				l.columns[j].unit = unitSpelling(c)
 			}
 			k--
-			r = s.rows[above[k]]
+		} else if !headerLike(r.cells, l.columns) {
+			continue
+		} else {
+			k = s.namesAbove(above, k, l.columns)
 		}
+		r = s.rows[above[k]]
 		l.headers = []int{above[k]}
 		names := trimmedCells(r.cells)
 		s.stacked(above[:k], l, names)
@@ -322,6 +330,72 @@ func (s *survey) headerAbove(above []int, l *layout) {
 		}
 		return
 	}
+}
+
+// namesAbove returns which row above row k, or k itself, is the header: where k
+// holds numbers among its words, or lacks a cell, as does data with a word in a
+// column of numbers, the next row above that has a name for each column and no
+// number is.
+func (s *survey) namesAbove(above []int, k int, cols []column) int {
+	for up := k; up >= 0; up-- {
+		cells := s.rows[above[up]].cells
+		if !holdsValue(cells, cols) && !lacksCell(cells, cols) {
+			if up < k && wordsOnly(cells) && headerLike(cells, cols) && unclear(trimmedCells(cells)) == 0 {
+				return up
+			}
+			return k
+		}
+	}
+	return k
+}
+
+// holdsValue reports whether a cell over a column of numbers or times is one.
+func holdsValue(cells [][]byte, cols []column) bool {
+	for j, c := range cells {
+		if k := classify(c); j < len(cols) && cols[j].class == k && (k == numberCell || k == timeCell) {
+			return true
+		}
+	}
+	return false
+}
+
+// lacksCell reports whether a cell is empty beside the first, which R leaves without a
+// name, over a column with content.
+func lacksCell(cells [][]byte, cols []column) bool {
+	for j := 1; j < min(len(cols), len(cells)); j++ {
+		if cols[j].class != emptyCell && len(bytes.TrimSpace(cells[j])) == 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// wordsBelow reports whether all cells that have content stand over columns of
+// words: letters there are no units.
+func wordsBelow(cells [][]byte, cols []column) bool {
+	for j, c := range cells {
+		if len(bytes.TrimSpace(c)) > 0 && j < len(cols) && cols[j].class != wordCell {
+			return false
+		}
+	}
+	return true
+}
+
+// unitsOver reports whether all cells that have content are units, and one of
+// them stands over a column of numbers.
+func unitsOver(cells [][]byte, cols []column) bool {
+	over := false
+	for j, c := range cells {
+		b := bytes.TrimSpace(c)
+		switch {
+		case len(b) == 0 || string(b) == "-":
+		case !unitLike(b):
+			return false
+		case j < len(cols) && cols[j].class == numberCell && classify(b) == wordCell:
+			over = true
+		}
+	}
+	return over
 }
 
 // takeNames makes row i the header.
@@ -374,6 +448,16 @@ func unitsRow(cells [][]byte) bool {
 		}
 	}
 	return units > plain && units*10 >= filled*6
+}
+
+// onlyUnits reports whether all cells that have content are units.
+func onlyUnits(cells [][]byte) bool {
+	for _, c := range cells {
+		if b := bytes.TrimSpace(c); len(b) > 0 && string(b) != "-" && !unitLike(b) {
+			return false
+		}
+	}
+	return true
 }
 
 // unitSpelling is a cell of a row of units; "-" says that there is none.

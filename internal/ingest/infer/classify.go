@@ -2,6 +2,7 @@ package infer
 
 import (
 	"bytes"
+	"math"
 	"strings"
 
 	"github.com/opengenesis/genesis/internal/ingest/unit"
@@ -50,9 +51,11 @@ const (
 type cell struct {
 	class  cellClass
 	flags  uint16
-	groups uint8 // cGrouped: the readings that allow it
+	groups uint8 // the groupings that read its number
 	stamp  stamp
-	value  float64 // of a number
+	point  float64 // the number with a decimal point
+	comma  float64 // and with a decimal comma
+	broken [2]bool // whether these have a decimal mark or an exponent
 	unit   int     // where the unit begins; 0: there is none
 	mark   int     // length of the qualifier
 }
@@ -78,11 +81,14 @@ func classify(b []byte) (c cell) {
 		c.set(fPair, pair(b))
 		return c
 	}
-	if v, ok := special(b); ok {
-		return cell{class: cInf, value: v}
+	if _, ok := special(b); ok {
+		return cell{class: cInf}
 	}
-	if len(b) <= maxNumber && c.number(b) {
-		return c
+	if len(b) <= maxNumber {
+		if c.number(b) {
+			return c
+		}
+		c = cell{}
 	}
 	if !digit || len(b) < 8 {
 		if s, ok := readStamp(b); ok {
@@ -119,33 +125,46 @@ const maxNumber = 48
 func (c *cell) number(b []byte) bool {
 	if n := qualifier(b); n > 0 {
 		rest := trim(b[n:])
-		v, at, ok := leading(rest)
-		if !ok || at < len(rest) && !unitLike(rest[at:]) {
-			return false
+		*c = cell{class: cQualified, mark: n}
+		if c.readings(rest) {
+			return true
 		}
-		*c = cell{class: cQualified, value: v, mark: n}
-		if at < len(rest) {
+		at := c.beforeUnit(rest)
+		if at > 0 {
 			c.unit = len(b) - len(rest) + at
 		}
-		return true
+		return at > 0
 	}
 	if first := b[0]; first-'0' > 9 && first != '-' && first != '+' && first != '.' && first != ',' && first != 0xE2 {
 		return false
 	}
-	if m := groups(b); m != 0 {
-		*c = cell{class: cGrouped, groups: m, value: natural(b)}
+	if *c = (cell{class: cGrouped}); c.readings(b) {
+		if (c.groups&pointReadings == 0 || math.IsInf(c.point, 0)) && (c.groups&commaReadings == 0 || math.IsInf(c.comma, 0)) {
+			c.class = cTooLarge
+		}
 		return true
 	}
 	if odd(b) {
 		c.class = cOdd
 		return true
 	}
-	v, at, ok := leading(b)
+	*c = cell{class: cUnit}
+	c.unit = c.beforeUnit(b)
+	return c.unit > 0
+}
+
+// beforeUnit reads the number at b's start that a unit follows, and returns
+// where that begins; 0 where there are none.
+func (c *cell) beforeUnit(b []byte) int {
+	_, at, ok := leading(b)
 	if ok && at < len(b) && unitLike(b[at:]) {
-		*c = cell{class: cUnit, value: v, unit: at}
-		return true
+		c.readings(b[:at])
+		return at
 	}
-	return false
+	if end := numeral(b); end != at && end > 0 && end < len(b) && unitLike(b[end:]) && c.readings(b[:end]) {
+		return end
+	}
+	return 0
 }
 
 // qualifier returns the length of the mark before a qualified number.

@@ -128,13 +128,16 @@ func (c *Converter) cells(in, out, qualifier *format.Vector, bad func(int, strin
 }
 
 // meansNothing reports whether a cell that was read as v, or broke rule, means
-// "no value". Codes are compared as numbers, so that -9999 also is -9999.0.
+// "no value". Codes are compared as numbers, so that -9999 also is -9999.0; with
+// numbers as they are written, whatever unit stands behind. A number behind a
+// mark is a bound and no code.
 func (c *Converter) meansNothing(b []byte, v value, rule string, numeric bool) bool {
 	switch {
 	case rule == "" && c.reading.Type == genesis.Integer:
 		return c.codeInt(v.i)
-	case (rule == "" || rule == OutOfRange) && numeric && v.mark == "" && len(c.numbers) > 0 && c.code(v.f):
+	case (rule == "" || rule == OutOfRange) && numeric && v.mark == "" && len(c.numbers) > 0 && c.code(v.raw):
 		return true
+	case v.mark != "" || v.unit:
 	case rule == "" && numeric && !math.IsInf(v.f, 0) && v.f == v.f:
 		return false
 	}

@@ -3,6 +3,7 @@ package infer
 import (
 	"math"
 	"slices"
+	"strings"
 
 	"github.com/opengenesis/genesis"
 	"github.com/opengenesis/genesis/internal/format"
@@ -41,7 +42,9 @@ type Converter struct {
 type value struct {
 	i    int64
 	f    float64
+	raw  float64 // as written, before its unit is converted
 	mark string
+	unit bool // one is written behind it
 }
 
 // NewConverter returns what reads column in as r says. The error, of kind
@@ -89,10 +92,41 @@ func (c *Converter) prepareMissing() {
 				continue
 			}
 		}
-		if f, rule := c.number([]byte(w)); rule == "" && f == f && c.reading.Type != genesis.Text {
+		if f, ok := c.codeNumber([]byte(w)); ok && c.reading.Type != genesis.Text {
 			c.numbers = append(c.numbers, f)
 		}
 	}
+}
+
+// codeNumber reads a code as the column's cells are read, or else with a
+// decimal point, as everybody writes -99.9.
+func (c *Converter) codeNumber(b []byte) (float64, bool) {
+	f, rule := c.number(b)
+	var d decimal
+	if rule == NotANumber && d.scan(b) {
+		f, rule = d.float(b), ""
+	}
+	return f, rule == "" && f == f
+}
+
+// CodeLike writes a code for "no value" that was listed for a column of another
+// file with the decimal mark of the column that r reads.
+func CodeLike(code string, r Reading) string {
+	var d decimal
+	switch plain := d.scan([]byte(code)); {
+	case plain && r.Decimal == ",":
+		return strings.Replace(code, ".", ",", 1)
+	case plain || r.Decimal == ",":
+		return code
+	}
+	i := strings.IndexByte(code, ',')
+	if i < 0 || len(code)-i-1 == 3 && r.Thousands != "" { // may be thousands
+		return code
+	}
+	if pointed := strings.Replace(code, ",", ".", 1); d.scan([]byte(pointed)) {
+		return pointed
+	}
+	return code
 }
 
 func (c *Converter) prepareNumber(format.RawColumn) error {
@@ -235,9 +269,12 @@ func (c *Converter) number(b []byte) (float64, string) {
 		}
 		return 0, NotANumber
 	}
-	f := d.float(b)
+	return finite(d.float(b))
+}
+
+func finite(f float64) (float64, string) {
 	if math.IsInf(f, 0) {
-		return 0, OutOfRange
+		return f, OutOfRange
 	}
 	return f, ""
 }
@@ -252,15 +289,12 @@ func (c *Converter) groupedNumber(b []byte) (float64, string) {
 		}
 		return 0, NotANumber
 	}
-	f := d.float(s)
-	if math.IsInf(f, 0) {
-		return 0, OutOfRange
-	}
-	return f, ""
+	return finite(d.float(s))
 }
 
 func (c *Converter) float(b []byte) (v value, rule string) {
-	if v.f, rule = c.number(b); rule == "" {
+	v.f, rule = c.number(b)
+	if v.raw = v.f; rule == "" {
 		return v, ""
 	}
 	if c.reading.Qualified {
@@ -280,20 +314,21 @@ func (c *Converter) float(b []byte) (v value, rule string) {
 
 func (c *Converter) withUnit(b []byte, v value) (value, string) {
 	_, at, ok := leading(b)
+	if c.grouped {
+		at, ok = numeral(b), true
+	}
 	if !ok || at == len(b) {
 		return v, NotANumber
+	}
+	x, rule := c.number(b[:at])
+	if rule != "" {
+		return v, rule
 	}
 	f := c.units[string(trim(b[at:]))]
 	if f == nil {
 		return v, UnknownUnit
 	}
-	var d decimal
-	d.scan(b[:at])
-	x := d.float(b[:at])
-	if math.IsInf(x, 0) {
-		return v, OutOfRange
-	}
-	v.f = f(x)
+	v.f, v.raw, v.unit = f(x), x, true
 	return v, ""
 }
 
@@ -329,13 +364,14 @@ func (c *Converter) integer(b []byte) (v value, rule string) {
 			return v, NotWhole
 		}
 		if math.Abs(f) >= 1<<63 || math.Abs(f) >= exactWhole && significant(b) > exactDigits {
-			return value{f: f}, OutOfRange
+			return value{f: f, raw: f}, OutOfRange
 		}
 		return value{i: int64(f), f: f}, ""
 	}
 	var ok bool
 	if v.i, ok = d.integer(b); !ok {
-		return value{f: d.float(b)}, OutOfRange
+		f := d.float(b)
+		return value{f: f, raw: f}, OutOfRange
 	}
 	v.f = float64(v.i)
 	return v, ""

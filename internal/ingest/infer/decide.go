@@ -31,11 +31,12 @@ type Decision struct {
 type decision struct {
 	*Decider
 	Decision
-	label   string          // the column's name as it will be
-	words_  []string        // the words of its name
-	header  unit.Header     //
-	missing map[string]bool // words decided to be missing
-	rest    struct {        // the numbers without sentinels
+	label    string          // the column's name as it will be
+	words_   []string        // the words of its name
+	header   unit.Header     //
+	missing  map[string]bool // words decided to be missing
+	grouping int             // how its numbers are written
+	rest     struct {        // the numbers without sentinels
 		lo, hi float64
 		ok     bool // there are some
 		none   bool // every number is a sentinel

@@ -3,6 +3,7 @@ package infer
 import (
 	"fmt"
 	"math"
+	"sort"
 	"strconv"
 	"strings"
 
@@ -14,7 +15,6 @@ import (
 type numeric struct {
 	plain     int64 // integers, decimals, infinities
 	grouped   int64 // read by the chosen grouping
-	grouping  int
 	units     int64
 	qualified int64
 	odd       int64 // 0x1F: rejected, but meant as numbers
@@ -24,17 +24,14 @@ type numeric struct {
 func (n numeric) all() int64 { return n.plain + n.grouped + n.units + n.qualified }
 
 func (c *decision) countNumbers() numeric {
-	n := numeric{odd: c.counts[cOdd], qualified: c.counts[cQualified]}
+	n := numeric{odd: c.counts[cOdd]}
 	n.plain = c.counts[cInt] + c.counts[cFloat] + c.counts[cWide] + c.counts[cTooLarge] + c.counts[cInf]
-	n.grouping, n.grouped = c.chooseGrouping()
-	if n.grouping >= 2 && groupings[n.grouping].decimal == ',' { // plain decimals are groups of three there, or nothing
-		n.plain -= c.counts[cFloat]
-		if groupings[n.grouping].thousands == '.' {
-			n.plain += c.dotted
-		}
-	}
-	if c.unitsFit() {
-		n.units = c.counts[cUnit]
+	fit := c.unitsFit()
+	c.grouping = c.chooseGrouping(fit)
+	n.grouped, n.qualified = c.grouped.count[c.grouping], c.qualified.count[c.grouping]
+	n.plain += c.plainDecimals(c.grouping) - c.counts[cFloat]
+	if fit {
+		n.units = c.united.count[c.grouping]
 	}
 	n.others = c.present() - n.all() - n.odd
 	return n
@@ -42,35 +39,53 @@ func (c *decision) countNumbers() numeric {
 
 // chooseGrouping returns the grouping that reads the most cells; the plain one
 // where no cell needs another.
-func (c *decision) chooseGrouping() (best int, count int64) {
-	if c.counts[cGrouped] == 0 {
-		return 0, 0
-	}
-	most := int64(-1)
-	for i := 1; i < len(groupings); i++ {
-		reads := c.Decider.groups[i]
-		switch g := groupings[i]; {
-		case g.decimal == '.':
-			reads += c.counts[cFloat]
-		case g.thousands == '.':
-			reads += c.dotted
+func (c *decision) chooseGrouping(units bool) (best int) {
+	reads := func(i int) int64 {
+		n := c.grouped.count[i] + c.qualified.count[i] + c.plainDecimals(i)
+		if units {
+			n += c.united.count[i]
 		}
-		if reads > most {
-			best, most = i, reads
+		return n
+	}
+	for i := range groupings {
+		if reads(i) > reads(best) {
+			best = i
 		}
 	}
 	// 1,234 in every cell: thousands, unless numbers of four digits stand
 	// there without a separator.
-	if best == 1 && c.Decider.groups[2] == c.Decider.groups[1] && c.counts[cFloat] == 0 && c.whole > 0 {
+	if best == 1 && reads(2) == reads(1) && c.counts[cFloat] == 0 && c.whole > 0 {
 		best = 2
 	}
-	return best, c.Decider.groups[best]
+	return best
+}
+
+// plainDecimals is how many of the plain decimals a grouping reads: with a
+// decimal comma, those that are groups of three or have no point.
+func (c *decision) plainDecimals(i int) int64 {
+	switch g := groupings[i]; {
+	case g.decimal == '.':
+		return c.counts[cFloat]
+	case g.thousands == '.':
+		return c.dotted + c.scaled
+	}
+	return c.scaled
+}
+
+// broken is how many plain or grouped numbers are none in digits alone.
+func (c *decision) broken() int64 {
+	n := c.grouped.broken[c.grouping] + c.plainDecimals(c.grouping)
+	if groupings[c.grouping].thousands == '.' {
+		n -= c.dotted
+	}
+	return n
 }
 
 // ambiguousGrouping reports whether thousands and decimal comma both read every
 // grouped cell.
 func (c *decision) ambiguousGrouping() bool {
-	return c.counts[cGrouped] > 0 && c.Decider.groups[1] == c.counts[cGrouped] && c.Decider.groups[2] == c.counts[cGrouped] && c.counts[cFloat] == 0
+	n := c.counts[cGrouped]
+	return n > 0 && c.grouped.count[1] == n && c.grouped.count[2] == n && c.counts[cFloat] == 0
 }
 
 // columnUnit is the unit that units row or header state.
@@ -127,7 +142,7 @@ func (c *decision) asNumber() bool {
 	}
 	words := c.repeatedWords(n)
 	for _, w := range words {
-		n.others -= w.count
+		n.others -= c.texts[w].count
 	}
 	if !few(n.others, n.all()+n.odd+n.others) || c.codes(n) {
 		return false
@@ -146,7 +161,7 @@ func (c *decision) asNumber() bool {
 // codes reports whether the numbers are codes: with leading zeros that would
 // be lost, or too long for a number.
 func (c *decision) codes(n numeric) bool {
-	if c.counts[cFloat] > 0 || n.units > 0 || n.qualified > 0 {
+	if c.broken() > 0 || n.units > 0 || n.qualified > 0 {
 		return false
 	}
 	if c.counts[cWide]*2 > n.plain || c.wideWhole(n) && !few(c.counts[cWide], n.all()) {
@@ -163,25 +178,36 @@ func (c *decision) codes(n numeric) bool {
 
 // repeatedWords returns the words that stand again and again in a column of
 // numbers, which therefore mean "no value" rather than a slip.
-func (c *decision) repeatedWords(n numeric) (found []*word) {
-	if c.words.over || c.counts[cWord] == 0 || n.all() < c.counts[cWord] || c.sketch.distinct() < 10 {
+func (c *decision) repeatedWords(n numeric) []string {
+	if c.manyTexts || len(c.texts) == 0 || n.all() < c.counts[cWord] || !c.various() {
 		return nil
 	}
-	for i := range c.words.list {
-		if w := &c.words.list[i]; w.cell.class == cWord {
-			if w.count < 2 || w.cell.has(fCode) || len(found) == 3 {
-				return nil
-			}
-			found = append(found, w)
+	for text, t := range c.texts {
+		if t.count < 2 || codeLike([]byte(text)) {
+			return nil
 		}
 	}
+	found := sorted(c.texts)
+	sort.SliceStable(found, func(i, j int) bool { return c.texts[found[i]].first < c.texts[found[j]].first })
 	return found
 }
 
+// various reports whether there are ten different numbers or more.
+func (c *decision) various() bool {
+	n := c.sketch.distinct()
+	for i := range c.words.list {
+		switch c.words.list[i].cell.class {
+		case cGrouped, cUnit, cQualified:
+			n++
+		}
+	}
+	return n >= 10
+}
+
 // takeWords takes repeated words as meaning "no value".
-func (c *decision) takeWords(found []*word) {
-	for _, w := range found {
-		text := string(c.words.text[w.off : w.off+w.size])
+func (c *decision) takeWords(found []string) {
+	for _, text := range found {
+		w := c.texts[text]
 		c.missing[text] = true
 		c.Reading.Missing = append(c.Reading.Missing, text)
 		c.say("missing", join(c.Evidence["missing"], fmt.Sprintf("%q in %s", text, cells(w.count))))
@@ -205,38 +231,19 @@ func (c *decision) numberType(n numeric) {
 		c.say("type", fmt.Sprintf("%s of %s are whole numbers of 64 bits", comma(c.counts[cInt]), cells(total)))
 		return
 	}
-	if g := groupings[n.grouping]; n.grouped > 0 && g.thousands != 0 && c.counts[cFloat]+n.units+n.qualified+c.counts[cInf]+c.counts[cWide] == 0 && c.allWhole(n.grouping) {
+	if n.grouped > 0 && groupings[c.grouping].thousands != 0 && c.broken()+n.units+n.qualified+c.counts[cInf]+c.counts[cWide]+c.counts[cTooLarge] == 0 {
 		c.Column.Type = genesis.Integer
 	}
 	c.say("type", fmt.Sprintf("%s of %s are decimal numbers", comma(n.all()), cells(total)))
 }
 
-// allWhole reports whether every grouped cell is a whole number by grouping g.
-func (c *decision) allWhole(g int) bool {
-	if c.words.over {
-		return false
-	}
-	var buf [maxNumber + 8]byte
-	for i := range c.words.list {
-		if c.words.list[i].cell.class != cGrouped {
-			continue
-		}
-		s, ok := groupings[g].strip(c.words.at(i), buf[:0])
-		var d decimal
-		if ok && (!d.scan(s) || d.point) {
-			return false
-		}
-	}
-	return true
-}
-
 // numberForms decides marks, separators, units in cells and qualifiers.
 func (c *decision) numberForms(n numeric) {
-	if n.grouped > 0 {
+	if c.grouping > 0 {
 		c.sayGrouping(n)
 	}
 	if n.units > 0 || n.qualified > 0 && len(c.Decider.units) > 0 && c.unitsFit() {
-		c.cellUnits()
+		c.cellUnits(n)
 	}
 	if n.qualified > 0 {
 		c.Reading.Qualified = true
@@ -250,14 +257,18 @@ func (c *decision) numberForms(n numeric) {
 }
 
 func (c *decision) sayGrouping(n numeric) {
-	g := groupings[n.grouping]
+	g := groupings[c.grouping]
+	count, pointed := n.grouped, c.grouped.count[1]
+	if count == 0 { // it is marked cells, or those with units, that ask for it
+		count, pointed = n.qualified+n.units, c.qualified.count[1]+c.united.count[1]
+	}
 	if g.decimal == ',' {
 		c.Reading.Decimal = ","
-		c.say("decimal", fmt.Sprintf("%s read with a decimal comma; with a point %s would", cells(n.grouped), comma(c.Decider.groups[1])))
+		c.say("decimal", fmt.Sprintf("%s read with a decimal comma; with a point %s would", cells(count), comma(pointed)))
 	}
 	if g.thousands != 0 {
 		c.Reading.Thousands = string(rune(g.thousands))
-		c.say("thousands", fmt.Sprintf("in %s groups of three digits are set apart by %q", cells(n.grouped), c.Reading.Thousands))
+		c.say("thousands", fmt.Sprintf("in %s groups of three digits are set apart by %q", cells(count), c.Reading.Thousands))
 	}
 	if c.ambiguousGrouping() {
 		chosen := "thousands separators"
@@ -268,7 +279,7 @@ func (c *decision) sayGrouping(n numeric) {
 	}
 }
 
-func (c *decision) cellUnits() {
+func (c *decision) cellUnits(n numeric) {
 	spellings := c.unitSpellings()
 	c.Reading.CellUnits = spellings
 	c.Column.Type = genesis.Float
@@ -285,7 +296,7 @@ func (c *decision) cellUnits() {
 	if to == "" {
 		to, _ = unit.ParseLike(spellings[0], "")
 	}
-	c.find("unit-in-cell", genesis.Warn, c.counts[cUnit], at, fmt.Sprintf("%s carry their unit (%s); they are converted to %s", cells(c.counts[cUnit]), strings.Join(spellings, ", "), to), "")
+	c.find("unit-in-cell", genesis.Warn, n.units, at, fmt.Sprintf("%s carry their unit (%s); they are converted to %s", cells(n.units), strings.Join(spellings, ", "), to), "")
 }
 
 // badNumbers reports the cells that the converter will reject.
@@ -296,8 +307,8 @@ func (c *decision) badNumbers(n numeric) {
 	}
 	if bad := n.others + n.odd + tooLarge; bad > 0 {
 		s := &seen{}
-		for _, class := range []cellClass{cWord, cOdd, cTooLarge, cWide, cTime, cClock, cUnit, cGrouped} {
-			if from := c.seen[class]; from != nil && !(class == cUnit && n.units > 0) && !(class == cGrouped && n.grouped > 0) && !(class == cWord && n.others == 0) && !(class == cWide && c.Column.Type != genesis.Integer) {
+		for _, class := range []cellClass{cWord, cOdd, cTooLarge, cWide, cTime, cClock, cUnit, cGrouped, cQualified} {
+			if from := c.seen[class]; from != nil && !(class == cUnit && n.units > 0) && !(class == cGrouped && n.grouped > 0) && !(class == cQualified && n.qualified > 0) && !(class == cWord && n.others == 0) && !(class == cWide && c.Column.Type != genesis.Integer) {
 				for _, row := range from.rows[:from.n] {
 					s.add(row)
 				}
@@ -336,13 +347,17 @@ func shortened(b []byte) string {
 
 // sentinels decides which extreme numbers mean "no value".
 func (c *decision) sentinels() {
-	found, lo, hi, ok := sentinels(&c.values, c.present())
+	plain, all := c.numbers()
+	found, lo, hi, ok := sentinels(&all, c.present())
 	c.rest.lo, c.rest.hi, c.rest.ok, c.rest.none = lo, hi, ok, !ok && len(found) > 0
 	for _, e := range found {
-		text := spelledNumber(e.value)
+		if e, ok = plain.at(e.value); !ok { // only behind a mark, where it is a bound
+			continue
+		}
+		text := c.spelledCode(e.value)
 		c.Reading.Missing = append(c.Reading.Missing, text)
 		between := "and no other number is there"
-		if ok {
+		if c.rest.ok {
 			between = fmt.Sprintf("far from all others, which lie between %s and %s", number(lo), number(hi))
 		}
 		why := fmt.Sprintf("%s in %s, %s", text, cells(e.count), between)
@@ -351,6 +366,38 @@ func (c *decision) sentinels() {
 		f.ID += ":" + text
 		f.Rows = []int64{e.first}
 	}
+}
+
+// numbers are the extremes as the chosen grouping reads the cells: without and
+// with those that carry a mark, which are no codes.
+func (c *decision) numbers() (plain, all extremes) {
+	plain = c.values
+	g := groupings[c.grouping]
+	switch {
+	case g.decimal == '.':
+		plain.merge(&c.points)
+	case g.thousands == '.':
+		plain.merge(&c.dots)
+	}
+	for _, x := range []*extremes{c.grouped.values[c.grouping], c.united.values[c.grouping]} {
+		if x != nil {
+			plain.merge(x)
+		}
+	}
+	all = plain
+	if x := c.qualified.values[c.grouping]; x != nil {
+		all.merge(x)
+	}
+	return plain, all
+}
+
+// spelledCode writes a code with the column's decimal mark.
+func (c *decision) spelledCode(v float64) string {
+	text := spelledNumber(v)
+	if groupings[c.grouping].decimal == ',' {
+		text = strings.Replace(text, ".", ",", 1)
+	}
+	return text
 }
 
 // spelledNumber writes a code as sources do: -9999.9, 1e+20.

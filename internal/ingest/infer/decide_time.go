@@ -184,7 +184,8 @@ func (c *decision) timeName() bool {
 // dateNumbers decides numbers that are dates: 20180131, seconds since 1970,
 // days since 1900 as spreadsheets count. The name has to say so too.
 func (c *decision) dateNumbers() bool {
-	lo, hi, ok := c.values.bounds()
+	plain, _ := c.numbers()
+	lo, hi, ok := plain.bounds()
 	n := c.counts[cInt] + c.counts[cFloat]
 	if !ok || !c.timeName() || n*2 < c.present() || c.columnUnit() != "" || c.counts[cUnit]+c.counts[cQualified]+c.counts[cGrouped] > 0 {
 		return false

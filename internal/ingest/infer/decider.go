@@ -1,6 +1,7 @@
 package infer
 
 import (
+	"bytes"
 	"math"
 	"strings"
 
@@ -21,11 +22,13 @@ type Decider struct {
 	flagged [flags]int64
 	seen    [classes]*seen
 
-	values  extremes
+	values  extremes // of numbers that every grouping reads
+	points  extremes // of plain decimals
+	dots    extremes // of plain decimals as groups of three: 1.234 as 1234
 	sketch  sketch
 	words   words
-	groups  [len(groupings)]int64
 	dotted  int64 // plain decimals that could be groups of three: 1.234
+	scaled  int64 // plain decimals that are none: 1e5
 	zeros   int64 // plain numbers with leading zeros
 	whole   int64 // integers 1000 and above written without separator
 	dates   int64 // integers that are dates: 20180131
@@ -37,6 +40,11 @@ type Decider struct {
 
 	fine      seen // times finer than a microsecond
 	fineCount int64
+
+	grouped, united, qualified spelled // by class
+
+	texts     map[string]*tally // words, as long as they are few
+	manyTexts bool
 
 	missing   map[string]*tally
 	shapes    map[shape]*shapeTally
@@ -131,6 +139,8 @@ const (
 	wordLimit  = 4096
 	wordBytes  = 256 << 10
 	unitLimit  = 32
+	textLimit  = 3
+	textBytes  = 64
 )
 
 // NewDecider returns a decider for the column raw, which will be called name.
@@ -248,11 +258,20 @@ func (d *Decider) decimal(b []byte, n *decimal) {
 	if n.digits > floatDigits || f == 0 {
 		d.inexact.decimal(b, n, f, d.line)
 	}
-	if n.exp == -3 && n.digits >= 4 && n.digits <= 6 && !n.zero && n.mant >= 1000 {
-		d.dotted++
-	}
-	d.values.add(f, 1, d.line)
 	d.order.add(f)
+	if math.Abs(f) >= 1e20 { // may be a code, which is compared exactly
+		f = n.float(b)
+	}
+	if n.scaled && bytes.IndexByte(b, '.') < 0 {
+		d.scaled++
+		d.values.add(f, 1, d.line)
+		return
+	}
+	d.points.add(f, 1, d.line)
+	if n.exp == -3 && n.digits >= 4 && n.digits <= 6 && !n.zero && n.mant >= 1000 && !n.scaled {
+		d.dotted++
+		d.dots.add(math.Copysign(float64(n.mant), f), 1, d.line)
+	}
 }
 
 // note counts a cell of a class and remembers its row.
@@ -306,15 +325,17 @@ func (d *Decider) tally(b []byte, c *cell) {
 	}
 	switch c.class {
 	case cGrouped:
-		for i := range d.groups {
-			d.groups[i] += int64(c.groups >> i & 1)
-		}
-		d.values.add(c.value, 1, d.line)
-	case cUnit, cQualified:
-		d.values.add(c.value, 1, d.line)
+		d.grouped.add(c, d.line)
+	case cUnit:
+		d.united.add(c, d.line)
+		d.unit(b[c.unit:])
+	case cQualified:
+		d.qualified.add(c, d.line)
 		if c.unit > 0 {
 			d.unit(b[c.unit:])
 		}
+	case cWord:
+		d.text(b)
 	case cTime:
 		d.stamp(&c.stamp)
 	case cMissing:
@@ -329,6 +350,22 @@ func (d *Decider) noteChemistry(c *cell) {
 			d.lacking[i].add(d.line)
 		}
 	}
+}
+
+// text counts a word, as long as there are few.
+func (d *Decider) text(b []byte) {
+	if d.manyTexts {
+		return
+	}
+	if t := d.texts[string(b)]; t != nil {
+		t.count++
+		return
+	}
+	if len(d.texts) == textLimit || len(b) > textBytes {
+		d.texts, d.manyTexts = nil, true
+		return
+	}
+	d.texts = count(d.texts, string(b), d.line)
 }
 
 func (d *Decider) unit(b []byte) {

@@ -20,10 +20,11 @@ func (d *Decider) Merge(o *Decider) {
 	for f := range d.flagged {
 		d.flagged[f] += o.flagged[f]
 	}
-	for i := range d.groups {
-		d.groups[i] += o.groups[i]
-	}
+	d.grouped.merge(&o.grouped, shift)
+	d.united.merge(&o.united, shift)
+	d.qualified.merge(&o.qualified, shift)
 	d.dotted += o.dotted
+	d.scaled += o.scaled
 	d.zeros += o.zeros
 	d.whole += o.whole
 	d.dates += o.dates
@@ -35,11 +36,9 @@ func (d *Decider) Merge(o *Decider) {
 		d.fine.add(row + shift)
 	}
 	d.mergeLengths(o)
-	for i := range o.values.low {
-		o.values.low[i].first += shift
-		o.values.high[i].first += shift
-	}
-	d.values.merge(&o.values)
+	d.values.mergeShifted(&o.values, shift)
+	d.points.mergeShifted(&o.points, shift)
+	d.dots.mergeShifted(&o.dots, shift)
 	d.order.merge(&o.order)
 	d.sketch.merge(&o.sketch)
 	d.mergeWords(o, shift)
@@ -93,6 +92,11 @@ func (d *Decider) mergeWords(o *Decider, shift int64) {
 
 func (d *Decider) mergeTallies(o *Decider, shift int64) {
 	d.missing = mergeTally(d.missing, o.missing, shift)
+	if d.manyTexts = d.manyTexts || o.manyTexts; d.manyTexts {
+		d.texts = nil
+	} else if d.texts = mergeTally(d.texts, o.texts, shift); len(d.texts) > textLimit {
+		d.texts, d.manyTexts = nil, true
+	}
 	if d.manyUnits = d.manyUnits || o.manyUnits; d.manyUnits {
 		d.units = nil
 	} else if d.units = mergeTally(d.units, o.units, shift); len(d.units) > unitLimit {

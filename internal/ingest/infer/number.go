@@ -26,6 +26,7 @@ type decimal struct {
 	digits int // digits written, leading zeros included
 	neg    bool
 	point  bool // has a point or an exponent
+	scaled bool // has an exponent
 	zero   bool // a leading zero before another digit: 007
 }
 
@@ -103,7 +104,7 @@ func (d *decimal) exponent(b []byte, i int) bool {
 	if b[i]|0x20 != 'e' {
 		return false
 	}
-	d.point = true
+	d.point, d.scaled = true, true
 	i++
 	neg := false
 	if i < len(b) && (b[i] == '-' || b[i] == '+') {

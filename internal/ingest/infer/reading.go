@@ -8,7 +8,8 @@ import "github.com/opengenesis/genesis"
 type Reading struct {
 	Type genesis.Type `yaml:"type"`
 	// Missing lists the spellings that mean "no value". The empty cell always
-	// does.
+	// does. Numbers are compared as numbers, read with the column's marks or else
+	// with a decimal point.
 	Missing []string `yaml:"missing,omitempty,flow"`
 	// Decimal is the decimal mark, "." unless stated; Thousands the separator
 	// between groups of three digits, "" for none.

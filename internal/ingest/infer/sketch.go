@@ -257,6 +257,27 @@ func (x *extremes) merge(o *extremes) {
 	}
 }
 
+// mergeShifted is merge for values first seen shift rows later than o says.
+func (x *extremes) mergeShifted(o *extremes, shift int64) {
+	for i := range o.low {
+		o.low[i].first += shift
+		o.high[i].first += shift
+	}
+	x.merge(o)
+}
+
+// at returns the extreme of a value.
+func (x *extremes) at(v float64) (extreme, bool) {
+	for _, list := range [][]extreme{x.low[:x.nlow], x.high[:x.nhigh]} {
+		for _, e := range list {
+			if e.value == v {
+				return e, true
+			}
+		}
+	}
+	return extreme{}, false
+}
+
 // bounds returns the least and the greatest value.
 func (x *extremes) bounds() (lo, hi float64, ok bool) {
 	if x.nlow == 0 {

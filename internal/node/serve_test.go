@@ -50,6 +50,13 @@ func (g *guarded) Authenticate(r *http.Request) (genesis.Principal, error) {
 	return genesis.Principal{}, &genesis.Error{Op: "sign in", Kind: genesis.Permission, Msg: "the token does not hold"}
 }
 
+func (g *guarded) MayNameFile(_ context.Context, who genesis.Principal, path string) error {
+	if who.Has(genesis.DutySteward) {
+		return nil
+	}
+	return &genesis.Error{Op: "open file", Kind: genesis.Permission, Subject: path, Msg: "not for you"}
+}
+
 func (g *guarded) Checks() []edge.Check {
 	return []edge.Check{{Name: "journal", Do: func(context.Context) error { return g.ready }}}
 }

@@ -67,10 +67,11 @@ func openWork(ctx context.Context, h *Home, opt Options, log *slog.Logger) (_ Se
 	c := work.Config{DB: w.db, Catalog: catalog.New(w.db, blobs), Blobs: blobs, Node: h.Config.Node, Charter: h.charter(),
 		Drivers: Formats(), Limits: h.Config.Limits, Temp: runs, Uploads: h.Uploads(),
 		Memory: h.Config.Memory / 8, Threads: h.Config.Threads, Software: "genesis " + genesis.Build().Version}
-	if c.Secret, err = h.secret("rows.key"); err != nil {
+	if err := w.openDoors(ctx, h, &c, opt.disk); err != nil {
 		return nil, err
 	}
-	if err := w.openDoors(ctx, h, &c, opt.disk); err != nil {
+	// Last of the keys: a home that lacks the others does not open, and gets none.
+	if c.Secret, err = h.secret("rows.key"); err != nil {
 		return nil, err
 	}
 	c.BackUp = backUpOf(h, &c)

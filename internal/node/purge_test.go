@@ -192,7 +192,10 @@ func TestResultsAfterwards(t *testing.T) {
 			if status != 200 || strings.Contains(string(body), quoted) != c.whole || !strings.Contains(string(body), `"digest":"`) {
 				t.Errorf("at tier %q: %d %.600s", c.tier, status, body)
 			}
-			if _, body := w.call("sam", "GET", "/v1/runs/"+id+"/follow", ""); !c.whole && strings.Contains(string(body), quoted) {
+			if _, body := w.call("sam", "GET", "/v1/runs/"+id+"/log", ""); id == trained.ID && strings.Contains(string(body), "epoch 1") != c.whole {
+				t.Errorf("at tier %q its log is %.600s", c.tier, body)
+			}
+			if _, body := w.call("sam", "GET", "/v1/runs/"+id+"/events", ""); !c.whole && strings.Contains(string(body), quoted) {
 				t.Errorf("at tier %q it is followed to %.600s", c.tier, body)
 			}
 		}

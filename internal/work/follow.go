@@ -154,10 +154,13 @@ func (s *Service) Runs(ctx context.Context, who genesis.Principal, all bool, sta
 
 // FollowRun tells p the log and the progress of a run of one's own until it is ended.
 func (s *Service) FollowRun(ctx context.Context, who genesis.Principal, id string, from int64, p genesis.Progress) (*genesis.Run, error) {
-	if _, err := s.ownRun(ctx, who, id); err != nil {
+	r, err := s.ownRun(ctx, who, id)
+	if err != nil {
 		return nil, err
 	}
-	r, err := s.runs.Follow(ctx, id, from, p)
+	if s.tellsLog(ctx, who, r) {
+		r, err = s.runs.Follow(ctx, id, from, p)
+	}
 	return pointed(s.told(ctx, who, r), err)
 }
 
@@ -182,10 +185,25 @@ func (s *Service) CancelRun(ctx context.Context, who genesis.Principal, id strin
 
 // RunLog returns the log of a run of one's own so far.
 func (s *Service) RunLog(ctx context.Context, who genesis.Principal, id string) (io.ReadCloser, int64, error) {
-	if _, err := s.ownRun(ctx, who, id); err != nil {
+	r, err := s.ownRun(ctx, who, id)
+	if err != nil {
 		return nil, 0, err
 	}
+	if !s.tellsLog(ctx, who, r) {
+		return io.NopCloser(strings.NewReader("")), 0, nil
+	}
 	return s.runs.OpenLog(id)
+}
+
+// tellsLog reports whether who is told the log of a run of theirs: that of a training
+// has losses, which are for who may read the rows if it was not bounded.
+func (s *Service) tellsLog(ctx context.Context, who genesis.Principal, r genesis.Run) bool {
+	var t genesis.Trained
+	if r.Kind != genesis.RunTrain || json.Unmarshal(r.Result, &t) != nil || t.Report.Least >= genesis.LeastGroup {
+		return true
+	}
+	now, err := s.find(ctx, who, t.Version.Ref().String())
+	return err == nil && s.preview(ctx, who, now)
 }
 
 // Output returns the bytes of a prediction, to whoever had it made, as long as they

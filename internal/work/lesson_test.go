@@ -132,6 +132,13 @@ func TestNearlyTheSame(t *testing.T) {
 			}
 			return "data@2", "", []string{"a"}
 		}, true},
+		"fifty other rows than those erased": {func(s *school) (string, string, []string) {
+			s.publish("data", one(ward(50, 350)))
+			if _, err := s.Erase(s.Context(), s.me, "data@1", "wrong"); err != nil {
+				s.Fatal(err)
+			}
+			return "data@2", "", nil
+		}, true},
 		"a sheet under another name beside a second": {func(s *school) (string, string, []string) {
 			s.publish("data", map[string]string{"rows-2024": ward(0, 299), "other": "k,l\n1,2\n3,4\n"})
 			return "data@2", "rows_2024", nil

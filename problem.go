@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"unicode/utf8"
 )
 
 // Problem is an [Error] as it is sent over HTTP: problem details of RFC 9457,
@@ -22,6 +23,23 @@ type Problem struct {
 	Request string    `json:"request,omitempty"` // id of the request, as in the node's log
 }
 
+// What was sent is repeated in errors, and kept with them: of long texts the beginning.
+const (
+	maxEcho = 1000
+	maxText = 4000
+)
+
+// cut shortens a text to at most n bytes and an ellipsis, at the end of a character.
+func cut(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	for n > 0 && !utf8.RuneStart(s[n]) {
+		n--
+	}
+	return s[:n] + "…"
+}
+
 // ProblemOf returns err as it may be told to a caller who may know that its
 // subject exists. Value is left out unless mayRead, and so is the cause, which
 // is told only where there is no message. [Private] becomes [NotFound], and
@@ -32,6 +50,9 @@ func ProblemOf(err error, mayRead bool) Problem {
 	shown.Err = nil
 	if shown.Msg == "" {
 		shown.Msg = unexplained(e, mayRead)
+	}
+	for text, most := range map[*string]int{&shown.Subject: maxEcho, &shown.Value: maxEcho, &shown.Msg: maxText, &shown.Hint: maxText} {
+		*text = cut(*text, most)
 	}
 	if e.Kind == Private || e.Kind == NotFound && !mayRead {
 		shown = Error{Op: e.Op, Kind: NotFound, Subject: e.Subject, Msg: "is not here, or not for you to see"}

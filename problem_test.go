@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
+	"unicode/utf8"
 )
 
 func TestProblemKeepsTheError(t *testing.T) {
@@ -22,6 +24,19 @@ func TestProblemKeepsTheError(t *testing.T) {
 		if got := p.Err(); *got != *in {
 			t.Errorf("%s: %+v", kind, got)
 		}
+	}
+}
+
+// TestProblemsAreShort: an error does not repeat all of what somebody sent.
+func TestProblemsAreShort(t *testing.T) {
+	long := strings.Repeat("ä", 500_000)
+	in := &Error{Op: "ask", Kind: Invalid, Subject: long, Msg: "x" + long, Hint: long, Value: long}
+	b, err := json.Marshal(ProblemOf(in, true))
+	if err != nil || len(b) > 32_000 || !utf8.Valid(b) || strings.Contains(string(b), `\ufffd`) {
+		t.Errorf("%d bytes, %v", len(b), err)
+	}
+	if in.Subject != long {
+		t.Error("the error itself was changed")
 	}
 }
 

@@ -581,6 +581,20 @@ func TestUnknownParameters(t *testing.T) {
 	}
 }
 
+// TestCardFieldsAreBounded: each PATCH of a card is kept.
+func TestCardFieldsAreBounded(t *testing.T) {
+	s := &fake{setCard: func(map[string]string) (*genesis.Card, error) { return &genesis.Card{}, nil }}
+	url := serve(t, s, nil, &steward).URL + "/v1/versions/x/card"
+	for field, most := range map[string]int{"title": 1000, "license": 1000, "description": 64 << 10, "keywords": 64 << 10} {
+		for n, want := range map[int]int{most: 200, most + 1: 422} {
+			resp, b, _ := do(t, "PATCH", url, `{"`+field+`":"`+strings.Repeat("x", n)+`"}`)
+			if resp.StatusCode != want {
+				t.Errorf("%d bytes of %s: %d %.200s", n, field, resp.StatusCode, b)
+			}
+		}
+	}
+}
+
 func TestSetCard(t *testing.T) {
 	s := &fake{setCard: func(fields map[string]string) (*genesis.Card, error) {
 		return &genesis.Card{Title: fields["title"]}, nil

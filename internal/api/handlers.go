@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/opengenesis/genesis"
 	"github.com/opengenesis/genesis/internal/api/edge"
@@ -52,10 +53,33 @@ func (s *server) describe(ctx context.Context, who genesis.Principal, in *RefInp
 
 type cardInput struct {
 	RefInput
-	Body map[string]string `doc:"fields by their JSON names; lists with commas; an empty value clears the field" example:"{\"license\":\"CC-BY-4.0\"}"`
+	Body map[string]string `doc:"fields by their JSON names; lists with commas; an empty value clears the field; title, institution, contact, license, field, sensitivity and export_control take 1000 bytes, others 64 KiB" example:"{\"license\":\"CC-BY-4.0\"}"`
+}
+
+const (
+	maxCardField = 64 << 10 // bytes of one field of a card
+	maxCardLine  = 1000     // of one that is a line or a word
+)
+
+// checkCard refuses fields that are too long. What is no field is refused later.
+func checkCard(fields map[string]string) error {
+	for name, value := range fields {
+		most := maxCardField
+		switch name {
+		case "title", "institution", "contact", "license", "field", "sensitivity", "export_control":
+			most = maxCardLine
+		}
+		if len(value) > most {
+			return &genesis.Error{Op: "set card", Kind: genesis.Invalid, Subject: name, Msg: fmt.Sprintf("is longer than %d bytes", most)}
+		}
+	}
+	return nil
 }
 
 func (s *server) setCard(ctx context.Context, who genesis.Principal, in *cardInput) (*genesis.Card, error) {
+	if err := checkCard(in.Body); err != nil {
+		return nil, err
+	}
 	return s.Service.SetCard(ctx, who, in.Ref, in.Body)
 }
 

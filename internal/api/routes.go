@@ -34,7 +34,7 @@ func (s *server) register(a huma.API) {
 	long(s, a, weighs(8, op(get, "/v1/diff", "diff", "Compare two versions")), s.diff)
 	long(s, a, weighs(8, op(post, "/v1/admin/backup", "backup", "Copy the home to a folder or archive on the node's machine")), s.backup)
 
-	bytesOf(s, a, weighs(2, repeats(op(get, "/v1/versions/{ref}/export", "export", "A table as Parquet or CSV"))), s.export)
+	bytesOf(s, a, weighs(8, repeats(op(get, "/v1/versions/{ref}/export", "export", "A table as Parquet or CSV"))), s.export)
 	bytesOf(s, a, op(get, "/v1/blobs/{digest}", "blob", "The bytes of a prediction output"), s.output)
 	quick(s, a, op(get, "/v1/streams/{id}", "stream-error", "Why a stream of bytes broke off"), s.streamError)
 

@@ -144,7 +144,7 @@ var keys = []key{
 	{name: "serve.concurrency", kind: number, def: "0", least: "0", most: "100000", example: "32", field: at(func(c *Config) any { return &c.Serve.Concurrency }),
 		doc: "Short requests answered at once; the rest get 429 without waiting, so that those that are in stay fast. 0 means eight per core."},
 	{name: "serve.streams", kind: number, def: "1024", least: "1", most: "1000000", example: "256", field: at(func(c *Config) any { return &c.Serve.Streams }),
-		doc: "Long requests at once: uploads, downloads, work that is watched. Heavy ones count for several."},
+		doc: "Long requests at once: uploads, downloads, work that is watched. Heavy ones count for several. One caller gets an eighth of them, or 8; those who did not sign in three quarters together."},
 	{name: "serve.drain", kind: duration, def: "30s", least: "0s", most: "1h", example: "5m", field: at(func(c *Config) any { return &c.Serve.Drain }),
 		doc: "How long requests may go on after Ctrl-C or SIGTERM before they are cut."},
 

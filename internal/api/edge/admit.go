@@ -76,6 +76,89 @@ func (e *Edge) admit(next http.Handler) http.Handler {
 	})
 }
 
+// leastShare is how many streams one caller may have however few there are.
+const leastShare = 8
+
+// shares are what single callers, and all strangers together, have of the streams: so
+// nobody takes them all, and strangers leave some to those who signed in.
+type shares struct {
+	mu        sync.Mutex
+	each      int // the most one caller may have; 0: not limited
+	strange   int // the most of all strangers
+	strangers int
+	by        map[string]int // by caller: who has none is not in it
+}
+
+func newShares(streams int) *shares {
+	s := &shares{by: map[string]int{}}
+	if streams > 0 {
+		s.each = min(streams, max(leastShare, streams/8))
+		s.strange = streams
+		if streams > 1 {
+			s.strange -= max(1, streams/4)
+		}
+	}
+	return s
+}
+
+// enter takes a stream in for a caller; if it reports true, leave must follow.
+func (s *shares) enter(caller string, stranger bool, r Route) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	w := s.weight(r)
+	if s.each > 0 && (s.by[caller]+w > s.each || stranger && s.strangers+w > s.strange) {
+		return false
+	}
+	s.add(caller, stranger, w)
+	return true
+}
+
+func (s *shares) leave(caller string, stranger bool, r Route) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.add(caller, stranger, -s.weight(r))
+}
+
+// weight is never more than one may have.
+func (s *shares) weight(r Route) int { return min(r.weight(s.each), r.weight(s.strange)) }
+
+func (s *shares) add(caller string, stranger bool, w int) {
+	if s.by[caller] += w; s.by[caller] == 0 {
+		delete(s.by, caller)
+	}
+	if stranger {
+		s.strangers += w
+	}
+}
+
+// share lets a caller have so many streams at once: a person, or the address of those
+// who did not sign in.
+func (e *Edge) share(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		x := of(r.Context())
+		if x.socket || !x.route.Stream || x.route.Health {
+			next.ServeHTTP(w, r)
+			return
+		}
+		caller, stranger := callerOf(r)
+		if !e.shares.enter(caller, stranger, x.route) {
+			e.Metrics.refuse("share")
+			tooMany(w, r, "you have as much going on at once as one caller may", time.Second)
+			return
+		}
+		defer e.shares.leave(caller, stranger, x.route)
+		next.ServeHTTP(w, r)
+	})
+}
+
+// callerOf names who asks. A person's name and an address cannot be the same.
+func callerOf(r *http.Request) (name string, stranger bool) {
+	if who, ok := PrincipalOf(r.Context()); ok && who.SignedIn() {
+		return "person " + string(who.Person()), false
+	}
+	return "address " + network(r.RemoteAddr), true
+}
+
 // tooMany answers 429.
 func tooMany(w http.ResponseWriter, r *http.Request, msg string, wait time.Duration) {
 	retryAfter(w, wait)

@@ -45,6 +45,7 @@ type Edge struct {
 	Config
 	draining  atomic.Bool
 	admission admission
+	shares    *shares
 	callers   *buckets // people
 	remotes   *buckets // addresses of those who did not sign in
 	origins   *http.CrossOriginProtection
@@ -62,6 +63,7 @@ func New(cfg Config) (*Edge, error) {
 	}
 	e := &Edge{Config: cfg, origins: http.NewCrossOriginProtection()}
 	e.admission = admission{shortMax: cfg.Concurrency, streamMax: cfg.Streams}
+	e.shares = newShares(cfg.Streams)
 	e.callers = newBuckets(cfg.Rate, cfg.Burst, maxBuckets)
 	e.remotes = newBuckets(cfg.Rate, cfg.Burst, maxBuckets)
 	e.flights.running = map[string]string{}
@@ -95,7 +97,7 @@ func (e *Edge) Handler(mux *http.ServeMux, routes map[string]Route) http.Handler
 	}
 	return chain(found(mux),
 		begin(find), e.behindProxy, e.observe, e.recover, e.headers, e.guard, e.admit,
-		e.authenticate, e.limitRate, e.limitBody, e.conditional, e.once)
+		e.authenticate, e.limitRate, e.share, e.limitBody, e.conditional, e.once)
 }
 
 // middleware wraps a handler.

@@ -54,7 +54,19 @@ func (s *SQLKeys) Keep(ctx context.Context, person, claim string, k Kept) error 
 		if _, err := tx.ExecContext(ctx, `DELETE FROM idempotency WHERE expires_at <= $1`, now); err != nil {
 			return err
 		}
-		_, err := tx.ExecContext(ctx,
+		var held int64
+		err := tx.QueryRowContext(ctx, `SELECT COALESCE(SUM(OCTET_LENGTH(body)), 0) FROM idempotency WHERE person = $1`, person).Scan(&held)
+		if err != nil {
+			return err
+		}
+		body := body // Tx may run this again
+		if held+int64(len(body.String)) > maxKeptOfOne {
+			if !k.Made {
+				return nil
+			}
+			body = sql.NullString{}
+		}
+		_, err = tx.ExecContext(ctx,
 			`INSERT INTO idempotency (claim, person, request, status, content_type, location, body, expires_at)
 			 VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (claim) DO NOTHING`,
 			claim, person, k.Request, k.Status, k.Type, k.Location, body, now+KeepKeys.Microseconds())

@@ -3,6 +3,7 @@ package edge
 import (
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"strconv"
 	"sync"
 	"testing"
@@ -79,6 +80,67 @@ func TestConcurrency(t *testing.T) {
 	wg.Wait()
 	if w := g.ask("GET", "/x", ""); w.Code != 200 {
 		t.Errorf("room is not given back: %d", w.Code)
+	}
+}
+
+// TestShares: one address, or one person, cannot take all streams, and strangers
+// together cannot take those that are for people who signed in.
+func TestShares(t *testing.T) {
+	const streams = 80
+	started, end := make(chan struct{}, streams), make(chan struct{})
+	g := newRig(t, Config{Streams: streams, Authenticate: byName, Metrics: NewMetrics()}, map[string]Route{"GET /s": {Stream: true}, "GET /h": {Stream: true, Weight: 4}}, func(http.ResponseWriter, *http.Request) {
+		started <- struct{}{}
+		<-end
+	})
+	var wg sync.WaitGroup
+	ask := func(addr, who, target string) int {
+		r := httptest.NewRequest("GET", target, nil)
+		r.Host, r.RemoteAddr = "localhost", addr+":4711"
+		if who != "" {
+			r.Header.Set("Authorization", "Bearer "+who)
+		}
+		w := httptest.NewRecorder()
+		g.handler.ServeHTTP(w, r)
+		return w.Code
+	}
+	// takes begins n streams and returns how many are let in.
+	takes := func(n int, addr, who, target string) (in int) {
+		refused := make(chan int, n)
+		for range n {
+			wg.Go(func() {
+				if code := ask(addr, who, target); code == 429 {
+					refused <- code
+				}
+			})
+			select {
+			case <-started:
+				in++
+			case <-refused:
+			}
+		}
+		return in
+	}
+	for _, c := range []struct {
+		addr, who, target string
+		want              int
+	}{
+		{"192.0.2.1", "", "/s", 10}, {"192.0.2.2", "", "/h", 2}, {"192.0.2.1", "ada", "/s", 10}, {"192.0.2.9", "ada", "/s", 0},
+		{"192.0.2.3", "", "/s", 10}, {"192.0.2.4", "", "/s", 10}, {"192.0.2.5", "", "/s", 10}, {"192.0.2.6", "", "/s", 10}, {"192.0.2.7", "", "/s", 2},
+		{"192.0.2.1", "bob", "/s", 10},
+	} {
+		if got := takes(12, c.addr, c.who, c.target); got != c.want {
+			t.Errorf("%+v: %d are let in", c, got)
+		}
+	}
+	close(end)
+	wg.Wait()
+	if len(g.shares.by) != 0 || g.shares.strangers != 0 || ask("192.0.2.1", "", "/s") != 200 {
+		t.Errorf("room is not given back: %v", g.shares)
+	}
+	for streams, want := range map[int][2]int{0: {0, 0}, 1: {1, 1}, 2: {2, 1}, 4: {4, 3}, 1024: {128, 768}} {
+		if s := newShares(streams); s.each != want[0] || s.strange != want[1] {
+			t.Errorf("of %d: %d and %d", streams, s.each, s.strange)
+		}
 	}
 }
 

@@ -26,8 +26,12 @@ const (
 	DefaultKeys = 10_000
 
 	// maxKept bounds the answers that are remembered. Of a longer one it is known
-	// only that there was one.
-	maxKept = 1 << 20
+	// only that there was one; a longer refusal is found anew.
+	maxKept = 256 << 10
+
+	// maxKeptOfOne bounds the answers together that are remembered for one person.
+	// Beyond that they are treated like longer ones.
+	maxKeptOfOne = 32 << 20
 
 	keepTimeout = 10 * time.Second
 )
@@ -40,13 +44,16 @@ type Kept struct {
 	Location string
 	Body     []byte
 	Whole    bool // Body is the answer; else it is not kept
+	Made     bool // something was made, which must not be made again; not kept
 }
 
 // KeyStore remembers answers durably, for [KeepKeys].
 type KeyStore interface {
 	// Find returns what is remembered under a claim; false for nothing.
 	Find(ctx context.Context, claim string) (Kept, bool, error)
-	// Keep remembers an answer to a person. What is there already stays.
+	// Keep remembers an answer to a person. What is there already stays. When more is
+	// kept for the person than may be, that there was an answer is remembered, and
+	// of a refusal nothing.
 	Keep(ctx context.Context, person, claim string, k Kept) error
 	// Count returns how many claims of a person are remembered.
 	Count(ctx context.Context, person string) (int, error)

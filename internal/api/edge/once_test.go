@@ -211,6 +211,7 @@ func TestWhatIsKept(t *testing.T) {
 		{"broken", "/x", 500, "no", 500, 2},
 		{"secret", "/secret", 200, "token", 409, 1},
 		{"too long", "/x", 200, strings.Repeat("x", maxKept+1), 409, 1},
+		{"too long a refusal", "/x", 422, strings.Repeat("x", maxKept+1), 422, 2},
 	} {
 		calls := 0
 		g := creating(t, &SQLKeys{DB: openDB(t, filepath.Join(t.TempDir(), "db"))}, func(w http.ResponseWriter, _ *http.Request) {
@@ -227,6 +228,39 @@ func TestWhatIsKept(t *testing.T) {
 		}
 		if c.second == 409 && strings.Contains(w.Body.String(), c.body) {
 			t.Errorf("%s is told again", c.name)
+		}
+	}
+}
+
+// TestKeptOfOneIsBounded: beyond what may be kept for a person nothing is made twice
+// either, refusals stay refusals, and others' answers are kept.
+func TestKeptOfOneIsBounded(t *testing.T) {
+	db := openDB(t, filepath.Join(t.TempDir(), "db"))
+	calls, size := 0, maxKept
+	g := newRig(t, Config{Keys: &SQLKeys{DB: db}, Authenticate: byName, Body: 1 << 20}, map[string]Route{"POST /x": {Creates: true}}, func(w http.ResponseWriter, r *http.Request) {
+		calls++
+		if r.URL.RawQuery == "refuse" {
+			w.WriteHeader(422)
+		}
+		io.WriteString(w, strings.Repeat("x", size))
+	})
+	for i := range maxKeptOfOne/maxKept + 10 {
+		g.as("ada", fmt.Sprint("k", i), "/x", "")
+	}
+	var held int
+	if err := db.Read().QueryRow(`SELECT SUM(LENGTH(body)) FROM idempotency`).Scan(&held); err != nil || held > maxKeptOfOne || held < maxKeptOfOne/2 {
+		t.Errorf("%d bytes, %v", held, err)
+	}
+	for _, c := range []struct {
+		who, target string
+		code, calls int
+	}{{"ada", "/x", 409, 1}, {"ada", "/x?refuse", 422, 2}, {"bob", "/x", 200, 1}} {
+		calls = 0
+		key := "after " + c.who + c.target
+		key = strings.ReplaceAll(key, " ", "-")
+		g.as(c.who, key, c.target, "")
+		if w := g.as(c.who, key, c.target, ""); w.Code != c.code || calls != c.calls {
+			t.Errorf("%s %s: %d after %d calls", c.who, c.target, w.Code, calls)
 		}
 	}
 }

@@ -98,8 +98,9 @@ func (o *outcome) end() {
 // settle remembers the answer, then sends what was held back.
 func (o *outcome) settle(whole bool) {
 	o.through = true
-	if o.final() {
-		k := Kept{Status: o.status, Type: o.Header().Get("Content-Type"), Location: o.Header().Get("Location")}
+	made, final := o.final()
+	if final && (made || whole) { // a refusal that is too long to be kept is found anew
+		k := Kept{Status: o.status, Type: o.Header().Get("Content-Type"), Location: o.Header().Get("Location"), Made: made}
 		if k.Whole = whole && !o.secret; k.Whole {
 			k.Body = o.body
 		}
@@ -114,14 +115,16 @@ func (o *outcome) settle(whole bool) {
 	}
 }
 
-// final reports whether asking again can give nothing else. The error that ends
-// an answer of lines says its status itself.
-func (o *outcome) final() bool {
+// final reports whether asking again can give nothing else, because something was
+// made or for other reasons. The error that ends an answer of lines says its status
+// itself.
+func (o *outcome) final() (made, final bool) {
 	status := o.status
 	if o.lines && bytes.HasPrefix(o.body, []byte(`{"error":`)) {
 		var line struct{ Error struct{ Status int } }
 		_ = json.Unmarshal(o.body, &line) // what does not parse has status 0
 		status = line.Error.Status
 	}
-	return status/100 == 2 || status == http.StatusUnprocessableEntity
+	made = status/100 == 2
+	return made, made || status == http.StatusUnprocessableEntity
 }

@@ -89,6 +89,11 @@ func TestDecide(t *testing.T) {
 		{"G(h)", "", []string{"1.5", "2"}, "float"},
 		{"v[0]", "", []string{"1.5", "2"}, "float"},
 		{"Power (AC)", "", []string{"1.5", "2"}, "float"},
+		{"amount", "", append(numbered(40, "$1,%03d.56"), "($400.57)"), "text !money"},
+		{"amount", "", append(numbered(40, "%d.50"), numbered(30, "(%d.50)")...), "text !money"},
+		{"amount", "", append(numbered(40, "%d,50 €"), "12 €"), "text !money"},
+		{"note", "", append(numbered(40, "see (%d) and more"), "$5"), "text"},
+		{"note", "", numbered(40, "(%d)"), "text"},
 		// Decimal marks and thousands.
 		{"x", "", []string{"1,5", "3,75"}, "float decimal=,"},
 		{"x", "", []string{"2.000,25", "1.234,00"}, "float decimal=, thousands=."},

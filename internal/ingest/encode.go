@@ -199,6 +199,15 @@ func (t *tableOut) findings(p genesis.TableProfile) []genesis.Finding {
 	if t.filtered > 0 {
 		note("filtered", genesis.Note, t.filtered, fmt.Sprintf("%d rows were left out by a filter of the recipe", t.filtered), "")
 	}
+	for _, in := range t.inputs {
+		if in.conv == nil || in.conv.Repeated() == 0 {
+			continue
+		}
+		n := in.conv.Repeated()
+		out = append(out, genesis.Finding{ID: "zone-ambiguous:" + in.name, Code: "zone-ambiguous", Severity: genesis.Warn, Table: t.rt.Name, Column: in.name, Count: n,
+			Message: rowsThat(n, "has a local time that its zone had twice, when clocks went back; the first is taken", "have a local time that its zone had twice, when clocks went back; the first is taken"),
+			Hint:    "write the times with their offset, or in UTC"})
+	}
 	out = append(out, t.repeatedTimes(p)...)
 	return append(out, t.rejectFindings()...)
 }

@@ -319,6 +319,34 @@ func TestMissingCodes(t *testing.T) {
 	}
 }
 
+// TestNamedZone: local times of a place become instants.
+func TestNamedZone(t *testing.T) {
+	rec := parse(t, "format: 1\ntables:\n  - name: data\n    columns:\n      - {source: when, type: timestamp, date_form: 'YYYY-MM-DD HH:mm', zone: Europe/Berlin}\n")
+	env := testEnv(t)
+	res := prepare(t, env, rec, genesis.PrepareOptions{}, raw("a.csv", "when,x\n2023-01-01 12:00,1\n2023-07-01 12:00,2\n2023-03-26 01:59,3\n2023-03-26 02:30,4\n2023-03-26 03:00,5\n2023-10-29 01:59,6\n2023-10-29 02:30,7\n2023-10-29 03:00,8\n1890-01-01 00:00,9\n"))
+	var got []string
+	for _, row := range rows(t, env, res, "data", "when") {
+		got = append(got, row[0])
+	}
+	want := []string{"2023-01-01T11:00:00Z", "2023-07-01T10:00:00Z", "2023-03-26T00:59:00Z", "·", "2023-03-26T01:00:00Z", "2023-10-28T23:59:00Z", "2023-10-29T00:30:00Z", "2023-10-29T02:00:00Z", "1889-12-31T23:06:32Z"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("times are (-want +got):\n%s", diff)
+	}
+	counts := map[string]int64{}
+	for _, f := range res.Findings {
+		counts[f.ID] = f.Count
+	}
+	if counts["zone-ambiguous:when"] != 1 || counts["rejected:when:not a time of the zone: clocks went forward over it"] != 1 {
+		t.Errorf("findings are %v", counts)
+	}
+	for _, zone := range []string{"Local", "Europe/Nowhere", "../etc/passwd", "CEST"} {
+		rec := parse(t, "format: 1\ntables:\n  - name: data\n    columns:\n      - {source: when, type: timestamp, date_form: 'YYYY-MM-DD HH:mm', zone: "+zone+"}\n")
+		if _, err := Prepare(t.Context(), env, []*format.Raw{raw("a.csv", "when,x\n2023-01-01 12:00,1\n")}, rec, genesis.PrepareOptions{}, nil); genesis.KindOf(err) != genesis.Invalid {
+			t.Errorf("zone %s: %v", zone, err)
+		}
+	}
+}
+
 // TestConformDates: dates of a file that fit both orders of day and month are read
 // as the model's data were; those that fit one are read so.
 func TestConformDates(t *testing.T) {

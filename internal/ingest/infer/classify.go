@@ -44,6 +44,7 @@ const (
 	fInjection             // begins like a spreadsheet formula
 	fSSN                   // 123-45-6789
 	fPair                  // two upper-case letters
+	fMoney                 // $1,234.56
 	flags
 )
 
@@ -254,6 +255,7 @@ func (c *cell) describe(b []byte) {
 	c.set(fInjection, b[0] == '=' || b[0] == '@' || (b[0] == '+' || b[0] == '-') && len(b) > 1)
 	c.set(fSSN, ssnLike(b))
 	c.set(fPair, pair(b))
+	c.set(fMoney, moneyLike(b))
 }
 
 func pair(b []byte) bool {

@@ -4,6 +4,7 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/opengenesis/genesis"
 	"github.com/opengenesis/genesis/internal/format"
@@ -34,7 +35,9 @@ type Converter struct {
 	form     timeForm
 	epoch    int64 // microseconds per step of an epoch; 0: not one
 	serial   bool
-	zone     int // minutes east of UTC of times that do not state one
+	zone     int            // minutes east of UTC of times that do not state one
+	place    *time.Location // or the place whose clocks they are read from
+	repeated int64          // local times that the place has twice
 	read     func(b []byte) (v value, rule string)
 }
 
@@ -224,21 +227,6 @@ func (c *Converter) prepareTime(format.RawColumn) (err error) {
 	return c.prepareZone()
 }
 
-func (c *Converter) prepareZone() error {
-	switch z := c.reading.Zone; z {
-	case "", "UTC", "unstated", "mixed":
-	default:
-		m, ok := zoneOffset([]byte(z))
-		if !ok {
-			return readingError(z, "is not a zone that is understood", `zone is UTC, unstated, or an offset such as "+01:00"`)
-		}
-		if !c.form.zoned {
-			c.zone = m
-		}
-	}
-	return nil
-}
-
 // missing reports whether cell b means "no value".
 func (c *Converter) missing(b []byte) bool { return len(b) == 0 || c.words[string(b)] }
 
@@ -399,19 +387,26 @@ func (c *Converter) time(b []byte) (v value, rule string) {
 	if !ok {
 		return v, NotATime
 	}
-	return c.instant(date, micros), ""
+	return c.instant(date, micros)
 }
 
 // instant returns days or microseconds, by the type.
-func (c *Converter) instant(date, micros int64) value {
+func (c *Converter) instant(date, micros int64) (value, string) {
 	micros -= int64(c.zone) * 60e6
 	if c.reading.Type == genesis.Date {
 		if micros < 0 || micros >= dayMicros {
 			date += int64(math.Floor(float64(micros) / dayMicros))
 		}
-		return value{i: date}
+		return value{i: date}, ""
 	}
-	return value{i: date*dayMicros + micros}
+	micros += date * dayMicros
+	if c.place != nil {
+		var ok bool
+		if micros, ok = c.utc(micros); !ok {
+			return value{}, SkippedTime
+		}
+	}
+	return value{i: micros}, ""
 }
 
 // countedTime reads times that are counts: since 1970, or a spreadsheet's days
@@ -443,5 +438,5 @@ func (c *Converter) countedTime(b []byte) (v value, rule string) {
 	if micros%dayMicros < 0 {
 		date--
 	}
-	return c.instant(date, micros-date*dayMicros), ""
+	return c.instant(date, micros-date*dayMicros)
 }

@@ -189,6 +189,7 @@ func (c *decision) vocabulary(distinct, n int64) bool {
 
 // textFindings reports what is remarkable about words.
 func (c *decision) textFindings() {
+	c.money()
 	if n := c.flagged[fGene]; n > 0 && (c.named("gene", "genes", "symbol", "symbols") || n*2 >= c.present() && n >= 2) {
 		c.find("excel-gene", genesis.Warn, n, c.seen[cWord], fmt.Sprintf("%s look like gene names that a spreadsheet turned into dates, or will turn", cells(n)), "take the names from the source the spreadsheet was made from")
 	}

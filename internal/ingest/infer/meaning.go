@@ -22,9 +22,11 @@ func (c *decision) unit() {
 		spelled, where = c.Reading.CellUnits[0], "the cells"
 		code, ok = unit.ParseLike(spelled, "")
 	}
+	unread := c.header.Unread
 	switch {
+	case spelled == "" && unread != "" && c.Column.Type.Numeric():
+		c.find("unit-unknown", genesis.Warn, 0, nil, fmt.Sprintf("the header seems to give the unit %q, which is not understood", unread), "state it in the recipe as a UCUM code: unit: kW")
 	case spelled == "":
-		return
 	case !c.Column.Type.Numeric():
 		if where == "the header" || ok {
 			c.find("unit-ignored", genesis.Note, 0, nil, fmt.Sprintf("%s gives the unit %q, but the cells are of type %s", where, spelled, c.Column.Type), "")

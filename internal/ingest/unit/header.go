@@ -1,6 +1,9 @@
 package unit
 
-import "strings"
+import (
+	"strings"
+	"unicode"
+)
 
 // Header is what a column's header cell says besides its name.
 type Header struct {
@@ -9,6 +12,7 @@ type Header struct {
 	UCUM     string // and in UCUM: "Cel"
 	Form     string // the form of times: "MM/DD/YYYY"
 	Zone     string // the zone of times: "UTC"
+	Unread   string // what stands in brackets as a unit would, and is none that is known
 }
 
 // FromHeader splits a header cell into the column's name and its unit. A header
@@ -33,7 +37,48 @@ func ReadHeader(header string) Header {
 			return h
 		}
 	}
+	none.Unread = unread(s)
 	return none
+}
+
+// notUnits are words in brackets that say which number it is, not in what.
+var notUnits = map[string]bool{}
+
+func init() {
+	for _, w := range strings.Fields(`ac dc max min mean avg average std sd se sem cv median mode raw est calc id ids lat lon in out old new all total sum net gross
+		left right top bottom upper lower low high n s e w ne nw se sw x y z i j k a b c d r p q t usd eur gbp chf yes no y/n t/f m/f f/m true false log ln log10
+		am pm na n/a tbd opt optional obs sim ref ci iqr`) {
+		notUnits[w] = true
+	}
+}
+
+// unread returns what stands in brackets at a header's end and reads as a unit
+// would: in square brackets any short word, in round ones what is no plain word.
+func unread(s string) string {
+	i := strings.LastIndexAny(s, "([")
+	if i <= 0 || s[len(s)-1] != ')' && s[len(s)-1] != ']' {
+		return ""
+	}
+	name, inner := strings.TrimSpace(s[:i]), strings.TrimSpace(s[i+1:len(s)-1])
+	round := s[i] == '('
+	if name == "" || inner == "" || len(inner) > 20 || notUnits[strings.ToLower(inner)] || strings.ContainsAny(inner, " ,;:=()[]<>\"'_") || inner[0]-'0' <= 9 || inner[0] == '-' {
+		return ""
+	}
+	letters := strings.IndexFunc(inner, unicode.IsLetter) >= 0
+	if !letters || round && (s[i-1] != ' ' || plainWord(inner)) {
+		return ""
+	}
+	return inner
+}
+
+// plainWord reports whether s is a word as sentences have them: "outside", "Raw".
+func plainWord(s string) bool {
+	for i, r := range s {
+		if i > 0 && !unicode.IsLower(r) || !unicode.IsLetter(r) {
+			return false
+		}
+	}
+	return true
 }
 
 // bracketed reads the last bracket: "Temp (°C)", "Air [deg C]", "x, m/s" not.

@@ -23,7 +23,7 @@ func moneyLike(b []byte) bool {
 			b, signed = trim(s), true
 		}
 	}
-	if len(b) == 0 || len(b) > maxNumber || !signed && (!owed || bytes.IndexAny(b, ".,") < 0) {
+	if len(b) == 0 || len(b) > maxNumber || !signed && (!owed || !bytes.ContainsAny(b, ".,")) {
 		return false
 	}
 	var c cell

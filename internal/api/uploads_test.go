@@ -207,6 +207,18 @@ func TestFilesAreBounded(t *testing.T) {
 	if err := checkRefs("prepare", many, true); err != nil {
 		t.Errorf("on the socket: %v", err)
 	}
+	who := genesis.Principal{Subject: "ada", Node: "here"}
+	busy := &server{}
+	busy.opened.add(who.Person(), maxOpen)
+	_, done, err := busy.take(t.Context(), who, "prepare", "", []genesis.FileRef{u.Ref()})
+	if done(); genesis.KindOf(err) != genesis.Unavailable {
+		t.Errorf("with as many files open as one may: %v", err)
+	}
+	busy.opened.add(who.Person(), -maxOpen)
+	_, done, _ = busy.take(t.Context(), who, "prepare", "", []genesis.FileRef{u.Ref()})
+	if done(); len(busy.opened.by) != 0 {
+		t.Errorf("what is closed counts: %v", busy.opened.by)
+	}
 	o := &opened{}
 	if !o.add("ada", maxOpen) || o.add("ada", 1) || !o.add("bob", 1) || !o.add("ada", -maxOpen) || !o.add("ada", 1) {
 		t.Error("what is open is counted wrongly")

@@ -156,7 +156,7 @@ var keys = []key{
 		doc: "How long a file stays after its last bytes came in."},
 
 	{name: "runs.concurrent", kind: number, def: "0", least: "0", most: "10000", example: "4", field: at(func(c *Config) any { return &c.Runs.Concurrent }),
-		doc: "Runs at once; 0 means one per two cores."},
+		doc: "Runs at once; 0 means one per two cores, and at least two."},
 	{name: "runs.queue", kind: number, def: "100", least: "1", most: "1000000", example: "20", field: at(func(c *Config) any { return &c.Runs.Queue }),
 		doc: "Runs that wait for their turn; further ones are refused."},
 	{name: "runs.memory", kind: size, def: "0", least: "64MiB", most: "1PiB", zero: true, example: "16GB", field: at(func(c *Config) any { return &c.Runs.Memory }),

@@ -41,7 +41,8 @@ type Config struct {
 // Service does a node's work over one catalogue and one blob store.
 type Service struct {
 	Config
-	runs *run.Manager
+	runs       *run.Manager
+	inspecting inspections
 }
 
 // New returns a Service.
@@ -49,15 +50,6 @@ func New(c Config) *Service { return &Service{Config: c} }
 
 func (s *Service) env(p genesis.Progress) ingest.Env {
 	return ingest.Env{Blobs: s.Blobs, Drivers: s.Drivers, Temp: s.Temp, Limits: s.Limits, Memory: s.Memory, Threads: s.Threads, Progress: p}
-}
-
-// Inspect says what files are and hold, from a sample; it stores nothing. It is
-// for people of this node.
-func (s *Service) Inspect(ctx context.Context, who genesis.Principal, files []*format.Raw, opt genesis.PrepareOptions, p genesis.Progress) (*genesis.Inspection, error) {
-	if _, err := s.decide(ctx, who, genesis.Discover, access.Resource{}); err != nil {
-		return nil, homeOnly("inspect", who)
-	}
-	return ingest.Inspect(ctx, s.env(p), files, opt)
 }
 
 // Describe returns everything the node says about a version to somebody: to who

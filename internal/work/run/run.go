@@ -21,7 +21,7 @@ import (
 
 // Limits bound what runs may cost. Zero fields mean the default.
 type Limits struct {
-	Concurrent int           // runs at once; one per two cores
+	Concurrent int           // runs at once; one per two cores, two at least
 	Queue      int           // runs that wait for their turn; 100
 	Memory     int64         // bytes a run may hold; three quarters of the machine's, shared by those at once
 	Time       time.Duration // one try of a run may take; 24 h
@@ -36,7 +36,7 @@ const leastMemory = 1 << 30
 // withDefaults fills the zero fields.
 func (l Limits) withDefaults() Limits {
 	if l.Concurrent <= 0 {
-		l.Concurrent = max(1, runtime.NumCPU()/2)
+		l.Concurrent = max(2, runtime.NumCPU()/2) // beside a long one others go on
 	}
 	if l.Queue <= 0 {
 		l.Queue = 100

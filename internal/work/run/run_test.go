@@ -753,6 +753,13 @@ func TestQueueIsBounded(t *testing.T) {
 	}
 }
 
+// TestDefaultPlaces: a run that takes long does not keep everybody else's from running.
+func TestDefaultPlaces(t *testing.T) {
+	if l := (Limits{}).withDefaults(); l.Concurrent < 2 {
+		t.Errorf("%d runs at once", l.Concurrent)
+	}
+}
+
 // TestFairness: who asks for one run is served after one of who asks for many.
 func TestFairness(t *testing.T) {
 	b := newBench(t, func(c *Config) { c.Limits.Concurrent = 1; c.Worker = nil })

@@ -62,8 +62,10 @@ func TestCatalogueLog(t *testing.T) {
 	must(s.SetCard(t.Context(), me, "closed", map[string]string{"title": "a secret title"}))
 	publish("open", genesis.PublishRequest{Tier: genesis.TierPublic})
 	must(s.SetCard(t.Context(), me, "open", map[string]string{"title": "Turbines"}))
-	publish("later", genesis.PublishRequest{Tier: genesis.TierControlled, Openings: []genesis.Opening{{At: time.Now().Add(50 * time.Millisecond), Tier: genesis.TierPublic}}})
-	time.Sleep(60 * time.Millisecond)
+	publish("later", genesis.PublishRequest{Tier: genesis.TierControlled})
+	due := time.Now().Add(time.Second)
+	must(s.Publish(t.Context(), me, "later", genesis.PublishRequest{Openings: []genesis.Opening{{At: due, Tier: genesis.TierPublic}}}))
+	time.Sleep(time.Until(due) + 10*time.Millisecond)
 	must(nil, s.RecordOpenings(t.Context()))
 	must(nil, s.RecordOpenings(t.Context())) // an opening happens once
 

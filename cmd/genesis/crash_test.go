@@ -45,6 +45,8 @@ type crasher struct {
 	published []string                  // acknowledged
 	granted   []string                  // ids acknowledged
 	served    []string                  // names of which a byte came
+	trained   int                       // models among made
+	audited   int                       // searches of the log that were answered
 	slowest   time.Duration             // from start to ready
 }
 
@@ -90,7 +92,32 @@ func (c *crasher) note(err error, keep func()) {
 	keep()
 }
 
-// work uploads, prepares, publishes, grants, reads and trains until ctx ends.
+// learn trains on rows enough for it and looks into the log, until ctx ends.
+func (c *crasher) learn(ctx context.Context, round int) {
+	cl := c.client()
+	defer cl.Close()
+	rows := "a,b\n"
+	for i := range 200 {
+		rows += fmt.Sprintf("%d,%d\n", i, 3*i+i%7)
+	}
+	name := fmt.Sprint("rows-", round)
+	up, err := cl.Upload(ctx, strings.NewReader(rows), int64(len(rows)), "rows.csv", nil)
+	if err != nil {
+		return
+	}
+	made, err := cl.Prepare(ctx, genesis.PrepareRequest{Name: genesis.Name(name), Files: []genesis.FileRef{up.Ref()}, Options: genesis.PrepareOptions{NoProof: true}}, nil)
+	c.note(err, func() { c.made[name] = made.Version.Digest })
+	for n := 0; err == nil && ctx.Err() == nil; n++ {
+		net := fmt.Sprintf("net-%d-%d", round, n)
+		t, failed := cl.Train(ctx, genesis.TrainRequest{Dataset: name, Name: genesis.Name(net), Target: []string{"b"}, Epochs: 2, Members: 1, Seed: uint64(n + 1)}, nil)
+		c.note(failed, func() { c.made[net], c.trained = t.Version.Digest, c.trained+1 })
+		_, failed = cl.Audit(ctx, genesis.AuditQuery{Act: "train", Limit: 10})
+		c.note(failed, func() { c.audited++ })
+		_, _ = cl.AuditVerify(ctx, time.Time{}, nil)
+	}
+}
+
+// work uploads, prepares, publishes, grants and reads until ctx ends.
 func (c *crasher) work(ctx context.Context, worker, round int) {
 	cl := c.client()
 	defer cl.Close()
@@ -113,7 +140,6 @@ func (c *crasher) work(ctx context.Context, worker, round int) {
 		c.note(err, func() { c.granted = append(c.granted, g.ID) })
 		first := firstByte{c: c, name: name}
 		_ = cl.Export(ctx, name, client.ExportOptions{Format: "csv"}, &first, nil)
-		_, _ = cl.Train(ctx, genesis.TrainRequest{Dataset: name, Name: genesis.Name(name + "-net"), Target: []string{"b"}}, nil)
 	}
 }
 
@@ -203,7 +229,7 @@ func pages(c *crasher, list func(after string) (next string, err error)) {
 
 // little reports whether hardly anything was acknowledged in n rounds.
 func (c *crasher) little(n int) bool {
-	return n >= 3 && (len(c.made) < n || len(c.served) == 0 || len(c.granted) == 0)
+	return n >= 3 && (len(c.made) < n || len(c.served) == 0 || len(c.granted) == 0 || c.trained == 0 || c.audited == 0)
 }
 
 // TestKilledServing kills a node at random moments while it does everything at
@@ -234,6 +260,7 @@ func TestKilledServing(t *testing.T) {
 		for worker := range 3 {
 			all.Go(func() { c.work(ctx, worker, round) })
 		}
+		all.Go(func() { c.learn(ctx, round) })
 		time.Sleep(time.Duration((100+rand.IntN(1500))*(1+round/n)) * time.Millisecond)
 		if err := cmd.Process.Signal(syscall.SIGKILL); err != nil {
 			t.Fatal(err)
@@ -246,8 +273,8 @@ func TestKilledServing(t *testing.T) {
 	c.check()
 	_ = cmd.Process.Signal(os.Interrupt)
 	_ = cmd.Wait()
-	t.Logf("killed %d times in %v: %d versions, %d publications, %d grants, %d downloads; slowest start %v",
-		round, time.Since(began).Round(time.Second), len(c.made), len(c.published), len(c.granted), len(c.served), c.slowest.Round(time.Millisecond))
+	t.Logf("killed %d times in %v: %d versions, %d publications, %d grants, %d downloads, %d trainings, %d searches of the log; slowest start %v",
+		round, time.Since(began).Round(time.Second), len(c.made), len(c.published), len(c.granted), len(c.served), c.trained, c.audited, c.slowest.Round(time.Millisecond))
 	if c.little(n) {
 		t.Errorf("so little was acknowledged between the kills that nothing was tested")
 	}

@@ -341,6 +341,47 @@ func TestLeads(t *testing.T) {
 	put("sam", `{"members":["ada"]}`, 409)
 }
 
+// TestGrantsOnOnesOwn: who stewards what is theirs sees whom they let do what, page by
+// page, and nobody else's.
+func TestGrantsOnOnesOwn(t *testing.T) {
+	w := newTown(t)
+	w.prepare("~gil/rows", "a,b\n1,2\n")
+	w.prepare("others", "a,b\n1,3\n")
+	for _, name := range []string{"~gil/rows", "others"} {
+		w.must(w.works.Publish(t.Context(), w.local, name, genesis.PublishRequest{Tier: genesis.TierControlled}))
+	}
+	for i, ref := range []string{"~gil/rows", "~gil/rows", "others"} {
+		w.must(w.works.Grant(t.Context(), w.local, genesis.GrantRequest{Ref: ref, To: genesis.Grantee(fmt.Sprint("person:mit/p", i)), Actions: []genesis.Action{genesis.Read}}))
+	}
+	w.must(w.works.Grant(t.Context(), w.local, genesis.GrantRequest{Ref: "others", To: "person:gil", Actions: []genesis.Action{genesis.Read}}))
+	w.token["narrow"] = w.narrow("gil", "discover")
+	list := func(who, query string) (to []string, next string) {
+		t.Helper()
+		var page genesis.GrantPage
+		if status, body := w.call(who, "GET", "/v1/grants"+query, ""); status != 200 || json.Unmarshal(body, &page) != nil {
+			t.Fatal(status, string(body))
+		}
+		for _, g := range page.Grants {
+			to = append(to, string(g.To))
+		}
+		slices.Sort(to)
+		return to, page.Next
+	}
+	for query, want := range map[string][]string{"": {"person:gil", "person:mit/p0", "person:mit/p1"}, "?mine=true": {"person:gil"}, "?name=~gil/rows": {"person:mit/p0", "person:mit/p1"}} {
+		if got, _ := list("gil", query); !slices.Equal(got, want) {
+			t.Errorf("%q lists %v, want %v", query, got, want)
+		}
+	}
+	if got, _ := list("narrow", ""); !slices.Equal(got, []string{"person:gil"}) {
+		t.Errorf("a token that may not steward lists %v", got)
+	}
+	first, next := list("gil", "?limit=1")
+	second, last := list("gil", "?limit=1&after="+url.QueryEscape(next))
+	if len(first) != 2 || len(second) != 1 || last != "" || slices.Contains(first, second[0]) {
+		t.Errorf("in pages: %v, then %v, %q", first, second, last)
+	}
+}
+
 // TestPurpose: a grant for one purpose is met by who says it, with the command's words.
 func TestPurpose(t *testing.T) {
 	w := newTown(t)

@@ -348,7 +348,8 @@ func (s *Service) Grant(ctx context.Context, who genesis.Principal, req genesis.
 	return &g, err
 }
 
-// Grants lists grants: all to stewards, to others those that reach them.
+// Grants lists grants: all to stewards, to others those that reach them and those on
+// what is theirs.
 func (s *Service) Grants(ctx context.Context, who genesis.Principal, q genesis.GrantQuery) (*genesis.GrantPage, error) {
 	page := &genesis.GrantPage{}
 	var err error
@@ -356,6 +357,9 @@ func (s *Service) Grants(ctx context.Context, who genesis.Principal, q genesis.G
 	case q.Mine || !s.stewards(ctx, who):
 		if who.SignedIn() {
 			page.Grants, err = s.grantsOf(ctx, who, q)
+		}
+		if err == nil && !q.Mine {
+			err = s.addOwn(ctx, who, q, page)
 		}
 		if q.Expiring > 0 || q.To != "" {
 			end := time.Now().Add(days(q.Expiring))
@@ -390,6 +394,26 @@ func (s *Service) grantsOf(ctx context.Context, who genesis.Principal, q genesis
 	named, _, err := s.Access.Grants(ctx, access.GrantQuery{Name: q.Name, To: to, Limit: 1000})
 	now := time.Now()
 	return append(all, slices.DeleteFunc(named, func(g genesis.Grant) bool { return g.Active(now) })...), err
+}
+
+// addOwn adds a page of the grants on what is somebody's own, which they steward; those
+// that reach them stand before the first.
+func (s *Service) addOwn(ctx context.Context, who genesis.Principal, q genesis.GrantQuery, page *genesis.GrantPage) error {
+	if q.After != "" {
+		page.Grants = nil
+	}
+	if !who.SignedIn() || !s.home(who) {
+		return nil
+	}
+	own, next, err := s.Access.Grants(ctx, access.GrantQuery{Name: q.Name, Owner: who.Subject, Active: !q.Ended, After: q.After, Limit: q.Limit})
+	page.Next = next
+	for _, g := range own {
+		there := slices.ContainsFunc(page.Grants, func(other genesis.Grant) bool { return other.ID == g.ID })
+		if !there && who.InScope(genesis.Steward, g.Name) {
+			page.Grants = append(page.Grants, g)
+		}
+	}
+	return err
 }
 
 // onKnown returns the grants on what who may know of, a token narrowed to other things

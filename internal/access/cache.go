@@ -44,12 +44,6 @@ func (c *cache[K, V]) drop(k K) {
 	delete(c.old, k)
 }
 
-func (c *cache[K, V]) clear() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.young, c.old = map[K]V{}, nil
-}
-
 func (c *cache[K, V]) len() int {
 	c.mu.RLock()
 	defer c.mu.RUnlock()

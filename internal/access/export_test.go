@@ -114,3 +114,10 @@ func Held(d *Decider) Memory {
 	}
 	return m
 }
+
+// clear empties a cache.
+func (c *cache[K, V]) clear() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.young, c.old = map[K]V{}, nil
+}

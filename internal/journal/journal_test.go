@@ -548,7 +548,7 @@ func TestBackup(t *testing.T) {
 		}
 	})
 	restored := t.TempDir()
-	if err := h.cfg.DB.Backup(t.Context(), filepath.Join(restored, "catalog.db")); err != nil {
+	if err := h.cfg.DB.Copy(t.Context(), filepath.Join(restored, "catalog.db")); err != nil {
 		t.Fatal(err)
 	}
 	err := h.Copy(t.Context(), t.TempDir(), func(from, name string) error {

@@ -78,11 +78,8 @@ func legible(ctx context.Context, db *sql.DB) error {
 	return db.QueryRowContext(ctx, "SELECT count(*) FROM goose_db_version").Scan(&n)
 }
 
-// Backup copies the database, as it is at one moment, to a file in place of an
-// earlier copy.
-func (db *DB) Backup(ctx context.Context, path string) error { return backup(ctx, db.write, path) }
-
-// backup copies the database to path, in place of an earlier copy.
+// backup copies the database as it is before a migration to path, in place of an earlier
+// copy.
 func backup(ctx context.Context, db *sql.DB, path string) error {
 	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return Error("back up database", path, err)

@@ -285,7 +285,8 @@ func TestCopiesHaveChecksums(t *testing.T) {
 	dir := t.TempDir()
 	db := open(t, filepath.Join(dir, "a.db"))
 	fill(t, db, 300)
-	for name, write := range map[string]func(context.Context, string) error{"copy": db.Copy, "backup": db.Backup} {
+	before := func(ctx context.Context, path string) error { return backup(ctx, db.write, path) }
+	for name, write := range map[string]func(context.Context, string) error{"copy": db.Copy, "before a migration": before} {
 		path := filepath.Join(dir, name+".db")
 		if err := write(t.Context(), path); err != nil {
 			t.Fatal(err)
@@ -331,7 +332,8 @@ func TestDamageIsNotCopied(t *testing.T) {
 	flip(t, path, at*8+8)
 	want := fmt.Sprintf("page %d of a.db", at/pageSize+1)
 	db = open(t, path)
-	for name, write := range map[string]func(context.Context, string) error{"copy": db.Copy, "backup": db.Backup} {
+	before := func(ctx context.Context, path string) error { return backup(ctx, db.write, path) }
+	for name, write := range map[string]func(context.Context, string) error{"copy": db.Copy, "before a migration": before} {
 		if err := write(t.Context(), filepath.Join(dir, name+".db")); genesis.KindOf(err) != genesis.Internal || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v does not name %s", name, err, want)
 		}

@@ -202,7 +202,7 @@ func TestOpenWith(t *testing.T) {
 			}
 		}
 		copied := filepath.Join(t.TempDir(), "copy.db")
-		if err := errors.Join(db.Flush(t.Context()), db.Backup(t.Context(), copied)); err != nil {
+		if err := errors.Join(db.Flush(t.Context()), db.Copy(t.Context(), copied)); err != nil {
 			t.Fatal(err)
 		}
 		if other, err := OpenWith(t.Context(), copied, schema); err != nil || other.Close() != nil {

@@ -85,16 +85,6 @@ func (f *flights) land(claim string) {
 	delete(f.running, claim)
 }
 
-type claimKey struct{}
-
-// ClaimOf returns what names a keyed request among those of all callers and
-// routes, or "": a service may derive an id from it, so that what a crash hid
-// from the caller is found again by asking again.
-func ClaimOf(ctx context.Context) string {
-	claim, _ := ctx.Value(claimKey{}).(string)
-	return claim
-}
-
 // once carries a creating request with an Idempotency-Key out once. Kept are
 // answers after which something was made (2xx) and those that can never be
 // otherwise (422); after others the request may be tried again under its key.
@@ -236,7 +226,7 @@ func (k *keyed) carryOut(w http.ResponseWriter, r *http.Request, next http.Handl
 		return
 	}
 	out := &outcome{ResponseWriter: w, secret: of(r.Context()).route.Secret, keep: func(answer Kept) { k.keep(r.Context(), answer) }}
-	next.ServeHTTP(out, r.WithContext(context.WithValue(r.Context(), claimKey{}, k.claim)))
+	next.ServeHTTP(out, r)
 	out.end()
 }
 

@@ -8,15 +8,13 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"io/fs"
 	"net/http"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/opengenesis/genesis"
+	"github.com/opengenesis/genesis/internal/testdata"
 )
 
 // cell is what is in every file that is to be purged.
@@ -89,25 +87,6 @@ func (w *town) run(who, request string) genesis.Run {
 	return r
 }
 
-// files of a home that hold a text, in UTF-8.
-func holds(t *testing.T, home, text string) (paths []string) {
-	t.Helper()
-	err := filepath.WalkDir(home, func(path string, e fs.DirEntry, err error) error {
-		if err != nil || !e.Type().IsRegular() {
-			return err
-		}
-		b, err := os.ReadFile(path)
-		if bytes.Contains(b, []byte(text)) {
-			paths = append(paths, path)
-		}
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return paths
-}
-
 // TestPurgeLeavesNothing: after a purge no run, no log, no upload and no file of the home
 // holds what was in the version; that the runs were is still known.
 func TestPurgeLeavesNothing(t *testing.T) {
@@ -130,7 +109,7 @@ func TestPurgeLeavesNothing(t *testing.T) {
 	}
 	v, err := w.works.Describe(t.Context(), w.local, "people")
 	w.must(v, err)
-	if len(holds(t, home, cell)) == 0 || !bytes.Contains(made.Result, []byte(cell)) {
+	if len(testdata.Holding(t, home, cell)) == 0 || !bytes.Contains(made.Result, []byte(cell)) {
 		t.Fatalf("the cell is nowhere to begin with: %s", made.Result)
 	}
 	kept := `INSERT INTO idempotency (claim, person, request, status, content_type, location, body, expires_at) VALUES ('c', 'here/sam', 'r', 200, 'application/json', '', 'x', 9000000000000000)`
@@ -155,7 +134,7 @@ func TestPurgeLeavesNothing(t *testing.T) {
 			t.Errorf("the log is there: %s", body)
 		}
 	}
-	if left := holds(t, home, cell); len(left) > 0 {
+	if left := testdata.Holding(t, home, cell); len(left) > 0 {
 		t.Errorf("it is still in %v", left)
 	}
 	status, body := w.call("sam", "GET", "/v1/uploads", "")

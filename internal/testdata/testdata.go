@@ -5,6 +5,8 @@
 package testdata
 
 import (
+	"bytes"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -53,6 +55,26 @@ func Missing(t testing.TB, service, hint string) {
 		}
 	}
 	t.Skipf("%s was not found: %s", service, hint)
+}
+
+// Holding returns the files below a folder that hold a text, as it stands in UTF-8: after
+// something was forgotten or purged there is none.
+func Holding(t testing.TB, dir, text string) (paths []string) {
+	t.Helper()
+	err := filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
+		if err != nil || !e.Type().IsRegular() {
+			return err
+		}
+		b, err := os.ReadFile(path)
+		if bytes.Contains(b, []byte(text)) {
+			paths = append(paths, path)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return paths
 }
 
 func isDir(path string) bool {

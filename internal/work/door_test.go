@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"context"
 	"database/sql"
-	"io/fs"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -15,6 +13,7 @@ import (
 	"github.com/opengenesis/genesis/internal/access"
 	"github.com/opengenesis/genesis/internal/access/identity"
 	"github.com/opengenesis/genesis/internal/journal"
+	"github.com/opengenesis/genesis/internal/testdata"
 	"github.com/opengenesis/genesis/internal/work"
 )
 
@@ -53,25 +52,6 @@ func signedIn(t *testing.T, s *work.Service, subject string) (genesis.Principal,
 		t.Fatal(err)
 	}
 	return p, *token
-}
-
-// naming returns the files of a folder that hold a text.
-func naming(t *testing.T, dir, text string) (found []string) {
-	t.Helper()
-	err := filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
-		if err != nil || e.IsDir() {
-			return err
-		}
-		b, err := os.ReadFile(path)
-		if bytes.Contains(b, []byte(text)) {
-			found = append(found, path)
-		}
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return found
 }
 
 // TestAccountsAreForgotten: what happens to an account stands in the log under a
@@ -127,7 +107,7 @@ func TestAccountsAreForgotten(t *testing.T) {
 		}
 	}
 	journalled := filepath.Join(dir, "journal")
-	for _, path := range naming(t, journalled, zoe) {
+	for _, path := range testdata.Holding(t, journalled, zoe) {
 		if !strings.HasPrefix(filepath.Base(path), "private.db") && !strings.Contains(path, "wal"+string(filepath.Separator)) {
 			t.Errorf("%s names her before she is forgotten", path)
 		}
@@ -135,7 +115,7 @@ func TestAccountsAreForgotten(t *testing.T) {
 	if err := s.Journal.Forget(t.Context(), "here/"+zoe); err != nil {
 		t.Fatal(err)
 	}
-	for _, path := range naming(t, journalled, zoe) {
+	for _, path := range testdata.Holding(t, journalled, zoe) {
 		t.Errorf("%s still names her", path)
 	}
 	if got := entries(genesis.AuditQuery{Subject: zoe}); len(got) != 0 {

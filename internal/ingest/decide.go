@@ -110,9 +110,11 @@ func (t *table) decide(rt *recipe.Table) (*recipe.Table, []genesis.Finding, erro
 	entries := rt.Entries()
 	taken := map[string]bool{}
 	var findings []genesis.Finding
+	commas := slices.ContainsFunc(t.deciders, func(d *infer.Decider) bool { return d != nil && d.Commas() })
 	for i, k := range keys(t.raws) {
 		var c recipe.Column
 		if t.deciders[i] != nil {
+			t.deciders[i].BesideCommas = commas
 			d := t.deciders[i].Decide(t.rows)
 			t.deciders[i] = nil // wide tables have many, and nobody asks it again
 			c = fromDecision(d, names[i])

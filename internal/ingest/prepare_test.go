@@ -453,3 +453,28 @@ func TestDocumentsInArchives(t *testing.T) {
 		t.Errorf("an archive of a README alone has %d rows", res.Rows)
 	}
 }
+
+// TestCommasBesideCommas: where one column has decimal commas beyond doubt, 1,234 in
+// another is no thousand; where none has, it is a question.
+func TestCommasBesideCommas(t *testing.T) {
+	for _, tt := range []struct {
+		text, want string
+		asked      bool
+	}{
+		{"a;b\n9,3;11,573\n34,16;9,790\n", "11.573 9.79", false},
+		{"a;b\n9;11,573\n34;9,790\n", "11573 9790", true},
+		{"a;b\n9.3;11,573\n34.16;9,790\n", "11573 9790", true},
+		{"a;b\n1,5;1.234,5\n2,25;2.000,5\n", "1234.5 2000.5", false},
+	} {
+		env := testEnv(t)
+		res := prepare(t, env, nil, genesis.PrepareOptions{}, raw("a.csv", tt.text))
+		var got []string
+		for _, row := range rows(t, env, res, "data", "b") {
+			got = append(got, row[0])
+		}
+		asked := slices.ContainsFunc(res.Findings, func(f genesis.Finding) bool { return f.Code == "ambiguous-number" })
+		if s := strings.Join(got, " "); s != tt.want || asked != tt.asked {
+			t.Errorf("%q: %s, want %s; a question: %v", tt.text, s, tt.want, asked)
+		}
+	}
+}

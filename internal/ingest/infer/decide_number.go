@@ -52,9 +52,9 @@ func (c *decision) chooseGrouping(units bool) (best int) {
 			best = i
 		}
 	}
-	// 1,234 in every cell: thousands, unless numbers of four digits stand
-	// there without a separator.
-	if best == 1 && reads(2) == reads(1) && c.counts[cFloat] == 0 && c.whole > 0 {
+	// 1,234 in every cell: thousands, unless numbers of four digits stand there
+	// without a separator, or other columns of the table have decimal commas.
+	if best == 1 && reads(2) == reads(1) && c.counts[cFloat] == 0 && (c.whole > 0 || c.BesideCommas) {
 		best = 2
 	}
 	return best
@@ -72,6 +72,12 @@ func (c *decision) plainDecimals(i int) int64 {
 	return c.scaled
 }
 
+// Commas reports whether cells of the column have decimal commas beyond doubt: 9,3 can
+// be nothing else.
+func (d *Decider) Commas() bool {
+	return d.grouped.count[2] > d.grouped.count[1] && d.counts[cFloat] == 0
+}
+
 // broken is how many plain or grouped numbers are none in digits alone.
 func (c *decision) broken() int64 {
 	n := c.grouped.broken[c.grouping] + c.plainDecimals(c.grouping)
@@ -85,7 +91,7 @@ func (c *decision) broken() int64 {
 // grouped cell.
 func (c *decision) ambiguousGrouping() bool {
 	n := c.counts[cGrouped]
-	return n > 0 && c.grouped.count[1] == n && c.grouped.count[2] == n && c.counts[cFloat] == 0
+	return n > 0 && !c.BesideCommas && c.grouped.count[1] == n && c.grouped.count[2] == n && c.counts[cFloat] == 0
 }
 
 // columnUnit is the unit that units row or header state.

@@ -15,6 +15,10 @@ type Decider struct {
 	name      string
 	described string // by the source, outside the table
 
+	// BesideCommas says that other columns of the table have decimal commas, so that
+	// 1,234 is one, too: nobody writes both in one table.
+	BesideCommas bool
+
 	rows    int64
 	line    int64 // of the cell being observed
 	placed  bool  // rows are named by their lines

@@ -1,6 +1,7 @@
 package stream
 
 import (
+	"context"
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
@@ -21,6 +22,15 @@ type Sink interface {
 	// Send sends a message whose body, if it has one, is what Body returned last. It
 	// returns when both may be used again.
 	Send(ipc.Message) error
+}
+
+// Sender sends a stream, once.
+type Sender interface {
+	Plan() genesis.StreamPlan
+	// Send sends it, and returns when it is whole or why it is not.
+	Send(context.Context, Sink) error
+	// Close lets go of a stream, whether it was sent or not.
+	Close()
 }
 
 // encoder writes batches of one form.

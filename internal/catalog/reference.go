@@ -114,12 +114,17 @@ func parseLayout(of genesis.Ref, text string) (l genesis.Layout, err error) {
 	return l, nil
 }
 
-// badPage gives what is wrong with a page of a layout the version as its subject.
+// badPage gives what is wrong with a page of a layout the version as its subject. One
+// that is not there is damage: the version is.
 func badPage(op string, of genesis.Ref, err error) error {
 	if err == nil || genesis.KindOf(err) == genesis.Canceled {
 		return err
 	}
-	return &genesis.Error{Op: op, Kind: genesis.KindOf(err), Subject: of.String(), Msg: "a page of its layout cannot be read: " + message(err),
+	kind := genesis.KindOf(err)
+	if kind == genesis.NotFound {
+		kind = genesis.Internal
+	}
+	return &genesis.Error{Op: op, Kind: kind, Subject: of.String(), Msg: "a page of its layout cannot be read: " + message(err),
 		Hint: "restore the catalogue and the blobs from one backup", Err: err}
 }
 

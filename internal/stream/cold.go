@@ -18,11 +18,8 @@ func (s *Stream) sendCold(ctx context.Context, sink Sink) error {
 		return err
 	}
 	s.streams.Cache.Begin(s.tableID(), s.tableMaker())
-	src, err := s.openCold(ctx, h.part)
-	if err != nil {
-		return err
-	}
-	defer src.in.Close()
+	src := s.cold(ctx, h.part)
+	defer src.close()
 	enc := newColumns(s, nil)
 	if err := s.begin(sink, enc); err != nil {
 		return err
@@ -32,21 +29,37 @@ func (s *Stream) sendCold(ctx context.Context, sink Sink) error {
 
 // cold is the stored files as a source.
 type cold struct {
+	ctx   context.Context
 	s     *Stream
 	part  *cache.Part // nil: all rows
-	in    *Reader
+	cols  []int       // the columns that are read, by their number in the table
+	names []string
+	in    *Reader       // nil before the first row
 	batch *format.Batch // of in; nil before the first
 	out   []format.Vector
 	rows  []uint64
 	local []uint64
 }
 
-func (s *Stream) openCold(ctx context.Context, part *cache.Part) (*cold, error) {
-	in, err := Open(ctx, s.streams.Blobs, s.target.Manifest, s.target.Layout, s.table.Name, nil)
-	if err != nil {
-		return nil, err
+// cold reads the columns that are sent or that the filter looks at.
+func (s *Stream) cold(ctx context.Context, part *cache.Part) *cold {
+	c := &cold{ctx: ctx, s: s, part: part, out: make([]format.Vector, len(s.all))}
+	sent := map[string]bool{}
+	for _, col := range s.plan.Columns {
+		sent[col.Name] = true
 	}
-	return &cold{s: s, part: part, in: in, out: make([]format.Vector, len(s.all))}, nil
+	for i, col := range s.all {
+		if sent[col.Name] || s.filter != nil && s.filter.Uses(col.Name) {
+			c.cols, c.names = append(c.cols, i), append(c.names, col.Name)
+		}
+	}
+	return c
+}
+
+func (c *cold) close() {
+	if c.in != nil {
+		_ = c.in.Close()
+	}
 }
 
 func (c *cold) guard(f func() error) error { return f() }
@@ -69,37 +82,55 @@ func (c *cold) at(from, next int64) (cells, []uint64, error) {
 			return nil, nil, err
 		}
 	}
-	for i := range c.out {
+	for _, i := range c.cols {
 		c.out[i] = format.Vector{Kind: format.KindOf(c.s.all[i].Type), Nulls: format.NewBitmap(n)}
 	}
 	return vectors{expr.Vectors(c.out)}, local, c.gather(rows)
 }
 
+// farAhead is how many rows away it is worth to open the files anew.
+const farAhead = 1 << 17
+
 // gather appends the cells of ascending rows.
 func (c *cold) gather(rows []uint64) error {
 	done := 0
 	for done < len(rows) {
-		if c.batch == nil || int64(rows[done]) >= c.batch.First+int64(c.batch.Rows) {
-			b, err := c.in.Next()
-			if err == io.EOF {
-				return broken(c.s.table.Name, "ends before its last row")
-			}
-			if err != nil {
-				return err
-			}
-			c.batch = b
-			continue
+		if err := c.reach(int64(rows[done])); err != nil {
+			return err
 		}
 		end := done
 		for end < len(rows) && int64(rows[end]) < c.batch.First+int64(c.batch.Rows) {
 			end++
 		}
-		for i := range c.out {
-			if i < len(c.batch.Cols) {
-				take(&c.out[i], &c.batch.Cols[i], rows[done:end], c.batch.First, done)
+		for k, i := range c.cols {
+			if k < len(c.batch.Cols) {
+				take(&c.out[i], &c.batch.Cols[k], rows[done:end], c.batch.First, done)
 			}
 		}
 		done = end
+	}
+	return nil
+}
+
+// reach reads on until the batch that has a row.
+func (c *cold) reach(row int64) error {
+	for c.batch == nil || row >= c.batch.First+int64(c.batch.Rows) {
+		if c.in == nil || c.batch != nil && row-c.batch.First > farAhead {
+			c.close()
+			in, err := OpenAt(c.ctx, c.s.streams.Blobs, c.s.target.Manifest, c.s.target.Layout, c.s.table.Name, c.names, row)
+			if err != nil {
+				return err
+			}
+			c.in, c.batch = in, nil
+		}
+		b, err := c.in.Next()
+		if err == io.EOF {
+			return broken(c.s.table.Name, "ends before its last row")
+		}
+		if err != nil {
+			return err
+		}
+		c.batch = b
 	}
 	return nil
 }

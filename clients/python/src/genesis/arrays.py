@@ -12,8 +12,10 @@ dictionary (``form=``)          int32 codes, −1 where missing
 text, of any sort               a list of ``str`` or ``None``
 ==============================  =====================================================
 
-With ``ready=True`` a batch becomes *(x, y)*, float32 arrays of shapes (rows, features)
-and (rows, targets); with ``mask=True`` *(x, y, missing)*, the last a boolean array like x.
+With ``ready=True`` a batch becomes *(x, y)*: float32 of shape (rows, numbers of the features), as
+the plan's ``features`` say, and float32 of shape (rows, targets), or, where the one target is a
+category, int64 classes of shape (rows,), which are places in the ``words`` of the plan's ``targets``.
+With ``mask=True`` it becomes *(x, y, missing)*, the last boolean of shape (rows, feature columns).
 """
 
 from __future__ import annotations
@@ -25,6 +27,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 __all__ = ["Convert", "jax_dict", "jax_rows", "numpy_dict", "numpy_rows", "torch_dict", "torch_rows"]
+
+# Columns of a batch of ``ready`` rows, in the order of the tuple.
+ROWS = ("features", "target", "missing")
 
 Convert = Callable[[pa.RecordBatch], Any]
 
@@ -54,14 +59,18 @@ def plain(column: pa.Array) -> pa.Array | list[str | None]:
     return column
 
 
-def _matrix(column: pa.Array) -> tuple[pa.Array, tuple[int, int]]:
-    """Return the numbers of a column of lists of one length, and their shape."""
-    return column.flatten(), (len(column), column.type.list_size)
+def _numbers(column: pa.Array) -> tuple[pa.Array, tuple[int, ...]]:
+    """Return the numbers of a column of ready rows, and their shape."""
+    if not pa.types.is_fixed_size_list(column.type):
+        return column, (len(column),)  # classes
+    values = column.flatten()
+    if pa.types.is_uint8(values.type):  # the mask
+        values = values.cast(pa.bool_())
+    return values, (len(column), column.type.list_size)
 
 
-def _rows(batch: pa.RecordBatch, make: Callable[[pa.Array, tuple[int, int]], Any]) -> tuple[Any, ...]:
-    names = ["x", "y"] + (["missing"] if "missing" in batch.schema.names else [])
-    return tuple(make(*_matrix(batch.column(n))) for n in names if n in batch.schema.names)
+def _rows(batch: pa.RecordBatch, make: Callable[[pa.Array, tuple[int, ...]], Any]) -> tuple[Any, ...]:
+    return tuple(make(*_numbers(batch.column(n))) for n in ROWS if n in batch.schema.names)
 
 
 # NumPy

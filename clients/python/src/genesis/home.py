@@ -141,7 +141,10 @@ class Home:
         pause = 0.002
         while True:
             try:
-                return self._dial()
+                session = self._dial()
+                if self._keeper is None:
+                    self._keeper = Keeper.share(self.path)
+                return session
             except NoNode:
                 if time.monotonic() > deadline:
                     raise Unavailable(
@@ -183,6 +186,8 @@ class Keeper:
 
     _all: dict[Path, Keeper] = {}
     _guard = threading.Lock()
+    # Those that we do not wait for any more: they serve others, and end when they do.
+    _leaving: list[subprocess.Popen[bytes]] = []
 
     @classmethod
     def of(cls, path: Path) -> Keeper:
@@ -194,9 +199,20 @@ class Keeper:
             keeper._users += 1
             return keeper
 
+    @classmethod
+    def share(cls, path: Path) -> Keeper | None:
+        """Return the keeper that this process has for a home, if it has one."""
+        with cls._guard:
+            keeper = cls._all.get(path)
+            if keeper is None or keeper.ended():
+                return None
+            keeper._users += 1
+            return keeper
+
     def __init__(self, path: Path) -> None:
         self._users = 0
         self._path = path
+        self._leaving[:] = [p for p in self._leaving if p.poll() is None]
         self._complaints = tempfile.TemporaryFile()
         their_end, self._input = os.pipe()  # raw, so that a fork can close it and forget it
         environ = {k: v for k, v in os.environ.items() if k != "GENESIS_NODE"}
@@ -255,7 +271,7 @@ class Keeper:
         try:
             self._process.wait(LEAVE_TIMEOUT)
         except subprocess.TimeoutExpired:
-            pass  # it serves others, and ends when they do
+            self._leaving.append(self._process)
 
     def _forked(self) -> None:
         """In a child of a fork: the process is not ours, and must not be kept by us."""
@@ -282,7 +298,10 @@ def _forget_parents() -> None:
     Keeper._guard = threading.Lock()
     for keeper in Keeper._all.values():
         keeper._forked()
+    for process in Keeper._leaving:
+        process.returncode = 0
     Keeper._all.clear()
+    Keeper._leaving.clear()
 
 
 def _leave_all() -> None:

@@ -213,7 +213,7 @@ class Wire:
                 response = client.send(request, stream=True)
                 break
             except httpx.TransportError as e:
-                if again and isinstance(e, httpx.ConnectError) and self._gone(e):
+                if again and self._may_repeat(method, e):
                     continue
                 raise _unreached(self.place, e) from e
         try:
@@ -224,6 +224,16 @@ class Wire:
             raise _broken() from e
         finally:
             response.close()
+
+    def _may_repeat(self, method: str, error: httpx.TransportError) -> bool:
+        """Report whether to ask again: nothing was asked yet, or only a question on a
+        connection that may have ended while nobody used it."""
+        if isinstance(error, httpx.ConnectError):
+            return self._gone(error)
+        if method != "GET" or isinstance(error, httpx.TimeoutException):
+            return False
+        self._gone(error)
+        return True
 
     def _gone(self, error: Exception) -> bool:
         """Report whether a home's node may only have been replaced: then ask anew."""

@@ -144,6 +144,8 @@ class Handler(BaseHTTPRequestHandler):
             self.json(self.plan(query))
         elif parts.path.endswith("/stream"):
             self.stream(query)
+        elif parts.path.startswith("/v1/versions/"):
+            self.json({"version": {"name": "numbers", "digest": VERSION}, "manifest": self.manifest()})
         elif parts.path.startswith("/v1/streams/"):
             told = self.fake.reasons.get(parts.path.rpartition("/")[2])
             if told is None:
@@ -152,6 +154,10 @@ class Handler(BaseHTTPRequestHandler):
                 self.json(told, told["status"], None, "application/problem+json")
         else:
             self.problem(404, "not-found", "no such thing", {})
+
+    def manifest(self) -> dict[str, Any]:
+        columns = [{"name": "n", "type": "integer", "role": "feature"}]
+        return {"tables": [{"name": "numbers", "rows": self.fake.rows, "columns": columns}]}
 
     def plan(self, query: dict[str, str]) -> dict[str, Any]:
         return {

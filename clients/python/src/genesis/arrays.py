@@ -3,11 +3,11 @@
 A column becomes
 
 ==============================  =====================================================
-integer, float, boolean         an array of its type, shape (rows,)
-the same, with missing values   float64, missing ones NaN
+float                           float64, missing ones NaN; shape (rows,)
+integer, boolean                int64, bool; float64 with NaN if the *version* misses any
 timestamp                       int64, microseconds since 1970-01-01T00:00:00Z
 date                            int32, days since 1970-01-01
-the same, with missing values   the least number of the type where one is missing
+these, with missing values      the least number of the type where one is missing
 dictionary (``form=``)          int32 codes, −1 where missing
 text, of any sort               a list of ``str`` or ``None``
 ==============================  =====================================================
@@ -26,7 +26,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-__all__ = ["Convert", "jax_dict", "jax_rows", "numpy_dict", "numpy_rows", "torch_dict", "torch_rows"]
+__all__ = ["Columns", "Convert", "Rows"]
 
 # Columns of a batch of ``ready`` rows, in the order of the tuple.
 ROWS = ("features", "target", "missing")
@@ -38,8 +38,12 @@ def _is_text(kind: pa.DataType) -> bool:
     return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
 
 
-def plain(column: pa.Array) -> pa.Array | list[str | None]:
-    """Return a column as numbers without nulls, or as a list of texts."""
+def plain(column: pa.Array, gaps: bool) -> pa.Array | list[str | None]:
+    """Return a column as numbers without nulls, or as a list of texts.
+
+    *gaps* says whether values are missing anywhere in the column, so that its batches
+    all have one type.
+    """
     kind = column.type
     if _is_text(kind):
         texts: list[str | None] = column.to_pylist()
@@ -47,15 +51,16 @@ def plain(column: pa.Array) -> pa.Array | list[str | None]:
     if pa.types.is_dictionary(kind):
         return column.indices.cast(pa.int32()).fill_null(-1)
     if pa.types.is_timestamp(kind):
-        column, kind = column.cast(pa.timestamp("us", kind.tz)).view(pa.int64()), pa.int64()
+        column = column.cast(pa.timestamp("us", kind.tz)).view(pa.int64())
         return column.fill_null(-(2**63)) if column.null_count else column
     if pa.types.is_date32(kind):
         column = column.view(pa.int32())
         return column.fill_null(-(2**31)) if column.null_count else column
-    if column.null_count:
+    if column.null_count or gaps and not pa.types.is_floating(kind):
         if pa.types.is_boolean(kind):
             column = column.cast(pa.int8())
-        return pc.cast(column, pa.float64(), safe=False).fill_null(float("nan"))
+        column = pc.cast(column, pa.float64(), safe=False)
+        return column.fill_null(float("nan")) if column.null_count else column
     return column
 
 
@@ -69,48 +74,52 @@ def _numbers(column: pa.Array) -> tuple[pa.Array, tuple[int, ...]]:
     return values, (len(column), column.type.list_size)
 
 
-def _rows(batch: pa.RecordBatch, make: Callable[[pa.Array, tuple[int, ...]], Any]) -> tuple[Any, ...]:
-    return tuple(make(*_numbers(batch.column(n))) for n in ROWS if n in batch.schema.names)
+class Columns:
+    """Turns batches into dictionaries of arrays by column.
+
+    Args:
+        to: ``"torch"``, ``"numpy"`` or ``"jax"``.
+        gaps: the columns in which values are missing.
+    """
+
+    def __init__(self, to: str, gaps: frozenset[str] = frozenset()) -> None:
+        self._to = to
+        self._gaps = gaps
+
+    def __call__(self, batch: pa.RecordBatch) -> dict[str, Any]:
+        make = _MAKERS[self._to]
+        out = {}
+        for name in batch.schema.names:
+            values = plain(batch.column(name), name in self._gaps)
+            out[name] = values if isinstance(values, list) else make(values)
+        return out
 
 
-# NumPy
+class Rows:
+    """Turns batches of ``ready`` rows into tuples (x, y) or (x, y, missing) of arrays."""
+
+    def __init__(self, to: str) -> None:
+        self._to = to
+
+    def __call__(self, batch: pa.RecordBatch) -> tuple[Any, ...]:
+        make = _MAKERS[self._to]
+        parts = [_numbers(batch.column(n)) for n in ROWS if n in batch.schema.names]
+        return tuple(make(values).reshape(shape) for values, shape in parts)
 
 
 def _numpy(values: pa.Array) -> Any:
+    """Share Arrow's memory, read-only, where that can be."""
     return values.to_numpy(zero_copy_only=False)
 
 
-def numpy_dict(batch: pa.RecordBatch) -> dict[str, Any]:
-    """Return a batch as arrays by column. Those that share Arrow's memory are read-only."""
-    return {n: v if isinstance(v := plain(batch.column(n)), list) else _numpy(v) for n in batch.schema.names}
-
-
-def numpy_rows(batch: pa.RecordBatch) -> tuple[Any, ...]:
-    """Return a batch of ``ready`` rows as (x, y) or (x, y, missing)."""
-    return _rows(batch, lambda values, shape: _numpy(values).reshape(shape))
-
-
-# JAX
-
-
-def jax_dict(batch: pa.RecordBatch) -> dict[str, Any]:
-    """Return a batch as JAX arrays by column."""
+def _jax(values: pa.Array) -> Any:
     import jax.numpy as jnp
 
-    return {n: v if isinstance(v, list) else jnp.asarray(v) for n, v in numpy_dict(batch).items()}
+    return jnp.asarray(_numpy(values))
 
 
-def jax_rows(batch: pa.RecordBatch) -> tuple[Any, ...]:
-    """Return a batch of ``ready`` rows as JAX arrays."""
-    import jax.numpy as jnp
-
-    return tuple(jnp.asarray(a) for a in numpy_rows(batch))
-
-
-# PyTorch
-
-
-def _tensor(values: pa.Array) -> Any:
+def _torch(values: pa.Array) -> Any:
+    """Share Arrow's memory, which is this batch's alone and so may be written to."""
     import torch
 
     if pa.types.is_boolean(values.type):  # bits in Arrow, bytes elsewhere
@@ -118,11 +127,4 @@ def _tensor(values: pa.Array) -> Any:
     return torch.from_dlpack(values)
 
 
-def torch_dict(batch: pa.RecordBatch) -> dict[str, Any]:
-    """Return a batch as tensors by column. They share Arrow's memory, which is theirs alone."""
-    return {n: v if isinstance(v := plain(batch.column(n)), list) else _tensor(v) for n in batch.schema.names}
-
-
-def torch_rows(batch: pa.RecordBatch) -> tuple[Any, ...]:
-    """Return a batch of ``ready`` rows as tensors (x, y) or (x, y, missing)."""
-    return _rows(batch, lambda values, shape: _tensor(values).reshape(shape))
+_MAKERS: dict[str, Callable[[pa.Array], Any]] = {"numpy": _numpy, "jax": _jax, "torch": _torch}

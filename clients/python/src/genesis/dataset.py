@@ -9,6 +9,7 @@ from typing import IO, TYPE_CHECKING, Any
 import pyarrow as pa
 
 from . import show
+from .arrays import Columns, Convert, Rows
 from .body import Broken
 from .errors import Internal, Unavailable
 from .mapped import Mapped
@@ -311,11 +312,10 @@ class Dataset(Asset):
             rank, world: of a distributed training; those of ``torch.distributed`` by default.
             stream: further arguments of :meth:`stream`.
         """
-        from .arrays import torch_dict, torch_rows
         from .loader import TorchDataset, world_of
 
-        made = self.stream(split, mode=mode, **_form(ready, stream))
-        return TorchDataset(made, torch_rows if ready else torch_dict, *world_of(rank, world))
+        made, convert = self._arrays("torch", ready, {"split": split, "mode": mode, **stream})
+        return TorchDataset(made, convert, *world_of(rank, world))
 
     def loader(
         self,
@@ -350,24 +350,27 @@ class Dataset(Asset):
         Arrays that share Arrow's memory are read-only. What it returns is iterated like a
         stream, and has its ``state_dict``.
         """
-        from .arrays import numpy_dict, numpy_rows
-
-        made = self.stream(split, mode=mode, **_form(ready, stream))
-        return Mapped(made, numpy_rows if ready else numpy_dict)
+        return Mapped(*self._arrays("numpy", ready, {"split": split, "mode": mode, **stream}))
 
     def jax(self, split: str | None = None, *, ready: bool = False, mode: str = "full", **stream: Any) -> Mapped:
         """Return the batches as JAX arrays, like :meth:`numpy`."""
-        from .arrays import jax_dict, jax_rows
+        return Mapped(*self._arrays("jax", ready, {"split": split, "mode": mode, **stream}))
 
-        made = self.stream(split, mode=mode, **_form(ready, stream))
-        return Mapped(made, jax_rows if ready else jax_dict)
+    def _arrays(self, to: str, ready: bool, options: dict[str, Any]) -> tuple[Stream, Convert]:
+        """Return a stream, and what makes arrays of its batches."""
+        if ready:
+            return self.stream(**{**options, "form": "rows"}), Rows(to)
+        return Dataset(self._wire, self.version.ref).stream(**options), Columns(to, self._gaps(options.get("table")))
+
+    def _gaps(self, table: str | None) -> frozenset[str]:
+        """Return the columns of a table in which values are missing, or may be."""
+        schema = self.schema_of(table)
+        tables = (self.raw.get("profile") or {}).get("tables") or []
+        full = {c["name"] for t in tables if t["name"] == schema.table for c in t.get("columns") or [] if not c.get("nulls")}
+        return frozenset(schema.names) - full
 
     def _repr_html_(self) -> str:
         return show.dataset(self)
-
-
-def _form(ready: bool, stream: dict[str, Any]) -> dict[str, Any]:
-    return {**stream, "form": "rows"} if ready else stream
 
 
 def download(wire: Wire, path: str, params: Params | None, file: IO[bytes], *, digest: str | None = None) -> None:

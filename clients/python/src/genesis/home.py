@@ -47,9 +47,9 @@ class Session:
         self._lock = threading.Lock()
         self._sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._sock.settimeout(HAND_TIMEOUT)
+        self._rest = b""
         try:
             self._sock.connect(str(path))
-            self._lines = self._sock.makefile("rb")
             self.id = str(self._reply().get("session", ""))
         except (FileNotFoundError, ConnectionError):
             self._sock.close()
@@ -59,9 +59,13 @@ class Session:
             raise
 
     def _reply(self) -> dict[str, Any]:
-        line = self._lines.readline(1 << 20)
-        if not line:
-            raise ConnectionResetError
+        # No file object: its lock would be held for ever after a fork at the wrong time.
+        while b"\n" not in self._rest:
+            piece = self._sock.recv(1 << 16)
+            if not piece or len(self._rest) > 1 << 20:
+                raise ConnectionResetError
+            self._rest += piece
+        line, _, self._rest = self._rest.partition(b"\n")
         reply: dict[str, Any] = json.loads(line)
         if problem := reply.get("error"):
             raise from_problem(problem)
@@ -83,7 +87,6 @@ class Session:
     def close(self) -> None:
         """End the session. The descriptor is closed, never shut down: after a fork the
         connection is the parent's as well."""
-        self._lines.close()
         self._sock.close()
 
 

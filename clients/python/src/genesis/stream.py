@@ -19,8 +19,9 @@ from .ahead import Ahead
 from .body import Body, Broken
 from .errors import Conflict, Error, Invalid, Unavailable
 from .names import quote
+from .progress import Show, meter
 from .records import Plan
-from .wire import Wire
+from .wire import Watch, Wire
 
 __all__ = ["Piece", "Query", "Stream"]
 
@@ -128,10 +129,21 @@ class Stream:
         if self._plan is None:
             params = {**self.query.params(self.epoch), "key": self._key}
             plan = Plan.of(self._wire.get(f"/v1/datasets/{quote(self._ref)}/plan", params))
+            if self.query.form == "rows" and not plan.features:
+                plan = self._warm()  # what rows become is known once the node has laid them out
             if self._key is not None and plan.key != self._key:
                 raise Conflict("the order is another one than that of the state", op="resume stream", subject=self._ref)
             self._plan, self._key, self._ref = plan, plan.key, plan.ref
         return self._plan
+
+    def warm(self, progress: Show = None) -> None:
+        """Have the node lay out the rows, so that the stream begins at once."""
+        with meter(progress) as watch:
+            self._warm(watch)
+
+    def _warm(self, watch: Watch | None = None) -> Plan:
+        params = self.query.params(self.epoch)
+        return Plan.of(self._wire.watch("POST", f"/v1/datasets/{quote(self._ref)}/cache", params=params, watch=watch))
 
     @property
     def position(self) -> int:

@@ -119,7 +119,14 @@ class Wire:
             return _decode(b"".join(_bounded(r)))
 
     def watch(
-        self, method: str, path: str, *, body: Any = None, watch: Watch | None = None, headers: Mapping[str, str] | None = None
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Params | None = None,
+        body: Any = None,
+        watch: Watch | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> Any:
         """Make a request that takes long: lines of progress, then a result.
 
@@ -129,7 +136,7 @@ class Wire:
         Raises:
             Error: that which the last line is, or Unavailable where there is no last line.
         """
-        with self._send(method, path, body=body, headers=headers, timeout=LONG) as response:
+        with self._send(method, path, params=params, body=body, headers=headers, timeout=LONG) as response:
             for line in _lines(response):
                 said = _decode(line)
                 if problem := said.get("error"):

@@ -104,7 +104,7 @@ func CheckParts(names []string) error {
 			return err
 		}
 		if lower := strings.ToLower(name); seen[lower] {
-			return &Error{Op: "read part", Kind: Invalid, Subject: name, Msg: "differs from another part in case alone", Hint: "give it another name"}
+			return &Error{Op: "read part", Kind: Invalid, Subject: name, Msg: "is the name of another part, too, case aside", Hint: "give it another name"}
 		} else {
 			seen[lower] = true
 		}

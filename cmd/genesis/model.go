@@ -125,13 +125,21 @@ func metric(text string) (genesis.LoggedMetric, error) {
 
 var inputDigest = regexp.MustCompile(`^[^@]*@sha256:[0-9a-f]{64}`)
 
-// input reads turbines@3:train and says which version that is.
-func (a *app) input(text string) (genesis.LoggedInput, error) {
+// refAndSplit reads turbines@3:train.
+func refAndSplit(text string) (ref, split string, err error) {
 	exact := inputDigest.FindString(text) // "" unless the version is a digest, which has a colon of its own
 	rest, split, ok := strings.Cut(text[len(exact):], ":")
-	ref := exact + rest
 	if ok && split == "" || exact != "" && rest != "" {
-		return genesis.LoggedInput{}, misspelt(text, "is not an input", "write turbines@3, or turbines@3:train")
+		return "", "", misspelt(text, "is not an input", "write turbines@3, or turbines@3:train")
+	}
+	return exact + rest, split, nil
+}
+
+// input says which version an input is now.
+func (a *app) input(text string) (genesis.LoggedInput, error) {
+	ref, split, err := refAndSplit(text)
+	if err != nil {
+		return genesis.LoggedInput{}, err
 	}
 	d, err := a.client.Describe(a.ctx, ref)
 	if err != nil {

@@ -19,10 +19,9 @@ const (
 	FormatKeras       = "keras"
 )
 
-// partFormats are formats by what a file's name says, in any of its extensions:
-// model.pkl.gz is a pickle.
-var partFormats = map[string]string{
-	"safetensors": FormatSafetensors, "onnx": FormatONNX,
+// codeFormats are those that run code, by what a file's name says in any of its
+// extensions: model.pkl.gz is a pickle.
+var codeFormats = map[string]string{
 	"pkl": FormatPickle, "pickle": FormatPickle, "joblib": FormatPickle, "dill": FormatPickle, "pt": FormatPickle, "pth": FormatPickle, "ckpt": FormatPickle,
 	"py": FormatPython, "keras": FormatKeras, "h5": FormatKeras,
 }
@@ -39,7 +38,7 @@ func RunsCode(format string) bool {
 func PartFormat(name string, r io.ReaderAt, size int64) (string, error) {
 	format := ""
 	for _, ext := range strings.Split(strings.ToLower(name), ".")[1:] {
-		if f := partFormats[ext]; f != "" {
+		if f := codeFormats[ext]; f != "" {
 			format = f
 		}
 	}
@@ -47,10 +46,10 @@ func PartFormat(name string, r io.ReaderAt, size int64) (string, error) {
 	case size == 0:
 		return "", notPart(name, "is empty")
 	case strings.HasSuffix(strings.ToLower(name), ".safetensors"):
-		return format, checkSafetensors(name, r, size)
+		return FormatSafetensors, checkSafetensors(name, r, size)
 	case strings.HasSuffix(strings.ToLower(name), ".onnx"):
-		return format, checkONNX(name, r, size)
-	case RunsCode(format):
+		return FormatONNX, checkONNX(name, r, size)
+	case format != "":
 		return format, nil
 	}
 	pickled, err := looksPickled(r, size)

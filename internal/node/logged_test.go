@@ -132,7 +132,7 @@ func TestConstraintsTravelOutside(t *testing.T) {
 	}
 	for when, req := range map[string]genesis.PublishRequest{
 		"hidden": {Hidden: &hidden}, "shown": {Hidden: &shown}, "partner": {Tier: genesis.TierPartner, Partners: []string{"university"}},
-		"restricted": {Tier: genesis.TierControlled}, "no inferring": {Uses: &genesis.Uses{Infer: genesis.UseNo, Train: genesis.UseNo}},
+		"controlled": {Tier: genesis.TierControlled}, "restricted": {Tier: genesis.TierRestricted}, "no inferring": {Uses: &genesis.Uses{Infer: genesis.UseNo, Train: genesis.UseNo}},
 	} {
 		w.must(w.works.Publish(t.Context(), w.local, "source", req))
 		same(when)

@@ -1,9 +1,9 @@
 package work
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
-	"io"
 	"maps"
 	"slices"
 	"strings"
@@ -11,7 +11,6 @@ import (
 
 	"github.com/opengenesis/genesis"
 	"github.com/opengenesis/genesis/internal/access"
-	"github.com/opengenesis/genesis/internal/blob"
 	"github.com/opengenesis/genesis/internal/catalog"
 	"github.com/opengenesis/genesis/internal/format"
 	"github.com/opengenesis/genesis/internal/journal"
@@ -78,20 +77,20 @@ func (l *logging) allow(ctx context.Context) error {
 	if n := len(l.req.Inputs); n > genesis.MaxLoggedInputs {
 		return tooMany("inputs", n, genesis.MaxLoggedInputs)
 	}
-	found := map[genesis.Ref]genesis.Version{}
+	found := map[genesis.Ref]*input{}
 	for _, in := range l.req.Inputs {
-		v, known := found[in.Ref]
-		if !known {
+		of := found[in.Ref]
+		if of == nil {
 			var err error
-			if v, err = l.input(ctx, in.Ref); err != nil {
+			if of, err = l.input(ctx, in.Ref); err != nil {
 				return err
 			}
-			found[in.Ref] = v
+			found[in.Ref] = of
 		}
-		if err := l.holds(ctx, v, in); err != nil {
+		if err := of.holds(in); err != nil {
 			return err
 		}
-		in.Ref = v.Ref()
+		in.Ref = of.Ref()
 		l.inputs = append(l.inputs, in)
 	}
 	l.asks = append(l.asks, access.Ask{Principal: l.who, Action: genesis.Steward, Resource: access.Resource{Name: l.req.Name}})
@@ -107,13 +106,19 @@ func (l *logging) allow(ctx context.Context) error {
 	return nil
 }
 
+// input is a version that a model was trained on.
+type input struct {
+	genesis.Version
+	tables, splits []string
+}
+
 // input decides about one version. That it may not be trained on is no refusal: it
 // would undo no training, and keep what was made of it from owing anything. The
 // steward of the model is told.
-func (l *logging) input(ctx context.Context, ref genesis.Ref) (genesis.Version, error) {
+func (l *logging) input(ctx context.Context, ref genesis.Ref) (*input, error) {
 	v, d, err := l.s.enter(ctx, l.who, genesis.Read, ref.String())
 	if err != nil {
-		return v, err
+		return nil, err
 	}
 	l.asks = append(l.asks, d.Ask)
 	if !slices.ContainsFunc(l.parents, func(p genesis.Version) bool { return p.Ref() == v.Ref() }) {
@@ -124,34 +129,42 @@ func (l *logging) input(ctx context.Context, ref genesis.Ref) (genesis.Version, 
 		l.unlearnt = append(l.unlearnt, v.Ref().String())
 		err = nil
 	}
-	return v, err
+	if err != nil {
+		return nil, err
+	}
+	return l.s.input(ctx, v)
+}
+
+// input reads what a version has that one may say was trained on.
+func (s *Service) input(ctx context.Context, v genesis.Version) (*input, error) {
+	m, err := s.Catalog.Manifest(ctx, v)
+	if err != nil {
+		return nil, err
+	}
+	in := &input{Version: v}
+	for _, t := range m.Tables {
+		in.tables = append(in.tables, t.Name)
+	}
+	var splits []genesis.Split
+	if err := s.Catalog.Record(ctx, v, genesis.RecordSplits, &splits); err != nil && genesis.KindOf(err) != genesis.NotFound {
+		return nil, err
+	}
+	for _, sp := range splits {
+		in.splits = append(in.splits, sp.Name)
+	}
+	return in, nil
 }
 
 // holds checks that an input has the table and the split that are said to be of it.
-func (l *logging) holds(ctx context.Context, v genesis.Version, in genesis.LoggedInput) error {
-	wrong := func(subject, msg string) error {
-		return &genesis.Error{Op: "log model", Kind: genesis.Invalid, Subject: subject, Msg: msg + " " + v.Ref().String(), Hint: "`genesis show " + v.Name.Arg() + "` lists them"}
+func (in *input) holds(said genesis.LoggedInput) error {
+	wrong := func(subject, msg string, known []string) error {
+		return &genesis.Error{Op: "log model", Kind: genesis.Invalid, Subject: cutText(subject), Msg: msg + " " + in.Ref().String(), Hint: "it has " + listed(known)}
 	}
-	if in.Table == "" && in.Split == "" {
-		return nil
+	if said.Table != "" && !slices.Contains(in.tables, said.Table) || said.Split != "" && len(in.tables) == 0 {
+		return wrong(cmp.Or(said.Table, said.Split), "is no table, nor of a table, of", in.tables)
 	}
-	m, err := l.s.Catalog.Manifest(ctx, v)
-	if err != nil {
-		return err
-	}
-	if _, ok := m.Table(in.Table); !ok {
-		return wrong(in.Table, "is no table of")
-	}
-	name, _, ok := strings.Cut(in.Split, "/")
-	if !ok {
-		return nil
-	}
-	var splits []genesis.Split
-	if err := l.s.Catalog.Record(ctx, v, genesis.RecordSplits, &splits); err != nil && genesis.KindOf(err) != genesis.NotFound {
-		return err
-	}
-	if !slices.ContainsFunc(splits, func(sp genesis.Split) bool { return sp.Name == name }) {
-		return wrong(name, "is no split of")
+	if i := strings.LastIndexByte(said.Split, '/'); i >= 0 && !slices.Contains(in.splits, said.Split[:i]) {
+		return wrong(said.Split[:i], "is no split of", in.splits)
 	}
 	return nil
 }
@@ -342,11 +355,11 @@ func (l *logging) findings(before []genesis.Finding) []genesis.Finding {
 			Message: "inputs not stated: nobody said what the model was trained on, so it owes nothing to anybody",
 			Hint:    "log it again with its inputs; or `genesis answer " + name + ` inputs-not-stated "…"` + "` says why there are none"})
 	}
-	const untrained = "not-for-training"
-	if len(l.unlearnt) > 0 || slices.ContainsFunc(before, func(f genesis.Finding) bool { return f.ID == untrained }) {
-		all = append(all, genesis.Finding{ID: untrained, Code: untrained, Severity: genesis.Ask,
+	const codeUntrained = "not-for-training"
+	if len(l.unlearnt) > 0 || slices.ContainsFunc(before, func(f genesis.Finding) bool { return f.ID == codeUntrained }) {
+		all = append(all, genesis.Finding{ID: codeUntrained, Code: codeUntrained, Severity: genesis.Ask,
 			Message: "who logged it may read an input, and not train on it",
-			Hint:    "`genesis answer " + name + " " + untrained + ` "…"` + "` says who agreed"})
+			Hint:    "`genesis answer " + name + " " + codeUntrained + ` "…"` + "` says who agreed"})
 	}
 	for _, part := range l.report.Parts {
 		if part.Code {
@@ -356,47 +369,4 @@ func (l *logging) findings(before []genesis.Finding) []genesis.Finding {
 	}
 	keepAnswers(slices.DeleteFunc(before, func(f genesis.Finding) bool { return f.Answer == "" }), all)
 	return all
-}
-
-// loggedOnly refuses to run a model that was trained elsewhere.
-func (s *Service) loggedOnly(ctx context.Context, v genesis.Version) error {
-	var report genesis.ModelReport
-	err := s.Catalog.Record(ctx, v, genesis.RecordReport, &report)
-	if genesis.KindOf(err) == genesis.NotFound || err == nil && report.Logged == nil {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	hint := "whoever may read it can download it: `genesis model get " + v.Name.Arg() + " --out DIR`"
-	if slices.ContainsFunc(report.Logged.Parts, func(p genesis.LoggedPart) bool { return p.Code }) {
-		hint += "; loading it runs the code in it"
-	}
-	return &genesis.Error{Op: "predict", Kind: genesis.Unsupported, Subject: string(v.Name), Msg: "was trained elsewhere; models like it are kept here, and not run", Hint: hint}
-}
-
-// ModelPart returns the bytes of one part of a model, to who may read it.
-func (s *Service) ModelPart(ctx context.Context, who genesis.Principal, ref, part string) (io.ReadCloser, genesis.Blob, error) {
-	v, d, err := s.enter(ctx, who, genesis.Read, ref)
-	if err != nil {
-		return nil, genesis.Blob{}, err
-	}
-	if v.Kind != genesis.Model {
-		return nil, genesis.Blob{}, &genesis.Error{Op: "get part", Kind: genesis.Invalid, Subject: ref, Msg: "is a dataset, not a model", Hint: "`genesis export` writes its tables"}
-	}
-	l, err := s.Catalog.Layout(ctx, v)
-	if err != nil {
-		return nil, genesis.Blob{}, err
-	}
-	b, ok := l.Parts[part]
-	if !ok {
-		return nil, b, &genesis.Error{Op: "get part", Kind: genesis.NotFound, Subject: part, Msg: "is no part of " + v.Ref().String(), Hint: "it has " + listed(slices.Sorted(maps.Keys(l.Parts)))}
-	}
-	ctx, stop := s.Access.Watch(ctx, d.Ask)
-	var r *blob.Reader
-	if r, err = s.Blobs.Open(ctx, b); err != nil {
-		stop()
-		return nil, b, err
-	}
-	return watched{r, ctx, stop}, b, nil
 }

@@ -130,12 +130,18 @@ func TestConstraintsTravelOutside(t *testing.T) {
 	if there := see("~gil/there", "model.safetensors"); there["nobody GET"] != " 404 404" || there["ada GET"] != " 200 403" || there["gil GET"] != " 200 200" || there["sam GET"] != " 200 200" {
 		t.Errorf("who sees it: %v", there)
 	}
-	for when, req := range map[string]genesis.PublishRequest{
-		"hidden": {Hidden: &hidden}, "shown": {Hidden: &shown}, "partner": {Tier: genesis.TierPartner, Partners: []string{"university"}},
-		"controlled": {Tier: genesis.TierControlled}, "restricted": {Tier: genesis.TierRestricted}, "no inferring": {Uses: &genesis.Uses{Infer: genesis.UseNo, Train: genesis.UseNo}},
+	for _, step := range []struct {
+		when string
+		req  genesis.PublishRequest
+	}{
+		{"hidden", genesis.PublishRequest{Hidden: &hidden}},
+		{"shown", genesis.PublishRequest{Hidden: &shown}},
+		{"partner", genesis.PublishRequest{Tier: genesis.TierPartner, Partners: []string{"university"}}},
+		{"restricted", genesis.PublishRequest{Tier: genesis.TierRestricted}},
+		{"no inferring", genesis.PublishRequest{Tier: genesis.TierControlled, Uses: &genesis.Uses{Infer: genesis.UseNo, Train: genesis.UseNo}}},
 	} {
-		w.must(w.works.Publish(t.Context(), w.local, "source", req))
-		same(when)
+		w.must(w.works.Publish(t.Context(), w.local, "source", step.req))
+		same(step.when)
 	}
 	w.must(w.works.Revoke(t.Context(), w.local, grant.ID, "over"))
 	same("revoked")

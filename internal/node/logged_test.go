@@ -13,12 +13,14 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/opengenesis/genesis"
+	"github.com/opengenesis/genesis/internal/format"
 	"github.com/opengenesis/genesis/internal/testdata"
 )
 
@@ -572,5 +574,41 @@ func TestLifeOfLoggedModels(t *testing.T) {
 	}
 	if s, body := w.logs("gil", "~gil/net", "model.safetensors", tensors(weights)); s != 409 {
 		t.Errorf("purged and logged again: %d %s", s, body)
+	}
+}
+
+// turning is a file in the middle of which something happens.
+type turning struct {
+	io.ReaderAt
+	turn func()
+}
+
+func (f turning) ReadAt(b []byte, at int64) (int, error) {
+	if at > 0 {
+		f.turn()
+	}
+	return f.ReaderAt.ReadAt(b, at)
+}
+
+// TestRevocationEndsLogging: a right that ends while the parts are stored ends it.
+func TestRevocationEndsLogging(t *testing.T) {
+	w := newTown(t)
+	g := w.lend("source", "a,b\n1,2\n", genesis.Read, genesis.TrainOn)
+	var req genesis.LogModelRequest
+	if err := json.Unmarshal([]byte(`{"name":"~gil/net","framework":"jax","parts":{"a.bin":{"token":"x"}},"inputs":[{"ref":"`+w.exact("source")+`"}]}`), &req); err != nil {
+		t.Fatal(err)
+	}
+	content := make([]byte, 3<<20)
+	file := turning{bytes.NewReader(content), sync.OnceFunc(func() {
+		w.must(w.works.Revoke(t.Context(), w.local, g.ID, "over"))
+		time.Sleep(1500 * time.Millisecond)
+	})}
+	who := genesis.Principal{Subject: "gil", Node: "here"}
+	_, err := w.works.LogModel(t.Context(), who, req, map[string]*format.Raw{"a.bin": {Name: "a.bin", Size: int64(len(content)), At: file}}, nil)
+	if k := genesis.KindOf(err); k != genesis.Permission && k != genesis.Private {
+		t.Errorf("%v", err)
+	}
+	if _, err := w.works.Describe(t.Context(), w.local, "~gil/net"); genesis.KindOf(err) != genesis.NotFound {
+		t.Errorf("it is there: %v", err)
 	}
 }

@@ -280,10 +280,15 @@ func fileName(ref, table, ext string) string {
 	return notInFileName.ReplaceAllString(base, "-") + "." + ext
 }
 
-type outputInput struct {
+// RangeInput asks for a part of what is stored as it is sent.
+type RangeInput struct {
 	Range   string `header:"Range" doc:"one part: bytes=0-999"`
 	IfRange string `header:"If-Range" doc:"the ETag for which a part is wanted"`
-	Digest  string `path:"digest" maxLength:"100" doc:"sha256:…" example:"sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"`
+}
+
+type outputInput struct {
+	RangeInput
+	Digest string `path:"digest" maxLength:"100" doc:"sha256:…" example:"sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"`
 }
 
 func (s *server) output(ctx context.Context, who genesis.Principal, in *outputInput) (*content, error) {
@@ -298,6 +303,32 @@ func (s *server) output(ctx context.Context, who genesis.Principal, in *outputIn
 	if err != nil {
 		return nil, err
 	}
+	return in.stored(r, d, size)
+}
+
+type partInput struct {
+	RefInput
+	RangeInput
+	Part string `path:"part" maxLength:"300" doc:"the name of the part, percent-encoded as one segment" example:"model.safetensors"`
+}
+
+func (s *server) modelPart(ctx context.Context, who genesis.Principal, in *partInput) (*content, error) {
+	r, b, err := s.Service.ModelPart(ctx, who, in.Ref, in.Part)
+	if err == nil && r == nil {
+		err = notYet("get part")
+	}
+	if err != nil {
+		return nil, err
+	}
+	c, err := in.stored(r, b.Digest, b.Size)
+	if err == nil {
+		c.Name = notInFileName.ReplaceAllString(in.Part, "-")
+	}
+	return c, err
+}
+
+// stored is the content of a blob, or the part of it that is asked for.
+func (in *RangeInput) stored(r io.ReadCloser, d genesis.Digest, size int64) (*content, error) {
 	c := &content{Type: "application/octet-stream", Size: size, Tag: `"` + string(d) + `"`, Write: copied(r, r)}
 	at, ok := r.(io.ReaderAt)
 	if !ok || in.IfRange != "" && in.IfRange != c.Tag {

@@ -67,6 +67,11 @@ func (f *fake) Output(context.Context, genesis.Principal, genesis.Digest) (io.Re
 	return f.output()
 }
 
+func (f *fake) ModelPart(context.Context, genesis.Principal, string, string) (io.ReadCloser, genesis.Blob, error) {
+	r, size, err := f.output()
+	return r, genesis.Blob{Digest: genesis.DigestOf(nil), Size: size}, err
+}
+
 func (f *fake) SetCard(_ context.Context, _ genesis.Principal, _ string, fields map[string]string) (*genesis.Card, error) {
 	return f.setCard(fields)
 }

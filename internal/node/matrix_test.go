@@ -200,6 +200,8 @@ var rows = []row{
 	{id: "prepare", method: "POST", path: "/v1/prepare", body: `{"name":"new","files":[],"options":{}}`},
 	{id: "train", method: "POST", path: "/v1/train", body: `{"dataset":"RAW","name":"~WHO/net","target":["b"]}`},
 	{id: "predict", method: "POST", path: "/v1/predict", body: `{"model":"RAW","files":[],"format":"csv"}`},
+	{id: "log-model", method: "POST", path: "/v1/models", body: `{"name":"~WHO/net","framework":"other","parts":{},"inputs":[{"ref":"RAW"}]}`},
+	{id: "model-part", method: "GET", path: "/v1/models/REF/parts/model.json"},
 	{id: "verify", method: "POST", path: "/v1/versions/REF/verify"},
 	{id: "diff", method: "GET", path: "/v1/diff?from=REF&to=REF"},
 	{id: "export", method: "GET", path: "/v1/versions/REF/export"},

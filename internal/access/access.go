@@ -75,6 +75,9 @@ type Config struct {
 	// Live returns a principal as it is now: vetting, duties, whether the token
 	// they came with still holds. Watch asks it; nil: principals stay as they came.
 	Live func(context.Context, genesis.Principal) (genesis.Principal, error)
+	// State returns the state that a version is in now: it may be withdrawn. Watch asks
+	// it; nil: states stay as they came.
+	State func(context.Context, Resource) (genesis.State, error)
 }
 
 // Bounds of what is kept in memory.
@@ -92,6 +95,7 @@ type Decider struct {
 	policyDir string
 	now       func() time.Time
 	live      func(context.Context, genesis.Principal) (genesis.Principal, error)
+	state     func(context.Context, Resource) (genesis.State, error)
 	room      int // for grants in force
 
 	gen        atomic.Uint64 // moves on with every change
@@ -116,7 +120,7 @@ func Open(ctx context.Context, c Config) (*Decider, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &Decider{db: c.DB, node: c.Node, charter: c.Charter, policyDir: c.PolicyDir, now: c.Now, live: c.Live, policies: set, index: newIndex(), room: maxGrants,
+	d := &Decider{db: c.DB, node: c.Node, charter: c.Charter, policyDir: c.PolicyDir, now: c.Now, live: c.Live, state: c.State, policies: set, index: newIndex(), room: maxGrants,
 		decisions: newCache[string, *answer](cachedDecisions), assets: newCache[assetKey, *asset](cachedAssets), rung: make(chan struct{})}
 	if d.now == nil {
 		d.now = time.Now

@@ -108,7 +108,10 @@ func (w *works) openDoors(ctx context.Context, h *Home, c *work.Config, d disk.D
 		}
 		return c.Identity.Current(ctx, p)
 	}
-	c.Access, err = access.Open(ctx, access.Config{DB: w.db, Node: h.Config.Node, Charter: c.Charter, PolicyDir: h.Config.Policy.Dir, Live: live})
+	state := func(ctx context.Context, r access.Resource) (genesis.State, error) {
+		return c.Catalog.State(ctx, genesis.Version{Name: r.Name, Digest: r.Version})
+	}
+	c.Access, err = access.Open(ctx, access.Config{DB: w.db, Node: h.Config.Node, Charter: c.Charter, PolicyDir: h.Config.Policy.Dir, Live: live, State: state})
 	if err != nil {
 		return err
 	}

@@ -27,11 +27,23 @@ func (s *Service) Table(ctx context.Context, who genesis.Principal, ref, table s
 	f, err := s.tableFile(ctx, v, table)
 	if err != nil {
 		stop()
-		return nil, genesis.Blob{}, withdrawn(ctx, err)
+		if err = withdrawn(ctx, err); genesis.KindOf(err) == genesis.NotFound {
+			err = inside{err}
+		}
+		return nil, genesis.Blob{}, err
 	}
 	out := &watchedTable{watched: watched{f, ctx, stop}, shared: shared}
 	return out, genesis.Blob{Digest: f.Digest(), Size: f.Size()}, nil
 }
+
+// inside is an error about a part of what whoever asks may read: that there is no such
+// part, and which there are, is nothing to hide from them.
+type inside struct{ error }
+
+func (e inside) Unwrap() error { return e.error }
+
+// MayRead reports that.
+func (inside) MayRead() bool { return true }
 
 func (s *Service) tableFile(ctx context.Context, v genesis.Version, table string) (*stream.File, error) {
 	if v.Kind != genesis.Dataset {

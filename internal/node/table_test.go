@@ -130,6 +130,34 @@ func TestTableEvidence(t *testing.T) {
 	}
 }
 
+// TestTableIsCounted: the log says how often a table was read by its URL, and how much.
+func TestTableIsCounted(t *testing.T) {
+	w := newTown(t, func(h *Home, _ *Options) { h.Config.Journal.Window = 200 * time.Millisecond })
+	w.lend("wind", long(3000), genesis.Read)
+	for _, part := range []string{"bytes=0-9", "bytes=100-199", "bytes=-5"} {
+		w.fetch("gil", "GET", "/v1/datasets/wind/tables/data", "Range", part)
+	}
+	w.fetch("gil", "HEAD", "/v1/datasets/wind/tables/data")
+	var total struct{ Reads, Bytes int64 }
+	for deadline := time.Now().Add(promptly); total.Reads < 4 && time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
+		page, err := w.works.Audit(t.Context(), w.local, genesis.AuditQuery{Act: "read", Outcome: genesis.Done, Subject: "wind"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		total.Reads, total.Bytes = 0, 0
+		for _, e := range page.Entries {
+			var one struct{ Reads, Bytes int64 }
+			if err := json.Unmarshal(e.Detail, &one); err != nil {
+				t.Fatal(err)
+			}
+			total.Reads, total.Bytes = total.Reads+one.Reads, total.Bytes+one.Bytes
+		}
+	}
+	if total.Reads != 4 || total.Bytes != 115 {
+		t.Errorf("%+v", total)
+	}
+}
+
 // entries counts the entries of reading an asset with an outcome.
 func (w *town) entries(name string, outcome genesis.Outcome) int {
 	w.Helper()

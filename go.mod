@@ -36,6 +36,8 @@ require (
 	modernc.org/sqlite v1.62.0
 )
 
+require github.com/google/flatbuffers v25.12.19+incompatible
+
 require (
 	cel.dev/expr v0.25.2 // indirect
 	github.com/antlr4-go/antlr/v4 v4.13.1 // indirect

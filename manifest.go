@@ -71,11 +71,20 @@ func (t ManifestTable) Schema() []Column {
 	return cols
 }
 
+// Formats of layouts: LayoutFormat is the newest one that this program writes and
+// reads. Format 2 has pages; what needs none is written in format 1.
+const LayoutFormat = 2
+
 // Layout says where the bytes of a version lie. It is a record: a version can
 // be laid out again without changing.
+//
+// A table of very many files has them in Pages, not in Tables: package blob/layout
+// reads either. Whoever makes a layout may put all files into Tables; they are
+// moved to pages where a version is committed.
 type Layout struct {
 	Format int                     `json:"format"`
 	Tables map[string][]LayoutFile `json:"tables,omitempty"` // by table name; rejects under "rejects/NAME"
+	Pages  map[string][]LayoutPage `json:"pages,omitempty"`  // likewise, in place of Tables
 	Parts  map[string]Blob         `json:"parts,omitempty"`  // by part name
 }
 
@@ -83,6 +92,17 @@ type Layout struct {
 type LayoutFile struct {
 	Blob
 	Rows int64 `json:"rows"`
+}
+
+// LayoutPage is a blob that lists files of a table, in row order, as the canonical
+// JSON of []LayoutFile; one of a Level above 0 lists pages of the level below, as
+// []LayoutPage.
+type LayoutPage struct {
+	Blob
+	Rows  int64 `json:"rows"`            // of all its files
+	Files int64 `json:"files"`           // under it, at all levels
+	Bytes int64 `json:"bytes"`           // of those files
+	Level int   `json:"level,omitempty"` // of pages of pages
 }
 
 // Blob is content-addressed bytes.

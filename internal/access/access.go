@@ -74,7 +74,10 @@ type Config struct {
 	Now       func() time.Time // nil: time.Now
 	// Live returns a principal as it is now: vetting, duties, whether the token
 	// they came with still holds. Watch asks it; nil: principals stay as they came.
-	Live func(context.Context, genesis.Principal) (genesis.Principal, error)
+	Live alive
+	// Lasting is Live of what outlives the token that it was begun with (WatchLasting);
+	// nil: Live.
+	Lasting alive
 	// State returns the state that a version is in now: it may be withdrawn. Watch asks
 	// it; nil: states stay as they came.
 	State func(context.Context, Resource) (genesis.State, error)
@@ -94,7 +97,8 @@ type Decider struct {
 	charter   Charter
 	policyDir string
 	now       func() time.Time
-	live      func(context.Context, genesis.Principal) (genesis.Principal, error)
+	live      alive
+	lasting   alive
 	state     func(context.Context, Resource) (genesis.State, error)
 	room      int // for grants in force
 
@@ -120,7 +124,7 @@ func Open(ctx context.Context, c Config) (*Decider, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &Decider{db: c.DB, node: c.Node, charter: c.Charter, policyDir: c.PolicyDir, now: c.Now, live: c.Live, state: c.State, policies: set, index: newIndex(), room: maxGrants,
+	d := &Decider{db: c.DB, node: c.Node, charter: c.Charter, policyDir: c.PolicyDir, now: c.Now, live: c.Live, lasting: c.Lasting, state: c.State, policies: set, index: newIndex(), room: maxGrants,
 		decisions: newCache[string, *answer](cachedDecisions), assets: newCache[assetKey, *asset](cachedAssets), rung: make(chan struct{})}
 	if d.now == nil {
 		d.now = time.Now

@@ -3,7 +3,12 @@ package access
 import (
 	"context"
 	"time"
+
+	"github.com/opengenesis/genesis"
 )
+
+// alive returns a principal as it is now.
+type alive = func(context.Context, genesis.Principal) (genesis.Principal, error)
 
 // pulse is how often a watched decision is asked again even when nothing was
 // heard: clocks jump, and a condition may look at the time. It costs the cached
@@ -16,11 +21,25 @@ const pulse = 500 * time.Millisecond
 // ends it, too: what cannot be checked is not allowed. cancel releases what Watch
 // holds.
 func (d *Decider) Watch(ctx context.Context, ask Ask) (context.Context, func()) {
+	return d.watch(ctx, ask, d.live)
+}
+
+// WatchLasting is Watch for what goes on when the credential with which it was begun has
+// run out by itself in the meantime, as that of a training does which takes the night.
+// It ends like anything else when the credential is revoked, or the person's right ends.
+func (d *Decider) WatchLasting(ctx context.Context, ask Ask) (context.Context, func()) {
+	if d.lasting == nil {
+		return d.watch(ctx, ask, d.live)
+	}
+	return d.watch(ctx, ask, d.lasting)
+}
+
+func (d *Decider) watch(ctx context.Context, ask Ask, live alive) (context.Context, func()) {
 	watched, end := context.WithCancelCause(ctx)
 	cancel := func() { end(context.Canceled) }
 	ask.At = time.Time{}
 	rung := d.ringing()
-	until, err := d.again(watched, ask)
+	until, err := d.again(watched, ask, live)
 	if err != nil {
 		end(err)
 		return watched, cancel
@@ -36,7 +55,7 @@ func (d *Decider) Watch(ctx context.Context, ask Ask) (context.Context, func()) 
 				return
 			}
 			rung = d.ringing()
-			until, err = d.again(watched, ask)
+			until, err = d.again(watched, ask, live)
 		}
 		end(err)
 	}()
@@ -60,9 +79,9 @@ func (d *Decider) pause(until time.Time) time.Duration {
 
 // again decides for the principal and the version as they are now. What they came for
 // stays.
-func (d *Decider) again(ctx context.Context, ask Ask) (time.Time, error) {
-	if d.live != nil {
-		now, err := d.live(ctx, ask.Principal)
+func (d *Decider) again(ctx context.Context, ask Ask, live alive) (time.Time, error) {
+	if live != nil {
+		now, err := live(ctx, ask.Principal)
 		if err != nil {
 			return time.Time{}, err
 		}

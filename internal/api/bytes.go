@@ -63,7 +63,7 @@ func bytesOf[I any](s *server, a huma.API, o huma.Operation, do func(context.Con
 func (s *server) send(hc huma.Context, id string, who genesis.Principal, c *content) {
 	_, w := humago.Unwrap(hc)
 	out := &lateStart{hc: hc, rc: http.NewResponseController(w), c: c, id: rand.Text(), begun: make(chan struct{})}
-	buf := &download{Writer: bufio.NewWriterSize(out, 64<<10)}
+	buf := &download{Writer: bufio.NewWriterSize(out, 64<<10), rc: out.rc}
 	buf.abort = func(err error) {
 		if !out.refuse(err) {
 			return // nothing is out: the answer says why
@@ -94,7 +94,16 @@ func (s *server) send(hc huma.Context, id string, who genesis.Principal, c *cont
 // download is where the bytes of a content go.
 type download struct {
 	*bufio.Writer
+	rc    *http.ResponseController
 	abort func(error)
+}
+
+// push sends what was written so far, though it is little.
+func (d *download) push() error {
+	if err := d.Flush(); err != nil {
+		return err
+	}
+	return d.rc.Flush()
 }
 
 // Abort ends the answer at once, with what of it is on its way, because the right to

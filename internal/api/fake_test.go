@@ -6,6 +6,7 @@ import (
 
 	"github.com/opengenesis/genesis"
 	"github.com/opengenesis/genesis/internal/format"
+	"github.com/opengenesis/genesis/internal/stream"
 )
 
 // fake is a Service of functions; an operation without one returns nothing.
@@ -76,5 +77,17 @@ func (f *fake) SetCard(_ context.Context, _ genesis.Principal, _ string, fields 
 }
 
 func (f *fake) Answer(context.Context, genesis.Principal, string, string, string) (*genesis.Finding, error) {
+	return nil, nil
+}
+
+func (f *fake) Stream(context.Context, genesis.Principal, genesis.StreamRequest) (stream.Sender, error) {
+	return nil, nil
+}
+
+func (f *fake) StreamPlan(context.Context, genesis.Principal, genesis.StreamRequest) (*genesis.StreamPlan, error) {
+	return nil, nil
+}
+
+func (f *fake) WarmStream(context.Context, genesis.Principal, genesis.StreamRequest, genesis.Progress) (*genesis.StreamPlan, error) {
 	return nil, nil
 }

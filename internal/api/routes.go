@@ -40,6 +40,7 @@ func (s *server) register(a huma.API) {
 	bytesOf(s, a, inParts(op(get, "/v1/blobs/{digest}", "blob", "The bytes of a prediction output")), s.output)
 	quick(s, a, op(get, "/v1/streams/{id}", "stream-error", "Why a stream of bytes broke off"), s.streamError)
 
+	s.registerStreams(a)
 	s.registerGovern(a)
 	s.registerDoor(a)
 	s.registerOfficer(a)

@@ -20,6 +20,7 @@ type Service interface {
 	officer
 	runner
 	operator
+	streamer
 }
 
 // maker does long work on raw files and versions.

@@ -186,7 +186,8 @@ func (c *Catalog) Manifest(ctx context.Context, v genesis.Version) (genesis.Mani
 	return m, c.turnPages(ctx, m.Rejects)
 }
 
-// Layout returns where the bytes of a version lie. Errors as [Catalog.Record].
+// Layout returns where the bytes of a version lie, as it is stored: package
+// blob/layout reads the files that stand in pages. Errors as [Catalog.Record].
 func (c *Catalog) Layout(ctx context.Context, v genesis.Version) (genesis.Layout, error) {
 	var l genesis.Layout
 	err := c.Record(ctx, v, genesis.RecordLayout, &l)

@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"github.com/opengenesis/genesis"
+	"github.com/opengenesis/genesis/internal/blob/layout"
 	"github.com/opengenesis/genesis/internal/store"
 )
 
@@ -58,8 +59,9 @@ type Staged struct {
 func (s *Staged) Close() error { return s.release() }
 
 // Stage does what a commit can do before its transaction, so that this stays
-// short: it checks and encodes the version, stores its manifest, and makes sure
-// that the bytes which layout and records name are in the blob store. The caller
+// short: it checks and encodes the version, stores its manifest and what of its
+// layout is too long for a record, and makes sure that the bytes which layout and
+// records name are in the blob store. All layouts are written here. The caller
 // closes what it returns. Errors: Invalid (name, manifest, a record that JSON
 // cannot express), Conflict (bytes are missing), Unsupported (the manifest is too
 // long, even with its columns in pages).
@@ -72,13 +74,6 @@ func (c *Catalog) Stage(ctx context.Context, in Commit) (*Staged, error) {
 		return nil, err
 	}
 	s := &Staged{in: in, digest: genesis.DigestOf(manifest)}
-	if s.records, err = encodeRecords(in); err != nil {
-		return nil, err
-	}
-	if s.blobs, err = blobsOf(s.records); err != nil {
-		return nil, err
-	}
-	s.blobs = slices.AppendSeq(s.blobs, maps.Values(in.Manifest.Parts))
 	if s.release, err = c.blobs.Pin(ctx); err != nil {
 		return nil, err
 	}
@@ -94,6 +89,9 @@ func (c *Catalog) stage(ctx context.Context, s *Staged, own [][]byte) error {
 	if s.purges, err = markPurges(ctx, c.db.Read()); err != nil {
 		return store.Error("commit version", string(s.in.Name), err)
 	}
+	if err := c.stageRecords(ctx, s); err != nil {
+		return err
+	}
 	for _, b := range own { // before the transaction: a manifest that nobody refers to harms nobody
 		put, err := c.blobs.Put(ctx, b)
 		if err != nil {
@@ -104,19 +102,54 @@ func (c *Catalog) stage(ctx context.Context, s *Staged, own [][]byte) error {
 	return c.keep(ctx, s)
 }
 
+// stageRecords encodes the records of a version and finds out what they need.
+func (c *Catalog) stageRecords(ctx context.Context, s *Staged) error {
+	var err error
+	if s.in.Layout, err = layout.Write(ctx, c.blobs, s.in.Layout); err != nil {
+		return err
+	}
+	if s.records, err = encodeRecords(s.in); err != nil {
+		return err
+	}
+	needs := map[genesis.Digest]bool{}
+	for _, b := range s.records {
+		if err := addBlobs(needs, b.text); err != nil {
+			return err
+		}
+	}
+	for _, part := range s.in.Manifest.Parts {
+		needs[part] = true
+	}
+	err = addLayout(ctx, c.blobs, needs, s.in.Layout, nil)
+	if genesis.KindOf(err) == genesis.NotFound { // a page that the caller stored
+		err = missing(s.in.Name, err)
+	}
+	s.blobs = slices.Collect(maps.Keys(needs))
+	return err
+}
+
 // keep makes sure that the blobs of a version are there and stay.
 func (c *Catalog) keep(ctx context.Context, s *Staged) error {
 	for _, d := range s.blobs {
 		err := c.blobs.Keep(ctx, d)
 		if genesis.KindOf(err) == genesis.NotFound {
-			return &genesis.Error{Op: "commit version", Kind: genesis.Conflict, Subject: string(s.in.Name),
-				Msg: fmt.Sprintf("the bytes %s that it needs are not stored here, or no longer", d), Hint: "do the work that made them again", Err: err}
+			return missing(s.in.Name, err)
 		}
 		if err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// missing says that bytes are not there, which err names.
+func missing(name genesis.Name, err error) error {
+	what := ""
+	if e := new(genesis.Error); errors.As(err, &e) {
+		what = e.Subject + " "
+	}
+	return &genesis.Error{Op: "commit version", Kind: genesis.Conflict, Subject: string(name),
+		Msg: "the bytes " + what + "that it needs are not stored here, or no longer", Hint: "do the work that made them again", Err: err}
 }
 
 // checkCommit checks what can be checked before anything is stored.

@@ -133,7 +133,7 @@ func (c *Catalog) Erase(ctx context.Context, v genesis.Version, o EraseOptions) 
 // all times, its title and the words by which it was found are gone; the bytes are
 // collected when nothing refers to them. Of a version that was erased before, Purge
 // alone has an effect. Errors: NotFound, Internal (a record that says which bytes to
-// purge is damaged; without Purge that is no obstacle).
+// purge, or a page of it, is damaged; without Purge that is no obstacle).
 func (c *Catalog) EraseTx(ctx context.Context, tx *sql.Tx, v genesis.Version, o EraseOptions) (genesis.Version, error) {
 	w := writer{ctx: ctx, tx: tx, by: o.By, now: c.clock()}
 	r, err := find(ctx, tx, v)

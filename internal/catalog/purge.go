@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/opengenesis/genesis"
+	"github.com/opengenesis/genesis/internal/blob/layout"
 	"github.com/opengenesis/genesis/internal/store"
 )
 
@@ -65,17 +66,25 @@ func (c *Catalog) condemn(w writer, r row) error {
 // manifest can be read: what cannot be read may be the very thing to be purged.
 func (c *Catalog) everNeeded(w writer, r row) (map[genesis.Digest]bool, error) {
 	needs := map[genesis.Digest]bool{r.Digest: true}
-	rows, err := w.tx.QueryContext(w.ctx, "SELECT body FROM records WHERE version_id = $1", r.id)
+	rows, err := w.tx.QueryContext(w.ctx, "SELECT kind, superseded_at IS NULL, body FROM records WHERE version_id = $1", r.id)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
 	for rows.Next() {
-		var text []byte
-		if err := rows.Scan(&text); err != nil {
+		var kind genesis.RecordKind
+		var holds bool
+		var text string
+		if err := rows.Scan(&kind, &holds, &text); err != nil {
 			return nil, err
 		}
-		if err := addBlobs(needs, text); err != nil {
+		if err := addBlobs(needs, []byte(text)); err != nil {
+			return nil, err
+		}
+		if kind != genesis.RecordLayout {
+			continue
+		}
+		if err := c.layoutNeeds(w.ctx, r, text, needs, brokenPage(holds)); err != nil {
 			return nil, err
 		}
 	}
@@ -86,6 +95,18 @@ func (c *Catalog) everNeeded(w writer, r row) (map[genesis.Digest]bool, error) {
 		return nil, err
 	}
 	return needs, nil
+}
+
+// brokenPage decides about a page that cannot be read of a layout whose files are to
+// be purged. Pages of one that was superseded may have been collected, and its files
+// with them. Otherwise nobody knows which files there are.
+func brokenPage(holds bool) layout.Broken {
+	return func(_ string, _ genesis.LayoutPage, err error) error {
+		if !holds && genesis.KindOf(err) == genesis.NotFound {
+			return nil
+		}
+		return err
+	}
 }
 
 // purged reports whether a version was purged.

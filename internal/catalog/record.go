@@ -9,14 +9,25 @@ import (
 	"time"
 
 	"github.com/opengenesis/genesis"
+	"github.com/opengenesis/genesis/internal/blob/layout"
 	"github.com/opengenesis/genesis/internal/store"
 )
 
-// RecordFormat is the format number of the records this program writes.
+// RecordFormat is the format number of the records this program writes; of layouts
+// it is [genesis.LayoutFormat].
 const RecordFormat = 1
+
+// formatOf returns the newest format of a kind of record that this program reads.
+func formatOf(kind genesis.RecordKind) int {
+	if kind == genesis.RecordLayout {
+		return genesis.LayoutFormat
+	}
+	return RecordFormat
+}
 
 // body is a record as it is stored.
 type body struct {
+	format int
 	text   []byte
 	digest genesis.Digest
 }
@@ -34,7 +45,13 @@ func encodeRecord(name genesis.Name, kind genesis.RecordKind, value any) (body, 
 	if err != nil {
 		return bad(fmt.Sprintf("its %s record cannot be written as JSON: %v", kind, err), err)
 	}
-	return body{text: text, digest: genesis.DigestOf(text)}, nil
+	b := body{format: RecordFormat, text: text, digest: genesis.DigestOf(text)}
+	if l, ok := value.(genesis.Layout); ok && layout.Long(l) {
+		return bad("its layout lists more files than a record may: they stand in pages, as a commit puts them", nil)
+	} else if ok && len(l.Pages) > 0 { // programs that know of none must not take it for all there is
+		b.format = genesis.LayoutFormat
+	}
+	return b, nil
 }
 
 func knownRecord(kind genesis.RecordKind) bool {
@@ -113,7 +130,7 @@ func (w writer) record(of row, kind genesis.RecordKind, b body) error {
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return err
 	}
-	r := recordRow{version: of.id, kind: kind, edition: old.edition + 1, format: RecordFormat, digest: b.digest, created: store.Time(w.now), by: w.by}
+	r := recordRow{version: of.id, kind: kind, edition: old.edition + 1, format: b.format, digest: b.digest, created: store.Time(w.now), by: w.by}
 	return w.exec(`INSERT INTO records (version_id, kind, edition, format, body, digest, created_at, created_by, sum)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
 		of.id, string(kind), r.edition, r.format, string(b.text), string(r.digest), r.created, r.by, r.sum())
@@ -145,8 +162,8 @@ func readRecord(ctx context.Context, q queryer, v genesis.Version, kind genesis.
 		return fail(genesis.NotFound, "is not there", nil)
 	case err != nil:
 		return store.Error("read record", v.Ref().String(), err)
-	case r.format > RecordFormat:
-		return newer("read record", v, r.format, RecordFormat)
+	case r.format > formatOf(kind):
+		return newer("read record", v, r.format, formatOf(kind))
 	}
 	if err := json.Unmarshal([]byte(r.text), into); err != nil {
 		return fail(genesis.Internal, "is not what it should be", err)

@@ -4,21 +4,23 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
-	"maps"
-	"slices"
 
 	"github.com/opengenesis/genesis"
+	"github.com/opengenesis/genesis/internal/blob"
+	"github.com/opengenesis/genesis/internal/blob/layout"
 	"github.com/opengenesis/genesis/internal/store"
 )
 
 // References yields the digest of every blob that some version needs unless it was
 // erased: its manifest with its pages, the parts of a model, and whatever a record
-// says is a blob: the files of a layout, the assignments of splits. Of records that
+// says is a blob: the files of a layout and its pages, the assignments of splits. Of records that
 // were superseded all count but layouts: a version that was laid out again needs its
 // old files no more. Digests come in no particular order and more than once. Errors:
-// those of yield as they are; Internal, naming the version, when a manifest or a
-// record is damaged, because then nobody knows what it needs.
+// those of yield as they are; Internal, naming the version, when a manifest, a
+// record or a page is damaged, and Unsupported when one is of a newer format, because
+// then nobody knows what it needs.
 //
 // Blobs that others refer to, as access does to the texts of agreements, are not
 // among these.
@@ -58,6 +60,7 @@ func (c *Catalog) eachNeed(ctx context.Context, act func(row, genesis.Digest) er
 // needs returns the blobs that a version needs.
 func (c *Catalog) needs(ctx context.Context, q queryer, r row) (map[genesis.Digest]bool, error) {
 	needs := map[genesis.Digest]bool{}
+	var layouts []string
 	rows, err := q.QueryContext(ctx, "SELECT "+recordColumns+" FROM records WHERE version_id = $1", r.id)
 	if err != nil {
 		return nil, err
@@ -74,14 +77,63 @@ func (c *Catalog) needs(ctx context.Context, q queryer, r row) (map[genesis.Dige
 		if rec.kind == genesis.RecordLayout && rec.superseded != 0 {
 			continue
 		}
+		if rec.format > formatOf(rec.kind) {
+			return nil, newer("collect references", r.Version, rec.format, formatOf(rec.kind))
+		}
 		if err := addBlobs(needs, []byte(rec.text)); err != nil {
 			return nil, err
 		}
+		if rec.kind == genesis.RecordLayout {
+			layouts = append(layouts, rec.text)
+		}
 	}
-	if err := rows.Err(); err != nil {
+	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
 		return nil, err
 	}
+	for _, text := range layouts {
+		if err := c.layoutNeeds(ctx, r, text, needs, nil); err != nil {
+			return nil, err
+		}
+	}
 	return needs, c.manifestNeeds(ctx, r, needs)
+}
+
+// layoutNeeds adds the blobs that the text of a layout names, and its pages.
+func (c *Catalog) layoutNeeds(ctx context.Context, r row, text string, needs map[genesis.Digest]bool, broken layout.Broken) error {
+	l, err := parseLayout(r.Ref(), text)
+	if err != nil {
+		return err
+	}
+	return badPage("collect references", r.Ref(), addLayout(ctx, c.blobs, needs, l, broken))
+}
+
+func parseLayout(of genesis.Ref, text string) (l genesis.Layout, err error) {
+	if err := json.Unmarshal([]byte(text), &l); err != nil {
+		return l, &genesis.Error{Op: "read record", Kind: genesis.Internal, Subject: of.String(), Msg: "its layout record is not what it should be", Err: err}
+	}
+	return l, nil
+}
+
+// badPage gives what is wrong with a page of a layout the version as its subject. One
+// that is not there is damage: the version is.
+func badPage(op string, of genesis.Ref, err error) error {
+	if err == nil || genesis.KindOf(err) == genesis.Canceled {
+		return err
+	}
+	kind := genesis.KindOf(err)
+	if kind == genesis.NotFound {
+		kind = genesis.Internal
+	}
+	return &genesis.Error{Op: op, Kind: kind, Subject: of.String(), Msg: "a page of its layout cannot be read: " + message(err),
+		Hint: "restore the catalogue and the blobs from one backup", Err: err}
+}
+
+// addLayout adds the blobs that a layout names, at all levels.
+func addLayout(ctx context.Context, blobs *blob.Store, needs map[genesis.Digest]bool, l genesis.Layout, broken layout.Broken) error {
+	return layout.Each(ctx, blobs, l, func(b genesis.Blob) error {
+		needs[b.Digest] = true
+		return nil
+	}, broken)
 }
 
 // manifestNeeds adds the manifest and what it names.
@@ -102,17 +154,6 @@ func (c *Catalog) manifestNeeds(ctx context.Context, r row, needs map[genesis.Di
 		needs[part] = true
 	}
 	return nil
-}
-
-// blobsOf returns the blobs that records name.
-func blobsOf(records map[genesis.RecordKind]body) ([]genesis.Digest, error) {
-	needs := map[genesis.Digest]bool{}
-	for _, b := range records {
-		if err := addBlobs(needs, b.text); err != nil {
-			return nil, err
-		}
-	}
-	return slices.Collect(maps.Keys(needs)), nil
 }
 
 // addBlobs adds the digests of all blobs in a JSON text. A blob is an object that

@@ -7,10 +7,12 @@ import (
 	"fmt"
 
 	"github.com/opengenesis/genesis"
+	"github.com/opengenesis/genesis/internal/blob/layout"
 	"github.com/opengenesis/genesis/internal/store"
 )
 
-// Verify checks a version's row, its manifest, all its records and what it is
+// Verify checks a version's row, its manifest, the pages of both its manifest and its
+// layout, all its records and what it is
 // found by against their sums and digests, and returns what is damaged. Errors:
 // NotFound, Canceled.
 func (c *Catalog) Verify(ctx context.Context, v genesis.Version) ([]genesis.Damage, error) {
@@ -28,6 +30,11 @@ func (c *Catalog) Verify(ctx context.Context, v genesis.Version) ([]genesis.Dama
 		} else if err != nil {
 			found = append(found, genesis.Damage{Blob: v.Digest, Msg: "the content manifest is damaged or missing"})
 		}
+		pages, err := c.pageDamage(ctx, v)
+		if err != nil {
+			return nil, err
+		}
+		found = append(found, pages...)
 	}
 	for _, check := range []func(context.Context, queryer, row) ([]genesis.Damage, error){recordDamage, lineageDamage, textDamage} {
 		more, err := check(ctx, c.db.Read(), r)
@@ -37,6 +44,23 @@ func (c *Catalog) Verify(ctx context.Context, v genesis.Version) ([]genesis.Dama
 		found = append(found, more...)
 	}
 	return found, nil
+}
+
+// pageDamage reads the pages of a layout. What is wrong with the record itself is
+// found elsewhere.
+func (c *Catalog) pageDamage(ctx context.Context, v genesis.Version) (found []genesis.Damage, err error) {
+	l, err := c.Layout(ctx, v)
+	if genesis.KindOf(err) == genesis.Canceled {
+		return nil, err
+	}
+	if err != nil {
+		return nil, nil
+	}
+	err = layout.Each(ctx, c.blobs, l, func(genesis.Blob) error { return nil }, func(table string, p genesis.LayoutPage, err error) error {
+		found = append(found, genesis.Damage{Blob: p.Digest, Table: table, Msg: "a page of its layout is damaged or missing: " + message(err)})
+		return nil
+	})
+	return found, err
 }
 
 // message returns what an error says, with its subject.

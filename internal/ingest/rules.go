@@ -7,6 +7,7 @@ import (
 
 	"github.com/opengenesis/genesis"
 	"github.com/opengenesis/genesis/internal/format"
+	"github.com/opengenesis/genesis/internal/format/expr"
 	"github.com/opengenesis/genesis/internal/ingest/recipe"
 )
 
@@ -92,10 +93,16 @@ func plainValue(v *format.Vector, i int) string {
 	return strconv.FormatInt(v.Ints[i], 10)
 }
 
+// rowExpr is a condition on a row, and how it is written.
+type rowExpr struct {
+	*expr.Expr
+	text string
+}
+
 // rowRules are the conditions on whole rows.
 type rowRules struct {
-	filters []*expr
-	exprs   []*expr
+	filters []*expr.Expr
+	exprs   []rowExpr
 	notNull []int // columns
 	unique  []uniqueRule
 }
@@ -125,7 +132,7 @@ func (t *tableOut) compileRows() error {
 func (t *tableOut) compileRule(rule recipe.Rule) error {
 	if rule.Expr != "" {
 		e, err := compileExpr(rule.Expr, rule.Line, t.cols, genesis.Boolean)
-		t.rows.exprs = append(t.rows.exprs, e)
+		t.rows.exprs = append(t.rows.exprs, rowExpr{e, rule.Expr})
 		return err
 	}
 	j, ok := t.index[rule.Column]
@@ -163,7 +170,7 @@ func (r *rowRules) broken(x *row) (rule string, col int) {
 	}
 	for _, e := range r.exprs {
 		// A rule whose inputs are missing is not broken.
-		if v, why, ok := e.eval(x); ok && v.Value() != true || why != "" {
+		if v, why, ok := e.Eval(x.Row); ok && v.Value() != true || why != "" {
 			return e.text, -1
 		}
 	}
@@ -173,7 +180,7 @@ func (r *rowRules) broken(x *row) (rule string, col int) {
 // filtered reports whether a filter leaves the row out.
 func (r *rowRules) filtered(x *row) bool {
 	for _, e := range r.filters {
-		if !e.true(x) {
+		if !e.True(x.Row) {
 			return true
 		}
 	}

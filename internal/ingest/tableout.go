@@ -8,6 +8,7 @@ import (
 	"github.com/opengenesis/genesis"
 	"github.com/opengenesis/genesis/internal/blob"
 	"github.com/opengenesis/genesis/internal/format"
+	"github.com/opengenesis/genesis/internal/format/expr"
 	"github.com/opengenesis/genesis/internal/format/parquet"
 	"github.com/opengenesis/genesis/internal/ingest/infer"
 	"github.com/opengenesis/genesis/internal/ingest/profile"
@@ -24,6 +25,7 @@ type tableOut struct {
 	index   map[string]int   // stored column by name
 	inputs  []input          // one per source column
 	derived []derived
+	names   *expr.Row // resolves names of columns
 	rows    rowRules
 	idCol   int // stored id column, or −1
 	target  int // stored target column, or −1
@@ -62,7 +64,7 @@ type input struct {
 type derived struct {
 	out  int
 	typ  genesis.Type
-	expr *expr
+	expr *expr.Expr
 }
 
 // tableFile is one Parquet file on its way into the blob store, with the
@@ -331,16 +333,31 @@ func setNull(v *format.Vector, i int) {
 	}
 }
 
+// row is a row of a batch, for expressions and rules.
+type row struct {
+	*expr.Row
+	vecs []format.Vector
+	i    int
+}
+
+// at goes to row i.
+func (x *row) at(i int) { x.i, x.At = i, uint64(i) }
+
 func (t *tableOut) row(vecs []format.Vector) *row {
-	return &row{index: t.index, cols: t.cols, vecs: vecs}
+	if t.names == nil {
+		t.names = expr.NewRow(t.cols, nil)
+	}
+	t.names.Cells = expr.Vectors(vecs)
+	return &row{Row: t.names, vecs: vecs}
 }
 
 func (t *tableOut) derive(vecs []format.Vector, b *format.Batch, bad *[]reject) {
 	for _, d := range t.derived {
 		v := blank(d.typ, b.Rows)
 		x := t.row(vecs)
-		for x.i = range b.Rows {
-			value, why, ok := d.expr.eval(x)
+		for i := range b.Rows {
+			x.at(i)
+			value, why, ok := d.expr.Eval(x.Row)
 			if ok && store(&v, x.i, d.typ, value) {
 				v.Nulls[x.i>>6] &^= 1 << (x.i & 63)
 			} else if ok || why != "" {
@@ -358,7 +375,8 @@ func (t *tableOut) choose(vecs, raw []format.Vector, b *format.Batch, bad *[]rej
 	}
 	keep := format.NewBitmap(b.Rows)
 	x := t.row(vecs)
-	for x.i = range b.Rows {
+	for i := range b.Rows {
+		x.at(i)
 		switch {
 		case t.repeats != nil && t.repeats.Get(int(t.read)+x.i):
 			t.removed++

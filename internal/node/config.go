@@ -30,6 +30,7 @@ type Config struct {
 	Runs      RunsConfig
 	Identity  IdentityConfig
 	Policy    PolicyConfig
+	Streams   StreamsConfig
 	Journal   JournalConfig
 	Telemetry TelemetryConfig
 	Log       LogConfig
@@ -87,6 +88,11 @@ type SessionConfig struct{ Idle, Absolute time.Duration }
 
 // PolicyConfig names the institution's own policies.
 type PolicyConfig struct{ Dir string }
+
+// StreamsConfig is what training streams may take.
+type StreamsConfig struct {
+	Cache int64 // bytes
+}
 
 // JournalConfig is how reads are recorded.
 type JournalConfig struct {

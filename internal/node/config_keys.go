@@ -91,6 +91,7 @@ var groups = []struct{ name, doc string }{
 	{"runs", "Preparing, training and predicting"},
 	{"identity", "How people sign in"},
 	{"policy", "The institution's own rules"},
+	{"streams", "Training streams"},
 	{"journal", "Evidence"},
 	{"telemetry", "Figures and traces for operators"},
 	{"log", "What genesis serve logs on standard error"},
@@ -179,6 +180,9 @@ var keys = []key{
 
 	{name: "policy.dir", kind: plainText, form: pathForm, example: "policy", field: at(func(c *Config) any { return &c.Policy.Dir }),
 		doc: "Folder with the institution's own Cedar policies, *.cedar; seen from the home. They are taken or refused whole."},
+
+	{name: "streams.cache", kind: size, def: "20GB", least: "1MiB", most: "1PiB", example: "500GB", field: at(func(c *Config) any { return &c.Streams.Cache }),
+		doc: "Rows that streams can be read from in any order, in `cache/` of the home. What was not used for longest goes first; it is made again when it is needed."},
 
 	{name: "journal.window", kind: duration, def: "1m", least: "0s", most: "1m", example: "10s", field: at(func(c *Config) any { return &c.Journal.Window }),
 		doc: "Small reads of one version by one person for one purpose share an opening and a closing entry within this time; 0s gives each its own."},

@@ -28,13 +28,14 @@ func (h *Home) Journal() string { return filepath.Join(h.Path, "journal") }
 func (h *Home) Runs() string    { return filepath.Join(h.Path, "runs") }
 func (h *Home) Keys() string    { return filepath.Join(h.Path, "keys") }
 func (h *Home) Temp() string    { return filepath.Join(h.Path, "tmp") }
+func (h *Home) Cache() string   { return filepath.Join(h.Path, "cache") }
 func (h *Home) Uploads() string { return filepath.Join(h.Path, "uploads") }
 
 func (h *Home) lockFile() string { return filepath.Join(h.Path, "lock") }
 
 // contents are the names that may lie in a home. A folder with others that has
 // no format file is somebody else's.
-var contents = []string{"format", "config.yaml", "blobs", "catalog.db", "journal", "keys", "runs", "tmp", "uploads", "lock", "lost+found"}
+var contents = []string{"format", "config.yaml", "blobs", "cache", "catalog.db", "journal", "keys", "runs", "tmp", "uploads", "lock", "lost+found"}
 
 // DefaultHome returns $GENESIS_HOME, else the folder genesis in the XDG data
 // directory.

@@ -23,6 +23,7 @@ import (
 	"github.com/opengenesis/genesis/internal/journal"
 	"github.com/opengenesis/genesis/internal/journal/disk"
 	"github.com/opengenesis/genesis/internal/store"
+	"github.com/opengenesis/genesis/internal/stream/cache"
 	"github.com/opengenesis/genesis/internal/web"
 	"github.com/opengenesis/genesis/internal/work"
 	"github.com/opengenesis/genesis/internal/work/run"
@@ -74,6 +75,10 @@ func openWork(ctx context.Context, h *Home, opt Options, log *slog.Logger) (_ Se
 	if c.Secret, err = h.secret("rows.key"); err != nil { // after the journal, which misses keys that were lost
 		return nil, err
 	}
+	if c.Cache, err = cache.Open(h.Cache(), h.Config.Streams.Cache); err != nil {
+		return nil, err
+	}
+	w.closeLast(c.Cache.Close)
 	c.BackUp = backUpOf(h, &c)
 	w.Service = work.New(c)
 	limits := run.Limits{Concurrent: h.Config.Runs.Concurrent, Queue: h.Config.Runs.Queue, Memory: h.Config.Runs.Memory, Time: h.Config.Runs.Time,
@@ -102,16 +107,24 @@ func (w *works) openDoors(ctx context.Context, h *Home, c *work.Config, d disk.D
 	if err := h.DeclareRestored(ctx, c.Journal.NewEpoch); err != nil {
 		return err
 	}
-	live := func(ctx context.Context, p genesis.Principal) (genesis.Principal, error) {
-		if !p.SignedIn() || p.Node != h.Config.Node {
-			return p, nil // nobody has nothing to lose; for people of other nodes those vouch
+	ours := func(ask func(context.Context, genesis.Principal) (genesis.Principal, error)) func(context.Context, genesis.Principal) (genesis.Principal, error) {
+		return func(ctx context.Context, p genesis.Principal) (genesis.Principal, error) {
+			if !p.SignedIn() || p.Node != h.Config.Node {
+				return p, nil // nobody has nothing to lose; for people of other nodes those vouch
+			}
+			return ask(ctx, p)
 		}
+	}
+	live := func(ctx context.Context, p genesis.Principal) (genesis.Principal, error) {
 		return c.Identity.Current(ctx, p)
+	}
+	lasting := func(ctx context.Context, p genesis.Principal) (genesis.Principal, error) {
+		return c.Identity.Lasting(ctx, p)
 	}
 	state := func(ctx context.Context, r access.Resource) (genesis.State, error) {
 		return c.Catalog.State(ctx, genesis.Version{Name: r.Name, Digest: r.Version})
 	}
-	c.Access, err = access.Open(ctx, access.Config{DB: w.db, Node: h.Config.Node, Charter: c.Charter, PolicyDir: h.Config.Policy.Dir, Live: live, State: state})
+	c.Access, err = access.Open(ctx, access.Config{DB: w.db, Node: h.Config.Node, Charter: c.Charter, PolicyDir: h.Config.Policy.Dir, Live: ours(live), Lasting: ours(lasting), State: state})
 	if err != nil {
 		return err
 	}

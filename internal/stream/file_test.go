@@ -95,6 +95,14 @@ func TestOpenFileRefuses(t *testing.T) {
 	if genesis.KindOf(err) != genesis.Unsupported || !strings.Contains(err.(*genesis.Error).Hint, "export") {
 		t.Errorf("files of different schemas: %v", err)
 	}
+	rejects := v.layout.Tables["rejects/t"][0]
+	for range 65 {
+		v.layout.Tables["rejects/t"] = append(v.layout.Tables["rejects/t"], rejects)
+	}
+	_, err = stream.OpenFile(context.Background(), v.blobs, v.layout, "rejects/t")
+	if genesis.KindOf(err) != genesis.Unsupported {
+		t.Errorf("66 files: %v", err)
+	}
 	v.layout.Tables["t"] = v.layout.Tables["t"][:2]
 	v.layout.Tables["t"][1].Digest = genesis.DigestOf([]byte("away"))
 	if _, err = stream.OpenFile(context.Background(), v.blobs, v.layout, "t"); err == nil {
@@ -118,5 +126,46 @@ func TestJoinedDigest(t *testing.T) {
 	files[0], files[1] = files[1], files[0]
 	if turned := digest(); first != again || first == turned {
 		t.Errorf("%s, again %s, turned %s", first, again, turned)
+	}
+}
+
+// TestOpenFileOfNoRows: a table without rows is a file, too.
+func TestOpenFileOfNoRows(t *testing.T) {
+	v := newVersion(t)
+	v.store(t, "empty", columns)
+	f, err := stream.OpenFile(context.Background(), v.blobs, v.layout, "empty")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if file, err := parquet.OpenFile(f, f.Size()); err != nil || file.Rows() != 0 {
+		t.Errorf("%+v, %v", file, err)
+	}
+}
+
+// TestOpenFileInPages: the files of a table are found where the layout lists them in
+// pages, too.
+func TestOpenFileInPages(t *testing.T) {
+	v := newVersion(t)
+	open := func(l genesis.Layout) genesis.Digest {
+		f, err := stream.OpenFile(context.Background(), v.blobs, l, "t")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		return f.Digest()
+	}
+	files := v.layout.Tables["t"]
+	list, err := genesis.CanonicalJSON(files)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := v.blobs.Put(context.Background(), list)
+	if err != nil {
+		t.Fatal(err)
+	}
+	page := genesis.LayoutPage{Blob: b, Rows: files[0].Rows + files[1].Rows, Files: 2, Bytes: files[0].Size + files[1].Size}
+	if got, want := open(genesis.Layout{Format: 1, Pages: map[string][]genesis.LayoutPage{"t": {page}}}), open(v.layout); got != want {
+		t.Errorf("%s, want %s", got, want)
 	}
 }

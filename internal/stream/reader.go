@@ -9,6 +9,7 @@ import (
 
 	"github.com/opengenesis/genesis"
 	"github.com/opengenesis/genesis/internal/blob"
+	"github.com/opengenesis/genesis/internal/blob/layout"
 	"github.com/opengenesis/genesis/internal/format"
 	"github.com/opengenesis/genesis/internal/format/parquet"
 )
@@ -21,15 +22,16 @@ const rejects = "rejects/"
 type Reader struct {
 	ctx   context.Context
 	blobs *blob.Store
-	files []genesis.LayoutFile // not yet opened
+	files *layout.Files // not yet opened
 	cols  []genesis.Column
 	rows  int64 // of the table
-	done  int64 // given out
+	done  int64 // given out, or skipped by OpenAt
 
 	open  *blob.Reader
 	batch *parquet.Rows
 	first int64 // index of the open file's first row
 	want  int64 // rows of the open file
+	drop  int64 // rows of it to be dropped first
 }
 
 // Open starts reading a table: the columns named, in that order, nil for all.
@@ -37,6 +39,14 @@ type Reader struct {
 // Errors: NotFound for a table or column the version does not have; Internal
 // where the stored files are not what manifest and layout say.
 func Open(ctx context.Context, blobs *blob.Store, m genesis.Manifest, l genesis.Layout, table string, columns []string) (*Reader, error) {
+	return OpenAt(ctx, blobs, m, l, table, columns, 0)
+}
+
+// OpenAt is [Open] from a row on, 0 to the number of rows. Files and row groups before
+// it are not read; of the row group that holds it, what comes first is decoded and
+// dropped. Of a layout in pages at most one page of each level is read. Errors:
+// Invalid for a row beyond the table's, and those of Open.
+func OpenAt(ctx context.Context, blobs *blob.Store, m genesis.Manifest, l genesis.Layout, table string, columns []string, row int64) (*Reader, error) {
 	t, key, err := find(m, table)
 	if err != nil {
 		return nil, err
@@ -45,15 +55,18 @@ func Open(ctx context.Context, blobs *blob.Store, m genesis.Manifest, l genesis.
 	if err != nil {
 		return nil, err
 	}
-	files := l.Tables[key]
-	var rows int64
-	for _, f := range files {
-		rows += f.Rows
+	index, err := layout.Open(ctx, blobs, l, key)
+	if err != nil {
+		return nil, err
 	}
-	if rows != t.Rows {
-		return nil, broken(key, fmt.Sprintf("has %d rows, but its files hold %d", t.Rows, rows))
+	if index.Rows() != t.Rows {
+		return nil, broken(key, fmt.Sprintf("has %d rows, but its files hold %d", t.Rows, index.Rows()))
 	}
-	return &Reader{ctx: ctx, blobs: blobs, files: files, cols: cols, rows: rows}, nil
+	files, err := index.From(row)
+	if err != nil {
+		return nil, err
+	}
+	return &Reader{ctx: ctx, blobs: blobs, files: files, cols: cols, rows: t.Rows, done: row}, nil
 }
 
 // find returns a table and its name in the layout.
@@ -114,10 +127,7 @@ func (r *Reader) Rows() int64 { return r.rows }
 func (r *Reader) Next() (*format.Batch, error) {
 	for {
 		if r.batch == nil {
-			if len(r.files) == 0 {
-				return nil, io.EOF
-			}
-			if err := r.openFile(); err != nil {
+			if err := r.openFile(); err != nil { // io.EOF after the last
 				return nil, err
 			}
 		}
@@ -130,33 +140,40 @@ func (r *Reader) Next() (*format.Batch, error) {
 		if err != nil {
 			return nil, err
 		}
+		if r.drop > 0 {
+			if b = r.behind(b); b == nil {
+				continue
+			}
+		}
 		b.First = r.done
 		r.done += int64(b.Rows)
 		return b, nil
 	}
 }
 
-// openFile opens the next file and compares its schema with the manifest's.
+// openFile opens the next file and compares its schema with the manifest's. Of the
+// first one it skips what lies before the row to begin at.
 func (r *Reader) openFile() error {
-	f := r.files[0]
-	r.files = r.files[1:]
-	var err error
+	f, first, err := r.files.Next()
+	if err != nil {
+		return err
+	}
 	if r.open, err = r.blobs.Open(r.ctx, f.Blob); err != nil {
 		return err
 	}
 	file, err := parquet.OpenFile(r.open, f.Size)
 	if err == nil {
-		r.batch, err = r.read(file, f)
+		r.batch, err = r.read(file, f, r.done-first)
 	}
 	if err != nil {
 		r.Close()
 		return err
 	}
-	r.first, r.want = r.done, f.Rows
+	r.first, r.want = first, f.Rows
 	return nil
 }
 
-func (r *Reader) read(file *parquet.File, f genesis.LayoutFile) (*parquet.Rows, error) {
+func (r *Reader) read(file *parquet.File, f genesis.LayoutFile, skip int64) (*parquet.Rows, error) {
 	if file.Rows() != f.Rows {
 		return nil, broken(string(f.Digest), fmt.Sprintf("holds %d rows; the layout says %d", file.Rows(), f.Rows))
 	}
@@ -176,7 +193,62 @@ func (r *Reader) read(file *parquet.File, f genesis.LayoutFile) (*parquet.Rows, 
 		}
 		indexes[i] = k
 	}
-	return file.Read(r.ctx, parquet.ReadOptions{Columns: indexes})
+	opt := parquet.ReadOptions{Columns: indexes}
+	opt.Groups, r.drop = groupsFrom(file.Groups(), skip)
+	return file.Read(r.ctx, opt)
+}
+
+// groupsFrom returns the row groups of a file from that on which holds row skip, and
+// how many rows of it come before that row. No groups are all groups.
+func groupsFrom(rows []int64, skip int64) (groups []int, drop int64) {
+	if skip == 0 {
+		return nil, 0
+	}
+	g := 0
+	for ; g < len(rows)-1 && skip >= rows[g]; g++ {
+		skip -= rows[g]
+	}
+	for ; g < len(rows); g++ {
+		groups = append(groups, g)
+	}
+	return groups, skip
+}
+
+// behind returns the rows of a batch that come after those to be dropped, or nil.
+func (r *Reader) behind(b *format.Batch) *format.Batch {
+	n := int(min(r.drop, int64(b.Rows)))
+	r.drop -= int64(n)
+	if n == b.Rows {
+		return nil
+	}
+	for i := range b.Cols {
+		b.Cols[i] = behind(&b.Cols[i], n, b.Rows)
+	}
+	b.Rows -= n
+	return b
+}
+
+// behind returns the cells of a vector of rows cells without the first n.
+func behind(v *format.Vector, n, rows int) format.Vector {
+	out := format.Vector{Kind: v.Kind, Buf: v.Buf}
+	switch v.Kind {
+	case format.Text:
+		out.Spans = v.Spans[n:]
+	case format.Float:
+		out.Floats = v.Floats[n:]
+	default:
+		out.Ints = v.Ints[n:]
+	}
+	if v.Nulls == nil {
+		return out
+	}
+	out.Nulls = format.NewBitmap(rows - n)
+	for i := n; i < rows; i++ {
+		if v.Nulls.Get(i) {
+			out.Nulls.Set(i - n)
+		}
+	}
+	return out
 }
 
 // endFile closes the open file, whose rows must all have been read.

@@ -98,7 +98,7 @@ type aborter interface{ Abort(reason error) }
 
 // endsWith has w aborted, if it can be, when the right under which ctx is watched
 // ends: the reader may be slow, and a Write waits for them. After stop it is not.
-func endsWith(ctx context.Context, w io.Writer) (stop func()) {
+func endsWith(ctx context.Context, w any) (stop func()) {
 	a, ok := w.(aborter)
 	if !ok {
 		return func() {}

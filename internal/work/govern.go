@@ -212,9 +212,13 @@ func (s *Service) Withdraw(ctx context.Context, who genesis.Principal, ref, reas
 
 // Erase erases a version; a tombstone stays.
 func (s *Service) Erase(ctx context.Context, who genesis.Principal, ref, reason string) (*genesis.Version, error) {
-	return s.end(ctx, who, ref, statedErased, func(tx *sql.Tx, v genesis.Version) (genesis.Version, error) {
+	v, err := s.end(ctx, who, ref, statedErased, func(tx *sql.Tx, v genesis.Version) (genesis.Version, error) {
 		return s.Catalog.EraseTx(ctx, tx, v, catalog.EraseOptions{By: s.by(who), Reason: reason})
 	})
+	if err != nil {
+		return nil, err
+	}
+	return v, s.forgetStreams(*v)
 }
 
 // end ends a version's being open to others; the catalogue records it.

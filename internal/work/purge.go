@@ -59,6 +59,9 @@ func (s *Service) Purge(ctx context.Context, who genesis.Principal, ref, reason 
 	}
 	p.Send(genesis.Event{Stage: "purging", Unit: "blobs"})
 	out.Runs = int64(len(cleared))
+	if err := s.forgetStreams(v); err != nil {
+		return nil, err
+	}
 	if err := s.clear(ctx, cleared); err != nil {
 		return nil, err
 	}
@@ -91,6 +94,14 @@ func (s *Service) clearTx(ctx context.Context, tx *sql.Tx, v genesis.Version) (c
 		cleared, err = s.runs.ClearTx(ctx, tx, v)
 	}
 	return cleared, err
+}
+
+// forgetStreams removes the rows of a version that streams keep.
+func (s *Service) forgetStreams(v genesis.Version) error {
+	if s.Cache == nil {
+		return nil
+	}
+	return s.Cache.Forget(v.Digest)
 }
 
 // clear removes the logs of runs, and the checkpoints of trainings that were stopped.

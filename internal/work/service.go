@@ -12,6 +12,7 @@ import (
 	"github.com/opengenesis/genesis/internal/ingest"
 	"github.com/opengenesis/genesis/internal/journal"
 	"github.com/opengenesis/genesis/internal/store"
+	"github.com/opengenesis/genesis/internal/stream/cache"
 	"github.com/opengenesis/genesis/internal/work/run"
 )
 
@@ -20,6 +21,7 @@ type Config struct {
 	DB       *store.DB
 	Catalog  *catalog.Catalog
 	Blobs    *blob.Store
+	Cache    *cache.Store   // of rows for streams
 	Node     genesis.NodeID // whose service this is
 	Charter  access.Charter
 	Access   *access.Decider

@@ -3,9 +3,12 @@ package work
 import (
 	"context"
 	"io"
+	"maps"
 	"slices"
+	"strings"
 
 	"github.com/opengenesis/genesis"
+	"github.com/opengenesis/genesis/internal/blob/layout"
 	"github.com/opengenesis/genesis/internal/catalog"
 	"github.com/opengenesis/genesis/internal/format"
 	"github.com/opengenesis/genesis/internal/stream"
@@ -68,7 +71,10 @@ func (v *verifier) manifest(ctx context.Context, version genesis.Version) (ok bo
 
 // blobs verifies the bytes, and that no part is missing from the layout.
 func (v *verifier) blobs(ctx context.Context) error {
-	list := v.parts()
+	list, err := v.parts(ctx)
+	if err != nil {
+		return err
+	}
 	var total int64
 	for _, b := range list {
 		total += b.Size
@@ -86,28 +92,29 @@ func (v *verifier) blobs(ctx context.Context) error {
 	return nil
 }
 
-func (v *verifier) parts() []genesis.Blob {
-	var list []genesis.Blob
+// parts returns all that the layout names, each once: parts, files, and the pages
+// that list them. A page that cannot be read is damage that verifying its bytes
+// names, but for one that never was what it should be.
+func (v *verifier) parts(ctx context.Context) ([]genesis.Blob, error) {
 	for name, digest := range v.m.Parts {
-		b := v.l.Parts[name]
-		if b.Digest != digest {
+		if v.l.Parts[name].Digest != digest {
 			v.damage(genesis.Damage{Blob: digest, Msg: "the layout has lost part " + name})
-			continue
-		}
-		list = append(list, b)
-	}
-	for _, files := range v.l.Tables {
-		for _, f := range files {
-			list = append(list, f.Blob)
 		}
 	}
-	slices.SortFunc(list, func(a, b genesis.Blob) int {
-		if a.Digest < b.Digest {
-			return -1
-		}
-		return 1
+	seen := map[genesis.Blob]bool{}
+	err := layout.Each(ctx, v.s.Blobs, v.l, func(b genesis.Blob) error {
+		seen[b] = true
+		return nil
+	}, func(table string, p genesis.LayoutPage, err error) error {
+		v.damage(genesis.Damage{Table: table, Blob: p.Digest, Msg: "the files that a page of the layout lists cannot be known: " + err.Error()})
+		return nil
 	})
-	return list
+	if err != nil {
+		return nil, err
+	}
+	return slices.SortedFunc(maps.Keys(seen), func(a, b genesis.Blob) int {
+		return strings.Compare(string(a.Digest), string(b.Digest))
+	}), nil
 }
 
 // columns recomputes the logical digest of every column.

@@ -193,6 +193,11 @@ func tokenBy(ctx context.Context, q queryer, op, id string) (*tokenRow, string, 
 // valid returns the token by which somebody came, when it is still good. Errors:
 // Permission (with a [Refusal] as its cause).
 func (i *Identity) valid(ctx context.Context, q queryer, op string, who genesis.Principal) (*tokenRow, error) {
+	return i.validAt(ctx, q, op, who, i.now())
+}
+
+// validAt is valid at a time.
+func (i *Identity) validAt(ctx context.Context, q queryer, op string, who genesis.Principal, at time.Time) (*tokenRow, error) {
 	t, subject, err := tokenBy(ctx, q, op, who.Credential)
 	switch {
 	case err != nil:
@@ -201,7 +206,7 @@ func (i *Identity) valid(ctx context.Context, q queryer, op string, who genesis.
 		return nil, refused(Unknown, who.Subject)
 	case t.revoked.Valid:
 		return nil, refused(Revoked, who.Subject)
-	case store.Time(i.now()) >= t.expires:
+	case store.Time(at) >= t.expires:
 		return nil, refused(Expired, who.Subject)
 	}
 	return t, nil
@@ -230,6 +235,20 @@ func (i *Identity) session(ctx context.Context, op string, who genesis.Principal
 // came: for work that goes on after the request that began it. Errors: Permission
 // (with a [Refusal] as its cause: tell Expired from Revoked and Disabled).
 func (i *Identity) Current(ctx context.Context, who genesis.Principal) (genesis.Principal, error) {
+	return i.current(ctx, who, i.now())
+}
+
+// outlives is for how long what was begun with a credential goes on after it ran out.
+const outlives = 24 * time.Hour
+
+// Lasting is Current for what outlives the credential that it was begun with, such as a
+// stream: one that ran out by itself within a day does, one that was revoked does not.
+func (i *Identity) Lasting(ctx context.Context, who genesis.Principal) (genesis.Principal, error) {
+	return i.current(ctx, who, i.now().Add(-outlives))
+}
+
+// current is Current with a credential that was good at a time.
+func (i *Identity) current(ctx context.Context, who genesis.Principal, at time.Time) (genesis.Principal, error) {
 	const op = "sign in"
 	if who.Credential == "" && who.Subject == localSubject && i.home(who) {
 		return who, nil
@@ -242,7 +261,7 @@ func (i *Identity) Current(ctx context.Context, who genesis.Principal) (genesis.
 		} else if err != nil {
 			return err
 		}
-		t, err := i.valid(ctx, tx, op, who)
+		t, err := i.validAt(ctx, tx, op, who, at)
 		if err != nil {
 			return err
 		}

@@ -1,0 +1,185 @@
+package cache
+
+import (
+	"bufio"
+	"encoding/binary"
+	"fmt"
+	"os"
+	"runtime/debug"
+	"sync/atomic"
+
+	"github.com/zeebo/xxh3"
+
+	"github.com/opengenesis/genesis"
+)
+
+// A sealed file is data, cut into blocks, then the XXH3-64 of each block, then a
+// trailer of 40 bytes: the mark, and as 8 little-endian bytes each the length of the
+// data, the size of a block and the XXH3-64 of the sums. It is made once and tells
+// what of it is damaged.
+const (
+	sealedMark = "genesis cache 1\n"
+	trailer    = len(sealedMark) + 24
+)
+
+// Sealed is an open sealed file. It is safe for concurrent use.
+type Sealed struct {
+	data   []byte // mapped
+	whole  []byte // with sums and trailer
+	block  int64
+	sums   []byte
+	sound  []atomic.Uint64 // a bit for each block that was checked
+	unmap  func([]byte) error
+	closed atomic.Bool
+}
+
+// sealedWriter writes a sealed file. Blocks end where write's callers say by the
+// size of a block: pieces may be of any size.
+type sealedWriter struct {
+	file  *os.File
+	out   *bufio.Writer
+	hash  xxh3.Hasher
+	block int64
+	size  int64
+	sums  []byte
+}
+
+func createSealed(path string, block int64) (*sealedWriter, error) {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	return &sealedWriter{file: f, out: bufio.NewWriterSize(f, 1<<20), block: block}, nil
+}
+
+func (w *sealedWriter) Write(p []byte) (int, error) {
+	done := 0
+	for done < len(p) {
+		room := w.block - w.size%w.block
+		piece := p[done:min(len(p), done+int(min(room, 1<<30)))]
+		_, _ = w.hash.Write(piece)
+		if _, err := w.out.Write(piece); err != nil {
+			return done, err
+		}
+		done += len(piece)
+		if w.size += int64(len(piece)); w.size%w.block == 0 {
+			w.seal()
+		}
+	}
+	return done, nil
+}
+
+// seal ends a block.
+func (w *sealedWriter) seal() {
+	w.sums = binary.LittleEndian.AppendUint64(w.sums, w.hash.Sum64())
+	w.hash.Reset()
+}
+
+// Close writes the sums and closes the file.
+func (w *sealedWriter) Close() error {
+	if w.size%w.block != 0 {
+		w.seal()
+	}
+	end := append(w.sums, sealedMark...)
+	for _, n := range []uint64{uint64(w.size), uint64(w.block), xxh3.Hash(w.sums)} {
+		end = binary.LittleEndian.AppendUint64(end, n)
+	}
+	_, err := w.out.Write(end)
+	if err == nil {
+		err = w.out.Flush()
+	}
+	if e := w.file.Close(); err == nil {
+		err = e
+	}
+	return err
+}
+
+// openSealed maps a sealed file. Errors: of the file system, or one of kind
+// Internal for a file that is none.
+func openSealed(path string) (*Sealed, error) {
+	whole, unmap, err := mapFile(path)
+	if err != nil {
+		return nil, err
+	}
+	s := &Sealed{whole: whole, unmap: unmap}
+	if err := guard(s.readTrailer); err != nil {
+		_ = unmap(whole)
+		return nil, err
+	}
+	return s, nil
+}
+
+func (s *Sealed) readTrailer() error {
+	n := len(s.whole)
+	if n < trailer || string(s.whole[n-trailer:n-24]) != sealedMark {
+		return damaged("does not end as one of format 1")
+	}
+	word := func(i int) uint64 { return binary.LittleEndian.Uint64(s.whole[n-24+8*i:]) }
+	size, block := word(0), word(1)
+	if size > uint64(n) || block == 0 || block > 1<<40 {
+		return damaged("is cut off")
+	}
+	blocks := (size + block - 1) / block
+	if size+8*blocks+uint64(trailer) != uint64(n) {
+		return damaged("has another length than it says")
+	}
+	s.data, s.sums, s.block = s.whole[:size:size], s.whole[size:size+8*blocks], int64(block)
+	if xxh3.Hash(s.sums) != word(2) {
+		return damaged("has sums that do not hold")
+	}
+	s.sound = make([]atomic.Uint64, (blocks+63)/64)
+	return nil
+}
+
+// Check holds the bytes from … to−1 to their sums, unless that was done before.
+// The error is of kind Internal.
+func (s *Sealed) Check(from, to int64) error {
+	for k := from / s.block; k*s.block < to; k++ {
+		if s.sound[k>>6].Load()>>(k&63)&1 != 0 {
+			continue
+		}
+		if err := s.checkBlock(k); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *Sealed) checkBlock(k int64) error {
+	block := s.data[k*s.block : min(int64(len(s.data)), (k+1)*s.block)]
+	if xxh3.Hash(block) != binary.LittleEndian.Uint64(s.sums[8*k:]) {
+		return damaged(fmt.Sprintf("block %d does not hold", k))
+	}
+	s.sound[k>>6].Or(1 << (k & 63))
+	return nil
+}
+
+// Close unmaps the file: nothing of its data may be looked at afterwards.
+func (s *Sealed) Close() error {
+	if s == nil || s.closed.Swap(true) {
+		return nil
+	}
+	return s.unmap(s.whole)
+}
+
+// guard runs f, which looks at mapped files. A page that the disk does not give is
+// an error of f instead of the end of the program.
+func guard(f func() error) (err error) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() {
+		v := recover()
+		if v == nil {
+			return
+		}
+		if fault, ok := v.(interface{ Addr() uintptr }); ok {
+			err = &genesis.Error{Op: "read cache", Kind: genesis.Internal, Msg: "the disk did not give a page of it", Err: fmt.Errorf("fault at %#x", fault.Addr())}
+			return
+		}
+		panic(v)
+	}()
+	return f()
+}
+
+func damaged(why string) error {
+	return &genesis.Error{Op: "read cache", Kind: genesis.Internal, Msg: "a file of it " + why, Hint: "ask again: what is damaged is made anew"}
+}

@@ -1,0 +1,137 @@
+package work
+
+import (
+	"context"
+
+	"github.com/opengenesis/genesis"
+	"github.com/opengenesis/genesis/internal/access"
+	"github.com/opengenesis/genesis/internal/journal"
+	"github.com/opengenesis/genesis/internal/stream"
+	"github.com/opengenesis/genesis/internal/stream/ipc"
+)
+
+// Stream opens a training stream for somebody who may read the version. The decision is
+// evidence before this returns, together with what of the version is streamed; how much
+// of it was sent is told once it ended. Errors: of the decision; those of
+// [stream.Streams.Open].
+func (s *Service) Stream(ctx context.Context, who genesis.Principal, req genesis.StreamRequest) (stream.Sender, error) {
+	return pointed2(s.openStream(ctx, who, req))
+}
+
+func pointed2(out *streaming, err error) (stream.Sender, error) {
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// StreamPlan says what a stream will be.
+func (s *Service) StreamPlan(ctx context.Context, who genesis.Principal, req genesis.StreamRequest) (*genesis.StreamPlan, error) {
+	out, err := s.openStream(ctx, who, req)
+	if err != nil {
+		return nil, err
+	}
+	defer out.Close()
+	if out.stream.Plan().Cached {
+		err = out.stream.Warm(ctx, nil) // knows the features
+	}
+	plan := out.Plan()
+	return &plan, err
+}
+
+// WarmStream has everything made that a stream needs, so that it begins at once.
+func (s *Service) WarmStream(ctx context.Context, who genesis.Principal, req genesis.StreamRequest, p genesis.Progress) (*genesis.StreamPlan, error) {
+	out, err := s.openStream(ctx, who, req)
+	if err != nil {
+		return nil, err
+	}
+	defer out.Close()
+	watched, stop := s.Access.Watch(ctx, out.ask)
+	defer stop()
+	if err := withdrawn(watched, out.stream.Warm(watched, p)); err != nil {
+		return nil, err
+	}
+	plan := out.Plan()
+	return &plan, nil
+}
+
+// streaming is a stream of somebody.
+type streaming struct {
+	service *Service
+	stream  *stream.Stream
+	ask     access.Ask
+	shared  journal.Shared
+}
+
+func (s *Service) openStream(ctx context.Context, who genesis.Principal, req genesis.StreamRequest) (*streaming, error) {
+	v, err := s.find(ctx, who, req.Dataset)
+	if err != nil {
+		return nil, err
+	}
+	d, refusal := s.Access.Decide(ctx, s.ask(who, genesis.Read, resource(v)))
+	if refusal != nil {
+		d, err = s.decide(ctx, who, genesis.Read, resource(v)) // records it
+		if err != nil {
+			return nil, err
+		}
+	}
+	st, err := s.resolveStream(ctx, v, req)
+	if err != nil {
+		return nil, err
+	}
+	plan := st.Plan()
+	e := event(d)
+	e.Detail = detail(map[string]any{"stream": plan.Key, "table": plan.Table, "split": plan.Split, "mode": plan.Mode, "columns": req.Columns, "filter": req.Filter})
+	shared, err := s.Journal.Share(ctx, e)
+	if err != nil {
+		return nil, err
+	}
+	return &streaming{s, st, d.Ask, shared}, nil
+}
+
+// resolveStream makes the stream of a version.
+func (s *Service) resolveStream(ctx context.Context, v genesis.Version, req genesis.StreamRequest) (*stream.Stream, error) {
+	t := stream.Target{Version: v}
+	var err error
+	if t.Manifest, err = s.Catalog.Manifest(ctx, v); err != nil {
+		return nil, err
+	}
+	if v.Kind == genesis.Dataset {
+		if t.Layout, err = s.Catalog.Layout(ctx, v); err != nil {
+			return nil, err
+		}
+		err = s.Catalog.Record(ctx, v, genesis.RecordSplits, &t.Splits)
+		if err != nil && genesis.KindOf(err) != genesis.NotFound {
+			return nil, err
+		}
+	}
+	return (&stream.Streams{Blobs: s.Blobs, Cache: s.Cache}).Open(t, req)
+}
+
+func (o *streaming) Plan() genesis.StreamPlan { return o.stream.Plan() }
+
+func (o *streaming) Close() {}
+
+// Send sends the stream for as long as the right to it lasts.
+func (o *streaming) Send(ctx context.Context, sink stream.Sink) error {
+	ctx, stop := o.service.Access.WatchLasting(ctx, o.ask)
+	defer stop()
+	defer endsWith(ctx, sink)()
+	counted := &countedSink{Sink: sink}
+	defer func() { o.shared.Add(1, counted.bytes) }()
+	return withdrawn(ctx, o.stream.Send(ctx, counted))
+}
+
+// countedSink counts the bytes that were sent.
+type countedSink struct {
+	stream.Sink
+	bytes int64
+}
+
+func (c *countedSink) Send(m ipc.Message) error {
+	err := c.Sink.Send(m)
+	if err == nil {
+		c.bytes += int64(len(m.Meta) + len(m.Body))
+	}
+	return err
+}

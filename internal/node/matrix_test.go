@@ -203,6 +203,9 @@ var rows = []row{
 	{id: "verify", method: "POST", path: "/v1/versions/REF/verify"},
 	{id: "diff", method: "GET", path: "/v1/diff?from=REF&to=REF"},
 	{id: "export", method: "GET", path: "/v1/versions/REF/export"},
+	{id: "stream", method: "GET", path: "/v1/datasets/REF/stream"},
+	{id: "stream-plan", method: "GET", path: "/v1/datasets/REF/plan"},
+	{id: "stream-warm", method: "POST", path: "/v1/datasets/REF/cache"},
 	{id: "table", method: "GET", path: "/v1/datasets/REF/tables/TABLE.parquet"},
 	{id: "table-head", method: "HEAD", path: "/v1/datasets/REF/tables/TABLE"},
 	{id: "blob", method: "GET", path: "/v1/blobs/" + string(genesis.DigestOf(nil))},
@@ -376,7 +379,7 @@ func deniedByDefault(t *testing.T, matrix string) {
 			t.Errorf("%s %s: a forged token is answered %s", op, tier, status["forged"])
 		}
 		ok := strings.HasPrefix(status["nobody"], "2")
-		readable := tier == "public" && slices.Contains([]string{"describe", "conditions", "diff", "export", "table", "table-head"}, op) ||
+		readable := tier == "public" && slices.Contains([]string{"describe", "conditions", "diff", "export", "table", "table-head", "stream", "stream-plan", "stream-warm"}, op) ||
 			tier == "withdrawn" && slices.Contains([]string{"describe", "conditions"}, op)
 		if ok && !readable && !slices.Contains(open, op) {
 			t.Errorf("%s %s: nobody is answered %s", op, tier, status["nobody"])

@@ -22,6 +22,7 @@ type fake struct {
 	prepare  func(req genesis.PrepareRequest, files, splits []*format.Raw) (*genesis.Prepared, error)
 	export   func(w io.Writer) error
 	output   func() (io.ReadCloser, int64, error)
+	table    func(ref, table string) (io.ReadCloser, genesis.Blob, error)
 	setCard  func(fields map[string]string) (*genesis.Card, error)
 	list     func(kind genesis.Kind, after string, limit int) ([]genesis.Asset, string, error)
 	asked    []string // table, format and columns of the last export
@@ -61,6 +62,10 @@ func (f *fake) Diff(context.Context, genesis.Principal, string, string, genesis.
 func (f *fake) Export(_ context.Context, _ genesis.Principal, _, table, as string, columns []string, w io.Writer, _ genesis.Progress) error {
 	f.asked = append([]string{table, as}, columns...)
 	return f.export(w)
+}
+
+func (f *fake) Table(_ context.Context, _ genesis.Principal, ref, table string) (io.ReadCloser, genesis.Blob, error) {
+	return f.table(ref, table)
 }
 
 func (f *fake) Output(context.Context, genesis.Principal, genesis.Digest) (io.ReadCloser, int64, error) {

@@ -40,6 +40,7 @@ type reader interface {
 	Verify(ctx context.Context, who genesis.Principal, ref string, p genesis.Progress) (*genesis.Verification, error)
 	Diff(ctx context.Context, who genesis.Principal, from, to string, p genesis.Progress) (*genesis.Diff, error)
 	Export(ctx context.Context, who genesis.Principal, ref, table, as string, columns []string, w io.Writer, p genesis.Progress) error
+	Table(ctx context.Context, who genesis.Principal, ref, table string) (io.ReadCloser, genesis.Blob, error)
 	Output(ctx context.Context, who genesis.Principal, d genesis.Digest) (io.ReadCloser, int64, error)
 	ModelPart(ctx context.Context, who genesis.Principal, ref, part string) (io.ReadCloser, genesis.Blob, error)
 }

@@ -90,7 +90,7 @@ def test_the_same_sequence_however_it_is_stopped(dataset: genesis.Dataset, seed:
 
 
 def test_state_counts_what_was_consumed(local: genesis.Dataset) -> None:
-    loader = local.loader("train", batch_size=10, num_workers=2, loader={"prefetch_factor": 8})
+    loader = local.loader("test", ready=True, batch_size=10, num_workers=2, loader={"prefetch_factor": 8})
     assert loader.state_dict()["position"] == 0
     for k, _ in enumerate(loader):
         assert loader.state_dict()["position"] == 10 * (k + 1), "not what workers fetched ahead"

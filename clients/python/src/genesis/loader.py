@@ -64,6 +64,7 @@ class TorchDataset(IterableDataset):  # type: ignore[misc]
         self._rank, self._world = rank, world
         self._begin: int | None = None  # of the next iteration of this copy
         self._at = 0  # where in the order this copy's next batch begins; 0: not begun
+        _import_for_workers()
 
     def shard(self) -> tuple[int, int]:
         """Return which shard this copy reads, of how many."""
@@ -249,6 +250,14 @@ class Loader:
 
     def __repr__(self) -> str:
         return f"<genesis.Loader of {self.stream!r}, {self.num_workers} workers>"
+
+
+def _import_for_workers() -> None:
+    """Import here what each worker would import at its first tensor: it takes a second, and
+    threads of a worker would do it at once."""
+    from torch.multiprocessing.reductions import reduce_tensor
+
+    reduce_tensor(torch.empty(0, device="meta"))
 
 
 def _end(items: Any) -> None:

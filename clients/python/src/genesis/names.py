@@ -9,6 +9,11 @@ from urllib.parse import quote as _quote
 
 __all__ = ["name_from", "quote"]
 
+# Letters that no accent is taken off.
+_SPELLED = str.maketrans(
+    {"ß": "ss", "æ": "ae", "Æ": "ae", "ø": "o", "Ø": "o", "ł": "l", "Ł": "l", "đ": "d", "'": "", "’": ""}
+)
+
 
 def quote(ref: str) -> str:
     """Return a reference as one segment of a URL's path.
@@ -22,8 +27,8 @@ def quote(ref: str) -> str:
 
 
 def name_from(path: str) -> str:
-    """Make a dataset's name of a file's: ``Wind Turbines.csv.gz`` becomes ``wind-turbines``."""
+    """Make a dataset's name of a file's, as the command line does: ``Wind Turbines.csv.gz`` is ``wind-turbines``."""
     base = PurePath(path).name.lstrip(".").partition(".")[0]
-    plain = "".join(c for c in unicodedata.normalize("NFKD", base) if not unicodedata.combining(c))
+    plain = "".join(c for c in unicodedata.normalize("NFKD", base.translate(_SPELLED)) if not unicodedata.combining(c))
     name = re.sub(r"[^a-z0-9]+", "-", plain.lower()).strip("-")[:64].strip("-")
     return name or "data"

@@ -88,6 +88,9 @@ class Wire:
             self.home.abandon()
         self._lock = threading.Lock()
         self._http = None
+        # Closing them would wait for locks of threads that are not here, and collecting
+        # them warns, from wherever the collector happens to run: they are kept.
+        _inherited.extend(self._made)
         self._made.clear()
 
     # Requests.
@@ -286,6 +289,7 @@ class Wire:
 
 
 _wires: weakref.WeakSet[Wire] = weakref.WeakSet()
+_inherited: list[httpx.Client] = []
 
 
 def _close(home: Home | None, clients: list[httpx.Client]) -> None:

@@ -43,7 +43,7 @@ type encoder interface {
 	batch(from cells, rows []uint64, sink Sink, meta ...ipc.KeyValue) error
 }
 
-// maxText bounds the texts of one column in a batch.
+// maxText bounds the texts of a batch.
 const maxText = 256 << 20
 
 // columns encodes typed columns.
@@ -51,7 +51,6 @@ type columns struct {
 	cols   []column
 	words  [][]string // of the table's dictionaries, by column; nil without a cache
 	layout ipc.Layout
-	text   []int64 // bytes of texts, by column
 	places []places
 }
 
@@ -87,7 +86,7 @@ func newColumns(s *Stream, table *cache.Table) *columns {
 		}
 		e.cols, e.words = append(e.cols, col), append(e.words, words)
 	}
-	e.places, e.text = make([]places, len(e.cols)), make([]int64, len(e.cols))
+	e.places = make([]places, len(e.cols))
 	return e
 }
 
@@ -182,7 +181,7 @@ func (e *columns) batch(from cells, rows []uint64, sink Sink, meta ...ipc.KeyVal
 
 // place gives every buffer its place.
 func (e *columns) place(from cells, rows []uint64) error {
-	n := len(rows)
+	n, text := len(rows), int64(0)
 	e.layout.Reset(n)
 	for i := range e.cols {
 		c, p := &e.cols[i], &e.places[i]
@@ -201,14 +200,18 @@ func (e *columns) place(from cells, rows []uint64) error {
 			if err != nil {
 				return err
 			}
-			if size > maxText {
-				return invalid(c.Name, fmt.Sprintf("has more than %s of text in a batch of %d rows", humanize.IBytes(maxText), n), "ask for smaller batches, or leave the column out")
+			if text += size; text > maxText {
+				return tooMuchText(c.Name, n)
 			}
 			p.values = e.layout.Buffer(4 * (n + 1))
 			p.text = e.layout.Buffer(int(size))
 		}
 	}
 	return nil
+}
+
+func tooMuchText(column string, rows int) error {
+	return invalid(column, fmt.Sprintf("with it there is more than %s of text in a batch of %d rows", humanize.IBytes(maxText), rows), "ask for smaller batches, or leave columns out")
 }
 
 // clearGaps clears what lies between the buffers, so that nothing of what the body

@@ -41,10 +41,11 @@ func resolve(t Target, req genesis.StreamRequest) (*Stream, error) {
 	if t.Version.Kind != genesis.Dataset {
 		return nil, invalid(string(t.Version.Name), "is a model; datasets are streamed", "")
 	}
-	table, _, err := find(t.Manifest, req.Table)
+	table, name, err := find(t.Manifest, req.Table)
 	if err != nil {
 		return nil, err
 	}
+	table.Name = name // of rejects it is not that of the table that they are of
 	s := &Stream{target: t, table: table, all: table.Schema()}
 	if s.part, err = findPart(t.Splits, table.Name, req.Split); err != nil {
 		return nil, err
@@ -161,6 +162,6 @@ func (s *Stream) setFilter(req genesis.StreamRequest) error {
 		return invalid("filter", fmt.Sprintf("is longer than %d bytes", maxFilter), "")
 	}
 	var err error
-	s.filter, err = expr.Compile(req.Filter, s.all, genesis.Boolean)
+	s.filter, err = expr.CompileFilter(req.Filter, s.all)
 	return err
 }

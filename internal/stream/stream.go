@@ -62,13 +62,13 @@ func (s *Stream) cached() bool {
 	if !c.Ready(s.tableID()) || s.part.split != nil && !c.Ready(s.part.id(s.plan.Version)) {
 		return false
 	}
-	return s.rows == nil || c.Ready(s.rows.id(s.plan.Version))
+	return s.rows == nil || c.Ready(s.rows.training.id(s.plan.Version)) && c.Ready(s.rows.id(s.plan.Version))
 }
 
 // tableMaker makes the table in the cache.
 func (s *Stream) tableMaker() cache.Maker {
 	return cache.Tables(func() cache.Source {
-		return cache.Source{Columns: s.all, Open: func(ctx context.Context) (cache.Rows, error) {
+		return cache.Source{Columns: s.all, Rows: s.table.Rows, Open: func(ctx context.Context) (cache.Rows, error) {
 			return Open(ctx, s.streams.Blobs, s.target.Manifest, s.target.Layout, s.table.Name, nil)
 		}}
 	})
@@ -76,11 +76,31 @@ func (s *Stream) tableMaker() cache.Maker {
 
 // held is what a stream uses of the cache.
 type held struct {
-	table   *cache.Table
-	part    *cache.Part
-	fit     *fit
-	all     []*cache.Held
-	ofTable *cache.Held
+	table *cache.Table
+	part  *cache.Part
+	fit   *fit
+	all   []*cache.Held
+}
+
+// take takes an item of the cache.
+func (h *held) take(ctx context.Context, s *Stream, id cache.ID, m cache.Maker, progress func(int64)) (*cache.Held, error) {
+	it, err := s.streams.Cache.Get(ctx, id, m, progress)
+	if err != nil {
+		return nil, err
+	}
+	h.all = append(h.all, it)
+	return it, nil
+}
+
+// heed has everything made anew, for the next stream, if an error says that some of it
+// is damaged.
+func (h *held) heed(err error) error {
+	if cache.Damaged(err) {
+		for _, it := range h.all {
+			it.Drop()
+		}
+	}
+	return err
 }
 
 // release gives everything back.
@@ -93,7 +113,7 @@ func (h *held) release() {
 // hold has everything made that the stream needs, and takes it.
 func (s *Stream) hold(ctx context.Context, progress genesis.Progress) (*held, error) {
 	h := &held{}
-	err := s.holdAll(ctx, h, progress)
+	err := h.heed(s.holdAll(ctx, h, progress))
 	if err != nil {
 		h.release()
 		return nil, err
@@ -105,24 +125,26 @@ func (s *Stream) holdAll(ctx context.Context, h *held, progress genesis.Progress
 	if err := s.holdPart(ctx, h); err != nil {
 		return err
 	}
-	it, err := s.streams.Cache.Get(ctx, s.tableID(), s.tableMaker(), s.told(progress, "caching"))
+	table, err := h.take(ctx, s, s.tableID(), s.tableMaker(), s.told(progress, "caching"))
 	if err != nil {
 		return err
 	}
-	h.all, h.ofTable = append(h.all, it), it
-	h.table = it.Value().(*cache.Table)
+	h.table = table.Value().(*cache.Table)
 	if h.table.Rows() != s.table.Rows || len(h.table.Columns()) != len(s.all) {
-		it.Drop()
+		table.Drop()
 		return broken(s.table.Name, "its cache is of another table")
 	}
 	if s.rows == nil {
 		return nil
 	}
-	it, err = s.streams.Cache.Get(ctx, s.rows.id(s.plan.Version), s.rows.maker(s, h.table), s.told(progress, "measuring"))
+	training, err := s.takePart(ctx, h, s.rows.training)
 	if err != nil {
 		return err
 	}
-	h.all = append(h.all, it)
+	it, err := h.take(ctx, s, s.rows.id(s.plan.Version), fitMaker(s.rows.training, table, training), s.told(progress, "measuring"))
+	if err != nil {
+		return err
+	}
 	h.fit = it.Value().(*fit)
 	return s.rows.plan(s, h.fit, h.table)
 }
@@ -131,16 +153,23 @@ func (s *Stream) holdPart(ctx context.Context, h *held) error {
 	if s.part.split == nil {
 		return nil
 	}
-	it, err := s.streams.Cache.Get(ctx, s.part.id(s.plan.Version), s.part.maker(s.streams.Blobs, s.table.Rows), nil)
+	it, err := s.takePart(ctx, h, s.part)
 	if err != nil {
 		return err
 	}
-	h.all = append(h.all, it)
 	h.part = it.Value().(*cache.Part)
-	if h.part.Len() != s.plan.Rows {
-		return broken(s.part.String(), fmt.Sprintf("has %d rows; its record says %d", h.part.Len(), s.plan.Rows))
-	}
 	return nil
+}
+
+func (s *Stream) takePart(ctx context.Context, h *held, p part) (*cache.Held, error) {
+	it, err := h.take(ctx, s, p.id(s.plan.Version), p.maker(s.streams.Blobs, s.table.Rows), nil)
+	if err != nil {
+		return nil, err
+	}
+	if n, want := it.Value().(*cache.Part).Len(), p.rows(s.table.Rows); n != want {
+		return nil, broken(p.String(), fmt.Sprintf("has %d rows; its record says %d", n, want))
+	}
+	return it, nil
 }
 
 // told turns a number of rows into progress.
@@ -221,15 +250,15 @@ type source interface {
 func (s *Stream) rest(ctx context.Context, src source, enc encoder, sink Sink, k int64) error {
 	var chosen *chosenRows
 	if s.filter != nil {
-		chosen = &chosenRows{filter: s.filter, row: expr.NewRow(s.all, nil)}
+		chosen = &chosenRows{ctx: ctx, filter: s.filter, row: expr.NewRow(s.all, nil)}
 	}
 	for ; ; k++ {
 		from, next := s.batches.At(k)
 		if from == next {
 			return nil
 		}
-		if err := ctx.Err(); err != nil {
-			return &genesis.Error{Op: "stream", Kind: genesis.Canceled, Msg: "was stopped", Err: err}
+		if ctx.Err() != nil {
+			return stopped(ctx)
 		}
 		err := src.guard(func() error {
 			in, rows, err := src.at(from, next)
@@ -237,7 +266,9 @@ func (s *Stream) rest(ctx context.Context, src source, enc encoder, sink Sink, k
 				return err
 			}
 			if chosen != nil {
-				rows = chosen.of(in, rows)
+				if rows, err = chosen.of(in, rows); err != nil {
+					return err
+				}
 			}
 			return enc.batch(in, rows, sink, batchMeta(from, next)...)
 		})
@@ -263,22 +294,36 @@ func (s *Stream) goOn(ctx context.Context, enc encoder, sink Sink, k int64) erro
 	return s.rest(ctx, &warm{s, h}, enc, sink, k)
 }
 
+func stopped(ctx context.Context) error {
+	return &genesis.Error{Op: "stream", Kind: genesis.Canceled, Msg: "was stopped", Err: ctx.Err()}
+}
+
 // chosenRows are the rows for which a filter holds.
 type chosenRows struct {
+	ctx    context.Context
 	filter *expr.Expr
 	row    *expr.Row
 	out    []uint64
 }
 
-func (c *chosenRows) of(in cells, rows []uint64) []uint64 {
+// of looks at each row, of which one may take long: so it asks each time whether it is
+// still wanted.
+func (c *chosenRows) of(in cells, rows []uint64) ([]uint64, error) {
 	c.row.Cells, c.out = in, c.out[:0]
 	for _, r := range rows {
+		if c.ctx.Err() != nil {
+			return nil, stopped(c.ctx)
+		}
 		c.row.At = r
-		if c.filter.True(c.row) {
+		ok, err := c.filter.Holds(c.row)
+		if err != nil {
+			return nil, err
+		}
+		if ok {
 			c.out = append(c.out, r)
 		}
 	}
-	return c.out
+	return c.out, nil
 }
 
 // warm is the cache as a source.
@@ -299,11 +344,7 @@ func (w *warm) at(from, next int64) (cells, []uint64, error) {
 			return nil, nil, err
 		}
 	}
-	if err := w.h.table.Prepare(rows); err != nil {
-		w.h.ofTable.Drop() // the next stream makes it anew
-		return nil, nil, err
-	}
-	return w.h.table, rows, nil
+	return w.h.table, rows, w.h.table.Prepare(rows)
 }
 
-func (w *warm) guard(f func() error) error { return w.h.table.Guard(f) }
+func (w *warm) guard(f func() error) error { return w.h.heed(w.h.table.Guard(f)) }

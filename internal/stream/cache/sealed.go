@@ -3,10 +3,12 @@ package cache
 import (
 	"bufio"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"os"
 	"runtime/debug"
 	"sync/atomic"
+	"syscall"
 
 	"github.com/zeebo/xxh3"
 
@@ -172,7 +174,7 @@ func guard(f func() error) (err error) {
 			return
 		}
 		if fault, ok := v.(interface{ Addr() uintptr }); ok {
-			err = &genesis.Error{Op: "read cache", Kind: genesis.Internal, Msg: "the disk did not give a page of it", Err: fmt.Errorf("fault at %#x", fault.Addr())}
+			err = &genesis.Error{Op: "read cache", Kind: genesis.Internal, Msg: "the disk did not give a page of it", Err: fmt.Errorf("%w: fault at %#x", errDamaged, fault.Addr())}
 			return
 		}
 		panic(v)
@@ -181,5 +183,17 @@ func guard(f func() error) (err error) {
 }
 
 func damaged(why string) error {
-	return &genesis.Error{Op: "read cache", Kind: genesis.Internal, Msg: "a file of it " + why, Hint: "ask again: what is damaged is made anew"}
+	return &genesis.Error{Op: "read cache", Kind: genesis.Internal, Msg: "a file of it " + why, Hint: "ask again: what is damaged is made anew", Err: errDamaged}
+}
+
+var errDamaged = errors.New("damaged")
+
+// Damaged reports whether an error says that an item is damaged: whoever holds it drops
+// it then, so that it is made anew.
+func Damaged(err error) bool { return errors.Is(err, errDamaged) }
+
+// opensNever tells an item that cannot be opened, for it is damaged, from a system that
+// has no more files or memory to give.
+func opensNever(err error) bool {
+	return !errors.Is(err, syscall.EMFILE) && !errors.Is(err, syscall.ENFILE) && !errors.Is(err, syscall.ENOMEM)
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"math"
 	"path/filepath"
+	"slices"
 )
 
 // Table is an open table. Its methods that take rows look at rows of it alone, in any
@@ -34,7 +35,7 @@ func openTable(dir string) (*Table, error) {
 	if err != nil {
 		return nil, err
 	}
-	if t.Format != metaFormat || t.Width <= 0 {
+	if t.Format != metaFormat || !t.placed() {
 		return nil, damaged("is of another format")
 	}
 	t.shift = shiftOf(t.Width)
@@ -49,6 +50,22 @@ func openTable(dir string) (*Table, error) {
 		return nil, errors.Join(damaged("has another number of rows than it says"), t.Close())
 	}
 	return t, nil
+}
+
+// placed reports whether the columns lie where this program puts them.
+func (t *Table) placed() bool {
+	cols := slices.Clone(t.meta.Columns)
+	if t.Width != place(cols) {
+		return false
+	}
+	for i, c := range t.meta.Columns {
+		null := c.Null == cols[i].Null || c.Null == -1
+		form := formOf(c.Type)
+		if c.Offset != cols[i].Offset || !null || c.Form != form && (form != Word || c.Form != Heap) {
+			return false
+		}
+	}
+	return true
 }
 
 // Rows returns how many rows there are.
@@ -139,7 +156,7 @@ func (t *Table) TextSize(col int, rows []uint64) (int64, error) {
 			continue
 		}
 		from, n := int64(binary.LittleEndian.Uint64(cell)), int64(binary.LittleEndian.Uint32(cell[8:]))
-		if from < 0 || from+n > int64(len(t.text.data)) {
+		if from < 0 || from > int64(len(t.text.data))-n {
 			return 0, damaged("says that a text lies outside of it")
 		}
 		if err := t.text.Check(from, from+n); err != nil {

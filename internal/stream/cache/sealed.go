@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime"
 	"runtime/debug"
 	"sync/atomic"
 	"syscall"
@@ -17,8 +18,8 @@ import (
 
 // A sealed file is data, cut into blocks, then the XXH3-64 of each block, then a
 // trailer of 40 bytes: the mark, and as 8 little-endian bytes each the length of the
-// data, the size of a block and the XXH3-64 of the sums. It is made once and tells
-// what of it is damaged.
+// data, the size of a block and the XXH3-64 of all that stands between the data and it.
+// It is made once and tells what of it is damaged.
 const (
 	sealedMark = "genesis cache 1\n"
 	trailer    = len(sealedMark) + 24
@@ -83,9 +84,9 @@ func (w *sealedWriter) Close() error {
 		w.seal()
 	}
 	end := append(w.sums, sealedMark...)
-	for _, n := range []uint64{uint64(w.size), uint64(w.block), xxh3.Hash(w.sums)} {
-		end = binary.LittleEndian.AppendUint64(end, n)
-	}
+	end = binary.LittleEndian.AppendUint64(end, uint64(w.size))
+	end = binary.LittleEndian.AppendUint64(end, uint64(w.block))
+	end = binary.LittleEndian.AppendUint64(end, xxh3.Hash(end))
 	_, err := w.out.Write(end)
 	if err == nil {
 		err = w.out.Flush()
@@ -126,7 +127,7 @@ func (s *Sealed) readTrailer() error {
 		return damaged("has another length than it says")
 	}
 	s.data, s.sums, s.block = s.whole[:size:size], s.whole[size:size+8*blocks], int64(block)
-	if xxh3.Hash(s.sums) != word(2) {
+	if xxh3.Hash(s.whole[size:n-8]) != word(2) {
 		return damaged("has sums that do not hold")
 	}
 	s.sound = make([]atomic.Uint64, (blocks+63)/64)
@@ -164,20 +165,20 @@ func (s *Sealed) Close() error {
 	return s.unmap(s.whole)
 }
 
-// guard runs f, which looks at mapped files. A page that the disk does not give is
-// an error of f instead of the end of the program.
+// guard runs f, which looks at mapped files. A page that the disk does not give, or what
+// points to nowhere, is an error of f instead of the end of the program.
 func guard(f func() error) (err error) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
-		v := recover()
-		if v == nil {
-			return
+		switch v := recover().(type) {
+		case nil:
+		case interface{ Addr() uintptr }:
+			err = &genesis.Error{Op: "read cache", Kind: genesis.Internal, Msg: "the disk did not give a page of it", Err: fmt.Errorf("%w: fault at %#x", errDamaged, v.Addr())}
+		case runtime.Error:
+			err = &genesis.Error{Op: "read cache", Kind: genesis.Internal, Msg: "a file of it holds what cannot be", Err: fmt.Errorf("%w: %w\n%s", errDamaged, v, debug.Stack())}
+		default:
+			panic(v)
 		}
-		if fault, ok := v.(interface{ Addr() uintptr }); ok {
-			err = &genesis.Error{Op: "read cache", Kind: genesis.Internal, Msg: "the disk did not give a page of it", Err: fmt.Errorf("%w: fault at %#x", errDamaged, fault.Addr())}
-			return
-		}
-		panic(v)
 	}()
 	return f()
 }

@@ -46,7 +46,7 @@ func openTable(dir string) (*Table, error) {
 		return nil, errors.Join(err, t.rows.Close())
 	}
 	t.records = t.rows.data
-	if int64(len(t.records)) != t.Rows()*int64(t.Width) {
+	if int64(len(t.records)) != t.Rows()*int64(t.Width) || t.rows.block != int64(t.Width)<<t.shift {
 		return nil, errors.Join(damaged("has another number of rows than it says"), t.Close())
 	}
 	return t, nil

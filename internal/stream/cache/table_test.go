@@ -330,6 +330,19 @@ func TestManyWords(t *testing.T) {
 	}
 }
 
+// ascending are the first rows of a table.
+func ascending(n uint64) func(context.Context) (func() (uint64, error), func() error, error) {
+	return func(context.Context) (func() (uint64, error), func() error, error) {
+		k := uint64(0)
+		return func() (uint64, error) {
+			if k++; k > n {
+				return 0, io.EOF
+			}
+			return k - 1, nil
+		}, func() error { return nil }, nil
+	}
+}
+
 func TestPartsOfTables(t *testing.T) {
 	for _, rows := range []int64{100_000, 1<<32 + 1} {
 		dir := t.TempDir()

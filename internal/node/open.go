@@ -121,7 +121,10 @@ func (w *works) openDoors(ctx context.Context, h *Home, c *work.Config, d disk.D
 	lasting := func(ctx context.Context, p genesis.Principal) (genesis.Principal, error) {
 		return c.Identity.Lasting(ctx, p)
 	}
-	c.Access, err = access.Open(ctx, access.Config{DB: w.db, Node: h.Config.Node, Charter: c.Charter, PolicyDir: h.Config.Policy.Dir, Live: ours(live), Lasting: ours(lasting)})
+	c.Access, err = access.Open(ctx, access.Config{DB: w.db, Node: h.Config.Node, Charter: c.Charter, PolicyDir: h.Config.Policy.Dir, Live: ours(live), Lasting: ours(lasting),
+		Standing: func(ctx context.Context, r access.Resource) (access.Resource, error) {
+			return work.Standing(ctx, c.Catalog, r)
+		}})
 	if err != nil {
 		return err
 	}

@@ -126,13 +126,6 @@ func (s *Stream) roleOr(names []string, roles ...genesis.Role) ([]genesis.Column
 	return out, nil
 }
 
-// id names the fit in the cache.
-func (f *rowForm) id(version genesis.Digest) cache.ID {
-	id := f.training.id(version)
-	id.Kind = "fit"
-	return id
-}
-
 // plan lays the lanes out, once the fit is there.
 func (f *rowForm) plan(s *Stream, measured *fit, table *cache.Table) error {
 	if len(measured.Columns) != len(s.all) {

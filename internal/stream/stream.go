@@ -17,6 +17,8 @@ import (
 type Streams struct {
 	Blobs *blob.Store
 	Cache *cache.Store
+	// Since is what the Cache's Now said before it was decided who may have the streams.
+	Since uint64
 }
 
 // Stream is one stream that was asked for. It is sent once.
@@ -53,16 +55,28 @@ func (s *Stream) Plan() genesis.StreamPlan { return s.plan }
 
 // tableID names the table in the cache.
 func (s *Stream) tableID() cache.ID {
-	return cache.ID{Version: s.plan.Version, Kind: "table", Name: s.table.Name}
+	return cache.ID{Version: s.plan.Version, Kind: "table", Name: s.table.Name, Since: s.streams.Since}
+}
+
+// idOf names a part in the cache.
+func (s *Stream) idOf(p part) cache.ID {
+	return cache.ID{Version: s.plan.Version, Kind: "part", Name: string(p.assignment()) + " " + p.name, Since: s.streams.Since}
+}
+
+// fitID names the fit of the training part in the cache.
+func (s *Stream) fitID() cache.ID {
+	id := s.idOf(s.rows.training)
+	id.Kind = "fit"
+	return id
 }
 
 // cached reports whether everything that the stream needs is in the cache.
 func (s *Stream) cached() bool {
 	c := s.streams.Cache
-	if !c.Ready(s.tableID()) || s.part.split != nil && !c.Ready(s.part.id(s.plan.Version)) {
+	if !c.Ready(s.tableID()) || s.part.split != nil && !c.Ready(s.idOf(s.part)) {
 		return false
 	}
-	return s.rows == nil || c.Ready(s.rows.training.id(s.plan.Version)) && c.Ready(s.rows.id(s.plan.Version))
+	return s.rows == nil || c.Ready(s.idOf(s.rows.training)) && c.Ready(s.fitID())
 }
 
 // tableMaker makes the table in the cache.
@@ -141,7 +155,7 @@ func (s *Stream) holdAll(ctx context.Context, h *held, progress genesis.Progress
 	if err != nil {
 		return err
 	}
-	it, err := h.take(ctx, s, s.rows.id(s.plan.Version), fitMaker(s.rows.training, table, training), s.told(progress, "measuring"))
+	it, err := h.take(ctx, s, s.fitID(), fitMaker(s.rows.training, table, training), s.told(progress, "measuring"))
 	if err != nil {
 		return err
 	}
@@ -162,7 +176,7 @@ func (s *Stream) holdPart(ctx context.Context, h *held) error {
 }
 
 func (s *Stream) takePart(ctx context.Context, h *held, p part) (*cache.Held, error) {
-	it, err := h.take(ctx, s, p.id(s.plan.Version), p.maker(s.streams.Blobs, s.table.Rows), nil)
+	it, err := h.take(ctx, s, s.idOf(p), p.maker(s.streams.Blobs, s.table.Rows), nil)
 	if err != nil {
 		return nil, err
 	}

@@ -23,6 +23,9 @@ type ID struct {
 	Version genesis.Digest
 	Kind    string // "table", "part", "fit"
 	Name    string // any text
+	// Since is what [Store.Now] said before it was decided that somebody may have the
+	// item: what was forgotten in the meantime is not made for them.
+	Since uint64
 }
 
 // path is where the item lies: a folder for the version, so that all of it can be
@@ -49,7 +52,8 @@ type Store struct {
 	making    map[string]*making
 	lingering int64                // bytes of what was forgotten and is in use
 	refused   map[string]error     // by path: what is too large and always will be
-	forgotten map[string]time.Time // by folder of a version
+	forgets   uint64
+	forgotten map[string]uint64 // by folder of a version: when
 	closed    bool
 }
 
@@ -81,7 +85,7 @@ type Maker struct {
 // left over in it. Items together take at most max bytes.
 func Open(dir string, max int64) (*Store, error) {
 	s := &Store{dir: dir, max: max, turn: make(chan struct{}, atOnce), items: map[string]*item{}, making: map[string]*making{},
-		refused: map[string]error{}, forgotten: map[string]time.Time{}}
+		refused: map[string]error{}, forgotten: map[string]uint64{}}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, diskError(err)
 	}
@@ -219,7 +223,7 @@ func (s *Store) Begin(id ID, m Maker) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	path := id.path()
-	if s.items[path] != nil || s.making[path] != nil || s.mayMake(path) != nil {
+	if s.items[path] != nil || s.making[path] != nil || s.mayMake(id) != nil {
 		return
 	}
 	k := s.makeLocked(path, m)
@@ -228,14 +232,14 @@ func (s *Store) Begin(id ID, m Maker) {
 }
 
 // mayMake is why an item is not to be made, or nil.
-func (s *Store) mayMake(path string) error {
+func (s *Store) mayMake(id ID) error {
 	if s.closed {
 		return closedError()
 	}
-	if at, ok := s.forgotten[filepath.Dir(path)]; ok && time.Since(at) < stayForgotten {
+	if s.forgotten[filepath.Dir(id.path())] > id.Since {
 		return forgottenError()
 	}
-	return s.refused[path]
+	return s.refused[id.path()]
 }
 
 // take returns an item that is there, as used, or, as one who waits, what makes it.
@@ -247,7 +251,7 @@ func (s *Store) take(id ID, m Maker) (*item, *making, error) {
 		s.useLocked(it)
 		return it, nil, nil
 	}
-	if err := s.mayMake(path); err != nil {
+	if err := s.mayMake(id); err != nil {
 		return nil, nil, err
 	}
 	k := s.makeLocked(path, m)
@@ -323,21 +327,20 @@ func (s *Store) forgetLocked(it *item) {
 	}
 }
 
-// stayForgotten is for how long nothing is made of a version that was forgotten: who
-// asked before may still be about to have it made.
-const stayForgotten = 10 * time.Second
+// Now counts what was forgotten so far, for [ID.Since].
+func (s *Store) Now() uint64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.forgets
+}
 
 // Forget removes everything of a version, also what is being made. What is in use goes on
 // from memory; of the folder it is gone when Forget returns.
 func (s *Store) Forget(version genesis.Digest) error {
 	folder := filepath.Dir(ID{Version: version}.path())
 	s.mu.Lock()
-	for v, at := range s.forgotten {
-		if time.Since(at) > stayForgotten {
-			delete(s.forgotten, v)
-		}
-	}
-	s.forgotten[folder] = time.Now()
+	s.forgets++
+	s.forgotten[folder] = s.forgets // who asked before may be about to have it made
 	for path, it := range s.items {
 		if filepath.Dir(path) == folder {
 			s.forgetLocked(it)
@@ -390,7 +393,7 @@ func closedError() error {
 }
 
 func forgottenError() error {
-	return &genesis.Error{Op: "stream", Kind: genesis.Unavailable, Msg: "the rows that streams keep of the version were just removed", Hint: "try again in a while"}
+	return &genesis.Error{Op: "stream", Kind: genesis.Unavailable, Msg: "the rows that streams keep of the version were just removed", Hint: "try again"}
 }
 
 // diskError is an error of the file system, in words; others stay.

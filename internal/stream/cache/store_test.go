@@ -337,8 +337,13 @@ func TestForget(t *testing.T) {
 	if len(s.making) != 0 {
 		t.Error("it is made just afterwards")
 	}
-	s.forgotten[filepath.Dir(id("").path())] = time.Now().Add(-stayForgotten)
-	s.mustGet(t, "used", n).Release()
+	later := id("used")
+	later.Since = s.Now()
+	if h, err := s.Get(t.Context(), later, n.maker(), nil); err != nil {
+		t.Errorf("who asks afterwards: %v", err)
+	} else {
+		h.Release()
+	}
 }
 
 // TestForgetWinsRaces forgets a version while items of it are made all the time: when

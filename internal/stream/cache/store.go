@@ -50,8 +50,8 @@ type Store struct {
 	mu        sync.Mutex
 	items     map[string]*item // by path
 	making    map[string]*making
-	lingering int64                // bytes of what was forgotten and is in use
-	refused   map[string]error     // by path: what is too large and always will be
+	lingering int64            // bytes of what was forgotten and is in use
+	refused   map[string]error // by path: what is too large and always will be
 	forgets   uint64
 	forgotten map[string]uint64 // by folder of a version: when
 	closed    bool

@@ -18,7 +18,7 @@ const (
 	usualBatch   = 1024
 	maxBody      = 64 << 20 // bytes of a batch without its texts
 	maxFilter    = 4000
-	usualBlock   = 1 << 20 // bytes of a block, about
+	usualBlock   = 256 << 10 // bytes of a block, about
 	mostOfBlock  = 16384   // rows
 	leastOfBlock = 64
 )
@@ -143,7 +143,7 @@ func (s *Stream) setOrder(req genesis.StreamRequest) error {
 	return nil
 }
 
-// blockFor is how many rows a block has by default: about a MiB of 8-byte columns, as
+// blockFor is how many rows a block has by default: about 256 KiB of 8-byte columns, as
 // a power of two.
 func blockFor(columns int) int {
 	rows := leastOfBlock

@@ -181,7 +181,7 @@ func (s *Stream) Send(ctx context.Context, sink Sink) error {
 	if err := s.begin(sink, enc); err != nil {
 		return err
 	}
-	return s.rest(ctx, &warm{s, h}, enc, sink, 0)
+	return s.rest(ctx, &warm{s: s, h: h}, enc, sink, 0)
 }
 
 // mayBeCold reports whether the stream can be read from the stored files as they are.
@@ -297,7 +297,7 @@ func (s *Stream) goOn(ctx context.Context, enc encoder, sink Sink, k int64) erro
 		return err
 	}
 	defer h.release()
-	return s.rest(ctx, &warm{s, h}, enc, sink, k)
+	return s.rest(ctx, &warm{s: s, h: h}, enc, sink, k)
 }
 
 // chosenRows are the rows for which a filter holds.
@@ -323,8 +323,9 @@ func (c *chosenRows) of(ctx context.Context, in cells, rows []uint64) ([]uint64,
 
 // warm is the cache as a source.
 type warm struct {
-	s *Stream
-	h *held
+	s     *Stream
+	h     *held
+	ahead int64 // up to which position the rows were asked for from the disk
 }
 
 func (w *warm) at(from, next int64) (cells, []uint64, error) {
@@ -333,6 +334,11 @@ func (w *warm) at(from, next int64) (cells, []uint64, error) {
 		s.scratch = make([]uint64, next-from)
 	}
 	rows := s.scratch[:next-from]
+	if from >= w.ahead {
+		if err := w.fetch(from); err != nil {
+			return nil, nil, err
+		}
+	}
 	s.order.Fill(rows, from)
 	if w.h.part != nil {
 		if err := w.h.part.Map(rows); err != nil {
@@ -344,6 +350,23 @@ func (w *warm) at(from, next int64) (cells, []uint64, error) {
 		return nil, nil, err
 	}
 	return w.h.table, rows, nil
+}
+
+// fetch asks the operating system for the blocks that the window at a position mixes,
+// so that a table which is larger than the memory is read in pieces of some length.
+func (w *warm) fetch(from int64) error {
+	spans, end := w.s.order.Ahead(from)
+	for _, span := range spans {
+		ends := []uint64{span.First, span.First + span.Rows - 1}
+		if w.h.part != nil {
+			if err := w.h.part.Map(ends); err != nil {
+				return err
+			}
+		}
+		w.h.table.Fetch(ends[0], ends[1]+1)
+	}
+	w.ahead = end
+	return nil
 }
 
 func (w *warm) guard(f func() error) error { return w.h.table.Guard(f) }

@@ -25,3 +25,11 @@ func mapFile(path string) ([]byte, func([]byte) error, error) {
 	b, err := unix.Mmap(int(f.Fd()), 0, int(info.Size()), unix.PROT_READ, unix.MAP_SHARED)
 	return b, unix.Munmap, err
 }
+
+// willNeed has the pages of a part read ahead. That they come is a wish: errors are none.
+func willNeed(mapped []byte, from, to int) {
+	page := os.Getpagesize()
+	if from = from / page * page; from < to {
+		_ = unix.Madvise(mapped[from:to], unix.MADV_WILLNEED)
+	}
+}

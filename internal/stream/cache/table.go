@@ -79,6 +79,11 @@ func (t *Table) Prepare(rows []uint64) error {
 	return nil
 }
 
+// Fetch tells the operating system that the rows from … to−1 will be looked at soon.
+func (t *Table) Fetch(from, to uint64) {
+	willNeed(t.records, int(from)*t.Width, int(to)*t.Width)
+}
+
 // Nulls clears the bits of valid, bit i of byte i/8, of rows that have no value, and
 // returns how many they are.
 func (t *Table) Nulls(col int, rows []uint64, valid []byte) int {

@@ -228,3 +228,51 @@ func BenchmarkFill(b *testing.B) {
 		})
 	}
 }
+
+// TestAhead holds what a window is said to have to what comes.
+func TestAhead(t *testing.T) {
+	for _, n := range []int64{1, 100, 1000, 12345} {
+		o, _ := New(spec(genesis.Block, uint64(n), 7), n)
+		for at := int64(0); at < n; {
+			spans, end := o.Ahead(at)
+			var want []uint64
+			for _, s := range spans {
+				for r := s.First; r < s.First+s.Rows; r++ {
+					want = append(want, r)
+				}
+			}
+			got := make([]uint64, end-at)
+			o.Fill(got, at)
+			slices.Sort(got)
+			slices.Sort(want)
+			if end <= at || !slices.Equal(got, want) {
+				t.Fatalf("%d rows: the window at %d has other rows than it says", n, at)
+			}
+			at = end
+		}
+	}
+}
+
+// TestMixing measures what docs/streams.md says of each mode: how much more the means of
+// batches vary than those of random ones, of a column that rises with the rows.
+func TestMixing(t *testing.T) {
+	const n, batch = 1 << 20, 256
+	for mode, most := range map[genesis.StreamMode]float64{genesis.Full: 1.1, genesis.Block: 2.6, genesis.Sequential: 17} {
+		rows := all(t, spec(mode, 1, 1024), n)
+		var sum, squares float64
+		for at := 0; at < n; at += batch {
+			mean := 0.0
+			for _, r := range rows[at : at+batch] {
+				mean += float64(r) / n / batch
+			}
+			sum += mean
+			squares += mean * mean
+		}
+		k := float64(n / batch)
+		got := math.Sqrt(squares/k-sum/k*sum/k) / math.Sqrt(1.0/12/batch)
+		t.Logf("%s: means of batches vary %.2f times as much as those of random batches", mode, got)
+		if got > most || got < 0.8 {
+			t.Errorf("%s: means of batches vary %.2f times as much as those of random batches", mode, got)
+		}
+	}
+}

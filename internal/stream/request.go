@@ -19,7 +19,7 @@ const (
 	maxBody      = 64 << 20 // bytes of a batch without its texts
 	maxFilter    = 4000
 	usualBlock   = 256 << 10 // bytes of a block, about
-	mostOfBlock  = 16384   // rows
+	mostOfBlock  = 16384     // rows
 	leastOfBlock = 64
 )
 

@@ -26,6 +26,7 @@ const costLimit = 1_000_000
 // Expr is an expression, checked against columns. It is safe for concurrent use.
 type Expr struct {
 	prg  cel.Program
+	fast condition // nil: it is interpreted
 	used []string
 }
 
@@ -51,7 +52,7 @@ func Compile(text string, cols []genesis.Column, want genesis.Type) (*Expr, erro
 	if err != nil {
 		return nil, invalid(text, err.Error())
 	}
-	return &Expr{prg, identifiers(checked)}, nil
+	return &Expr{prg, fast(checked, cols), identifiers(checked)}, nil
 }
 
 func invalid(text, why string) error {
@@ -179,6 +180,9 @@ func (e *Expr) Eval(r *Row) (v ref.Val, why string, ok bool) {
 
 // True reports whether the expression holds for a row.
 func (e *Expr) True(r *Row) bool {
+	if e.fast != nil {
+		return e.fast(r.Cells, r.At) == yes
+	}
 	v, _, ok := e.Eval(r)
 	return ok && v == types.True
 }

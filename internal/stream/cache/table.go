@@ -6,6 +6,7 @@ import (
 	"errors"
 	"math"
 	"path/filepath"
+	"unsafe"
 )
 
 // Table is an open table. Its methods that take rows look at rows of it alone, in any
@@ -109,18 +110,27 @@ func (t *Table) Null(col int, row uint64) bool {
 
 // Wide writes the 8 bytes of each row's value one after the other.
 func (t *Table) Wide(col int, rows []uint64, out []byte) {
-	at, width, records := t.meta.Columns[col].Offset, t.Width, t.records
-	out = out[:8*len(rows)]
+	width, records := uint64(t.Width), t.records[t.meta.Columns[col].Offset:]
+	into := words(out, len(rows))
 	for i, r := range rows {
-		binary.LittleEndian.PutUint64(out[8*i:], binary.LittleEndian.Uint64(records[int(r)*width+at:]))
+		into[i] = binary.LittleEndian.Uint64(records[r*width:])
 	}
+}
+
+// words are the first n words of b as numbers, on machines that keep them as Arrow does;
+// b begins where a word may.
+func words(b []byte, n int) []uint64 {
+	if n == 0 {
+		return nil
+	}
+	return unsafe.Slice((*uint64)(unsafe.Pointer(unsafe.SliceData(b[:8*n]))), n)
 }
 
 // Narrow writes the 4 bytes of each row's day or code.
 func (t *Table) Narrow(col int, rows []uint64, out []byte) {
-	at, width, records := t.meta.Columns[col].Offset, t.Width, t.records
+	width, records := uint64(t.Width), t.records[t.meta.Columns[col].Offset:]
 	for i, r := range rows {
-		binary.LittleEndian.PutUint32(out[4*i:], binary.LittleEndian.Uint32(records[int(r)*width+at:]))
+		binary.LittleEndian.PutUint32(out[4*i:], binary.LittleEndian.Uint32(records[r*width:]))
 	}
 }
 

@@ -33,3 +33,16 @@ func willNeed(mapped []byte, from, to int) {
 		_ = unix.Madvise(mapped[from:to], unix.MADV_WILLNEED)
 	}
 }
+
+// mapMemory returns memory in large pages, where the system has them.
+func mapMemory(n int) ([]byte, error) {
+	const large = 2 << 20
+	b, err := unix.Mmap(-1, 0, (n+large-1)&^(large-1), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_ANON|unix.MAP_PRIVATE)
+	if err != nil {
+		return nil, err
+	}
+	largePages(b)
+	return b[:n:len(b)], nil
+}
+
+func unmapMemory(b []byte) { _ = unix.Munmap(b[:cap(b)]) }

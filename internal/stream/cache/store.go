@@ -47,6 +47,7 @@ type Store struct {
 	turn chan struct{} // to make one
 
 	mu     sync.Mutex
+	hot    hotRoom
 	items  map[string]*item // by path
 	making map[string]*making
 	closed bool
@@ -80,9 +81,10 @@ type Maker struct {
 }
 
 // Open opens the folder, which it makes if there is none, and removes what was
-// left over in it. Items together take at most max bytes.
-func Open(dir string, max int64) (*Store, error) {
-	s := &Store{dir: dir, max: max, turn: make(chan struct{}, atOnce), items: map[string]*item{}, making: map[string]*making{}}
+// left over in it. Items together take at most max bytes of the disk, and copies of those
+// in use at most memory.
+func Open(dir string, max, memory int64) (*Store, error) {
+	s := &Store{dir: dir, max: max, hot: hotRoom{max: memory}, turn: make(chan struct{}, atOnce), items: map[string]*item{}, making: map[string]*making{}}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, diskError(err)
 	}
@@ -229,6 +231,9 @@ func (s *Store) take(id ID, m Maker) (*Held, error) {
 		}
 		it.value = value
 	}
+	if t, ok := it.value.(*Table); ok {
+		s.heatLocked(t)
+	}
 	it.refs++
 	if now := time.Now(); now.Sub(it.used) > time.Minute {
 		it.used = now
@@ -359,19 +364,30 @@ func (s *Store) forgetLocked(it *item) {
 	it.gone = true
 	delete(s.items, it.path)
 	_ = os.RemoveAll(filepath.Join(s.dir, it.path)) // what is left goes when the Store is opened
-	if it.refs == 0 && it.value != nil {
-		_ = it.value.Close()
-		it.value = nil
+	if it.refs == 0 {
+		_ = s.shutLocked(it)
 	}
+}
+
+// shutLocked closes an item that nobody uses.
+func (s *Store) shutLocked(it *item) error {
+	if it.value == nil {
+		return nil
+	}
+	if t, ok := it.value.(*Table); ok {
+		s.coolLocked(t)
+	}
+	err := it.value.Close()
+	it.value = nil
+	return err
 }
 
 func (s *Store) release(it *item) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	it.refs--
-	if it.refs == 0 && (it.gone || s.closed) && it.value != nil {
-		_ = it.value.Close()
-		it.value = nil
+	if it.refs == 0 && (it.gone || s.closed) {
+		_ = s.shutLocked(it)
 	}
 }
 
@@ -399,9 +415,8 @@ func (s *Store) Close() error {
 	s.closed = true
 	var errs []error
 	for _, it := range s.items {
-		if it.refs == 0 && it.value != nil {
-			errs = append(errs, it.value.Close())
-			it.value = nil
+		if it.refs == 0 {
+			errs = append(errs, s.shutLocked(it))
 		}
 	}
 	var pending []*making

@@ -78,9 +78,9 @@ type Config struct {
 	// Lasting is Live of what outlives the token that it was begun with (WatchLasting);
 	// nil: Live.
 	Lasting alive
-	// Standing returns a resource as it is now: whether it was withdrawn or erased. Watch
-	// asks it; nil: resources stay as they came.
-	Standing func(context.Context, Resource) (Resource, error)
+	// State returns the state that a version is in now: it may be withdrawn. Watch asks
+	// it; nil: states stay as they came.
+	State func(context.Context, Resource) (genesis.State, error)
 }
 
 // Bounds of what is kept in memory.
@@ -99,7 +99,7 @@ type Decider struct {
 	now       func() time.Time
 	live      alive
 	lasting   alive
-	standing  func(context.Context, Resource) (Resource, error)
+	state     func(context.Context, Resource) (genesis.State, error)
 	room      int // for grants in force
 
 	gen        atomic.Uint64 // moves on with every change
@@ -124,7 +124,7 @@ func Open(ctx context.Context, c Config) (*Decider, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &Decider{db: c.DB, node: c.Node, charter: c.Charter, policyDir: c.PolicyDir, now: c.Now, live: c.Live, lasting: c.Lasting, standing: c.Standing, policies: set, index: newIndex(), room: maxGrants,
+	d := &Decider{db: c.DB, node: c.Node, charter: c.Charter, policyDir: c.PolicyDir, now: c.Now, live: c.Live, lasting: c.Lasting, state: c.State, policies: set, index: newIndex(), room: maxGrants,
 		decisions: newCache[string, *answer](cachedDecisions), assets: newCache[assetKey, *asset](cachedAssets), rung: make(chan struct{})}
 	if d.now == nil {
 		d.now = time.Now

@@ -77,7 +77,7 @@ func (d *Decider) pause(until time.Time) time.Duration {
 	return min(pulse, until.Sub(d.now()))
 }
 
-// again decides for the principal and the resource as they are now. What they came for
+// again decides for the principal and the version as they are now. What they came for
 // stays.
 func (d *Decider) again(ctx context.Context, ask Ask, live alive) (time.Time, error) {
 	if live != nil {
@@ -87,11 +87,12 @@ func (d *Decider) again(ctx context.Context, ask Ask, live alive) (time.Time, er
 		}
 		ask.Principal = now
 	}
-	if d.standing != nil {
-		var err error
-		if ask.Resource, err = d.standing(ctx, ask.Resource); err != nil {
+	if d.state != nil && ask.Resource.Version != "" {
+		now, err := d.state(ctx, ask.Resource)
+		if err != nil {
 			return time.Time{}, err
 		}
+		ask.Resource.State = now
 	}
 	decision, err := d.Decide(ctx, ask)
 	return decision.Until, err

@@ -75,7 +75,7 @@ func openWork(ctx context.Context, h *Home, opt Options, log *slog.Logger) (_ Se
 	if c.Secret, err = h.secret("rows.key"); err != nil { // after the journal, which misses keys that were lost
 		return nil, err
 	}
-	if c.Cache, err = cache.Open(h.Cache(), h.Config.Streams.Cache); err != nil {
+	if c.Cache, err = cache.Open(h.Cache(), h.Config.Streams.Cache, h.Config.Streams.Memory); err != nil {
 		return nil, err
 	}
 	w.closeLast(c.Cache.Close)
@@ -121,10 +121,10 @@ func (w *works) openDoors(ctx context.Context, h *Home, c *work.Config, d disk.D
 	lasting := func(ctx context.Context, p genesis.Principal) (genesis.Principal, error) {
 		return c.Identity.Lasting(ctx, p)
 	}
-	c.Access, err = access.Open(ctx, access.Config{DB: w.db, Node: h.Config.Node, Charter: c.Charter, PolicyDir: h.Config.Policy.Dir, Live: ours(live), Lasting: ours(lasting),
-		Standing: func(ctx context.Context, r access.Resource) (access.Resource, error) {
-			return work.Standing(ctx, c.Catalog, r)
-		}})
+	state := func(ctx context.Context, r access.Resource) (genesis.State, error) {
+		return c.Catalog.State(ctx, genesis.Version{Name: r.Name, Digest: r.Version})
+	}
+	c.Access, err = access.Open(ctx, access.Config{DB: w.db, Node: h.Config.Node, Charter: c.Charter, PolicyDir: h.Config.Policy.Dir, Live: ours(live), Lasting: ours(lasting), State: state})
 	if err != nil {
 		return err
 	}

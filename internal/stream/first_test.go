@@ -24,16 +24,25 @@ var errEnough = errors.New("enough was sent")
 type firstBatch struct {
 	buffer
 	messages int
+	bodies   int
 	opened   func() int
 	after    time.Time
 	opens    int
+}
+
+// Body is asked for when all of the batch was read, and nothing yet of the next.
+func (f *firstBatch) Body(n int) []byte {
+	if f.bodies++; f.bodies == 1 {
+		f.opens = f.opened()
+	}
+	return f.buffer.Body(n)
 }
 
 func (f *firstBatch) Send(m ipc.Message) error {
 	if f.messages++; f.messages < 2 {
 		return nil
 	}
-	f.after, f.opens = time.Now(), f.opened()
+	f.after = time.Now()
 	return errEnough
 }
 
@@ -54,7 +63,7 @@ func manyFiles(t *testing.T, w *watched) (*stream.Streams, stream.Target) {
 	if v.layout, err = layout.Write(context.Background(), v.blobs, v.layout); err != nil {
 		t.Fatal(err)
 	}
-	c, err := cache.Open(t.TempDir(), 1<<30)
+	c, err := cache.Open(t.TempDir(), 1<<30, 1<<20)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -90,7 +99,7 @@ func TestFirstBatch(t *testing.T) {
 	}
 	// The cache is closed, so that nobody else reads and is counted.
 	open := streams.Cache
-	closed, err := cache.Open(t.TempDir(), 1<<30)
+	closed, err := cache.Open(t.TempDir(), 1<<30, 1<<20)
 	if err != nil {
 		t.Fatal(err)
 	}

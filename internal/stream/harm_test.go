@@ -45,7 +45,7 @@ func (w *world) try(req genesis.StreamRequest) error {
 // recached opens the cache anew with another bound, or after its files were changed.
 func (w *world) recached(dir string, max int64) {
 	w.Helper()
-	c, err := cache.Open(dir, max)
+	c, err := cache.Open(dir, max, 1<<20)
 	if err != nil {
 		w.Fatal(err)
 	}

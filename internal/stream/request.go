@@ -18,8 +18,8 @@ const (
 	usualBatch   = 1024
 	maxBody      = 64 << 20 // bytes of a batch without its texts
 	maxFilter    = 4000
-	usualBlock   = 1 << 20 // bytes of a block, about
-	mostOfBlock  = 16384   // rows
+	usualBlock   = 256 << 10 // bytes of a block, about
+	mostOfBlock  = 16384     // rows
 	leastOfBlock = 64
 )
 
@@ -144,7 +144,7 @@ func (s *Stream) setOrder(req genesis.StreamRequest) error {
 	return nil
 }
 
-// blockFor is how many rows a block has by default: about a MiB of 8-byte columns, as
+// blockFor is how many rows a block has by default: about 256 KiB of 8-byte columns, as
 // a power of two.
 func blockFor(columns int) int {
 	rows := leastOfBlock

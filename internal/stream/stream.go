@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime/debug"
 
 	"github.com/opengenesis/genesis"
 	"github.com/opengenesis/genesis/internal/blob"
@@ -224,7 +225,7 @@ func (s *Stream) Send(ctx context.Context, sink Sink) error {
 	if err := s.begin(sink, enc); err != nil {
 		return err
 	}
-	return s.rest(ctx, &warm{s, h}, enc, sink, 0)
+	return s.rest(ctx, &warm{s: s, h: h}, enc, sink, 0)
 }
 
 // mayBeCold reports whether the stream can be read from the stored files as they are.
@@ -234,7 +235,7 @@ func (s *Stream) mayBeCold() bool {
 
 func (s *Stream) encoder(h *held) encoder {
 	if s.rows != nil {
-		return &rowEncoder{rowForm: s.rows}
+		return &rowEncoder{rowForm: s.rows, stride: strideOf(h.table.Width)}
 	}
 	return newColumns(s, h.table)
 }
@@ -260,39 +261,84 @@ type source interface {
 	guard(func() error) error
 }
 
-// rest sends the batches from the k-th on.
+// rest sends the batches from the k-th on. While one is sent, the next is made.
 func (s *Stream) rest(ctx context.Context, src source, enc encoder, sink Sink, k int64) error {
+	making, stop := context.WithCancel(ctx)
+	made := make(chan made)
+	last := k
+	go func() {
+		defer close(made)
+		last = s.make(making, src, enc, sink, k, made)
+	}()
+	var failed error
+	for m := range made {
+		if failed == nil {
+			if failed = m.err; failed == nil {
+				failed = sink.Send(m.message)
+			}
+			if failed != nil {
+				stop()
+			}
+		}
+	}
+	stop()
+	if errors.Is(failed, errWarm) {
+		return s.goOn(ctx, enc, sink, last)
+	}
+	return failed
+}
+
+// made is a batch, or why there are no more.
+type made struct {
+	message ipc.Message
+	err     error
+}
+
+// make makes the batches from the k-th on and returns the number of the one at which it
+// ended.
+func (s *Stream) make(ctx context.Context, src source, enc encoder, sink Sink, k int64, out chan<- made) int64 {
 	var chosen *chosenRows
 	if s.filter != nil {
-		chosen = &chosenRows{ctx: ctx, filter: s.filter, row: expr.NewRow(s.all, nil)}
+		chosen = &chosenRows{filter: s.filter, row: expr.NewRow(s.all, nil)}
 	}
 	for ; ; k++ {
 		from, next := s.batches.At(k)
 		if from == next {
-			return nil
+			return k
 		}
-		if ctx.Err() != nil {
-			return stopped(ctx)
-		}
-		err := src.guard(func() error {
+		var m made
+		m.err = carefully(src, func() error {
 			in, rows, err := src.at(from, next)
-			if err != nil {
-				return err
+			if err == nil && chosen != nil {
+				rows, err = chosen.of(ctx, in, rows)
 			}
-			if chosen != nil {
-				if rows, err = chosen.of(in, rows); err != nil {
-					return err
-				}
+			if err == nil {
+				m.message, err = enc.batch(in, rows, sink.Body, batchMeta(from, next)...)
 			}
-			return enc.batch(in, rows, sink, batchMeta(from, next)...)
-		})
-		if errors.Is(err, errWarm) {
-			return s.goOn(ctx, enc, sink, k)
-		}
-		if err != nil {
 			return err
+		})
+		if m.err == nil && ctx.Err() != nil {
+			m.err = stopped(ctx)
+		}
+		out <- m
+		if m.err != nil {
+			return k
 		}
 	}
+}
+
+func stopped(ctx context.Context) error {
+	return &genesis.Error{Op: "stream", Kind: genesis.Canceled, Msg: "was stopped", Err: ctx.Err()}
+}
+
+// carefully is the source's guard, for a goroutine whose panic would end the node.
+func carefully(src source, f func() error) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = &genesis.Error{Op: "stream", Kind: genesis.Internal, Msg: "a batch cannot be made", Err: fmt.Errorf("panic: %v\n%s", v, debug.Stack())}
+		}
+	}()
+	return src.guard(f)
 }
 
 // errWarm says that the cache is there by now.
@@ -305,28 +351,23 @@ func (s *Stream) goOn(ctx context.Context, enc encoder, sink Sink, k int64) erro
 		return err
 	}
 	defer h.release()
-	return s.rest(ctx, &warm{s, h}, enc, sink, k)
-}
-
-func stopped(ctx context.Context) error {
-	return &genesis.Error{Op: "stream", Kind: genesis.Canceled, Msg: "was stopped", Err: ctx.Err()}
+	return s.rest(ctx, &warm{s: s, h: h}, enc, sink, k)
 }
 
 // chosenRows are the rows for which a filter holds.
 type chosenRows struct {
-	ctx    context.Context
 	filter *expr.Expr
 	row    *expr.Row
 	out    []uint64
 }
 
-// of looks at each row, of which one may take long: so it asks each time whether it is
-// still wanted.
-func (c *chosenRows) of(in cells, rows []uint64) ([]uint64, error) {
+// of looks at each row, of which one may take long: so it asks often whether it is still
+// wanted.
+func (c *chosenRows) of(ctx context.Context, in cells, rows []uint64) ([]uint64, error) {
 	c.row.Cells, c.out = in, c.out[:0]
-	for _, r := range rows {
-		if c.ctx.Err() != nil {
-			return nil, stopped(c.ctx)
+	for i, r := range rows {
+		if i&7 == 7 && ctx.Err() != nil {
+			return nil, stopped(ctx)
 		}
 		c.row.At = r
 		ok, err := c.filter.Holds(c.row)
@@ -342,8 +383,9 @@ func (c *chosenRows) of(in cells, rows []uint64) ([]uint64, error) {
 
 // warm is the cache as a source.
 type warm struct {
-	s *Stream
-	h *held
+	s     *Stream
+	h     *held
+	ahead int64 // up to which position the rows were asked for from the disk
 }
 
 func (w *warm) at(from, next int64) (cells, []uint64, error) {
@@ -352,6 +394,11 @@ func (w *warm) at(from, next int64) (cells, []uint64, error) {
 		s.scratch = make([]uint64, next-from)
 	}
 	rows := s.scratch[:next-from]
+	if from >= w.ahead {
+		if err := w.fetch(from); err != nil {
+			return nil, nil, err
+		}
+	}
 	s.order.Fill(rows, from)
 	if w.h.part != nil {
 		if err := w.h.part.Map(rows); err != nil {
@@ -359,6 +406,23 @@ func (w *warm) at(from, next int64) (cells, []uint64, error) {
 		}
 	}
 	return w.h.table, rows, w.h.table.Prepare(rows)
+}
+
+// fetch asks the operating system for the blocks that the window at a position mixes,
+// so that a table which is larger than the memory is read in pieces of some length.
+func (w *warm) fetch(from int64) error {
+	spans, end := w.s.order.Ahead(from)
+	for _, span := range spans {
+		ends := []uint64{span.First, span.First + span.Rows - 1}
+		if w.h.part != nil {
+			if err := w.h.part.Map(ends); err != nil {
+				return err
+			}
+		}
+		w.h.table.Fetch(ends[0], ends[1]+1)
+	}
+	w.ahead = end
+	return nil
 }
 
 func (w *warm) guard(f func() error) error { return w.h.heed(w.h.table.Guard(f)) }

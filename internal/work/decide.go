@@ -26,20 +26,6 @@ func (s *Service) ask(who genesis.Principal, a genesis.Action, r access.Resource
 	return access.Ask{Principal: who, Action: a, Resource: r, Outside: !s.atHome(who)}
 }
 
-// Standing returns a resource with the state that its version has by now. Names, and
-// versions that are still to be made, stay as they are.
-func Standing(ctx context.Context, c *catalog.Catalog, r access.Resource) (access.Resource, error) {
-	if r.Name == "" || r.Version == "" {
-		return r, nil
-	}
-	v, err := c.Resolve(ctx, genesis.Ref{Name: r.Name, Digest: r.Version}, nil)
-	if genesis.KindOf(err) == genesis.NotFound {
-		return r, nil
-	}
-	r.State = v.State
-	return r, err
-}
-
 // atHome reports whether who sits at the home's own socket, and owns it.
 func (s *Service) atHome(who genesis.Principal) bool {
 	return who.Subject == access.LocalSubject && s.home(who)

@@ -27,6 +27,7 @@ const costLimit = 1_000_000
 type Expr struct {
 	text string
 	prg  cel.Program
+	fast condition // nil: it is interpreted
 	used []string
 }
 
@@ -80,7 +81,7 @@ func compile(text string, cols []genesis.Column, want genesis.Type, limit uint64
 	if err != nil {
 		return nil, nil, invalid(text, err.Error())
 	}
-	return &Expr{text, prg, identifiers(checked)}, checked, nil
+	return &Expr{text, prg, fast(checked, cols), identifiers(checked)}, checked, nil
 }
 
 func invalid(text, why string) error {
@@ -208,6 +209,9 @@ func (e *Expr) Eval(r *Row) (v ref.Val, why string, ok bool) {
 
 // True reports whether the expression holds for a row.
 func (e *Expr) True(r *Row) bool {
+	if e.fast != nil {
+		return e.fast(r.Cells, r.At) == yes
+	}
 	v, _, ok := e.Eval(r)
 	return ok && v == types.True
 }
@@ -215,6 +219,9 @@ func (e *Expr) True(r *Row) bool {
 // Holds is True for filters. An expression that costs too much for a row is an error, of
 // kind Invalid, so that no row is left out for it.
 func (e *Expr) Holds(r *Row) (bool, error) {
+	if e.fast != nil {
+		return e.True(r), nil
+	}
 	v, why, ok := e.Eval(r)
 	if strings.HasPrefix(why, "operation cancelled") {
 		return false, &genesis.Error{Op: "evaluate expression", Kind: genesis.Invalid, Msg: fmt.Sprintf("expression %q takes too long for a row", e.text), Hint: "ask for something simpler"}

@@ -47,32 +47,42 @@ const (
 	blockBytes = 256 << 10 // of what is checked at once
 )
 
-// errWords says that some categories are none: they have too many words.
-var errWords = errors.New("too many words")
+// What turns out only while a table is written, and has it begun again.
+var (
+	errWords   = errors.New("too many words") // of some categories: those are none
+	errMissing = errors.New("some cells have no value")
+)
 
-// build writes a table's files into a folder.
+// build writes a table's files into a folder. It goes by what is usual, that every cell
+// has a value and categories have few words, and begins again where it is not so.
 func build(ctx context.Context, dir string, src Source, room *Room) error {
 	cols := make([]Column, len(src.Columns))
 	for i, c := range src.Columns {
 		cols[i] = Column{Column: c, Form: formOf(c.Type)}
 	}
-	err := buildAs(ctx, dir, src, cols, room)
-	if err != errWords { // then those are texts by now
-		return err
-	}
-	for i := range cols {
-		cols[i].Words = nil
-	}
-	for _, name := range []string{rowsFile, textFile} {
-		if err := os.Remove(filepath.Join(dir, name)); err != nil {
+	nulls := false
+	for {
+		err := buildAs(ctx, dir, src, cols, nulls, room)
+		switch err {
+		case errWords: // the columns say by now that those are texts
+		case errMissing:
+			nulls = true
+		default:
 			return err
 		}
+		for i := range cols {
+			cols[i].Words = nil
+		}
+		for _, name := range []string{rowsFile, textFile} {
+			if err := os.Remove(filepath.Join(dir, name)); err != nil {
+				return err
+			}
+		}
 	}
-	return buildAs(ctx, dir, src, cols, room)
 }
 
-func buildAs(ctx context.Context, dir string, src Source, cols []Column, room *Room) (err error) {
-	b := newBuilder(cols, room)
+func buildAs(ctx context.Context, dir string, src Source, cols []Column, nulls bool, room *Room) (err error) {
+	b := newBuilder(cols, nulls, room)
 	if err := room.Fits(src.Rows * int64(b.width)); err != nil {
 		return err
 	}
@@ -128,8 +138,8 @@ type builder struct {
 	buf        []byte
 }
 
-func newBuilder(cols []Column, room *Room) *builder {
-	return &builder{cols: cols, room: room, width: place(cols), codes: make([]map[string]uint32, len(cols)), wordBytes: make([]int, len(cols)), missing: make([]bool, len(cols))}
+func newBuilder(cols []Column, nulls bool, room *Room) *builder {
+	return &builder{cols: cols, room: room, width: place(cols, nulls), codes: make([]map[string]uint32, len(cols)), wordBytes: make([]int, len(cols)), missing: make([]bool, len(cols))}
 }
 
 func (b *builder) add(batch *format.Batch) error {
@@ -146,6 +156,9 @@ func (b *builder) add(batch *format.Batch) error {
 		for i := range b.cols {
 			if err := b.column(out, i, batch, from, to); err != nil {
 				return err
+			}
+			if b.missing[i] && b.cols[i].Null < 0 {
+				return errMissing
 			}
 		}
 		if len(b.texts) > 0 {
@@ -167,6 +180,9 @@ func (b *builder) column(out []byte, i int, batch *format.Batch, from, to int) e
 	c := &b.cols[i]
 	null := func(row int) {
 		b.missing[i] = true
+		if c.Null < 0 {
+			return
+		}
 		at := (row-from)*b.width + c.Null/8
 		out[at] |= 1 << (c.Null % 8)
 	}

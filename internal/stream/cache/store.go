@@ -48,6 +48,7 @@ type Store struct {
 	turn chan struct{} // to make one
 
 	mu        sync.Mutex
+	hot       hotRoom
 	items     map[string]*item // by path
 	making    map[string]*making
 	lingering int64            // bytes of what was forgotten and is in use
@@ -82,9 +83,10 @@ type Maker struct {
 }
 
 // Open opens the folder, which it makes if there is none, and removes what was
-// left over in it. Items together take at most max bytes.
-func Open(dir string, max int64) (*Store, error) {
-	s := &Store{dir: dir, max: max, turn: make(chan struct{}, atOnce), items: map[string]*item{}, making: map[string]*making{},
+// left over in it. Items together take at most max bytes of the disk, and copies of those
+// in use at most memory.
+func Open(dir string, max, memory int64) (*Store, error) {
+	s := &Store{dir: dir, max: max, hot: hotRoom{max: memory}, turn: make(chan struct{}, atOnce), items: map[string]*item{}, making: map[string]*making{},
 		refused: map[string]error{}, forgotten: map[string]uint64{}}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, diskError(err)
@@ -287,6 +289,11 @@ func (s *Store) open(it *item, m Maker) (*Held, error) {
 		}
 		it.value = value
 	}
+	if t, ok := it.value.(*Table); ok {
+		s.mu.Lock()
+		s.heatLocked(t)
+		s.mu.Unlock()
+	}
 	return &Held{store: s, item: it}, nil
 }
 
@@ -304,9 +311,8 @@ func (s *Store) releaseLocked(it *item) {
 	if it.gone {
 		s.lingering -= it.size
 	}
-	if (it.gone || s.closed) && it.value != nil {
-		_ = it.value.Close()
-		it.value = nil
+	if it.gone || s.closed {
+		_ = s.shutLocked(it)
 	}
 }
 
@@ -321,10 +327,22 @@ func (s *Store) forgetLocked(it *item) {
 	_ = os.RemoveAll(filepath.Join(s.dir, it.path)) // what is left goes when the Store is opened
 	if it.refs > 0 {
 		s.lingering += it.size
-	} else if it.value != nil {
-		_ = it.value.Close()
-		it.value = nil
+	} else {
+		_ = s.shutLocked(it)
 	}
+}
+
+// shutLocked closes an item that nobody uses.
+func (s *Store) shutLocked(it *item) error {
+	if it.value == nil {
+		return nil
+	}
+	if t, ok := it.value.(*Table); ok {
+		s.coolLocked(t)
+	}
+	err := it.value.Close()
+	it.value = nil
+	return err
 }
 
 // Now counts what was forgotten so far, for [ID.Since].
@@ -371,9 +389,8 @@ func (s *Store) Close() error {
 	s.closed = true
 	var errs []error
 	for _, it := range s.items {
-		if it.refs == 0 && it.value != nil {
-			errs = append(errs, it.value.Close())
-			it.value = nil
+		if it.refs == 0 {
+			errs = append(errs, s.shutLocked(it))
 		}
 	}
 	var pending []*making

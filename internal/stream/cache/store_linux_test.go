@@ -153,7 +153,7 @@ func onSmallDisk(t *testing.T, dir string) {
 	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=4m"); err != nil {
 		t.Fatalf("cannot mount a disk: %v", err)
 	}
-	s, err := Open(filepath.Join(dir, "cache"), 1<<30)
+	s, err := Open(filepath.Join(dir, "cache"), 1<<30, 1<<20)
 	if err != nil {
 		t.Fatal(err)
 	}

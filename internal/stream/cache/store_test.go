@@ -61,7 +61,7 @@ func (n *notes) maker() Maker {
 
 func newStore(t *testing.T, max int64) *Store {
 	t.Helper()
-	s, err := Open(t.TempDir(), max)
+	s, err := Open(t.TempDir(), max, 1<<20)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -433,7 +433,7 @@ func TestPanicsOfMakers(t *testing.T) {
 // whole of it, no more.
 func TestAfterACrash(t *testing.T) {
 	dir := t.TempDir()
-	s, err := Open(dir, 1<<20)
+	s, err := Open(dir, 1<<20, 1<<20)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -462,7 +462,7 @@ func TestAfterACrash(t *testing.T) {
 	if err := os.WriteFile(blob("flipped"), b, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if s, err = Open(dir, 1<<20); err != nil {
+	if s, err = Open(dir, 1<<20, 1<<20); err != nil {
 		t.Fatal(err)
 	}
 	defer s.Close()

@@ -270,8 +270,8 @@ func TestWideTables(t *testing.T) {
 	}
 }
 
-// words is a column of different words, and one of few.
-func words(columns, first, n, length int) *format.Batch {
+// wordy is columns of different words, and one of few.
+func wordy(columns, first, n, length int) *format.Batch {
 	b := &format.Batch{Rows: n}
 	for j := range columns {
 		var texts []string
@@ -307,7 +307,7 @@ func TestManyWords(t *testing.T) {
 				f.columns = append(f.columns, genesis.Column{Name: fmt.Sprint("c", j), Type: genesis.Categorical})
 			}
 			for first := 0; first < c.rows; first += 10_000 {
-				f.batches = append(f.batches, words(c.columns, first, min(10_000, c.rows-first), c.length))
+				f.batches = append(f.batches, wordy(c.columns, first, min(10_000, c.rows-first), c.length))
 			}
 			table := open(t, f.built(t))
 			texts := 0

@@ -5,7 +5,7 @@ import (
 )
 
 // Window is how many blocks are mixed with each other in block mode.
-const Window = 16
+const Window = 64
 
 // Order says which row comes when. It is safe for concurrent use.
 type Order struct {
@@ -78,6 +78,26 @@ func (o *Order) fillBlocks(rows []uint64, from uint64) {
 		}
 		rows, from = rows[take:], from+take
 	}
+}
+
+// Span is some consecutive rows: First … First+Rows−1.
+type Span struct{ First, Rows uint64 }
+
+// Ahead returns the spans of rows that the window has which a position lies in, and where
+// the window ends: who reads from a disk can have them fetched. In other modes than block
+// there are none.
+func (o *Order) Ahead(position int64) (spans []Span, end int64) {
+	if o.mode != genesis.Block || uint64(position) >= o.n {
+		return nil, int64(o.n)
+	}
+	size := Window * o.block
+	first := uint64(position) / size * size
+	p, at := o.places(first), uint64(0)
+	for _, r := range p.runs[:p.n] {
+		spans = append(spans, Span{r.row - (r.end - at), r.end - at})
+		at = r.end
+	}
+	return spans, int64(min(first+size, o.n))
 }
 
 // run is some consecutive rows of the sequence of blocks.

@@ -108,6 +108,7 @@ type places struct {
 	runs  [Window + 2]run
 	n     int
 	block uint64
+	ahead uint64 // by how much the first run is shorter than a block
 }
 
 // places returns which rows the places of the window have that begins at first.
@@ -118,6 +119,9 @@ func (o *Order) places(first uint64) *places {
 		begin, length, row := o.blockAt(at)
 		end := min(begin+length, last)
 		p.runs[p.n] = run{end: end - first, row: row + (end - begin)}
+		if p.n == 0 {
+			p.ahead = at - begin
+		}
 		p.n++
 		at = end
 	}
@@ -140,7 +144,7 @@ func (o *Order) blockAt(at uint64) (begin, length, row uint64) {
 
 // row returns the row at a place of the window.
 func (p *places) row(at uint64) uint64 {
-	k := min(at/p.block, uint64(p.n-1)) // right, or one or two too early or late, where a run is short
+	k := min((at+p.ahead)/p.block, uint64(p.n-1)) // the right run, but behind a short one
 	for at >= p.runs[k].end {
 		k++
 	}

@@ -75,7 +75,7 @@ func openWork(ctx context.Context, h *Home, opt Options, log *slog.Logger) (_ Se
 	if c.Secret, err = h.secret("rows.key"); err != nil { // after the journal, which misses keys that were lost
 		return nil, err
 	}
-	if c.Cache, err = cache.Open(h.Cache(), h.Config.Streams.Cache); err != nil {
+	if c.Cache, err = cache.Open(h.Cache(), h.Config.Streams.Cache, h.Config.Streams.Memory); err != nil {
 		return nil, err
 	}
 	w.closeLast(c.Cache.Close)

@@ -56,7 +56,7 @@ class FakeNode:
         self.key = KEY
         self.keep: Callable[[int], bool] = lambda row: True
         self.reasons: dict[str, dict[str, Any]] = {}
-        self.reason: dict[str, Any] | None = None  # of every stream that breaks off
+        self.reason: dict[str, Any] | None = None  # why every stream broke off, for who asks
         self.asked: list[tuple[str, dict[str, str], dict[str, str]]] = []  # path, query, headers
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
@@ -189,7 +189,7 @@ class Handler(BaseHTTPRequestHandler):
                 return
             messages, whole = changed
         name = f"s{len(self.fake.asked)}"
-        if not whole and self.fake.reason is not None:
+        if self.fake.reason is not None:
             self.fake.reasons[name] = self.fake.reason
         self.send_response(200)
         self.send_header("Content-Type", "application/vnd.apache.arrow.stream")

@@ -269,9 +269,9 @@ print("ready", flush=True)
 
 
 def script(home: Path, more: str) -> subprocess.Popen[str]:
-    run = subprocess.Popen(
-        [sys.executable, "-c", SCRIPT + textwrap.dedent(more), str(home)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
+    """Run a program in a process group of its own, as a shell does."""
+    words = [sys.executable, "-c", SCRIPT + textwrap.dedent(more), str(home)]
+    run = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True)
     assert run.stdout is not None and run.stdout.readline() == "ready\n"
     return run
 
@@ -293,11 +293,15 @@ def test_killed_while_it_streams(home: Path) -> None:
 
 def test_interrupt_is_not_the_childs(home: Path) -> None:
     """Ctrl-C goes to the whole group of a terminal: the child must not leave by it."""
-    more = "try:\n  print('now', flush=True)\n  time.sleep(30)\nexcept KeyboardInterrupt:\n  print(len(node.list()), flush=True)"
+    more = "try:\n  print('now', flush=True)\n  time.sleep(30)\nexcept KeyboardInterrupt:\n  print(len(node.list()), sys.argv[1], flush=True); time.sleep(0.5)"
     run = script(home, more)
     assert run.stdout is not None and run.stdout.readline() == "now\n"
-    run.send_signal(signal.SIGINT)
-    assert run.communicate(timeout=30)[0] == "0\n"
+    (child,) = holders(home)
+    assert os.getpgid(child) != run.pid
+    os.killpg(run.pid, signal.SIGINT)
+    assert run.stdout.readline() == f"0 {home}\n"
+    assert holders(home) == [child], "and was not replaced"
+    run.communicate(timeout=30)
     assert gone(home)
 
 

@@ -107,6 +107,16 @@ def test_reason_is_told() -> None:
         assert len(fake.streams()) == 1, "not tried again"
 
 
+@pytest.mark.parametrize("fault", [cut(11), unmarked()])
+def test_reason_of_a_missing_end_marker(fault: Fault) -> None:
+    """All rows are here, but the node did not say so: it may have had a reason."""
+    with FakeNode(100) as fake:
+        fake.faults = [fault]
+        fake.reason = {"status": 403, "kind": "permission", "message": "the grant was revoked"}
+        with pytest.raises(genesis.Permission, match="revoked"):
+            numbers(opened(fake))
+
+
 @pytest.mark.parametrize(
     ("status", "kind", "error"),
     [(404, "not-found", genesis.NotFound), (403, "permission", genesis.Permission), (410, "gone", genesis.Gone), (422, "invalid", genesis.Invalid), (500, "internal", genesis.Internal)],

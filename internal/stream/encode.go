@@ -42,7 +42,7 @@ type encoder interface {
 	dictionaries(Sink) error
 	// batch writes the rows of the cells into a body. The message is valid until the next
 	// but one.
-	batch(from cells, rows []uint64, body func(int) []byte, meta ...ipc.KeyValue) (ipc.Message, error)
+	batch(from cells, rows []uint64, room func(int) ([]byte, error), meta ...ipc.KeyValue) (ipc.Message, error)
 }
 
 // maxText bounds the texts of a batch.
@@ -175,11 +175,14 @@ func (e *columns) dictionaries(sink Sink) error {
 	return nil
 }
 
-func (e *columns) batch(from cells, rows []uint64, room func(int) []byte, meta ...ipc.KeyValue) (ipc.Message, error) {
+func (e *columns) batch(from cells, rows []uint64, room func(int) ([]byte, error), meta ...ipc.KeyValue) (ipc.Message, error) {
 	if err := e.place(from, rows); err != nil {
 		return ipc.Message{}, err
 	}
-	body := room(e.layout.Size())
+	body, err := room(e.layout.Size())
+	if err != nil {
+		return ipc.Message{}, err
+	}
 	clearGaps(body, e.places)
 	for i := range e.cols {
 		setBits(e.places[i].valid.In(body), len(rows))

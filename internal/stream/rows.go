@@ -240,7 +240,7 @@ func (e *rowEncoder) fields() []ipc.Field {
 
 func (e *rowEncoder) dictionaries(Sink) error { return nil }
 
-func (e *rowEncoder) batch(from cells, rows []uint64, room func(int) []byte, meta ...ipc.KeyValue) (ipc.Message, error) {
+func (e *rowEncoder) batch(from cells, rows []uint64, room func(int) ([]byte, error), meta ...ipc.KeyValue) (ipc.Message, error) {
 	n := len(rows)
 	e.layout.Reset(n)
 	features := e.list(n, e.width, 4)
@@ -256,7 +256,10 @@ func (e *rowEncoder) batch(from cells, rows []uint64, room func(int) []byte, met
 	case len(e.labels) > 0:
 		target = e.list(n, len(e.labels), 4)
 	}
-	body := room(e.layout.Size())
+	body, err := room(e.layout.Size())
+	if err != nil {
+		return ipc.Message{}, err
+	}
 	clear(body)
 	var gone mask
 	if e.mask {

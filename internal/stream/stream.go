@@ -16,8 +16,9 @@ import (
 
 // Streams makes training streams out of stored versions.
 type Streams struct {
-	Blobs *blob.Store
-	Cache *cache.Store
+	Blobs  *blob.Store
+	Cache  *cache.Store
+	Bodies *Budget // of the memory of batches; nil: without bound
 	// Since is what the Cache's Now said before it was decided who may have the streams.
 	Since uint64
 }
@@ -33,6 +34,7 @@ type Stream struct {
 	order   *order.Order
 	batches order.Batches
 	filter  *expr.Expr // nil: none
+	share   share      // of the memory of batches
 	rows    *rowForm   // of AsRows
 	scratch []uint64
 }
@@ -213,6 +215,8 @@ func (s *Stream) Warm(ctx context.Context, progress genesis.Progress) error {
 // whole if the error is nil. Errors: of the sink; Canceled; Invalid (a batch too
 // large); Unsupported (the cache is too small for the table); Unavailable, Internal.
 func (s *Stream) Send(ctx context.Context, sink Sink) error {
+	s.share.of = s.streams.Bodies
+	defer s.share.end()
 	if s.mayBeCold() && !s.cached() {
 		return s.sendCold(ctx, sink)
 	}
@@ -288,6 +292,16 @@ func (s *Stream) rest(ctx context.Context, src source, enc encoder, sink Sink, k
 	return failed
 }
 
+// room gives out bodies for which there is memory.
+func (s *Stream) room(sink Sink) func(int) ([]byte, error) {
+	return func(n int) ([]byte, error) {
+		if err := s.share.grow(n); err != nil {
+			return nil, err
+		}
+		return sink.Body(n), nil
+	}
+}
+
 // made is a batch, or why there are no more.
 type made struct {
 	message ipc.Message
@@ -313,7 +327,7 @@ func (s *Stream) make(ctx context.Context, src source, enc encoder, sink Sink, k
 				rows, err = chosen.of(ctx, in, rows)
 			}
 			if err == nil {
-				m.message, err = enc.batch(in, rows, sink.Body, batchMeta(from, next)...)
+				m.message, err = enc.batch(in, rows, s.room(sink), batchMeta(from, next)...)
 			}
 			return err
 		})

@@ -106,7 +106,7 @@ func (s *Service) resolveStream(ctx context.Context, v genesis.Version, req gene
 			return nil, err
 		}
 	}
-	return (&stream.Streams{Blobs: s.Blobs, Cache: s.Cache, Since: since}).Open(t, req)
+	return (&stream.Streams{Blobs: s.Blobs, Cache: s.Cache, Bodies: &s.bodies, Since: since}).Open(t, req)
 }
 
 func (o *streaming) Plan() genesis.StreamPlan { return o.stream.Plan() }

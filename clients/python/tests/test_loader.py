@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import warnings
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import pytest
 from conftest import Served
 from fake import FakeNode, cut, problem
@@ -329,3 +331,20 @@ def test_one_type_a_column(local: genesis.Dataset) -> None:
     gaps = [c for c in local.schema if c.type == "integer" and local.profile[c.name].nulls]
     assert gaps and all(types[c.name] == {torch.float64} for c in gaps)
     assert {torch.int64} in types.values()
+
+
+def test_jax_has_what_numpy_has(node: Served) -> None:
+    if "CI" not in os.environ:
+        pytest.importorskip("jax")
+    import jax.numpy as jnp
+
+    with genesis.connect(node.url, node.token) as connected:
+        d = connected.dataset("concrete")
+        pairs = zip(d.jax("train", ready=True, seed=3, batch_size=100), d.numpy("train", ready=True, seed=3, batch_size=100), strict=True)
+        count = 0
+        for (jx, jy), (nx, ny) in pairs:
+            assert isinstance(jx, jnp.ndarray) and jx.dtype == jnp.float32
+            np.testing.assert_array_equal(np.asarray(jx), nx)
+            np.testing.assert_array_equal(np.asarray(jy), ny)
+            count += len(nx)
+        assert count == d.splits["random"].counts["train"]

@@ -21,6 +21,9 @@ type ModelReport struct {
 	// Least is how many rows share every figure at least, where whoever had it trained
 	// may not read them; 0: the figures may tell of single rows.
 	Least int `json:"least,omitempty"`
+	// Logged is what was stated of a model that was trained elsewhere; of such a one the
+	// rest of the report is empty.
+	Logged *LoggedReport `json:"logged,omitempty"`
 }
 
 // TargetReport is how well one target is predicted.

@@ -46,6 +46,9 @@ func TestRequests(t *testing.T) {
 			_, err := c.Answer(ctx, "x", "person:a/b", "yes")
 			return err
 		},
+		"GET /v1/models/~ada%2Fnet@2/parts/a%2F..%2Fb ": func(c *Client) error {
+			return c.ModelPart(ctx, "~ada/net@2", "a/../b", genesis.DigestOf([]byte("{}")), io.Discard, nil)
+		},
 		"GET /v1/versions/x/export?columns=a&columns=b%2Cc&format=csv ": func(c *Client) error {
 			return c.Export(ctx, "x", ExportOptions{Format: "csv", Columns: []string{"a", "b,c"}}, io.Discard, nil)
 		},
@@ -177,4 +180,12 @@ func FuzzLines(f *testing.F) {
 			t.Errorf("%v, %v", got, err)
 		}
 	})
+}
+
+// TestOtherBytes: a part that is not what its digest names is an error.
+func TestOtherBytes(t *testing.T) {
+	c, _ := answer(t, 200, "application/octet-stream", "other")
+	if err := c.ModelPart(t.Context(), "net", "a.bin", genesis.DigestOf([]byte("those")), io.Discard, nil); genesis.KindOf(err) != genesis.Internal {
+		t.Errorf("%v", err)
+	}
 }

@@ -324,6 +324,7 @@ func (cmd *accountTOTPCmd) Run(a *app) error {
 
 type tokenCmd struct {
 	Create tokenCreateCmd `cmd:"" help:"Make a token for a program."`
+	URL    tokenURLCmd    `cmd:"" name:"url" help:"Make a token that reads one dataset, and say how programs read a table with it."`
 	List   tokenListCmd   `cmd:"" help:"List tokens."`
 	Revoke tokenRevokeCmd `cmd:"" help:"Revoke a token."`
 }

@@ -40,6 +40,7 @@ type commands struct {
 	Diff    diffCmd    `cmd:"" help:"Compare two versions: schema, rows, distributions."`
 	Train   trainCmd   `cmd:"" help:"Train a neural network on a dataset version."`
 	Predict predictCmd `cmd:"" help:"Apply a model to a raw file."`
+	Model   modelCmd   `cmd:"" help:"Take in models that were trained elsewhere, and download them."`
 	Verify  verifyCmd  `cmd:"" help:"Re-hash everything a version consists of."`
 	Runs    runsCmd    `cmd:"" help:"List runs, or show one."`
 	Logs    logsCmd    `cmd:"" help:"Show the log of a run."`

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"slices"
 	"sort"
 	"strconv"
+	"strings"
 
 	"github.com/opengenesis/genesis"
 )
@@ -10,6 +12,10 @@ import (
 // printReport prints how well a model predicts, beside the others.
 func printReport(p *printer, r *genesis.ModelReport) {
 	p.heading("Model")
+	if r.Logged != nil {
+		printLogged(p, r.Logged)
+		return
+	}
 	p.field("learned from", r.Dataset.String())
 	p.field("split", r.Split)
 	p.field("network", r.Network)
@@ -31,6 +37,41 @@ func printReport(p *printer, r *genesis.ModelReport) {
 	for _, note := range r.Notes {
 		p.line("  %s", clean(note))
 	}
+}
+
+// printLogged prints what was stated of a model that was trained elsewhere.
+func printLogged(p *printer, l *genesis.LoggedReport) {
+	p.field("trained", strings.TrimSpace("elsewhere, with "+clean(l.Framework)+" "+clean(l.FrameworkVersion)))
+	if !l.InputsStated {
+		p.field("learned from", "inputs not stated")
+	}
+	for _, in := range l.Inputs {
+		p.field("learned from", strings.Join(slices.DeleteFunc([]string{in.Ref.String(), in.Table, in.Split}, func(s string) bool { return s == "" }), ", "))
+	}
+	if len(l.Targets) > 0 {
+		p.field("predicts", strings.Join(l.Targets, ", "))
+	}
+	for _, name := range sorted(l.Parameters, nil) {
+		p.field("parameter", name+" "+string(l.Parameters[name]))
+	}
+	if len(l.Metrics) > 0 {
+		p.heading("Metrics, stated by who logged it, not measured here")
+		t := newTable("metric", ">value", "part", "target")
+		for _, m := range l.Metrics {
+			t.row(m.Name, score(m.Value), m.Split, m.Target)
+		}
+		t.print(p)
+	}
+	p.heading("Parts")
+	t := newTable("part", "format", ">size", "")
+	for _, part := range l.Parts {
+		note := cell{}
+		if part.Code {
+			note = cell{"code: loading it runs what is in it", codeYellow}
+		}
+		t.add(cell{part.Name, codeBold}, cell{part.Format, ""}, cell{bytesText(part.Bytes), ""}, note)
+	}
+	t.print(p)
 }
 
 // predictors are shown in this order; others follow by name.

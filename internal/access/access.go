@@ -78,6 +78,9 @@ type Config struct {
 	// Lasting is Live of what outlives the token that it was begun with (WatchLasting);
 	// nil: Live.
 	Lasting alive
+	// State returns the state that a version is in now: it may be withdrawn. Watch asks
+	// it; nil: states stay as they came.
+	State func(context.Context, Resource) (genesis.State, error)
 }
 
 // Bounds of what is kept in memory.
@@ -96,6 +99,7 @@ type Decider struct {
 	now       func() time.Time
 	live      alive
 	lasting   alive
+	state     func(context.Context, Resource) (genesis.State, error)
 	room      int // for grants in force
 
 	gen        atomic.Uint64 // moves on with every change
@@ -120,7 +124,7 @@ func Open(ctx context.Context, c Config) (*Decider, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &Decider{db: c.DB, node: c.Node, charter: c.Charter, policyDir: c.PolicyDir, now: c.Now, live: c.Live, lasting: c.Lasting, policies: set, index: newIndex(), room: maxGrants,
+	d := &Decider{db: c.DB, node: c.Node, charter: c.Charter, policyDir: c.PolicyDir, now: c.Now, live: c.Live, lasting: c.Lasting, state: c.State, policies: set, index: newIndex(), room: maxGrants,
 		decisions: newCache[string, *answer](cachedDecisions), assets: newCache[assetKey, *asset](cachedAssets), rung: make(chan struct{})}
 	if d.now == nil {
 		d.now = time.Now

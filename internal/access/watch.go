@@ -77,7 +77,8 @@ func (d *Decider) pause(until time.Time) time.Duration {
 	return min(pulse, until.Sub(d.now()))
 }
 
-// again decides for the principal as they are now. What they came for stays.
+// again decides for the principal and the version as they are now. What they came for
+// stays.
 func (d *Decider) again(ctx context.Context, ask Ask, live alive) (time.Time, error) {
 	if live != nil {
 		now, err := live(ctx, ask.Principal)
@@ -85,6 +86,13 @@ func (d *Decider) again(ctx context.Context, ask Ask, live alive) (time.Time, er
 			return time.Time{}, err
 		}
 		ask.Principal = now
+	}
+	if d.state != nil && ask.Resource.Version != "" {
+		now, err := d.state(ctx, ask.Resource)
+		if err != nil {
+			return time.Time{}, err
+		}
+		ask.Resource.State = now
 	}
 	decision, err := d.Decide(ctx, ask)
 	return decision.Until, err

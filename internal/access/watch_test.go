@@ -222,3 +222,37 @@ func TestWatchSleeps(t *testing.T) {
 		}
 	})
 }
+
+// TestWatchFollowsTheVersion: a version that was published when it was asked for ends the
+// watch when it is withdrawn, or when its state cannot be told any more.
+func TestWatchFollowsTheVersion(t *testing.T) {
+	gone := &genesis.Error{Op: "find version", Kind: genesis.NotFound, Msg: "there is no such version here"}
+	for name, c := range map[string]struct {
+		state genesis.State
+		err   error
+		kind  genesis.ErrorKind
+	}{"withdrawn": {genesis.Withdrawn, nil, genesis.Permission}, "erased": {genesis.Erased, nil, genesis.Permission}, "gone": {"", gone, genesis.NotFound}} {
+		var turned atomic.Bool
+		w := accesstest.Open(t, func(cfg *access.Config) {
+			cfg.State = func(_ context.Context, r access.Resource) (genesis.State, error) {
+				if turned.Load() {
+					return c.state, c.err
+				}
+				return r.State, nil
+			}
+		})
+		r := accesstest.Dataset("turbines")
+		w.Publish(r, genesis.Terms{Tier: genesis.TierPublic})
+		ctx, cancel := w.Watch(t.Context(), access.Ask{Principal: mia, Action: genesis.Read, Resource: r})
+		defer cancel()
+		time.Sleep(20 * time.Millisecond)
+		if ctx.Err() != nil {
+			t.Fatalf("%s: it ended at once: %v", name, context.Cause(ctx))
+		}
+		turned.Store(true)
+		w.Changed()
+		if _, err := ends(t, ctx); genesis.KindOf(err) != c.kind {
+			t.Errorf("%s: %v, want %s", name, err, c.kind)
+		}
+	}
+}

@@ -5,7 +5,6 @@ import (
 	"cmp"
 	"context"
 	"crypto/rand"
-	"encoding/json"
 	"io"
 	"net/http"
 	"regexp"
@@ -38,11 +37,14 @@ type content struct {
 
 // bytesOf registers an operation that answers with bytes.
 func bytesOf[I any](s *server, a huma.API, o huma.Operation, do func(context.Context, genesis.Principal, *I) (*content, error)) {
-	o.Responses = map[string]*huma.Response{"200": {
+	if o.Responses == nil {
+		o.Responses = map[string]*huma.Response{}
+	}
+	o.Responses["200"] = &huma.Response{
 		Description: "The bytes. A response that breaks off is not whole: its reason is at /v1/streams/{id}, the id being in the " + StreamHeader + " header.",
 		Content:     map[string]*huma.MediaType{"application/octet-stream": {Schema: &huma.Schema{Type: "string", Format: "binary"}}},
-	}}
-	s.declare(&o, true)
+	}
+	s.declare(&o, o.Method != http.MethodHead) // which sends no bytes, and so takes no room among the downloads
 	huma.Register(a, o, func(ctx context.Context, in *I) (*huma.StreamResponse, error) {
 		who, err := caller(ctx)
 		if err != nil {
@@ -135,7 +137,9 @@ func (l *lateStart) start() error {
 		return l.refusal
 	}
 	l.started = true
-	l.hc.SetHeader("Content-Type", l.c.Type)
+	if l.c.Type != "" {
+		l.hc.SetHeader("Content-Type", l.c.Type)
+	}
 	l.hc.SetHeader("X-Content-Type-Options", "nosniff")
 	l.hc.SetHeader(StreamHeader, l.id)
 	if l.c.Size >= 0 {
@@ -281,9 +285,8 @@ func fileName(ref, table, ext string) string {
 }
 
 type outputInput struct {
-	Range   string `header:"Range" doc:"one part: bytes=0-999"`
-	IfRange string `header:"If-Range" doc:"the ETag for which a part is wanted"`
-	Digest  string `path:"digest" maxLength:"100" doc:"sha256:…" example:"sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"`
+	Conditions
+	Digest string `path:"digest" maxLength:"100" doc:"sha256:…" example:"sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"`
 }
 
 func (s *server) output(ctx context.Context, who genesis.Principal, in *outputInput) (*content, error) {
@@ -298,12 +301,34 @@ func (s *server) output(ctx context.Context, who genesis.Principal, in *outputIn
 	if err != nil {
 		return nil, err
 	}
-	c := &content{Type: "application/octet-stream", Size: size, Tag: `"` + string(d) + `"`, Write: copied(r, r)}
-	at, ok := r.(io.ReaderAt)
-	if !ok || in.IfRange != "" && in.IfRange != c.Tag {
-		return c, nil
+	return stored(in.Conditions, r, d, size)
+}
+
+type partInput struct {
+	RefInput
+	Conditions
+	Part string `path:"part" maxLength:"300" doc:"the name of the part, percent-encoded as one segment" example:"model.safetensors"`
+}
+
+func (s *server) modelPart(ctx context.Context, who genesis.Principal, in *partInput) (*content, error) {
+	r, b, err := s.Service.ModelPart(ctx, who, in.Ref, in.Part)
+	if err == nil && r == nil {
+		err = notYet("get part")
 	}
-	return c, c.narrow(in.Range, r, at)
+	if err != nil {
+		return nil, err
+	}
+	c, err := stored(in.Conditions, r, b.Digest, b.Size)
+	if err == nil {
+		c.Name = notInFileName.ReplaceAllString(in.Part, "-")
+	}
+	return c, err
+}
+
+// stored is the content of a blob, or the part of it that is asked for.
+func stored(in Conditions, r io.ReadCloser, d genesis.Digest, size int64) (*content, error) {
+	c := &content{Type: "application/octet-stream", Size: size, Tag: `"` + string(d) + `"`, Write: copied(r, r)}
+	return c, c.heed(in, r)
 }
 
 // copied writes from, and closes r, of which it is a part or the whole. What says by
@@ -317,22 +342,4 @@ func copied(r io.Closer, from io.Reader) func(io.Writer) error {
 		_, err := io.Copy(w, from)
 		return err
 	}
-}
-
-// narrow makes c the part of at that a Range header asks for.
-func (c *content) narrow(header string, r io.Closer, at io.ReaderAt) error {
-	part, err := edge.ParseRange(header, c.Size)
-	switch {
-	case err != nil:
-		r.Close()
-		c.Status, c.Range, c.Type, c.Tag = http.StatusRequestedRangeNotSatisfiable, edge.Unsatisfied(c.Size), "application/problem+json", ""
-		p := genesis.ProblemOf(err, true)
-		p.Status, p.Title = c.Status, http.StatusText(c.Status)
-		c.Size = -1
-		c.Write = func(w io.Writer) error { return json.NewEncoder(w).Encode(p) }
-	case part != nil:
-		c.Range, c.Size = part.Content(c.Size), part.Length
-		c.Write = copied(r, io.NewSectionReader(at, part.Offset, part.Length))
-	}
-	return nil
 }

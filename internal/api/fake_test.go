@@ -22,6 +22,7 @@ type fake struct {
 	prepare  func(req genesis.PrepareRequest, files, splits []*format.Raw) (*genesis.Prepared, error)
 	export   func(w io.Writer) error
 	output   func() (io.ReadCloser, int64, error)
+	table    func(ref, table string) (io.ReadCloser, genesis.Blob, error)
 	setCard  func(fields map[string]string) (*genesis.Card, error)
 	list     func(kind genesis.Kind, after string, limit int) ([]genesis.Asset, string, error)
 	asked    []string // table, format and columns of the last export
@@ -63,8 +64,17 @@ func (f *fake) Export(_ context.Context, _ genesis.Principal, _, table, as strin
 	return f.export(w)
 }
 
+func (f *fake) Table(_ context.Context, _ genesis.Principal, ref, table string) (io.ReadCloser, genesis.Blob, error) {
+	return f.table(ref, table)
+}
+
 func (f *fake) Output(context.Context, genesis.Principal, genesis.Digest) (io.ReadCloser, int64, error) {
 	return f.output()
+}
+
+func (f *fake) ModelPart(context.Context, genesis.Principal, string, string) (io.ReadCloser, genesis.Blob, error) {
+	r, size, err := f.output()
+	return r, genesis.Blob{Digest: genesis.DigestOf(nil), Size: size}, err
 }
 
 func (f *fake) SetCard(_ context.Context, _ genesis.Principal, _ string, fields map[string]string) (*genesis.Card, error) {

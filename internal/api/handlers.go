@@ -3,9 +3,12 @@ package api
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/opengenesis/genesis"
 	"github.com/opengenesis/genesis/internal/api/edge"
+	"github.com/opengenesis/genesis/internal/format"
 )
 
 func (s *server) node(ctx context.Context, _ genesis.Principal, _ *struct{}) (*genesis.NodeInfo, error) {
@@ -146,6 +149,32 @@ func (s *server) predict(ctx context.Context, who genesis.Principal, in *predict
 		return nil, err
 	}
 	return s.Service.Predict(ctx, who, in.Body, raws, p)
+}
+
+type logModelInput struct {
+	SessionInput
+	Body genesis.LogModelRequest
+}
+
+func (s *server) logModel(ctx context.Context, who genesis.Principal, in *logModelInput, p genesis.Progress) (*genesis.LoggedModel, error) {
+	if len(in.Body.Parts) > genesis.MaxParts { // before any is opened
+		return nil, &genesis.Error{Op: "log model", Kind: genesis.Invalid, Subject: string(in.Body.Name), Msg: fmt.Sprintf("has more than %d parts", genesis.MaxParts)}
+	}
+	names := slices.Sorted(maps.Keys(in.Body.Parts))
+	var refs []genesis.FileRef
+	for _, name := range names {
+		refs = append(refs, in.Body.Parts[name])
+	}
+	raws, done, err := s.take(ctx, who, "log model", in.Session, refs)
+	defer done()
+	if err != nil {
+		return nil, err
+	}
+	parts := map[string]*format.Raw{}
+	for i, name := range names {
+		parts[name] = raws[i]
+	}
+	return s.Service.LogModel(ctx, who, in.Body, parts, p)
 }
 
 func (s *server) verify(ctx context.Context, who genesis.Principal, in *RefInput, p genesis.Progress) (*genesis.Verification, error) {

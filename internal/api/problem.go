@@ -44,7 +44,8 @@ func (p *refusal) ContentType(ct string) string {
 // fault makes err what who may be told of it. Whoever tries too often is told so by the
 // status, and when to come again.
 func fault(who genesis.Principal, err error) *refusal {
-	p := &refusal{Problem: genesis.ProblemOf(err, mayRead(who))}
+	var inside interface{ MayRead() bool } // it is about what they read already
+	p := &refusal{Problem: genesis.ProblemOf(err, mayRead(who) || errors.As(err, &inside) && inside.MayRead())}
 	var often interface{ RetryAfter() time.Duration }
 	if p.Kind == genesis.Unavailable && errors.As(err, &often) {
 		p.wait = often.RetryAfter()

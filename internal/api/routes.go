@@ -30,12 +30,16 @@ func (s *server) register(a huma.API) {
 	long(s, a, weighs(4, creates(op(post, "/v1/prepare", "prepare", "Make a draft dataset version from raw files"))), s.prepare)
 	long(s, a, weighs(4, creates(op(post, "/v1/train", "train", "Train a model on a dataset version"))), s.train)
 	long(s, a, weighs(4, creates(op(post, "/v1/predict", "predict", "Apply a model to raw files"))), s.predict)
+	long(s, a, weighs(4, creates(op(post, "/v1/models", "log-model", "Take in a model that was trained elsewhere"))), s.logModel)
 	long(s, a, weighs(8, op(post, "/v1/versions/{ref}/verify", "verify", "Re-hash everything a version consists of")), s.verify)
 	long(s, a, weighs(8, op(get, "/v1/diff", "diff", "Compare two versions")), s.diff)
 	long(s, a, weighs(8, op(post, "/v1/admin/backup", "backup", "Copy the home to a folder or archive on the node's machine")), s.backup)
 
 	bytesOf(s, a, weighs(8, repeats(op(get, "/v1/versions/{ref}/export", "export", "A table as Parquet or CSV"))), s.export)
-	bytesOf(s, a, op(get, "/v1/blobs/{digest}", "blob", "The bytes of a prediction output"), s.output)
+	bytesOf(s, a, inParts(op(get, "/v1/models/{ref}/parts/{part}", "model-part", "The bytes of one part of a model")), s.modelPart)
+	bytesOf(s, a, inParts(op(get, tablePath, "table", "A table's Parquet file, whole or a part")), s.table)
+	bytesOf(s, a, inParts(op(http.MethodHead, tablePath, "table-head", "How large a table's Parquet file is")), s.tableHead)
+	bytesOf(s, a, inParts(op(get, "/v1/blobs/{digest}", "blob", "The bytes of a prediction output")), s.output)
 	quick(s, a, op(get, "/v1/streams/{id}", "stream-error", "Why a stream of bytes broke off"), s.streamError)
 
 	s.registerStreams(a)

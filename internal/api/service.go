@@ -29,6 +29,7 @@ type maker interface {
 	Prepare(ctx context.Context, who genesis.Principal, req genesis.PrepareRequest, files, splitFiles []*format.Raw, p genesis.Progress) (*genesis.Prepared, error)
 	Train(ctx context.Context, who genesis.Principal, req genesis.TrainRequest, p genesis.Progress) (*genesis.Trained, error)
 	Predict(ctx context.Context, who genesis.Principal, req genesis.PredictRequest, files []*format.Raw, p genesis.Progress) (*genesis.Predicted, error)
+	LogModel(ctx context.Context, who genesis.Principal, req genesis.LogModelRequest, parts map[string]*format.Raw, p genesis.Progress) (*genesis.LoggedModel, error)
 }
 
 // reader reads what the catalogue and the store hold.
@@ -39,7 +40,9 @@ type reader interface {
 	Verify(ctx context.Context, who genesis.Principal, ref string, p genesis.Progress) (*genesis.Verification, error)
 	Diff(ctx context.Context, who genesis.Principal, from, to string, p genesis.Progress) (*genesis.Diff, error)
 	Export(ctx context.Context, who genesis.Principal, ref, table, as string, columns []string, w io.Writer, p genesis.Progress) error
+	Table(ctx context.Context, who genesis.Principal, ref, table string) (io.ReadCloser, genesis.Blob, error)
 	Output(ctx context.Context, who genesis.Principal, d genesis.Digest) (io.ReadCloser, int64, error)
+	ModelPart(ctx context.Context, who genesis.Principal, ref, part string) (io.ReadCloser, genesis.Blob, error)
 }
 
 // keeper changes the records of a version.

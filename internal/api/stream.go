@@ -98,7 +98,9 @@ const pushEvery = 20 * time.Millisecond
 // stands before it, so that both go out in one write.
 type streamSink struct {
 	*download
-	buf    []byte
+	bufs   [2][]byte // bodies, in turn: one is sent while the other is filled
+	filled int       // bodies given out
+	taken  int       // and sent
 	prefix []byte
 	sent   int
 	pushed time.Time
@@ -109,10 +111,12 @@ type streamSink struct {
 const prefixRoom = 8 << 10
 
 func (s *streamSink) Body(n int) []byte {
-	if cap(s.buf) < prefixRoom+n {
-		s.buf = make([]byte, prefixRoom+n)
+	buf := &s.bufs[s.filled%2]
+	s.filled++
+	if cap(*buf) < prefixRoom+n {
+		*buf = make([]byte, prefixRoom+n)
 	}
-	return s.buf[prefixRoom : prefixRoom+n : prefixRoom+n]
+	return (*buf)[prefixRoom : prefixRoom+n : prefixRoom+n]
 }
 
 func (s *streamSink) Send(m ipc.Message) error {
@@ -129,15 +133,21 @@ func (s *streamSink) Send(m ipc.Message) error {
 }
 
 func (s *streamSink) put(body []byte) error {
-	if len(body) == 0 || len(s.prefix) > prefixRoom {
-		if _, err := s.Write(s.prefix); err != nil || len(body) == 0 {
+	if body == nil {
+		_, err := s.Write(s.prefix)
+		return err
+	}
+	buf := s.bufs[s.taken%2]
+	s.taken++
+	if len(s.prefix) > prefixRoom {
+		if _, err := s.Write(s.prefix); err != nil {
 			return err
 		}
 		_, err := s.Write(body)
 		return err
 	}
 	from := prefixRoom - len(s.prefix)
-	copy(s.buf[from:], s.prefix)
-	_, err := s.Write(s.buf[from : prefixRoom+len(body)])
+	copy(buf[from:], s.prefix)
+	_, err := s.Write(buf[from : prefixRoom+len(body)])
 	return err
 }

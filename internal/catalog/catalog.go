@@ -140,6 +140,12 @@ func (c *Catalog) Resolve(ctx context.Context, r genesis.Ref, visible Visible) (
 	return genesis.Version{}, noVersion(r)
 }
 
+// State returns the state of a version. Errors: NotFound.
+func (c *Catalog) State(ctx context.Context, v genesis.Version) (genesis.State, error) {
+	r, err := find(ctx, c.db.Read(), v)
+	return r.State, err
+}
+
 // Last returns the newest version of a name that visible shows, in any state: what is
 // left to know a name by of which nothing is published and no draft is there. Errors:
 // NotFound.

@@ -103,6 +103,11 @@ func sourceRefs(d genesis.Description) []genesis.Ref {
 	}
 	if d.Report != nil {
 		refs = append(refs, d.Report.Dataset)
+		if l := d.Report.Logged; l != nil {
+			for _, in := range l.Inputs {
+				refs = append(refs, in.Ref)
+			}
+		}
 	}
 	return slices.DeleteFunc(refs, func(r genesis.Ref) bool { return r.Node != "" || r.Name == "" })
 }
@@ -138,6 +143,10 @@ func (s *surroundings) hideSources(visible Visible, d *genesis.Description) {
 	}
 	if d.Report != nil && hidden(d.Report.Dataset) {
 		d.Report.Dataset = genesis.Ref{}
+	}
+	if d.Report != nil && d.Report.Logged != nil {
+		l := d.Report.Logged
+		l.Inputs = slices.DeleteFunc(l.Inputs, func(in genesis.LoggedInput) bool { return hidden(in.Ref) })
 	}
 }
 

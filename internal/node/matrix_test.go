@@ -200,12 +200,16 @@ var rows = []row{
 	{id: "prepare", method: "POST", path: "/v1/prepare", body: `{"name":"new","files":[],"options":{}}`},
 	{id: "train", method: "POST", path: "/v1/train", body: `{"dataset":"RAW","name":"~WHO/net","target":["b"]}`},
 	{id: "predict", method: "POST", path: "/v1/predict", body: `{"model":"RAW","files":[],"format":"csv"}`},
+	{id: "log-model", method: "POST", path: "/v1/models", body: `{"name":"~WHO/net","framework":"other","parts":{},"inputs":[{"ref":"RAW"}]}`},
+	{id: "model-part", method: "GET", path: "/v1/models/REF/parts/model.json"},
 	{id: "verify", method: "POST", path: "/v1/versions/REF/verify"},
 	{id: "diff", method: "GET", path: "/v1/diff?from=REF&to=REF"},
 	{id: "export", method: "GET", path: "/v1/versions/REF/export"},
 	{id: "stream", method: "GET", path: "/v1/datasets/REF/stream"},
 	{id: "stream-plan", method: "GET", path: "/v1/datasets/REF/plan"},
 	{id: "stream-warm", method: "POST", path: "/v1/datasets/REF/cache"},
+	{id: "table", method: "GET", path: "/v1/datasets/REF/tables/TABLE.parquet"},
+	{id: "table-head", method: "HEAD", path: "/v1/datasets/REF/tables/TABLE"},
 	{id: "blob", method: "GET", path: "/v1/blobs/" + string(genesis.DigestOf(nil))},
 	{id: "stream-error", method: "GET", path: "/v1/streams/none"},
 	{id: "conditions", method: "GET", path: "/v1/versions/REF/conditions"},
@@ -278,7 +282,7 @@ func (w *town) ask(r row, who, tier string) int {
 	if r.ofAsset() {
 		name = w.build(tier)
 	}
-	fill := strings.NewReplacer("REF", url.PathEscape(name), "RAW", name, "WHO", who)
+	fill := strings.NewReplacer("REF", url.PathEscape(name), "RAW", name, "WHO", who, "TABLE", "data")
 	status, _ := w.call(who, r.method, fill.Replace(r.path), fill.Replace(r.body))
 	if r.changes && status < 300 {
 		w.asset[tier] = ""
@@ -377,7 +381,7 @@ func deniedByDefault(t *testing.T, matrix string) {
 			t.Errorf("%s %s: a forged token is answered %s", op, tier, status["forged"])
 		}
 		ok := strings.HasPrefix(status["nobody"], "2")
-		readable := tier == "public" && slices.Contains([]string{"describe", "conditions", "diff", "export", "stream", "stream-plan", "stream-warm"}, op) ||
+		readable := tier == "public" && slices.Contains([]string{"describe", "conditions", "diff", "export", "table", "table-head", "stream", "stream-plan", "stream-warm"}, op) ||
 			tier == "withdrawn" && slices.Contains([]string{"describe", "conditions"}, op)
 		if ok && !readable && !slices.Contains(open, op) {
 			t.Errorf("%s %s: nobody is answered %s", op, tier, status["nobody"])
@@ -416,7 +420,7 @@ func TestWhatIsHiddenIsAsIfItWereNotThere(t *testing.T) {
 					refs = []string{"shown", "shown@1", "shown@2", "partner-1", "hidden-2", "restricted-3", "draft-4", "none"}
 				}
 				for _, ref := range refs {
-					fill := strings.NewReplacer("REF", url.PathEscape(ref), "RAW", ref, "WHO", who)
+					fill := strings.NewReplacer("REF", url.PathEscape(ref), "RAW", ref, "WHO", who, "TABLE", "data")
 					status, h, b := w.exchange(who, r.method, fill.Replace(r.path), fill.Replace(r.body))
 					out[who+" "+r.id+" "+ref] = fmt.Sprint(status, " ", h.Get("Etag") != "", " ", steady(string(b)))
 				}

@@ -121,7 +121,10 @@ func (w *works) openDoors(ctx context.Context, h *Home, c *work.Config, d disk.D
 	lasting := func(ctx context.Context, p genesis.Principal) (genesis.Principal, error) {
 		return c.Identity.Lasting(ctx, p)
 	}
-	c.Access, err = access.Open(ctx, access.Config{DB: w.db, Node: h.Config.Node, Charter: c.Charter, PolicyDir: h.Config.Policy.Dir, Live: ours(live), Lasting: ours(lasting)})
+	state := func(ctx context.Context, r access.Resource) (genesis.State, error) {
+		return c.Catalog.State(ctx, genesis.Version{Name: r.Name, Digest: r.Version})
+	}
+	c.Access, err = access.Open(ctx, access.Config{DB: w.db, Node: h.Config.Node, Charter: c.Charter, PolicyDir: h.Config.Policy.Dir, Live: ours(live), Lasting: ours(lasting), State: state})
 	if err != nil {
 		return err
 	}

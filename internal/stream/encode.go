@@ -16,11 +16,12 @@ import (
 
 // Sink takes the messages of a stream.
 type Sink interface {
-	// Body returns n bytes for the body of the next message. What is in them does not
-	// matter.
+	// Body returns n bytes for the body of a message. What is in them does not matter.
+	// It is called for one message more while Send sends the one before, from another
+	// goroutine.
 	Body(n int) []byte
-	// Send sends a message whose body, if it has one, is what Body returned last. It
-	// returns when both may be used again.
+	// Send sends a message. Its body, if it has one, is the earliest that Body returned
+	// and that was not sent yet; message and body may be used again when Send returns.
 	Send(ipc.Message) error
 }
 
@@ -39,8 +40,9 @@ type encoder interface {
 	fields() []ipc.Field
 	// dictionaries sends the dictionaries of the fields.
 	dictionaries(Sink) error
-	// batch sends the rows of the cells.
-	batch(from cells, rows []uint64, sink Sink, meta ...ipc.KeyValue) error
+	// batch writes the rows of the cells into a body. The message is valid until the next
+	// but one.
+	batch(from cells, rows []uint64, body func(int) []byte, meta ...ipc.KeyValue) (ipc.Message, error)
 }
 
 // maxText bounds the texts of one column in a batch.
@@ -51,7 +53,8 @@ type columns struct {
 	cols   []column
 	words  [][]string // of the table's dictionaries, by column; nil without a cache
 	layout ipc.Layout
-	text   []int64 // bytes of texts, by column
+	stride int // rows that are written together
+	nulls  []int
 	places []places
 }
 
@@ -87,7 +90,11 @@ func newColumns(s *Stream, table *cache.Table) *columns {
 		}
 		e.cols, e.words = append(e.cols, col), append(e.words, words)
 	}
-	e.places, e.text = make([]places, len(e.cols)), make([]int64, len(e.cols))
+	e.places, e.nulls = make([]places, len(e.cols)), make([]int, len(e.cols))
+	e.stride = strideOf(8 * len(e.cols))
+	if table != nil {
+		e.stride = strideOf(table.Width)
+	}
 	return e
 }
 
@@ -168,16 +175,29 @@ func (e *columns) dictionaries(sink Sink) error {
 	return nil
 }
 
-func (e *columns) batch(from cells, rows []uint64, sink Sink, meta ...ipc.KeyValue) error {
+func (e *columns) batch(from cells, rows []uint64, room func(int) []byte, meta ...ipc.KeyValue) (ipc.Message, error) {
 	if err := e.place(from, rows); err != nil {
-		return err
+		return ipc.Message{}, err
 	}
-	body := sink.Body(e.layout.Size())
+	body := room(e.layout.Size())
 	clearGaps(body, e.places)
 	for i := range e.cols {
-		e.fill(i, from, rows, body)
+		setBits(e.places[i].valid.In(body), len(rows))
+		e.nulls[i] = 0
 	}
-	return sink.Send(e.layout.Batch(body, meta...))
+	for at := 0; at < len(rows); at += e.stride {
+		few := rows[at:min(at+e.stride, len(rows))]
+		for i := range e.cols {
+			e.fill(i, from, few, at, body)
+		}
+	}
+	for i := range e.cols {
+		e.layout.Nulls(e.places[i].node, e.nulls[i])
+		if e.cols[i].text() {
+			e.fillText(i, from, rows, body)
+		}
+	}
+	return e.layout.Batch(body, meta...), nil
 }
 
 // place gives every buffer its place.
@@ -229,28 +249,42 @@ func clearGaps(body []byte, all []places) {
 	clear(body[end:])
 }
 
-func (e *columns) fill(i int, from cells, rows []uint64, body []byte) {
+// fill writes the values of the rows from the at-th on, which is a multiple of 8.
+func (e *columns) fill(i int, from cells, rows []uint64, at int, body []byte) {
 	c, p := &e.cols[i], &e.places[i]
-	valid := p.valid.In(body)
-	setBits(valid, len(rows))
-	e.layout.Nulls(p.node, from.Nulls(c.at, rows, valid))
+	e.nulls[i] += from.Nulls(c.at, rows, p.valid.In(body)[at/8:])
 	values := p.values.In(body)
 	switch {
+	case c.text():
 	case c.code || c.form == cache.Day:
-		from.Narrow(c.at, rows, values)
+		from.Narrow(c.at, rows, values[4*at:])
 	case c.form == cache.Flag:
-		clear(values)
-		from.Flags(c.at, rows, values)
-	case c.form == cache.Wide:
-		from.Wide(c.at, rows, values)
+		bits := values[at/8 : (at+len(rows)+7)/8]
+		clear(bits)
+		from.Flags(c.at, rows, bits)
 	default:
-		into := p.text.In(body)[:0]
-		binary.LittleEndian.PutUint32(values, 0)
-		for k, r := range rows {
-			into = from.AppendText(into, c.at, r)
-			binary.LittleEndian.PutUint32(values[4*(k+1):], uint32(len(into)))
-		}
+		from.Wide(c.at, rows, values[8*at:])
 	}
+}
+
+func (e *columns) fillText(i int, from cells, rows []uint64, body []byte) {
+	c, p := &e.cols[i], &e.places[i]
+	values, into := p.values.In(body), p.text.In(body)[:0]
+	binary.LittleEndian.PutUint32(values, 0)
+	for k, r := range rows {
+		into = from.AppendText(into, c.at, r)
+		binary.LittleEndian.PutUint32(values[4*(k+1):], uint32(len(into)))
+	}
+}
+
+// text reports whether texts are sent, and not codes.
+func (c *column) text() bool { return c.form == cache.Heap && !c.code }
+
+// strideOf is how many rows are written column by column before the next: as many as stay
+// in the nearest of the processor's caches, where all columns but the first find them.
+func strideOf(width int) int {
+	const near = 32 << 10
+	return min(max(near/max(width, 1), 64), 1024) &^ 7
 }
 
 // setBits sets the first n bits and clears what is left of the last byte.

@@ -229,6 +229,7 @@ func placesOf(dictionary, words []string) []int32 {
 type rowEncoder struct {
 	*rowForm
 	layout ipc.Layout
+	stride int
 }
 
 // classes reports whether what is to be predicted is one category.
@@ -250,7 +251,7 @@ func (e *rowEncoder) fields() []ipc.Field {
 
 func (e *rowEncoder) dictionaries(Sink) error { return nil }
 
-func (e *rowEncoder) batch(from cells, rows []uint64, sink Sink, meta ...ipc.KeyValue) error {
+func (e *rowEncoder) batch(from cells, rows []uint64, room func(int) []byte, meta ...ipc.KeyValue) (ipc.Message, error) {
 	n := len(rows)
 	e.layout.Reset(n)
 	features := e.list(n, e.width, 4)
@@ -266,23 +267,26 @@ func (e *rowEncoder) batch(from cells, rows []uint64, sink Sink, meta ...ipc.Key
 	case len(e.labels) > 0:
 		target = e.list(n, len(e.labels), 4)
 	}
-	body := sink.Body(e.layout.Size())
+	body := room(e.layout.Size())
 	clear(body)
 	var gone mask
 	if e.mask {
 		gone = mask{missing.In(body), len(e.features)}
 	}
-	for i := range e.features {
-		e.features[i].write(from, rows, grid{features.In(body), e.width}, gone, i)
-	}
-	for i := range e.labels {
-		if e.classes() {
-			e.labels[i].classes(from, rows, target.In(body))
-		} else {
-			e.labels[i].label(from, rows, grid{target.In(body), len(e.labels)})
+	for at := 0; at < n; at += e.stride {
+		few := rows[at:min(at+e.stride, n)]
+		for i := range e.features {
+			e.features[i].write(from, few, grid{features.In(body), e.width}.from(at), gone.from(at), i)
+		}
+		for i := range e.labels {
+			if e.classes() {
+				e.labels[i].classes(from, few, target.In(body)[8*at:])
+			} else {
+				e.labels[i].label(from, few, grid{target.In(body), len(e.labels)}.from(at))
+			}
 		}
 	}
-	return sink.Send(e.layout.Batch(body, meta...))
+	return e.layout.Batch(body, meta...), nil
 }
 
 // list places a column of lists of k values of some bytes each.
@@ -300,6 +304,9 @@ type grid struct {
 	k int
 }
 
+// from is the grid from a row on.
+func (g grid) from(row int) grid { return grid{g.b[4*row*g.k:], g.k} }
+
 func (g grid) put(row, at int, x float32) {
 	binary.LittleEndian.PutUint32(g.b[4*(row*g.k+at):], math.Float32bits(x))
 }
@@ -309,6 +316,13 @@ func (g grid) put(row, at int, x float32) {
 type mask struct {
 	b []byte
 	k int
+}
+
+func (m mask) from(row int) mask {
+	if m.b == nil {
+		return m
+	}
+	return mask{m.b[row*m.k:], m.k}
 }
 
 func (m mask) note(row, at int) {

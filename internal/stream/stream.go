@@ -191,7 +191,7 @@ func (s *Stream) mayBeCold() bool {
 
 func (s *Stream) encoder(h *held) encoder {
 	if s.rows != nil {
-		return &rowEncoder{rowForm: s.rows}
+		return &rowEncoder{rowForm: s.rows, stride: strideOf(h.table.Width)}
 	}
 	return newColumns(s, h.table)
 }
@@ -244,8 +244,42 @@ type source interface {
 	guard(func() error) error
 }
 
-// rest sends the batches from the k-th on.
+// rest sends the batches from the k-th on. While one is sent, the next is made.
 func (s *Stream) rest(ctx context.Context, src source, enc encoder, sink Sink, k int64) error {
+	making, stop := context.WithCancel(ctx)
+	made := make(chan made)
+	last := k
+	go func() {
+		defer close(made)
+		last = s.make(making, src, enc, sink, k, made)
+	}()
+	var failed error
+	for m := range made {
+		if failed == nil {
+			if failed = m.err; failed == nil {
+				failed = sink.Send(m.message)
+			}
+			if failed != nil {
+				stop()
+			}
+		}
+	}
+	stop()
+	if errors.Is(failed, errWarm) {
+		return s.goOn(ctx, enc, sink, last)
+	}
+	return failed
+}
+
+// made is a batch, or why there are no more.
+type made struct {
+	message ipc.Message
+	err     error
+}
+
+// make makes the batches from the k-th on and returns the number of the one at which it
+// ended.
+func (s *Stream) make(ctx context.Context, src source, enc encoder, sink Sink, k int64, out chan<- made) int64 {
 	var chosen *chosenRows
 	if s.filter != nil {
 		chosen = &chosenRows{filter: s.filter, row: expr.NewRow(s.all, nil)}
@@ -253,28 +287,31 @@ func (s *Stream) rest(ctx context.Context, src source, enc encoder, sink Sink, k
 	for ; ; k++ {
 		from, next := s.batches.At(k)
 		if from == next {
-			return nil
+			return k
 		}
-		if err := ctx.Err(); err != nil {
-			return &genesis.Error{Op: "stream", Kind: genesis.Canceled, Msg: "was stopped", Err: err}
-		}
-		err := src.guard(func() error {
+		var m made
+		m.err = src.guard(func() error {
 			in, rows, err := src.at(from, next)
-			if err != nil {
-				return err
+			if err == nil && chosen != nil {
+				rows, err = chosen.of(ctx, in, rows)
 			}
-			if chosen != nil {
-				rows = chosen.of(in, rows)
+			if err == nil {
+				m.message, err = enc.batch(in, rows, sink.Body, batchMeta(from, next)...)
 			}
-			return enc.batch(in, rows, sink, batchMeta(from, next)...)
-		})
-		if errors.Is(err, errWarm) {
-			return s.goOn(ctx, enc, sink, k)
-		}
-		if err != nil {
 			return err
+		})
+		if m.err == nil && ctx.Err() != nil {
+			m.err = stopped(ctx)
+		}
+		out <- m
+		if m.err != nil {
+			return k
 		}
 	}
+}
+
+func stopped(ctx context.Context) error {
+	return &genesis.Error{Op: "stream", Kind: genesis.Canceled, Msg: "was stopped", Err: ctx.Err()}
 }
 
 // errWarm says that the cache is there by now.
@@ -297,15 +334,18 @@ type chosenRows struct {
 	out    []uint64
 }
 
-func (c *chosenRows) of(in cells, rows []uint64) []uint64 {
+func (c *chosenRows) of(ctx context.Context, in cells, rows []uint64) ([]uint64, error) {
 	c.row.Cells, c.out = in, c.out[:0]
-	for _, r := range rows {
+	for i, r := range rows {
+		if i&1023 == 1023 && ctx.Err() != nil {
+			return nil, stopped(ctx)
+		}
 		c.row.At = r
 		if c.filter.True(c.row) {
 			c.out = append(c.out, r)
 		}
 	}
-	return c.out
+	return c.out, nil
 }
 
 // warm is the cache as a source.

@@ -237,18 +237,24 @@ func (s *Service) Output(ctx context.Context, who genesis.Principal, d genesis.D
 	return watched{r, ctx, stop}, b.Size, nil
 }
 
-// watched is a blob that can be read as long as it may be.
+// watched are bytes that can be read as long as they may be.
 type watched struct {
-	*blob.Reader
-	ctx  context.Context // ends with the right to it
+	stored
+	ctx  context.Context // ends with the right to them
 	stop func()
 }
 
-// EndsWith has w, to which the blob is copied, aborted when the right to it ends.
+// stored is a blob, or the file of a table.
+type stored interface {
+	io.ReadCloser
+	io.ReaderAt
+}
+
+// EndsWith has w, to which the bytes are copied, aborted when the right to them ends.
 func (w watched) EndsWith(to io.Writer) (stop func()) { return endsWith(w.ctx, to) }
 
-// Close lets go of the blob and of the watch over it.
+// Close lets go of the bytes and of the watch over them.
 func (w watched) Close() error {
 	w.stop()
-	return w.Reader.Close()
+	return w.stored.Close()
 }

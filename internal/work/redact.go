@@ -62,6 +62,9 @@ func unworded(r genesis.ModelReport) *genesis.ModelReport {
 	for i := range r.Targets {
 		r.Targets[i].Classes = nil
 	}
+	if r.Logged != nil {
+		r.Logged = unmeasured(*r.Logged)
+	}
 	if r.Least >= genesis.LeastGroup {
 		return &r
 	}
@@ -70,4 +73,14 @@ func unworded(r genesis.ModelReport) *genesis.ModelReport {
 		r.Targets[i].Scores, r.Targets[i].Coverage = map[string]map[string]map[string]float64{}, nil
 	}
 	return &r
+}
+
+// unmeasured is what was stated of a model without what may be of single rows.
+func unmeasured(l genesis.LoggedReport) *genesis.LoggedReport {
+	l.Metrics, l.Parameters = []genesis.LoggedMetric{}, nil
+	l.Inputs = slices.Clone(l.Inputs)
+	for i, in := range l.Inputs {
+		l.Inputs[i] = genesis.LoggedInput{Ref: in.Ref, Table: in.Table, Split: in.Split}
+	}
+	return &l
 }

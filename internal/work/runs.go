@@ -151,6 +151,9 @@ func (s *Service) allow(ctx context.Context, who genesis.Principal, req genesis.
 		if err == nil && pin.Version.Kind != genesis.Model {
 			err = &genesis.Error{Op: "predict", Kind: genesis.Invalid, Subject: q.Model, Msg: "is a dataset, not a model", Hint: "`genesis train` makes a model of it"}
 		}
+		if err == nil {
+			err = s.loggedOnly(ctx, pin.Version)
+		}
 		return string(pin.Version.Name), err
 	}
 	return "", &genesis.Error{Op: "submit run", Kind: genesis.Invalid, Subject: string(req.Kind), Msg: "is no kind of run", Hint: "prepare, train and predict are"}
@@ -336,6 +339,11 @@ func (s *Service) watchRun(ctx context.Context, r genesis.Run, pin json.RawMessa
 		end(err)
 		return ended, func() {}
 	}
+	return s.watchAll(ctx, asks)
+}
+
+// watchAll is Watch of several questions.
+func (s *Service) watchAll(ctx context.Context, asks []access.Ask) (context.Context, func()) {
 	var releases []func()
 	for _, ask := range asks {
 		var release func()

@@ -40,11 +40,17 @@ func main() {
 		}
 		return
 	}
+	if child, err := asChild(); child {
+		if err != nil {
+			log.Fatalf("bench: error: %v", err)
+		}
+		return
+	}
 	var c config
 	flag.StringVar(&c.out, "out", "", "file to write; empty: standard output")
 	flag.Int64Var(&c.size, "size", 1_000_000_000, "bytes of the generated CSV")
 	flag.IntVar(&c.pairs, "pairs", 7, "pairs per comparison")
-	flag.StringVar(&c.only, "only", "", "prepare, memory or training")
+	flag.StringVar(&c.only, "only", "", "prepare, memory, training or streams: the others stay in -out as they are")
 	flag.StringVar(&c.dir, "dir", "", "working directory; empty: a temporary one")
 	flag.StringVar(&c.duckdb, "duckdb", "duckdb", "the duckdb command line")
 	flag.StringVar(&c.python, "python", os.Getenv("GENESIS_TEST_PYTHON"), "a Python with scikit-learn")
@@ -75,7 +81,7 @@ func run(c config) error {
 	for _, part := range []struct {
 		name string
 		run  func(config, string) (string, error)
-	}{{"prepare", prepare}, {"memory", memory}, {"training", training}} {
+	}{{"prepare", prepare}, {"memory", memory}, {"training", training}, {"streams", streams}} {
 		if c.only != "" && c.only != part.name {
 			continue
 		}

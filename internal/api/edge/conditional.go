@@ -46,13 +46,17 @@ func (h *held) answer(r *http.Request) {
 		h.release()
 		return
 	}
+	if h.Header().Get("Etag") != "" {
+		h.release() // of bytes that are not these alone, as HEAD answers: its handler compared it
+		return
+	}
 	sum := sha256.Sum256(h.body)
 	etag := `"` + base64.RawURLEncoding.EncodeToString(sum[:18]) + `"`
 	h.Header().Set("Etag", etag)
-	switch {
-	case r.Header.Get("If-Match") != "" && !matches(r.Header.Values("If-Match"), etag, false):
-		refuse(h.ResponseWriter, r, http.StatusPreconditionFailed, &genesis.Error{Op: "read", Kind: genesis.Conflict, Msg: "is not as If-Match says any more"})
-	case matches(r.Header.Values("If-None-Match"), etag, true):
+	switch Precondition(strings.Join(r.Header.Values("If-Match"), ","), strings.Join(r.Header.Values("If-None-Match"), ","), etag) {
+	case http.StatusPreconditionFailed:
+		refuse(h.ResponseWriter, r, http.StatusPreconditionFailed, Changed())
+	case http.StatusNotModified:
 		h.Header().Del("Content-Type")
 		h.ResponseWriter.WriteHeader(http.StatusNotModified)
 	default:
@@ -61,17 +65,33 @@ func (h *held) answer(r *http.Request) {
 	}
 }
 
-// matches reports whether lists of entity tags name etag (RFC 9110, section 13.1).
-func matches(lists []string, etag string, weak bool) bool {
-	for _, list := range lists {
-		for tag := range strings.SplitSeq(list, ",") {
-			tag = strings.TrimSpace(tag)
-			if weak {
-				tag = strings.TrimPrefix(tag, "W/")
-			}
-			if tag == etag || tag == "*" {
-				return true
-			}
+// Precondition returns the status of an answer that the conditions of a GET or HEAD keep
+// from being sent (RFC 9110, section 13.2.2), or 0. Several lines of a field are joined
+// with commas.
+func Precondition(ifMatch, ifNoneMatch, etag string) int {
+	switch {
+	case ifMatch != "" && !matches(ifMatch, etag, false):
+		return http.StatusPreconditionFailed
+	case matches(ifNoneMatch, etag, true):
+		return http.StatusNotModified
+	}
+	return 0
+}
+
+// Changed is why a precondition failed.
+func Changed() error {
+	return &genesis.Error{Op: "read", Kind: genesis.Conflict, Msg: "is not as If-Match says any more"}
+}
+
+// matches reports whether a list of entity tags names etag (RFC 9110, section 13.1).
+func matches(list, etag string, weak bool) bool {
+	for tag := range strings.SplitSeq(list, ",") {
+		tag = strings.TrimSpace(tag)
+		if weak {
+			tag = strings.TrimPrefix(tag, "W/")
+		}
+		if tag == etag || tag == "*" {
+			return true
 		}
 	}
 	return false

@@ -84,9 +84,27 @@ func unsupported(msg string, args ...any) error {
 	return &genesis.Error{Op: "read parquet", Kind: genesis.Unsupported, Msg: fmt.Sprintf(msg, args...)}
 }
 
-// readFooter reads the metadata at the end of a file, whose length is checked
-// against the file's size before anything is allocated.
+// readFooter reads the metadata at the end of a file.
 func readFooter(at io.ReaderAt, size int64) (*fileMeta, error) {
+	_, m, err := loadFooter(at, size)
+	return m, err
+}
+
+// loadFooter reads the bytes of the metadata at the end of a file, whose length is
+// checked against the file's size before anything is allocated, and what they say.
+func loadFooter(at io.ReaderAt, size int64) ([]byte, *fileMeta, error) {
+	buf, err := footerBytes(at, size)
+	if err != nil {
+		return nil, nil, err
+	}
+	m, err := parseFooter(buf)
+	if err != nil {
+		return nil, nil, err
+	}
+	return buf, m, m.check(size - 8 - int64(len(buf)))
+}
+
+func footerBytes(at io.ReaderAt, size int64) ([]byte, error) {
 	if size < 12 {
 		return nil, damaged("is %d bytes long: too short for a Parquet file", size)
 	}
@@ -112,14 +130,7 @@ func readFooter(at io.ReaderAt, size int64) (*fileMeta, error) {
 		return nil, damaged("says its footer takes %d bytes, more than the file has", n)
 	}
 	buf := make([]byte, n)
-	if err := readAt(at, buf, size-8-n); err != nil {
-		return nil, err
-	}
-	m, err := parseFooter(buf)
-	if err != nil {
-		return nil, err
-	}
-	return m, m.check(size - 8 - n)
+	return buf, readAt(at, buf, size-8-n)
 }
 
 func readAt(at io.ReaderAt, buf []byte, off int64) error {

@@ -49,24 +49,35 @@ const (
 	blockBytes = 256 << 10 // of what is checked at once
 )
 
-// tooManyWords says that a category is no category.
-type tooManyWords struct{ column int }
+// What turns out only while a table is written, and has it begun again.
+type (
+	tooManyWords struct{ column int } // a category is none
+	someMissing  struct{}             // not every cell has a value
+)
 
 func (t tooManyWords) Error() string { return fmt.Sprintf("column %d has too many words", t.column) }
+func (someMissing) Error() string    { return "some cells have no value" }
 
-// build writes a table's files into a folder, taking at most limit bytes.
+// build writes a table's files into a folder, taking at most limit bytes. It goes by
+// what is usual, that every cell has a value and categories have few words, and begins
+// again where it is not so.
 func build(ctx context.Context, dir string, src Source, limit int64) error {
 	cols := make([]Column, len(src.Columns))
 	for i, c := range src.Columns {
 		cols[i] = Column{Column: c, Form: formOf(c.Type)}
 	}
+	nulls := false
 	for {
-		err := buildAs(ctx, dir, src, cols, limit)
+		err := buildAs(ctx, dir, src, cols, nulls, limit)
 		var words tooManyWords
-		if !errors.As(err, &words) {
+		switch {
+		case errors.As(err, &words):
+			cols[words.column].Form = Heap
+		case errors.Is(err, someMissing{}):
+			nulls = true
+		default:
 			return err
 		}
-		cols[words.column].Form = Heap
 		for i := range cols {
 			cols[i].Words = nil
 		}
@@ -78,14 +89,14 @@ func build(ctx context.Context, dir string, src Source, limit int64) error {
 	}
 }
 
-func buildAs(ctx context.Context, dir string, src Source, cols []Column, limit int64) (err error) {
+func buildAs(ctx context.Context, dir string, src Source, cols []Column, nulls bool, limit int64) (err error) {
 	rows, err := src.Open(ctx)
 	if err != nil {
 		return err
 	}
 	defer rows.Close()
 	b := &builder{cols: cols, limit: limit, codes: make([]map[string]uint32, len(cols)), wordBytes: make([]int, len(cols)), missing: make([]bool, len(cols))}
-	b.width = place(cols)
+	b.width = place(cols, nulls)
 	if b.rows, err = createSealed(filepath.Join(dir, rowsFile), int64(b.width)<<shiftOf(b.width)); err != nil {
 		return err
 	}
@@ -143,6 +154,9 @@ func (b *builder) add(batch *format.Batch) error {
 			if err := b.column(out, i, batch, from, to); err != nil {
 				return err
 			}
+			if b.missing[i] && b.cols[i].Null < 0 {
+				return someMissing{}
+			}
 		}
 		if _, err := b.rows.Write(out); err != nil {
 			return err
@@ -165,6 +179,9 @@ func (b *builder) column(out []byte, i int, batch *format.Batch, from, to int) e
 	c := &b.cols[i]
 	null := func(row int) {
 		b.missing[i] = true
+		if c.Null < 0 {
+			return
+		}
 		at := (row-from)*b.width + c.Null/8
 		out[at] |= 1 << (c.Null % 8)
 	}

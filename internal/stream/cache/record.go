@@ -48,8 +48,8 @@ func formOf(t genesis.Type) Form {
 }
 
 // place gives each column its place in the record and returns the record's width.
-// Wide values come first, so that they are aligned; every column has a bit.
-func place(cols []Column) int {
+// Wide values come first, so that they are aligned. With nulls, every column has a bit.
+func place(cols []Column, nulls bool) int {
 	width := 0
 	for _, form := range []Form{Wide, Heap, Day, Word, Flag} {
 		for i := range cols {
@@ -60,8 +60,30 @@ func place(cols []Column) int {
 		}
 	}
 	for i := range cols {
-		cols[i].Null = 8*width + i
+		cols[i].Null = -1
+		if nulls {
+			cols[i].Null = 8*width + i
+		}
 	}
-	width += (len(cols) + 7) / 8
-	return (width + 7) &^ 7
+	if nulls {
+		width += (len(cols) + 7) / 8
+	}
+	return aligned(width)
+}
+
+// line is what the processor fetches from memory at once.
+const line = 64
+
+// aligned rounds a width up to where records begin on as few lines as they can, if that
+// takes no more than a quarter more.
+func aligned(width int) int {
+	width = max(8, (width+7)&^7)
+	up := (width + line - 1) / line * line
+	for up > 8 && up/2 >= width {
+		up /= 2 // 8, 16 and 32 divide a line
+	}
+	if 4*up <= 5*width {
+		return up
+	}
+	return width
 }

@@ -25,10 +25,11 @@ const (
 // Sealed is an open sealed file. It is safe for concurrent use.
 type Sealed struct {
 	data   []byte // mapped
-	whole  []byte // with sums and trailer
+	all    []byte // with sums and trailer
 	block  int64
 	sums   []byte
 	sound  []atomic.Uint64 // a bit for each block that was checked
+	left   atomic.Int64    // blocks that were not
 	unmap  func([]byte) error
 	closed atomic.Bool
 }
@@ -101,7 +102,7 @@ func openSealed(path string) (*Sealed, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Sealed{whole: whole, unmap: unmap}
+	s := &Sealed{all: whole, unmap: unmap}
 	if err := guard(s.readTrailer); err != nil {
 		_ = unmap(whole)
 		return nil, err
@@ -110,11 +111,11 @@ func openSealed(path string) (*Sealed, error) {
 }
 
 func (s *Sealed) readTrailer() error {
-	n := len(s.whole)
-	if n < trailer || string(s.whole[n-trailer:n-24]) != sealedMark {
+	n := len(s.all)
+	if n < trailer || string(s.all[n-trailer:n-24]) != sealedMark {
 		return damaged("does not end as one of format 1")
 	}
-	word := func(i int) uint64 { return binary.LittleEndian.Uint64(s.whole[n-24+8*i:]) }
+	word := func(i int) uint64 { return binary.LittleEndian.Uint64(s.all[n-24+8*i:]) }
 	size, block := word(0), word(1)
 	if size > uint64(n) || block == 0 || block > 1<<40 {
 		return damaged("is cut off")
@@ -123,11 +124,12 @@ func (s *Sealed) readTrailer() error {
 	if size+8*blocks+uint64(trailer) != uint64(n) {
 		return damaged("has another length than it says")
 	}
-	s.data, s.sums, s.block = s.whole[:size:size], s.whole[size:size+8*blocks], int64(block)
+	s.data, s.sums, s.block = s.all[:size:size], s.all[size:size+8*blocks], int64(block)
 	if xxh3.Hash(s.sums) != word(2) {
 		return damaged("has sums that do not hold")
 	}
 	s.sound = make([]atomic.Uint64, (blocks+63)/64)
+	s.left.Store(int64(blocks))
 	return nil
 }
 
@@ -150,16 +152,21 @@ func (s *Sealed) checkBlock(k int64) error {
 	if xxh3.Hash(block) != binary.LittleEndian.Uint64(s.sums[8*k:]) {
 		return damaged(fmt.Sprintf("block %d does not hold", k))
 	}
-	s.sound[k>>6].Or(1 << (k & 63))
+	if s.sound[k>>6].Or(1<<(k&63))>>(k&63)&1 == 0 {
+		s.left.Add(-1)
+	}
 	return nil
 }
+
+// whole reports whether every block was checked.
+func (s *Sealed) whole() bool { return s.left.Load() == 0 }
 
 // Close unmaps the file: nothing of its data may be looked at afterwards.
 func (s *Sealed) Close() error {
 	if s == nil || s.closed.Swap(true) {
 		return nil
 	}
-	return s.unmap(s.whole)
+	return s.unmap(s.all)
 }
 
 // guard runs f, which looks at mapped files. A page that the disk does not give is

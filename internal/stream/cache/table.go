@@ -63,6 +63,9 @@ func (t *Table) Guard(f func() error) error { return guard(f) }
 // Prepare checks what rows are about to be looked at. The error is of kind
 // Internal: the table is damaged.
 func (t *Table) Prepare(rows []uint64) error {
+	if t.rows.whole() {
+		return nil
+	}
 	size := int64(t.Width) << t.shift
 	for _, r := range rows {
 		k := int64(r >> t.shift)

@@ -40,7 +40,7 @@ type Layout struct {
 	nodes   []node
 	buffers []buffer
 	size    int
-	b       *flatbuffers.Builder
+	b       [2]*flatbuffers.Builder // in turn
 }
 
 type node struct{ length, nulls int64 }
@@ -81,7 +81,7 @@ func (l *Layout) Buffer(length int) Place {
 func (l *Layout) Size() int { return l.size }
 
 // Batch returns the message of a record batch. Its metadata is valid until the next
-// call.
+// call but one.
 func (l *Layout) Batch(body []byte, meta ...KeyValue) Message {
 	b := l.builder()
 	header := l.recordBatch(b)
@@ -91,8 +91,7 @@ func (l *Layout) Batch(body []byte, meta ...KeyValue) Message {
 	return m
 }
 
-// Dictionary returns the message of a dictionary. Its metadata is valid until the
-// next call.
+// Dictionary returns the message of a dictionary. Its metadata is valid as that of Batch.
 func (l *Layout) Dictionary(id int64, body []byte) Message {
 	b := l.builder()
 	data := l.recordBatch(b)
@@ -105,11 +104,12 @@ func (l *Layout) Dictionary(id int64, body []byte) Message {
 }
 
 func (l *Layout) builder() *flatbuffers.Builder {
-	if l.b == nil {
-		l.b = flatbuffers.NewBuilder(1024)
+	l.b[0], l.b[1] = l.b[1], l.b[0]
+	if l.b[0] == nil {
+		l.b[0] = flatbuffers.NewBuilder(1024)
 	}
-	l.b.Reset()
-	return l.b
+	l.b[0].Reset()
+	return l.b[0]
 }
 
 func (l *Layout) recordBatch(b *flatbuffers.Builder) flatbuffers.UOffsetT {

@@ -56,97 +56,114 @@ func (b *body) Put(*[]byte) { b.free <- b } // has room for all
 
 // sink puts messages on a call.
 type sink struct {
-	ctx     context.Context
-	out     grpc.ServerStream
-	cut     func(always bool)
-	free    chan *body
-	made    int
-	filled  *body
-	aborted chan struct{} // closed with refusal
+	ctx   context.Context
+	out   grpc.ServerStream
+	cut   func(always bool)
+	free  chan *body
+	ended chan struct{} // closed with reason
 
-	mu      sync.Mutex
-	refusal error
+	mu     sync.Mutex
+	made   int
+	filled []*body // and not sent, in their order
+	reason error   // why nothing goes out any more
 }
 
 func newSink(ctx context.Context, out grpc.ServerStream) *sink {
-	return &sink{ctx: ctx, out: out, free: make(chan *body, maxBodies), aborted: make(chan struct{})}
+	return &sink{ctx: ctx, out: out, free: make(chan *body, maxBodies), ended: make(chan struct{})}
 }
 
 // Body waits until the connection has taken enough of what was sent before. When the
-// call ends meanwhile, what is put into the body is not sent.
+// stream ends meanwhile, what is put into the body is not sent.
 func (s *sink) Body(n int) []byte {
 	b := s.take()
 	if cap(b.bytes) < n {
 		b.bytes = make([]byte, max(leastBody, n+n/8)) // texts vary
 	}
 	b.bytes = b.bytes[:n]
-	s.filled = b
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.filled = append(s.filled, b)
 	return b.bytes
 }
 
 func (s *sink) take() *body {
-	if s.filled != nil { // was not sent
-		return s.filled
-	}
-	select {
-	case b := <-s.free:
+	if b := s.another(); b != nil {
 		return b
-	default:
-	}
-	if s.made < maxBodies {
-		s.made++
-		return &body{free: s.free}
 	}
 	select {
 	case b := <-s.free:
 		return b
 	case <-s.ctx.Done():
-	case <-s.aborted:
+	case <-s.ended:
 	}
-	return &body{free: make(chan *body, 1)}
+	return &body{free: make(chan *body, 1)} // for nobody
+}
+
+// another returns a body that is free, or a new one if there may be more; else nil.
+func (s *sink) another() *body {
+	select {
+	case b := <-s.free:
+		return b
+	default:
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.made == maxBodies {
+		return nil
+	}
+	s.made++
+	return &body{free: s.free}
 }
 
 // Send sends a message. Its body belongs to the connection from then on.
 func (s *sink) Send(m ipc.Message) error {
-	if err := s.refused(); err != nil {
+	d := &data{header: m.Meta, metadata: appMetadata(m)}
+	if m.Body != nil {
+		d.body = s.earliest()
+	}
+	if err := s.over(); err != nil {
 		return err
 	}
-	if err := s.ctx.Err(); err != nil {
-		return gone(err)
-	}
-	d := &data{header: m.Meta, metadata: appMetadata(m)}
-	if len(m.Body) > 0 {
-		d.body, s.filled = s.filled, nil
-	}
 	if err := s.out.SendMsg(d); err != nil {
-		return gone(err)
+		return s.end(&genesis.Error{Op: "send", Kind: genesis.Canceled, Msg: "the client went away", Err: err})
 	}
 	return nil
 }
 
-func gone(err error) error {
-	return &genesis.Error{Op: "send", Kind: genesis.Canceled, Msg: "the client went away", Err: err}
+// earliest is the body that was filled first.
+func (s *sink) earliest() *body {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	b := s.filled[0]
+	s.filled = append(s.filled[:0], s.filled[1:]...)
+	return b
+}
+
+// over is why nothing goes out any more; nil while something does.
+func (s *sink) over() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.reason
+}
+
+// end ends the stream, and returns why it ended first.
+func (s *sink) end(reason error) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.reason == nil {
+		s.reason = reason
+		close(s.ended)
+	}
+	return s.reason
 }
 
 // Abort ends the stream, because the right to it ended: no message goes out any more,
 // and soon the call ends with the reason. A reader that is too slow for that is cut off.
-func (s *sink) Abort(err error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.refusal != nil {
-		return
-	}
-	s.refusal = err
-	close(s.aborted)
+func (s *sink) Abort(reason error) {
+	_ = s.end(reason)
 	if c := callOf(s.ctx); c != nil {
 		c.abort(s.cut)
 	}
-}
-
-func (s *sink) refused() error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.refusal
 }
 
 // appMetadata is where a batch begins and where the one after it does, as JSON; nil of

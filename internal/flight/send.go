@@ -76,7 +76,7 @@ func newSink(ctx context.Context, out grpc.ServerStream) *sink {
 // stream ends meanwhile, what is put into the body is not sent.
 func (s *sink) Body(n int) []byte {
 	b := s.take()
-	if cap(b.bytes) < n {
+	if b.bytes == nil || cap(b.bytes) < n { // one of no bytes is none the less one
 		b.bytes = make([]byte, max(leastBody, n+n/8)) // texts vary
 	}
 	b.bytes = b.bytes[:n]

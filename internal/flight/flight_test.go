@@ -228,7 +228,7 @@ func TestSlowReadersHoldFewBodies(t *testing.T) {
 		now = sends
 		mu.Unlock()
 	}
-	if before > 20 || len(given) > maxBodies {
+	if before > 6 || len(given) > 3 {
 		t.Errorf("%d bodies, of which %d different, for who does not read", before, len(given))
 	}
 	cancel()

@@ -7,7 +7,6 @@ import (
 	"context"
 	"crypto/tls"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -530,10 +529,10 @@ func TestRevocationEndsSlowFlights(t *testing.T) {
 			took := time.Since(began)
 			after := conn.read.Load() - before
 			t.Logf("%d bytes in %v after the revocation: %v", after, took, err)
-			if err == io.EOF || errors.Is(err, io.EOF) {
+			if err == io.EOF {
 				t.Error("it looks whole")
 			}
-			if after > 3*slowBuffer+slowRate/2 { // as slow_test.go, and what is read until it is cut
+			if after > 3*slowBuffer { // what is read until it is cut; without that some 220 KB
 				t.Errorf("%d bytes came after the revocation", after)
 			}
 			if took > 2*time.Second {

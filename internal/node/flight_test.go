@@ -15,6 +15,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -404,14 +405,23 @@ func TestFlightRefuses(t *testing.T) {
 
 // TestFlightOverTheSocket: whoever owns the home is known without a token.
 func TestFlightOverTheSocket(t *testing.T) {
-	w := newTown(t)
+	var stranger atomic.Bool
+	w := newTown(t, func(_ *Home, o *Options) {
+		o.peer = func(c net.Conn) (uint32, error) {
+			uid, err := peerUID(c)
+			if stranger.Load() {
+				uid++
+			}
+			return uid, err
+		}
+	})
 	ref := w.prepare("things", mixed(100))
 	f := w.dial("unix://"+w.node.sockets+"/"+apiSocket, grpc.WithTransportCredentials(insecure.NewCredentials()))
 	text, _, err := f.get(w.as("nobody"), ticketOf(genesis.StreamRequest{Dataset: ref}))
 	if err != nil || len(text) < 1000 {
 		t.Errorf("%d bytes, %v", len(text), err)
 	}
-	w.node.peer = func(net.Conn) (uint32, error) { return w.node.owner + 1, nil }
+	stranger.Store(true)
 	g := w.dial("unix://"+w.node.sockets+"/"+apiSocket, grpc.WithTransportCredentials(insecure.NewCredentials()))
 	if _, _, err := g.get(w.as("gil"), ticketOf(genesis.StreamRequest{Dataset: ref})); rpc.Code(err) != codes.PermissionDenied {
 		t.Errorf("another user, with a token: %v", err)

@@ -96,6 +96,9 @@ func (s *Service) openStream(ctx context.Context, who genesis.Principal, req gen
 		}
 	}
 	st, err := s.resolveStream(ctx, v, req, since)
+	if genesis.KindOf(err) == genesis.NotFound {
+		err = inside{err}
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -165,7 +165,7 @@ class Handler(BaseHTTPRequestHandler):
             "name": "numbers",
             "version": VERSION,
             "table": "numbers",
-            "split": "",
+            "split": query.get("split", ""),
             "mode": query.get("mode", "sequential"),
             "seed": int(query.get("seed", 0)),
             "epoch": int(query.get("epoch", 0)),

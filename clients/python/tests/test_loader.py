@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 import pytest
 from conftest import Served
-from fake import FakeNode, cut, problem
+from fake import VERSION, FakeNode, cut, problem
 
 import genesis
-from genesis import stream as stream_module
+from genesis import reader as reader_module
 
 torch = pytest.importorskip("torch")
 from torch.utils.data import DataLoader  # noqa: E402
@@ -253,15 +253,66 @@ def test_stateful_state_of_another_number_of_workers(local: genesis.Dataset) -> 
 
 
 def test_workers_tell_errors(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stream_module, "PAUSE", 0.001)
+    monkeypatch.setattr(reader_module, "PAUSE", 0.001)
     with FakeNode(1000) as fake:
         loader = genesis.connect(fake.url).dataset("numbers").loader(batch_size=10, mode="sequential", num_workers=2)
         fake.always = cut(3)
         assert [n for b in loader for n in b["n"].tolist()] == list(range(1000)), "workers resume"
         fake.always = problem(403, "permission", "the grant ended")
-        with pytest.raises(genesis.Permission, match="the grant ended") as e:
+        with pytest.raises(genesis.Permission) as e:
             list(loader)
-        assert "a hint" in str(e.value)
+        said = (e.value.message, e.value.hint, e.value.kind, e.value.request, str(e.value))
+        assert said == ("the grant ended", "a hint", "permission", "r1", "the grant ended\nhint: a hint")
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_right_that_ends(workers: int) -> None:
+    """The error says that it ended, and where, with as many workers as one likes."""
+    with FakeNode(1000) as fake:
+        fake.always = cut(3)
+        fake.reason = {"status": 403, "kind": "permission", "message": "the grant was revoked", "hint": "ask anew", "op": "read", "subject": "numbers"}
+        d = genesis.connect(fake.url).dataset("numbers")
+        with pytest.raises(genesis.Permission) as e:
+            list(d.loader(batch_size=10, num_workers=workers))
+        at = 20 if workers == 0 else 40  # batches 0 and 2 of worker 0
+        text = f"your right to read numbers@{VERSION} ended while it was streamed, at position {at}: the grant was revoked"
+        assert (e.value.message, e.value.hint, e.value.kind) == (text, "ask anew", "permission")
+        with pytest.raises(genesis.Permission) as e:
+            list(DataLoader(d.torch(batch_size=10), batch_size=None, num_workers=workers))
+        assert str(e.value) == f'read "numbers": {text}\nhint: ask anew' and "Traceback" not in e.value.message
+        assert (e.value.hint, e.value.kind) == ("ask anew", "permission")
+
+
+@pytest.mark.parametrize("kind", [genesis.NotFound, genesis.Gone])
+def test_a_dataset_that_goes(kind: type[genesis.Error], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whom a dataset is hidden from is told nothing of it when the stream is opened again."""
+    monkeypatch.setattr(reader_module, "PAUSE", 0.001)
+    with FakeNode(100, [cut(3), problem(404 if kind is genesis.NotFound else 410, kind.kind, "is not here")]) as fake:
+        with pytest.raises(kind, match="stream.* position 20: is not here"):
+            list(genesis.connect(fake.url).dataset("numbers").stream(batch_size=10))
+
+
+def test_shuffle(local: genesis.Dataset) -> None:
+    for wrong in (lambda: local.loader("train", shuffle=True), lambda: local.numpy("train", shuffle=True), lambda: local.loader("train", loader={"shuffle": True})):
+        with pytest.raises((TypeError, ValueError), match='mode="full" is the shuffle'):
+            wrong()
+
+
+def test_positions_behind_the_end(local: genesis.Dataset) -> None:
+    rows = local.stream("train").plan.rows
+    for workers in (0, 1):
+        with pytest.raises(genesis.Invalid, match=f"position is 1000000; the order has {rows} rows"):
+            list(local.loader("train", position=10**6, num_workers=workers))
+    assert list(local.loader("train", position=rows)) == [], "the end is a position"
+
+
+def test_length_of_arrays(local: genesis.Dataset) -> None:
+    d = local.numpy("train", batch_size=100)
+    assert len(d) == sum(1 for _ in d) > 10
+    some = local.numpy("train", filter="dry_bulb > 20.0")
+    with pytest.raises(TypeError):
+        len(some)
+    assert some, "it can be asked whether there is one"
 
 
 def test_nothing_is_left(node: Served, no_leaks) -> None:  # type: ignore[no-untyped-def]

@@ -249,5 +249,5 @@ def test_a_real_dataset_in_a_notebook(node: Served) -> None:
         html = connected.dataset("concrete")._repr_html_()
         checked = Checked(html)
         assert html.count("<svg") == len(connected.dataset("concrete").schema)
-        assert "MPa" in checked.text and "genesis.connect().dataset('concrete@1').to_pandas()" in checked.text
+        assert "MPa" in checked.text and f'genesis.connect(home="{node.home}").dataset("concrete@1").to_pandas()' in checked.text
         assert "concrete" in Checked(connected.list()._repr_html_()).text

@@ -37,6 +37,7 @@ from .errors import (
     Invalid,
     NotFound,
     Permission,
+    RetryWarning,
     Unavailable,
     Unsupported,
 )
@@ -48,6 +49,7 @@ from .progress import Show
 from .records import Card, Check, Column, ColumnProfile, Finding, Plan, Readiness, Schema, Split, StreamFeature, Version
 from .run import Run, Runs
 from .stream import Stream
+from .wire import VERSION as __version__
 
 __all__ = [
     "Canceled",
@@ -72,6 +74,7 @@ __all__ = [
     "Plan",
     "Predictions",
     "Readiness",
+    "RetryWarning",
     "Run",
     "Runs",
     "Schema",
@@ -81,6 +84,7 @@ __all__ = [
     "Unavailable",
     "Unsupported",
     "Version",
+    "__version__",
     "connect",
     "log_model",
     "predict",

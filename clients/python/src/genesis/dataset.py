@@ -11,7 +11,7 @@ import pyarrow as pa
 from . import show
 from .arrays import Columns, Convert, Rows
 from .body import Broken
-from .errors import Internal, Unavailable
+from .errors import Internal, Invalid, Unavailable
 from .mapped import Mapped
 from .names import quote
 from .records import Card, Column, ColumnProfile, Finding, Readiness, Schema, Split, Version, read, read_all
@@ -32,6 +32,8 @@ WHOLE = 1 << 16
 class Asset:
     """A version of a dataset or a model. What the node says is asked for once, when it is needed."""
 
+    _kind = ""  # what the node calls it
+
     def __init__(self, wire: Wire, ref: str) -> None:
         self._wire = wire
         self.ref = ref  #: as it was asked for; ``version.ref`` names exactly this version
@@ -42,10 +44,14 @@ class Asset:
         """Everything the node says about the version, as JSON's types.
 
         Raises:
-            Error: NotFound, Gone, Unavailable.
+            Error: NotFound, Gone, Unavailable; Invalid where it is a model and no dataset, or the reverse.
         """
         if self._raw is None:
-            self._raw = self._wire.get(f"/v1/versions/{quote(self.ref)}")
+            said: dict[str, Any] = self._wire.get(f"/v1/versions/{quote(self.ref)}")
+            kind = said["version"].get("kind", self._kind)
+            if self._kind and kind != self._kind:
+                raise wrong_kind(self.ref, kind)
+            self._raw = said
         return self._raw
 
     def refresh(self) -> None:
@@ -133,6 +139,8 @@ class Dataset(Asset):
 
     What you may do with the rows is decided by the node, and kept in its log.
     """
+
+    _kind = "dataset"
 
     # What it is.
 
@@ -278,9 +286,10 @@ class Dataset(Asset):
             block: rows that stay together in ``block`` mode.
             form: ``"table"``; ``"dictionary"``, categories as codes; ``"rows"``, float32
                 rows of one length, ready for a net.
-            target, categories, scale, mask: of ``rows``: columns to predict (those of role
-                target), ``"onehot"`` or ``"code"``, ``"standard"`` or ``"none"``, whether to
-                say which values were missing.
+            target, categories, scale: of ``rows``: columns to predict (those of role
+                target), ``"onehot"`` or ``"code"``, ``"standard"`` or ``"none"``.
+            mask: of ``rows``: whether to say which values were missing: one flag per feature
+                column, however many numbers the column became; shape (rows, columns).
             position: where in the order to begin.
             prefetch: batches to read ahead, in a thread; 0: none.
         """
@@ -304,7 +313,8 @@ class Dataset(Asset):
 
         Items are dictionaries of tensors by column, texts as lists; with ``ready=True``
         tuples *(x, y)* of float32 tensors of shapes (rows, features) and (rows, targets), with
-        ``mask=True`` also *missing*, a boolean tensor like *x*.
+        ``mask=True`` also *missing*: one flag per feature column, however many numbers of *x*
+        the column became; a boolean tensor of shape (rows, columns).
 
         Args:
             ready: rows ready for a net: numbers scaled, categories encoded, gaps filled.
@@ -358,6 +368,8 @@ class Dataset(Asset):
 
     def _arrays(self, to: str, ready: bool, options: dict[str, Any]) -> tuple[Stream, Convert]:
         """Return a stream, and what makes arrays of its batches."""
+        if "shuffle" in options:
+            raise TypeError('there is no shuffle: mode="full" is the shuffle, and mode="sequential" the order stored')
         if ready:
             return self.stream(**{**options, "form": "rows"}), Rows(to)
         return Dataset(self._wire, self.version.ref).stream(**options), Columns(to, self._gaps(options.get("table")))
@@ -371,6 +383,11 @@ class Dataset(Asset):
 
     def _repr_html_(self) -> str:
         return show.dataset(self)
+
+
+def wrong_kind(ref: str, kind: str) -> Invalid:
+    """Return the error of a model that was taken for a dataset, or the reverse."""
+    return Invalid(f"is a {kind}", op="open", subject=ref, hint=f"use node.{kind}({ref!r})")
 
 
 def download(wire: Wire, path: str, params: Params | None, file: IO[bytes], *, digest: str | None = None) -> None:

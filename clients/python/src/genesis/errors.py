@@ -28,8 +28,10 @@ __all__ = [
     "Invalid",
     "NotFound",
     "Permission",
+    "RetryWarning",
     "Unavailable",
     "Unsupported",
+    "ended",
     "from_problem",
 ]
 
@@ -61,6 +63,7 @@ class Error(Exception):
         value: str = "",
         retry_after: float | None = None,
     ) -> None:
+        message, hint = _of_worker(type(self), message, hint)
         super().__init__(message)
         self.message = message
         self.hint = hint
@@ -81,6 +84,21 @@ class Error(Exception):
         # Exceptions are pickled by their positional arguments alone; those of
         # DataLoader workers must arrive whole.
         return (_restore, (type(self), self.__dict__.copy()))
+
+
+def _of_worker(cls: type[Error], message: str, hint: str) -> tuple[str, str]:
+    """Return message and hint of an error that PyTorch brings from a worker.
+
+    Its ``DataLoader`` makes such an exception anew of its class and the text of its
+    traceback, which ends with what the exception said.
+    """
+    if not message.startswith("Caught ") or " in DataLoader worker process " not in message.partition("\n")[0]:
+        return message, hint
+    _, found, said = message.rpartition(f"\n{cls.__module__}.{cls.__qualname__}: ")
+    if not found:
+        return message, hint
+    text, _, told = said.rstrip().partition("\nhint: ")
+    return text, told or hint
 
 
 def _restore(cls: type[Error], state: dict[str, Any]) -> Error:
@@ -129,6 +147,10 @@ class Unavailable(Error):
     """The node, or something it needs, is away or busy. Try again later."""
 
     kind = "unavailable"
+
+
+class RetryWarning(UserWarning):
+    """A node is away, and a stream of it is being tried again."""
 
 
 class Unsupported(Error):
@@ -188,6 +210,19 @@ def from_problem(problem: Mapping[str, Any], *, status: int = 0, retry_after: st
         value=str(problem.get("value", "")),
         retry_after=_seconds(retry_after),
     )
+
+
+def ended(error: Error, ref: str, position: int) -> Error:
+    """Say in an error that rows were streamed until it came, and how far. The node's reason
+    and hint stay. (A node does not say whether a dataset is gone or hidden.)"""
+    if isinstance(error, Permission):
+        error.message = f"your right to read {ref} ended while it was streamed, at position {position}: {error.message}"
+    elif isinstance(error, Gone):
+        error.message = f"{ref} was withdrawn while it was streamed, at position {position}: {error.message}"
+    elif isinstance(error, NotFound):
+        error.message = f"{ref} is no more, or hidden from you, since it was streamed to position {position}: {error.message}"
+    error.args = (error.message,)
+    return error
 
 
 def _seconds(text: str | None) -> float | None:

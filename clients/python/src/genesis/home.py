@@ -15,6 +15,7 @@ import array
 import atexit
 import json
 import os
+import select
 import shutil
 import socket
 import subprocess
@@ -84,6 +85,19 @@ class Session:
             except OSError as e:
                 raise Unavailable("the node did not take the file", op="hand over") from e
 
+    def ended(self) -> bool:
+        """Report whether the node ended the session. Takes nothing of what it said."""
+        if not self._lock.acquire(blocking=False):
+            return False  # it is being spoken to, which finds out by itself
+        try:
+            poll = select.poll()
+            poll.register(self._sock, select.POLLIN)
+            return bool(poll.poll(0)) and not self._sock.recv(1, socket.MSG_PEEK)
+        except OSError:
+            return True
+        finally:
+            self._lock.release()
+
     def close(self) -> None:
         """End the session. The descriptor is closed, never shut down: after a fork the
         connection is the parent's as well."""
@@ -117,6 +131,11 @@ class Home:
                 self._session = self._join()
             return self._session
 
+    def ended(self) -> bool:
+        """Report whether the node that was joined is gone: to ask it would be in vain."""
+        with self._lock:
+            return self._session is not None and self._session.ended()
+
     def lost(self) -> None:
         """Forget the node: it went away."""
         with self._lock:
@@ -137,6 +156,8 @@ class Home:
         self._lock = threading.Lock()
         if self._session is not None:
             self._session.close()  # this process's descriptor of it
+        if self._keeper is not None:
+            self._keeper._forked()
         self._session, self._keeper = None, None
 
     def _join(self) -> Session:
@@ -281,6 +302,7 @@ class Keeper:
         if self._input >= 0:
             os.close(self._input)
             self._input = -1
+        self._complaints.close()
         self._process.returncode = 0  # keeps subprocess from waiting for it
 
 

@@ -20,7 +20,7 @@ import torch
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from .arrays import Convert
-from .errors import Internal, Invalid
+from .errors import Error, Internal, Invalid
 from .stream import Stream
 
 __all__ = ["Loader", "TorchDataset"]
@@ -32,6 +32,7 @@ class Item(NamedTuple):
     position: int
     next: int
     data: Any
+    error: Error | None = None  # in place of a batch: PyTorch would pass on no more than its text
 
 
 def world_of(rank: int | None, world: int | None) -> tuple[int, int]:
@@ -124,6 +125,12 @@ class _Numbered(IterableDataset):  # type: ignore[misc]
         self._keep_empty = keep_empty
 
     def __iter__(self) -> Iterator[Item]:
+        try:
+            yield from self._items()
+        except Error as e:
+            yield Item(-1, -1, None, e)
+
+    def _items(self) -> Iterator[Item]:
         shard, shards = self._source.shard()
         for piece in self._source.stream.pieces(self._position, shard, shards):
             wanted = self._keep_empty or piece.batch.num_rows
@@ -158,7 +165,8 @@ class Loader:
     ) -> None:
         for name in ("batch_size", "shuffle", "sampler", "batch_sampler", "collate_fn", "persistent_workers"):
             if loader.get(name):
-                raise ValueError(f"{name} is not for a loader of streams: order and batches are the stream's")
+                more = ': mode="full" is the shuffle' if name == "shuffle" else ""
+                raise ValueError(f"{name} is not for a loader of streams: order and batches are the stream's{more}")
         if loader.get("in_order") is False:
             raise ValueError("in_order=False would lose the order of the stream")
         self.dataset = dataset
@@ -204,6 +212,7 @@ class Loader:
 
     def _items(self, begin: int) -> Iterator[Any]:
         plan = self.plan
+        self.stream.within(begin)
         stride = plan.batch * self.dataset._world
         steps = self._steps(begin)
         expected = begin + self.dataset._rank * plan.batch
@@ -217,6 +226,8 @@ class Loader:
         try:
             for step in range(steps):
                 item = next(items, None)
+                if item is not None and item.error is not None:
+                    raise item.error
                 if item is None or item.position != expected:
                     came = "nothing" if item is None else f"the batch at {item.position}"
                     raise Internal(f"the workers sent {came} in place of the batch at {expected}", op="load")

@@ -22,6 +22,19 @@ class Mapped:
         for batch in self.stream:
             yield self._convert(batch)
 
+    def __len__(self) -> int:
+        """Return how many batches an iteration from the beginning gives.
+
+        Raises:
+            TypeError: a filter decides that while the stream goes on.
+        """
+        if self.stream.query.filter:
+            raise TypeError("how many batches the filter leaves is not known")
+        return int(-(-self.plan.rows // self.plan.batch))
+
+    def __bool__(self) -> bool:
+        return True  # there it is, whatever it yields
+
     @property
     def plan(self) -> Any:
         return self.stream.plan

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import sys
 import tempfile
 import uuid
+import warnings
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,6 +32,8 @@ __all__ = ["Model", "Predictions", "log_model"]
 
 class Model(Asset):
     """A version of a model. ``report`` says what it was trained on, and how well it predicts."""
+
+    _kind = "model"
 
     @property
     def report(self) -> dict[str, Any]:
@@ -144,6 +148,14 @@ def log_model(
     progress: Show = None,
 ) -> Model:
     """Bring a model into the catalogue. :func:`genesis.log_model` says how."""
+    inputs = list(inputs)
+    if not inputs:
+        warnings.warn(
+            "no inputs are said: the catalogue cannot say what the model was trained on, and the conditions of that "
+            "data do not protect the model. Say inputs=[loader], or datasets, or references",
+            UserWarning,
+            stacklevel=_caller(),
+        )
     guessed, installed, parts = parts_of(model)
     body: dict[str, Any] = {
         "name": name,
@@ -167,6 +179,14 @@ def log_model(
             headers = {**headers, "Idempotency-Key": uuid.uuid4().hex}
             made = wire.watch("POST", "/v1/models", body=body, watch=show, headers=headers)
     return Model(wire, read(Version, made["version"]).ref)
+
+
+def _caller() -> int:
+    """Return the level of the first caller outside this package, for a warning of who calls this."""
+    level, frame = 1, sys._getframe(1)
+    while frame.f_back is not None and str(frame.f_globals.get("__name__", "")).partition(".")[0] == __package__:
+        level, frame = level + 1, frame.f_back
+    return level
 
 
 def _lying(folder: Path, part: str, content: bytes | Path) -> Path:

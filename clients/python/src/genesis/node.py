@@ -202,6 +202,8 @@ class Found(list[Asset]):
 
     def __init__(self, wire: Wire, said: Iterable[Mapping[str, Any]]) -> None:
         self.raw = [dict(s) for s in said]
+        #: what to do about it that nothing was found; empty if nothing is known
+        self.hint = "" if self.raw else wire.place.stranger()
         super().__init__((Model if s["kind"] == "model" else Dataset)(wire, s["name"]) for s in self.raw)
 
     def _rows(self) -> list[tuple[object, ...]]:
@@ -215,12 +217,15 @@ class Found(list[Asset]):
     def __repr__(self) -> str:
         rows = self._rows()
         if not rows:
-            return "nothing found"
+            return self._nothing()
         width = max(len(str(r[0])) for r in rows)
         return "\n".join(f"{r[0]!s:<{width}}  {r[1]!s:<7}  {r[3]!s:>12}  {r[4]!s:<9}  {r[2]}".rstrip() for r in rows)
 
     def _repr_html_(self) -> str:
-        return show.listing(("name", "kind", "title", "rows", "state"), self._rows(), "nothing found")
+        return show.listing(("name", "kind", "title", "rows", "state"), self._rows(), self._nothing())
+
+    def _nothing(self) -> str:
+        return "nothing found" + (f"; {self.hint}" if self.hint else "")
 
 
 def _list(names: str | Sequence[str]) -> list[str]:

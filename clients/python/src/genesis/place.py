@@ -69,6 +69,20 @@ class Place:
     def __str__(self) -> str:
         return self.url or str(self.home)
 
+    def call(self) -> str:
+        """Return the Python that connects here from another notebook, without the token."""
+        if self.url:
+            return f"genesis.connect({json.dumps(self.url)})"
+        if not os.environ.get("GENESIS_NODE") and self.home == default_home():
+            return "genesis.connect()"
+        return f"genesis.connect(home={json.dumps(str(self.home), ensure_ascii=False)})"
+
+    def stranger(self) -> str:
+        """Return what to do where nobody is signed in; empty where somebody is, and in a home."""
+        if not self.url or (self.secret is not None and self.secret.reveal()):
+            return ""
+        return f"nobody is signed in: `genesis login {self.url}`, or genesis.connect({json.dumps(self.url)}, token)"
+
 
 def resolve(node: str | None, token: str | None, home: str | os.PathLike[str] | None, purpose: str | None) -> Place:
     """Return the place that the arguments, or the environment, name.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import json
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -88,7 +89,8 @@ def dataset(d: Dataset) -> str:
     if d.card.license:
         said.append(d.card.license)
     more = f"<p>and {len(schema) - MOST} more columns</p>" if len(schema) > MOST else ""
-    load = f"genesis.connect().dataset({str(version)!r}).to_pandas()"
+    ref = str(version) if version.number else version.ref  # a draft has no name shorter than its digest
+    load = f"{d._wire.place.call()}.dataset({json.dumps(ref)}).to_pandas()"
     return (
         f"<div><h4>{text(d.title)}</h4><p><code>{text(version)}</code> · {text(' · '.join(said))}</p>"
         f"{table(('column', 'type', 'unit', 'role', 'missing', 'values'), rows)}{more}"

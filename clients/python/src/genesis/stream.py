@@ -7,19 +7,18 @@ number, the first row of the order that was not yet consumed.
 
 from __future__ import annotations
 
-import threading
+import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import Any
 
 import pyarrow as pa
-import pyarrow.ipc
 
 from .ahead import Ahead
-from .body import Body, Broken
-from .errors import Conflict, Error, Invalid, Unavailable
+from .errors import Conflict, Invalid
 from .names import quote
 from .progress import Show, meter
+from .reader import Piece, Reader
 from .records import Plan
 from .wire import Watch, Wire
 
@@ -27,12 +26,6 @@ __all__ = ["Piece", "Query", "Stream"]
 
 STATE_FORMAT = 1
 PREFETCH = 3  # batches
-
-# How often a stream is tried again while no further batch arrives, and the pauses
-# between tries: 0.25, 0.5, … seconds, 8 at most.
-TRIES = 8
-PAUSE = 0.25
-MAX_PAUSE = 8.0
 
 
 @dataclass(frozen=True)
@@ -54,8 +47,10 @@ class Query:
     mask: bool = False
 
     def __post_init__(self) -> None:
-        if isinstance(self.columns, str) or isinstance(self.target, str):
-            raise TypeError('columns and target are lists of names: ["power"], not "power"')
+        for what, names in (("columns", self.columns), ("target", self.target)):
+            if isinstance(names, str):
+                part = f'; a part is split="{names}", the first argument of .stream and .loader alone' if what == "columns" else ""
+                raise TypeError(f'{what} is a list of names, {what}=["{names}"]{part}')
         if self.batch is not None and self.batch < 1:
             raise ValueError("batch_size is at least 1")
 
@@ -79,14 +74,6 @@ class Query:
         }
 
 
-class Piece(NamedTuple):
-    """A batch, and which rows of the order it is what the filter left of."""
-
-    batch: pa.RecordBatch
-    position: int
-    next: int
-
-
 class Stream:
     """The batches of a stream, as ``pyarrow.RecordBatch``.
 
@@ -95,8 +82,10 @@ class Stream:
     is working on as consumed. The next iteration begins at 0 again, unless a state is
     loaded before. Batches of which the filter leaves nothing are passed over.
 
-    A connection that breaks is opened again where it broke, some times; what does not
-    mend is raised. A stream never just ends early.
+    A connection that breaks is opened again where it broke: while no further batch
+    comes, 8 times, with pauses that grow from ¼ to 8 seconds, so for about half a minute.
+    After some 2 seconds a :class:`genesis.RetryWarning` says so, once. What does not mend
+    is raised. A stream never just ends early.
 
     One iteration goes on at a time. A stream may be pickled: its copy begins where it
     stands.
@@ -189,32 +178,84 @@ class Stream:
             "block": plan.block,
             "key": plan.key,
             "rows": plan.rows,
+            "filter": self._filter(),
             "position": self._position,
         }
+
+    def _filter(self) -> str:
+        """Return what tells filters apart in a state: a digest, empty of none."""
+        text = (self.query.filter or "").strip()
+        return "sha256:" + hashlib.sha256(text.encode()).hexdigest() if text else ""
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on where a state was saved, in the same version and the same order.
 
+        The node is asked at once whether it still has that order. A state that is
+        refused changes nothing.
+
         Raises:
             Invalid: the state is of a stream of other rows, or in another order.
+            Error: Conflict where the order is no more, NotFound, Gone, Permission, Unavailable.
         """
-        if state.get("format") != STATE_FORMAT:
-            raise Invalid("is no state of a stream that this package knows", op="resume stream", subject=self._ref)
-        name = self._ref.partition("@")[0]
-        if str(state["version"]).partition("@")[0].rpartition("/")[2] != name.rpartition("/")[2]:
-            raise Invalid(f"the state is of {state['version']}", op="resume stream", subject=self._ref)
-        for what, mine in (("mode", self.query.mode), ("seed", self.query.seed), ("table", self.query.table)):
-            if mine is not None and state[what] != mine and not (what == "seed" and self.query.mode == "sequential"):
-                raise Invalid(
-                    f"the state is of a stream with {what} {state[what]!r}, this one has {mine!r}",
-                    op="resume stream",
-                    subject=self._ref,
-                )
+        self._check(state)
+        before = dict(self.__dict__)
         if self.query.block is None and state["block"]:
             self.query = replace(self.query, block=int(state["block"]))
         self._ref, self._key, self._plan = str(state["version"]), str(state["key"]), None
         self.epoch = int(state["epoch"])
         self._position = self._begin = int(state["position"])
+        try:
+            self.within(self._position)
+        except BaseException:
+            self.__dict__.update(before)
+            raise
+
+    def within(self, position: int) -> int:
+        """Return a position, if the order has it; its end is one.
+
+        Raises:
+            Error: Invalid if it lies behind the last row; what :attr:`plan` raises.
+        """
+        if position > self.plan.rows:
+            raise Invalid(
+                f"position is {position}; the order has {self.plan.rows} rows",
+                op="stream",
+                subject=self._ref,
+                hint="a position is what the stream said after the last batch that was consumed",
+            )
+        return position
+
+    def _check(self, state: Mapping[str, Any]) -> None:
+        """Compare a state with what this stream was asked for."""
+        if state.get("format") != STATE_FORMAT:
+            raise Invalid("is no state of a stream that this package knows", op="resume stream", subject=self._ref)
+        name = self._ref.partition("@")[0]
+        if str(state["version"]).partition("@")[0].rpartition("/")[2] != name.rpartition("/")[2]:
+            raise Invalid(f"the state is of {state['version']}", op="resume stream", subject=self._ref)
+        q = self.query
+        for what, mine, theirs in (
+            ("mode", q.mode, state["mode"]),
+            ("seed", q.seed if q.mode != "sequential" else None, state["seed"]),
+            ("block", q.block, state["block"]),
+            ("table", q.table, state["table"]),
+            ("split", q.split or "", state["split"]),
+        ):
+            # "train" is a part of the default split, which the state names: "random/train".
+            same = mine is None or theirs == mine or (what == "split" and mine and theirs.endswith("/" + str(mine)))
+            if not same:
+                raise Invalid(
+                    f"the state is of a stream with {what} {theirs!r}, this one has {mine!r}",
+                    op="resume stream",
+                    subject=self._ref,
+                    hint=f"make the stream with the same {what}, or begin the epoch anew",
+                )
+        if state.get("filter", self._filter()) != self._filter():
+            raise Invalid(
+                "the state is of a stream with another filter: of the rows before its position, others were left out",
+                op="resume stream",
+                subject=self._ref,
+                hint="make the stream with the same filter, or begin the epoch anew",
+            )
 
     def __iter__(self) -> Iterator[pa.RecordBatch]:
         return self._batches()
@@ -241,7 +282,7 @@ class Stream:
         This is what loaders are made of; ``for batch in stream`` is for people. The
         position of the stream does not change.
         """
-        reader = _Reader(self._wire, self.plan, self.query, position, shard, shards)
+        reader = Reader(self._wire, self.plan, self.query.params(self.plan.epoch), self.within(position), shard, shards)
         if self.prefetch < 1:
             return iter(reader.read())
         return _closing(Ahead(reader.read(), self.prefetch, reader.stop))
@@ -255,7 +296,7 @@ class Stream:
 
     def _schema(self) -> pa.Schema:
         """Return the schema of a stream that has no rows at all."""
-        reader = _Reader(self._wire, self.plan, self.query, self.plan.rows, 0, 1)
+        reader = Reader(self._wire, self.plan, self.query.params(self.plan.epoch), self.plan.rows, 0, 1)
         return reader.schema()
 
     def read_all(self) -> pa.Table:
@@ -285,109 +326,3 @@ def _chain(first: pa.RecordBatch | None, rest: Iterator[pa.RecordBatch]) -> Iter
         yield first
     del first
     yield from rest
-
-
-class _Reader:
-    """Reads one shard of a stream over as many connections as it takes.
-
-    The shard's next batch begins at ``at``; asking for shard 0 of ``shards`` from there
-    gives the rest of the shard, whichever it was.
-    """
-
-    def __init__(self, wire: Wire, plan: Plan, query: Query, position: int, shard: int, shards: int) -> None:
-        self._wire = wire
-        self._plan = plan
-        self._batch = plan.batch
-        self._shards = shards
-        self.at = position + shard * self._batch
-        self._params = {**query.params(plan.epoch), "batch": plan.batch, "block": plan.block or None, "key": plan.key}
-        self._stop = threading.Event()
-        self._body: Body | None = None
-
-    def stop(self) -> None:
-        """End the reading, from another thread: it raises or ends soon."""
-        self._stop.set()
-        body = self._body
-        if body is not None:
-            body.abort()
-
-    def read(self) -> Iterator[Piece]:
-        """Yield the shard's batches in order, each once."""
-        tries = 0
-        while self.at < self._plan.rows and not self._stop.is_set():
-            before = self.at
-            try:
-                yield from self._connection()
-                continue
-            except Unavailable as e:
-                error = e
-            tries = 1 if self.at > before else tries + 1
-            if tries > TRIES:
-                raise error
-            pause = error.retry_after if error.retry_after is not None else PAUSE * 2 ** (tries - 1)
-            if self._stop.wait(min(pause, MAX_PAUSE)):
-                return
-
-    def schema(self) -> pa.Schema:
-        """Return the schema that the stream has from here on."""
-        body = self._open()
-        try:
-            return pa.ipc.open_stream(body).schema
-        finally:
-            body.close()
-
-    def _open(self) -> Body:
-        params = {**self._params, "position": self.at or None, "shards": self._shards if self._shards > 1 else None}
-        return self._wire.download(f"/v1/datasets/{quote(self._plan.ref)}/stream", params)
-
-    def _connection(self) -> Iterator[Piece]:
-        """Yield what one connection brings.
-
-        Raises:
-            Unavailable: it broke off, and trying again may help.
-            Error: the reason that the node gives for having cut it off.
-        """
-        body = self._body = self._open()
-        try:
-            if self._stop.is_set():
-                return
-            yield from self._decode(body)
-        except Broken as e:
-            if self._stop.is_set():
-                return
-            raise self._why(body, str(e)) from e
-        finally:
-            self._body = None
-            body.close()
-
-    def _decode(self, body: Body) -> Iterator[Piece]:
-        try:
-            batches = pa.ipc.open_stream(body)
-            while True:
-                try:
-                    batch, said = batches.read_next_batch_with_custom_metadata()
-                except StopIteration:
-                    break
-                position, following = int(said["genesis.position"]), int(said["genesis.next"])
-                if position != self.at or following <= position:
-                    raise Unavailable(f"the node sent the batch at {position} in place of that at {self.at}", op="stream")
-                self.at = following + (self._shards - 1) * self._batch
-                yield Piece(batch, position, following)
-                del batch, said
-        except (pa.ArrowInvalid, OSError, KeyError, TypeError) as e:
-            raise Broken(str(e)) from e
-        if not body.at_end:
-            raise Broken("the stream has no end marker")
-        if self.at < self._plan.rows:
-            raise Broken(f"the stream ended before row {self.at} of {self._plan.rows}")
-
-    def _why(self, body: Body, text: str) -> Error:
-        told = self._wire.why_broken(body)
-        if told is not None:
-            return told
-        return Unavailable(
-            f"the stream broke off before row {self.at} of {self._plan.rows}: {text}",
-            op="stream",
-            subject=self._plan.ref,
-            hint="load the state that was saved last, and go on",
-        )

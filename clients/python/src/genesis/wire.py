@@ -10,6 +10,7 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import re
 import ssl
 import threading
 import weakref
@@ -22,7 +23,7 @@ from urllib.parse import urlencode
 import httpx
 
 from .body import Body, fetch
-from .errors import Error, Internal, NotFound, Unavailable, from_problem
+from .errors import Error, Internal, Invalid, NotFound, Permission, Unavailable, from_problem
 from .home import Home
 from .place import Place
 
@@ -37,9 +38,13 @@ QUICK = httpx.Timeout(120, connect=15)  # seconds
 LONG = httpx.Timeout(None, connect=15)
 
 try:
-    _AGENT = "genesis-python/" + version("genesis-science")
+    VERSION = version("genesis-science")
 except PackageNotFoundError:
-    _AGENT = "genesis-python"
+    VERSION = "0"  # run from its source, without having been installed
+_AGENT = "genesis-python/" + VERSION
+
+# How a node says that access may be asked for, on the command line.
+_REQUEST = re.compile(r"genesis request \S+(?: --actions ([\w,]+))?")
 
 
 class Wire:
@@ -75,9 +80,10 @@ class Wire:
     def close(self) -> None:
         """Leave the node. A later request joins it again."""
         with self._lock:
-            client, self._http = self._http, None
+            made = list(self._made)
+            self._http = None
             self._made.clear()
-        if client is not None:
+        for client in made:  # also those of nodes that were replaced
             client.close()
         if self.home is not None:
             self.home.close()
@@ -143,7 +149,7 @@ class Wire:
             for line in _lines(response):
                 said = _decode(line)
                 if problem := said.get("error"):
-                    raise from_problem(problem)
+                    raise self._told(from_problem(problem))
                 if "result" in said:
                     return said["result"]
                 if watch is not None and "event" in said:
@@ -158,6 +164,7 @@ class Wire:
         """
         target = path + ("?" + urlencode(_pairs(params)) if params else "")
         for again in (True, False):
+            self._rejoin()
             try:
                 body = fetch(
                     target,
@@ -170,14 +177,14 @@ class Wire:
             except (OSError, http.client.HTTPException) as e:
                 if again and self._gone(e):
                     continue
-                raise _unreached(self.place, e) from e
+                raise _unreached(self.place, e) from None
         if body.status == 200:
             return body
         try:
             problem = body.read(1 << 20)
         finally:
             body.close()
-        raise _problem(problem, body.status, body.headers.get("Retry-After"))
+        raise self._told(_problem(problem, body.status, body.headers.get("Retry-After")))
 
     def why_broken(self, body: Body) -> Error | None:
         """Ask the node why a download broke off. ``None``: it does not know, or is away."""
@@ -207,6 +214,7 @@ class Wire:
         headers: Mapping[str, str] | None = None,
     ) -> Iterator[httpx.Response]:
         """Send a request and yield the response, or raise the problem that it is."""
+        self._rejoin()
         all_headers = {**self._headers(), **(headers or {})}
         for again in (True, False):
             client = self._client()
@@ -225,10 +233,11 @@ class Wire:
             except httpx.TransportError as e:
                 if again and self._may_repeat(method, e):
                     continue
-                raise _unreached(self.place, e) from e
+                raise _unreached(self.place, e) from None
         try:
             if response.status_code >= 300:
-                raise _problem(b"".join(_bounded(response)), response.status_code, response.headers.get("Retry-After"))
+                text = b"".join(_bounded(response))
+                raise self._told(_problem(text, response.status_code, response.headers.get("Retry-After")))
             yield response
         except httpx.TransportError as e:
             raise _broken() from e
@@ -244,6 +253,25 @@ class Wire:
             return False
         self._gone(error)
         return True
+
+    def _told(self, error: Error) -> Error:
+        """Add to a node's hint what it does not know of: who asks, and in which language."""
+        more = ""
+        if isinstance(error, NotFound):
+            more = self.place.stranger()
+        elif isinstance(error, Invalid) and error.message.startswith("is a model") and error.subject:
+            more = f"use node.model({error.subject!r})"
+        elif isinstance(error, Permission) and (asked := _REQUEST.search(error.hint)):
+            actions = (asked[1] or "read").split(",")
+            said = json.dumps(actions[0] if len(actions) == 1 else actions)
+            more = f"in Python: .request({said}, purpose=\"…\") of the dataset or model"
+        error.hint = "; ".join(h for h in (error.hint, more) if h)
+        return error
+
+    def _rejoin(self) -> None:
+        """Forget a home's node that went away, before asking it anything in vain."""
+        if self.home is not None and self.home.ended():
+            self._gone(ConnectionError())
 
     def _gone(self, error: Exception) -> bool:
         """Report whether a home's node may only have been replaced: then ask anew."""

@@ -306,6 +306,15 @@ def test_positions_behind_the_end(local: genesis.Dataset) -> None:
     assert list(local.loader("train", position=rows)) == [], "the end is a position"
 
 
+def test_a_state_of_the_end(local: genesis.Dataset) -> None:
+    ended = local.torch("train", batch_size=100, rank=1, world=3)
+    list(ended)
+    again = local.torch("train", batch_size=100, rank=1, world=3)
+    again.load_state_dict(ended.state_dict())
+    assert ended.state_dict()["at"] > ended.stream.plan.rows and list(again) == []
+    assert len(list(again)) > 1, "a state is for one iteration"
+
+
 def test_length_of_arrays(local: genesis.Dataset) -> None:
     d = local.numpy("train", batch_size=100)
     assert len(d) == sum(1 for _ in d) > 10

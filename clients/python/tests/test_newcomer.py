@@ -209,7 +209,7 @@ def test_version() -> None:
 def test_the_table_of_arguments() -> None:
     """The README's table has each argument of a stream that somebody would look for."""
     text = (PACKAGE / "README.md").read_text("utf-8")
-    table = {name for row in re.findall(r"^\| (`.*?) \|", text, re.MULTILINE) for name in re.findall(r"`(\w+)`", row)}
+    table = {name for row in re.findall(r"^\| (`.*? \|.*?) \|", text, re.MULTILINE) for name in re.findall(r"`(\w+)`", row)}
     assert table >= {"split", "mode", "seed", "batch_size", "filter", "columns", "ready", "target", "mask", "categories", "scale", "epoch"}
     assert "(rows, columns)" in str(genesis.Dataset.stream.__doc__) and "(rows, columns)" in str(genesis.Dataset.torch.__doc__)
 

@@ -76,7 +76,8 @@ class TorchDataset(IterableDataset):  # type: ignore[misc]
     def __iter__(self) -> Iterator[Any]:
         shard, shards = self.shard()
         if self._begin is not None:
-            pieces = self.stream.pieces(self._begin, 0, shards)
+            begin = min(self._begin, self.stream.plan.rows)  # a shard's next batch may lie behind the last
+            pieces = self.stream.pieces(begin, 0, shards)
             self._begin = None
         else:
             start = self.stream._begin or 0

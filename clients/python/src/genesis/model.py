@@ -74,9 +74,9 @@ class Model(Asset):
         Raises:
             Error: Invalid where the rows lack an input, Permission, NotFound.
         """
-        wire = self._wire
+        wire, ref = self._wire, self.version.ref
         with meter(progress) as show, brought(wire, "predict", data, "rows", show) as (files, headers):
-            body = {"model": self.version.ref, "files": files, "level": level, "format": "parquet"}
+            body = {"model": ref, "files": files, "level": level, "format": "parquet"}
             said = wire.watch("POST", "/v1/predict", body=body, watch=show, headers=headers)
         return Predictions(wire, said)
 

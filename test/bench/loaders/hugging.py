@@ -25,10 +25,11 @@ def make(folder, x, y):
 def loader(folder, batch, workers, seed, resumable=False):
     files = sorted(str(p) for p in folder.glob("*.parquet"))
     rows = datasets.load_dataset("parquet", data_files=files, split="train", streaming=True)
+    rows = rows.shuffle(seed=seed, buffer_size=10_000).with_format("torch")
+    if resumable:  # as the documentation has it; the states of batch() cannot be loaded
+        return StatefulDataLoader(rows, batch_size=batch, num_workers=workers)
     # Batches made by the library cost a fifth of those that the DataLoader makes of its rows.
-    rows = rows.shuffle(seed=seed, buffer_size=10_000).with_format("torch").batch(batch)
-    kind = StatefulDataLoader if resumable else DataLoader
-    return kind(rows, batch_size=None, num_workers=workers)
+    return DataLoader(rows.batch(batch), batch_size=None, num_workers=workers)
 
 
 def pair(item):

@@ -1,9 +1,12 @@
-.PHONY: build test race lint bench bench-peers tables fuzz ci cover release
+.PHONY: build python test race lint bench bench-peers tables fuzz ci cover release
 
 export CGO_ENABLED = 0
 
 build: ## the binary, for this machine
 	go build -trimpath -o bin/genesis ./cmd/genesis
+
+python: ## the Python package: mypy, tests against a node built here
+	clients/python/ci.sh
 
 test: ## what the README says
 	go test ./...

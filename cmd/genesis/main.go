@@ -73,6 +73,7 @@ type commands struct {
 	GC      gcCmd      `cmd:"" name:"gc" help:"Remove bytes that nothing refers to."`
 	Serve   serveCmd   `cmd:"" help:"Serve the home over HTTP until stopped."`
 	Worker  workerCmd  `cmd:"" hidden:"" help:"Compute one run, for a node."`
+	Hold    holdCmd    `cmd:"" hidden:"" help:"Serve the home until the standard input ends, for a program."`
 	Backup  backupCmd  `cmd:"" help:"Copy the home while it is served."`
 	Restore restoreCmd `cmd:"" help:"Make a home from a backup."`
 	Health  healthCmd  `cmd:"" help:"Say whether the node that serves the home is ready."`

@@ -91,7 +91,8 @@ type PolicyConfig struct{ Dir string }
 
 // StreamsConfig is what training streams may take.
 type StreamsConfig struct {
-	Cache int64 // bytes
+	Cache  int64 // bytes on the disk
+	Memory int64 // bytes of copies in memory
 }
 
 // JournalConfig is how reads are recorded.

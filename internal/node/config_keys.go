@@ -183,6 +183,8 @@ var keys = []key{
 
 	{name: "streams.cache", kind: size, def: "20GB", least: "1MiB", most: "1PiB", example: "500GB", field: at(func(c *Config) any { return &c.Streams.Cache }),
 		doc: "Rows that streams can be read from in any order, in `cache/` of the home. What was not used for longest goes first; it is made again when it is needed."},
+	{name: "streams.memory", kind: size, def: "512MB", least: "1MiB", most: "1PiB", zero: true, example: "16GB", field: at(func(c *Config) any { return &c.Streams.Memory }),
+		doc: "Of these rows, copies in memory of those that are being streamed, as far as they fit; 0 for none. It is beside `memory`."},
 
 	{name: "journal.window", kind: duration, def: "1m", least: "0s", most: "1m", example: "10s", field: at(func(c *Config) any { return &c.Journal.Window }),
 		doc: "Small reads of one version by one person for one purpose share an opening and a closing entry within this time; 0s gives each its own."},

@@ -25,7 +25,7 @@ func defaults() Config {
 		Serve:   ServeConfig{Listen: "127.0.0.1:8472", Body: 16 << 20, Rate: RateConfig{PerSecond: 50, Burst: 200}, Streams: 1024, Drain: 30 * time.Second},
 		Uploads: UploadsConfig{Max: 100e9, Quota: 500e9, Expire: 168 * time.Hour},
 		Runs:    RunsConfig{Queue: 100, Time: 24 * time.Hour, Keep: 90 * 24 * time.Hour, KeepLast: 100},
-		Streams: StreamsConfig{Cache: 20e9},
+		Streams: StreamsConfig{Cache: 20e9, Memory: 512e6},
 		Journal: JournalConfig{Window: time.Minute},
 		Log:     LogConfig{Level: "info", Format: "text"},
 	}

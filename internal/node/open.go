@@ -68,14 +68,14 @@ func openWork(ctx context.Context, h *Home, opt Options, log *slog.Logger) (_ Se
 	bound(h.Config.Memory)
 	c := work.Config{DB: w.db, Catalog: catalog.New(w.db, blobs), Blobs: blobs, Node: h.Config.Node, Charter: h.charter(),
 		Drivers: Formats(), Limits: h.Config.Limits, Temp: runs, Uploads: h.Uploads(),
-		Memory: h.Config.Memory / 8, Threads: h.Config.Threads, Software: "genesis " + genesis.Build().Version}
+		Memory: h.Config.Memory / 8, Bodies: h.Config.Memory / 2, Threads: h.Config.Threads, Software: "genesis " + genesis.Build().Version}
 	if err := w.openDoors(ctx, h, &c, opt.disk); err != nil {
 		return nil, err
 	}
 	if c.Secret, err = h.secret("rows.key"); err != nil { // after the journal, which misses keys that were lost
 		return nil, err
 	}
-	if c.Cache, err = cache.Open(h.Cache(), h.Config.Streams.Cache); err != nil {
+	if c.Cache, err = cache.Open(h.Cache(), h.Config.Streams.Cache, h.Config.Streams.Memory); err != nil {
 		return nil, err
 	}
 	w.closeLast(c.Cache.Close)

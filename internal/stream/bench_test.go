@@ -75,7 +75,7 @@ func numbers(b *testing.B, n int) (*stream.Streams, stream.Target) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	c, err := cache.Open(b.TempDir(), 10<<30)
+	c, err := cache.Open(b.TempDir(), 10<<30, 1<<30)
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -6,7 +6,6 @@ import (
 
 	"github.com/opengenesis/genesis/internal/format"
 	"github.com/opengenesis/genesis/internal/format/expr"
-	"github.com/opengenesis/genesis/internal/stream/cache"
 )
 
 // sendCold sends a stream in stored order from the stored files, and from the cache
@@ -18,7 +17,7 @@ func (s *Stream) sendCold(ctx context.Context, sink Sink) error {
 		return err
 	}
 	s.streams.Cache.Begin(s.tableID(), s.tableMaker())
-	src := s.cold(ctx, h.part)
+	src := s.cold(ctx, h)
 	defer src.close()
 	enc := newColumns(s, nil)
 	if err := s.begin(sink, enc); err != nil {
@@ -31,8 +30,8 @@ func (s *Stream) sendCold(ctx context.Context, sink Sink) error {
 type cold struct {
 	ctx   context.Context
 	s     *Stream
-	part  *cache.Part // nil: all rows
-	cols  []int       // the columns that are read, by their number in the table
+	h     *held
+	cols  []int // the columns that are read, by their number in the table
 	names []string
 	in    *Reader       // nil before the first row
 	batch *format.Batch // of in; nil before the first
@@ -42,8 +41,8 @@ type cold struct {
 }
 
 // cold reads the columns that are sent or that the filter looks at.
-func (s *Stream) cold(ctx context.Context, part *cache.Part) *cold {
-	c := &cold{ctx: ctx, s: s, part: part, out: make([]format.Vector, len(s.all))}
+func (s *Stream) cold(ctx context.Context, h *held) *cold {
+	c := &cold{ctx: ctx, s: s, h: h, out: make([]format.Vector, len(s.all))}
 	sent := map[string]bool{}
 	for _, col := range s.plan.Columns {
 		sent[col.Name] = true
@@ -77,8 +76,8 @@ func (c *cold) at(from, next int64) (cells, []uint64, error) {
 	for i := range rows {
 		rows[i], local[i] = uint64(from)+uint64(i), uint64(i)
 	}
-	if c.part != nil {
-		if err := c.part.Map(rows); err != nil {
+	if c.h.part != nil {
+		if err := c.h.heed(c.h.part.Map(rows)); err != nil {
 			return nil, nil, err
 		}
 	}
@@ -102,9 +101,13 @@ func (c *cold) gather(rows []uint64) error {
 		for end < len(rows) && int64(rows[end]) < c.batch.First+int64(c.batch.Rows) {
 			end++
 		}
+		text := int64(0)
 		for k, i := range c.cols {
 			if k < len(c.batch.Cols) {
 				take(&c.out[i], &c.batch.Cols[k], rows[done:end], c.batch.First, done)
+			}
+			if text += int64(len(c.out[i].Buf)); text > maxText {
+				return tooMuchText(c.names[k], len(rows))
 			}
 		}
 		done = end

@@ -42,10 +42,10 @@ type encoder interface {
 	dictionaries(Sink) error
 	// batch writes the rows of the cells into a body. The message is valid until the next
 	// but one.
-	batch(from cells, rows []uint64, body func(int) []byte, meta ...ipc.KeyValue) (ipc.Message, error)
+	batch(from cells, rows []uint64, room func(int) ([]byte, error), meta ...ipc.KeyValue) (ipc.Message, error)
 }
 
-// maxText bounds the texts of one column in a batch.
+// maxText bounds the texts of a batch.
 const maxText = 256 << 20
 
 // columns encodes typed columns.
@@ -175,11 +175,14 @@ func (e *columns) dictionaries(sink Sink) error {
 	return nil
 }
 
-func (e *columns) batch(from cells, rows []uint64, room func(int) []byte, meta ...ipc.KeyValue) (ipc.Message, error) {
+func (e *columns) batch(from cells, rows []uint64, room func(int) ([]byte, error), meta ...ipc.KeyValue) (ipc.Message, error) {
 	if err := e.place(from, rows); err != nil {
 		return ipc.Message{}, err
 	}
-	body := room(e.layout.Size())
+	body, err := room(e.layout.Size())
+	if err != nil {
+		return ipc.Message{}, err
+	}
 	clearGaps(body, e.places)
 	for i := range e.cols {
 		setBits(e.places[i].valid.In(body), len(rows))
@@ -202,7 +205,7 @@ func (e *columns) batch(from cells, rows []uint64, room func(int) []byte, meta .
 
 // place gives every buffer its place.
 func (e *columns) place(from cells, rows []uint64) error {
-	n := len(rows)
+	n, text := len(rows), int64(0)
 	e.layout.Reset(n)
 	for i := range e.cols {
 		c, p := &e.cols[i], &e.places[i]
@@ -221,14 +224,18 @@ func (e *columns) place(from cells, rows []uint64) error {
 			if err != nil {
 				return err
 			}
-			if size > maxText {
-				return invalid(c.Name, fmt.Sprintf("has more than %s of text in a batch of %d rows", humanize.IBytes(maxText), n), "ask for smaller batches, or leave the column out")
+			if text += size; text > maxText {
+				return tooMuchText(c.Name, n)
 			}
 			p.values = e.layout.Buffer(4 * (n + 1))
 			p.text = e.layout.Buffer(int(size))
 		}
 	}
 	return nil
+}
+
+func tooMuchText(column string, rows int) error {
+	return invalid(column, fmt.Sprintf("with it there is more than %s of text in a batch of %d rows", humanize.IBytes(maxText), rows), "ask for smaller batches, or leave columns out")
 }
 
 // clearGaps clears what lies between the buffers, so that nothing of what the body

@@ -78,6 +78,9 @@ func measure(ctx context.Context, table *cache.Table, part *cache.Part, progress
 		if s.Count > 1 {
 			s.SD = math.Sqrt(squares[i] / float64(s.Count-1))
 		}
+		if !finite(s.Mean) || !finite(s.SD) { // of values near the largest there are
+			s.Mean, s.SD = 0, 0
+		}
 		for code, was := range seen[i] {
 			if was {
 				s.Words = append(s.Words, c.Words[code])
@@ -104,7 +107,7 @@ func (s *columnStats) add(table *cache.Table, col int, rows []uint64, squares *f
 			continue
 		}
 		x := number(table, c, col, r)
-		if math.IsNaN(x) || math.IsInf(x, 0) {
+		if !finite(x) {
 			continue
 		}
 		s.Count++
@@ -113,6 +116,8 @@ func (s *columnStats) add(table *cache.Table, col int, rows []uint64, squares *f
 		*squares += d * (x - s.Mean)
 	}
 }
+
+func finite(x float64) bool { return !math.IsNaN(x) && !math.IsInf(x, 0) }
 
 // number is a cell as a number: times in seconds since 1970.
 func number(from cells, c *cache.Column, col int, row uint64) float64 {
@@ -127,16 +132,12 @@ func number(from cells, c *cache.Column, col int, row uint64) float64 {
 	return float64(from.Int(col, row))
 }
 
-// fitMaker makes the fit of a training part in the cache.
-func fitMaker(s *Stream, training part, table *cache.Table) cache.Maker {
-	return cache.File(
+// fitMaker makes the fit of a training part in the cache, from the table and the part
+// that are held.
+func fitMaker(training part, table, rows *cache.Held) cache.Maker {
+	m := cache.File(
 		func(ctx context.Context, progress func(int64)) ([]byte, error) {
-			it, err := s.streams.Cache.Get(ctx, training.id(s.plan.Version), training.maker(s.streams.Blobs, s.table.Rows), nil)
-			if err != nil {
-				return nil, err
-			}
-			defer it.Release()
-			f, err := measure(ctx, table, it.Value().(*cache.Part), progress)
+			f, err := measure(ctx, table.Value().(*cache.Table), rows.Value().(*cache.Part), progress)
 			if err != nil {
 				return nil, err
 			}
@@ -149,4 +150,6 @@ func fitMaker(s *Stream, training part, table *cache.Table) cache.Maker {
 			}
 			return f, nil
 		})
+	m.Uses = []*cache.Held{table, rows}
+	return m
 }

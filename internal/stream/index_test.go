@@ -181,6 +181,8 @@ func (w *watched) Open(ctx context.Context, key string) (blob.Object, error) {
 
 // take returns how many objects were opened since it was last asked.
 func (w *watched) take() (n int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	for _, times := range w.opened {
 		n += times
 	}

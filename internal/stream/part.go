@@ -137,11 +137,6 @@ func (p part) has(at genesis.Part) bool {
 	return at == p.want
 }
 
-// id names the part in the cache.
-func (p part) id(version genesis.Digest) cache.ID {
-	return cache.ID{Version: version, Kind: "part", Name: string(p.assignment()) + " " + p.name}
-}
-
 // maker makes the list of the part's rows.
 func (p part) maker(blobs *blob.Store, tableRows int64) cache.Maker {
 	return cache.Parts(tableRows, func(ctx context.Context) (func() (uint64, error), func() error, error) {

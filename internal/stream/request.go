@@ -18,8 +18,8 @@ const (
 	usualBatch   = 1024
 	maxBody      = 64 << 20 // bytes of a batch without its texts
 	maxFilter    = 4000
-	usualBlock   = 1 << 20 // bytes of a block, about
-	mostOfBlock  = 16384   // rows
+	usualBlock   = 256 << 10 // bytes of a block, about
+	mostOfBlock  = 16384     // rows
 	leastOfBlock = 64
 )
 
@@ -41,10 +41,11 @@ func resolve(t Target, req genesis.StreamRequest) (*Stream, error) {
 	if t.Version.Kind != genesis.Dataset {
 		return nil, invalid(string(t.Version.Name), "is a model; datasets are streamed", "")
 	}
-	table, _, err := find(t.Manifest, req.Table)
+	table, name, err := find(t.Manifest, req.Table)
 	if err != nil {
 		return nil, err
 	}
+	table.Name = name // of rejects it is not that of the table that they are of
 	s := &Stream{target: t, table: table, all: table.Schema()}
 	if s.part, err = findPart(t.Splits, table.Name, req.Split); err != nil {
 		return nil, err
@@ -143,7 +144,7 @@ func (s *Stream) setOrder(req genesis.StreamRequest) error {
 	return nil
 }
 
-// blockFor is how many rows a block has by default: about a MiB of 8-byte columns, as
+// blockFor is how many rows a block has by default: about 256 KiB of 8-byte columns, as
 // a power of two.
 func blockFor(columns int) int {
 	rows := leastOfBlock
@@ -161,6 +162,6 @@ func (s *Stream) setFilter(req genesis.StreamRequest) error {
 		return invalid("filter", fmt.Sprintf("is longer than %d bytes", maxFilter), "")
 	}
 	var err error
-	s.filter, err = expr.Compile(req.Filter, s.all, genesis.Boolean)
+	s.filter, err = expr.CompileFilter(req.Filter, s.all)
 	return err
 }

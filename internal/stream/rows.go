@@ -126,17 +126,6 @@ func (s *Stream) roleOr(names []string, roles ...genesis.Role) ([]genesis.Column
 	return out, nil
 }
 
-// id names the fit in the cache.
-func (f *rowForm) id(version genesis.Digest) cache.ID {
-	id := f.training.id(version)
-	id.Kind = "fit"
-	return id
-}
-
-func (f *rowForm) maker(s *Stream, table *cache.Table) cache.Maker {
-	return fitMaker(s, f.training, table)
-}
-
 // plan lays the lanes out, once the fit is there.
 func (f *rowForm) plan(s *Stream, measured *fit, table *cache.Table) error {
 	if len(measured.Columns) != len(s.all) {
@@ -205,7 +194,7 @@ func newLane(c genesis.Column, col int, table *cache.Table, s *columnStats, oneh
 	}
 	if scaled {
 		l.Mean = s.Mean
-		if s.SD > 0 && !math.IsInf(s.SD, 0) {
+		if s.SD > 0 {
 			l.SD = s.SD
 		}
 	}
@@ -251,7 +240,7 @@ func (e *rowEncoder) fields() []ipc.Field {
 
 func (e *rowEncoder) dictionaries(Sink) error { return nil }
 
-func (e *rowEncoder) batch(from cells, rows []uint64, room func(int) []byte, meta ...ipc.KeyValue) (ipc.Message, error) {
+func (e *rowEncoder) batch(from cells, rows []uint64, room func(int) ([]byte, error), meta ...ipc.KeyValue) (ipc.Message, error) {
 	n := len(rows)
 	e.layout.Reset(n)
 	features := e.list(n, e.width, 4)
@@ -267,7 +256,10 @@ func (e *rowEncoder) batch(from cells, rows []uint64, room func(int) []byte, met
 	case len(e.labels) > 0:
 		target = e.list(n, len(e.labels), 4)
 	}
-	body := room(e.layout.Size())
+	body, err := room(e.layout.Size())
+	if err != nil {
+		return ipc.Message{}, err
+	}
 	clear(body)
 	var gone mask
 	if e.mask {
@@ -347,7 +339,12 @@ func (l *lane) write(from cells, rows []uint64, out grid, gone mask, i int) {
 		case l.hot:
 			out.put(k, l.At+int(x), 1)
 		default:
-			out.put(k, l.At, float32((x-l.Mean)/l.SD))
+			z := float32((x - l.Mean) / l.SD)
+			if math.IsInf(float64(z), 0) {
+				gone.note(k, i)
+				continue
+			}
+			out.put(k, l.At, z)
 		}
 	}
 }
@@ -362,14 +359,14 @@ func (l *lane) value(from cells, r uint64) (float64, bool) {
 		return float64(place), place >= 0
 	}
 	x := number(from, l.column, l.col, r)
-	return x, !math.IsNaN(x) && !math.IsInf(x, 0)
+	return x, finite(x)
 }
 
 // label writes what is to be predicted; a missing one is NaN.
 func (l *lane) label(from cells, rows []uint64, out grid) {
 	for k, r := range rows {
 		x, ok := l.value(from, r)
-		if !ok {
+		if !ok || math.IsInf(float64(float32(x)), 0) {
 			x = math.NaN()
 		}
 		out.put(k, l.At, float32(x))

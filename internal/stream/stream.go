@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime/debug"
 
 	"github.com/opengenesis/genesis"
 	"github.com/opengenesis/genesis/internal/blob"
@@ -15,8 +16,11 @@ import (
 
 // Streams makes training streams out of stored versions.
 type Streams struct {
-	Blobs *blob.Store
-	Cache *cache.Store
+	Blobs  *blob.Store
+	Cache  *cache.Store
+	Bodies *Budget // of the memory of batches; nil: without bound
+	// Since is what the Cache's Now said before it was decided who may have the streams.
+	Since uint64
 }
 
 // Stream is one stream that was asked for. It is sent once.
@@ -30,6 +34,7 @@ type Stream struct {
 	order   *order.Order
 	batches order.Batches
 	filter  *expr.Expr // nil: none
+	share   share      // of the memory of batches
 	rows    *rowForm   // of AsRows
 	scratch []uint64
 }
@@ -53,22 +58,34 @@ func (s *Stream) Plan() genesis.StreamPlan { return s.plan }
 
 // tableID names the table in the cache.
 func (s *Stream) tableID() cache.ID {
-	return cache.ID{Version: s.plan.Version, Kind: "table", Name: s.table.Name}
+	return cache.ID{Version: s.plan.Version, Kind: "table", Name: s.table.Name, Since: s.streams.Since}
+}
+
+// idOf names a part in the cache.
+func (s *Stream) idOf(p part) cache.ID {
+	return cache.ID{Version: s.plan.Version, Kind: "part", Name: string(p.assignment()) + " " + p.name, Since: s.streams.Since}
+}
+
+// fitID names the fit of the training part in the cache.
+func (s *Stream) fitID() cache.ID {
+	id := s.idOf(s.rows.training)
+	id.Kind = "fit"
+	return id
 }
 
 // cached reports whether everything that the stream needs is in the cache.
 func (s *Stream) cached() bool {
 	c := s.streams.Cache
-	if !c.Ready(s.tableID()) || s.part.split != nil && !c.Ready(s.part.id(s.plan.Version)) {
+	if !c.Ready(s.tableID()) || s.part.split != nil && !c.Ready(s.idOf(s.part)) {
 		return false
 	}
-	return s.rows == nil || c.Ready(s.rows.id(s.plan.Version))
+	return s.rows == nil || c.Ready(s.idOf(s.rows.training)) && c.Ready(s.fitID())
 }
 
 // tableMaker makes the table in the cache.
 func (s *Stream) tableMaker() cache.Maker {
 	return cache.Tables(func() cache.Source {
-		return cache.Source{Columns: s.all, Open: func(ctx context.Context) (cache.Rows, error) {
+		return cache.Source{Columns: s.all, Rows: s.table.Rows, Open: func(ctx context.Context) (cache.Rows, error) {
 			return Open(ctx, s.streams.Blobs, s.target.Manifest, s.target.Layout, s.table.Name, nil)
 		}}
 	})
@@ -76,11 +93,31 @@ func (s *Stream) tableMaker() cache.Maker {
 
 // held is what a stream uses of the cache.
 type held struct {
-	table   *cache.Table
-	part    *cache.Part
-	fit     *fit
-	all     []*cache.Held
-	ofTable *cache.Held
+	table *cache.Table
+	part  *cache.Part
+	fit   *fit
+	all   []*cache.Held
+}
+
+// take takes an item of the cache.
+func (h *held) take(ctx context.Context, s *Stream, id cache.ID, m cache.Maker, progress func(int64)) (*cache.Held, error) {
+	it, err := s.streams.Cache.Get(ctx, id, m, progress)
+	if err != nil {
+		return nil, err
+	}
+	h.all = append(h.all, it)
+	return it, nil
+}
+
+// heed has everything made anew, for the next stream, if an error says that some of it
+// is damaged.
+func (h *held) heed(err error) error {
+	if cache.Damaged(err) {
+		for _, it := range h.all {
+			it.Drop()
+		}
+	}
+	return err
 }
 
 // release gives everything back.
@@ -93,7 +130,7 @@ func (h *held) release() {
 // hold has everything made that the stream needs, and takes it.
 func (s *Stream) hold(ctx context.Context, progress genesis.Progress) (*held, error) {
 	h := &held{}
-	err := s.holdAll(ctx, h, progress)
+	err := h.heed(s.holdAll(ctx, h, progress))
 	if err != nil {
 		h.release()
 		return nil, err
@@ -105,24 +142,26 @@ func (s *Stream) holdAll(ctx context.Context, h *held, progress genesis.Progress
 	if err := s.holdPart(ctx, h); err != nil {
 		return err
 	}
-	it, err := s.streams.Cache.Get(ctx, s.tableID(), s.tableMaker(), s.told(progress, "caching"))
+	table, err := h.take(ctx, s, s.tableID(), s.tableMaker(), s.told(progress, "caching"))
 	if err != nil {
 		return err
 	}
-	h.all, h.ofTable = append(h.all, it), it
-	h.table = it.Value().(*cache.Table)
+	h.table = table.Value().(*cache.Table)
 	if h.table.Rows() != s.table.Rows || len(h.table.Columns()) != len(s.all) {
-		it.Drop()
+		table.Drop()
 		return broken(s.table.Name, "its cache is of another table")
 	}
 	if s.rows == nil {
 		return nil
 	}
-	it, err = s.streams.Cache.Get(ctx, s.rows.id(s.plan.Version), s.rows.maker(s, h.table), s.told(progress, "measuring"))
+	training, err := s.takePart(ctx, h, s.rows.training)
 	if err != nil {
 		return err
 	}
-	h.all = append(h.all, it)
+	it, err := h.take(ctx, s, s.fitID(), fitMaker(s.rows.training, table, training), s.told(progress, "measuring"))
+	if err != nil {
+		return err
+	}
 	h.fit = it.Value().(*fit)
 	return s.rows.plan(s, h.fit, h.table)
 }
@@ -131,16 +170,23 @@ func (s *Stream) holdPart(ctx context.Context, h *held) error {
 	if s.part.split == nil {
 		return nil
 	}
-	it, err := s.streams.Cache.Get(ctx, s.part.id(s.plan.Version), s.part.maker(s.streams.Blobs, s.table.Rows), nil)
+	it, err := s.takePart(ctx, h, s.part)
 	if err != nil {
 		return err
 	}
-	h.all = append(h.all, it)
 	h.part = it.Value().(*cache.Part)
-	if h.part.Len() != s.plan.Rows {
-		return broken(s.part.String(), fmt.Sprintf("has %d rows; its record says %d", h.part.Len(), s.plan.Rows))
-	}
 	return nil
+}
+
+func (s *Stream) takePart(ctx context.Context, h *held, p part) (*cache.Held, error) {
+	it, err := h.take(ctx, s, s.idOf(p), p.maker(s.streams.Blobs, s.table.Rows), nil)
+	if err != nil {
+		return nil, err
+	}
+	if n, want := it.Value().(*cache.Part).Len(), p.rows(s.table.Rows); n != want {
+		return nil, broken(p.String(), fmt.Sprintf("has %d rows; its record says %d", n, want))
+	}
+	return it, nil
 }
 
 // told turns a number of rows into progress.
@@ -169,6 +215,8 @@ func (s *Stream) Warm(ctx context.Context, progress genesis.Progress) error {
 // whole if the error is nil. Errors: of the sink; Canceled; Invalid (a batch too
 // large); Unsupported (the cache is too small for the table); Unavailable, Internal.
 func (s *Stream) Send(ctx context.Context, sink Sink) error {
+	s.share.of = s.streams.Bodies
+	defer s.share.end()
 	if s.mayBeCold() && !s.cached() {
 		return s.sendCold(ctx, sink)
 	}
@@ -181,7 +229,7 @@ func (s *Stream) Send(ctx context.Context, sink Sink) error {
 	if err := s.begin(sink, enc); err != nil {
 		return err
 	}
-	return s.rest(ctx, &warm{s, h}, enc, sink, 0)
+	return s.rest(ctx, &warm{s: s, h: h}, enc, sink, 0)
 }
 
 // mayBeCold reports whether the stream can be read from the stored files as they are.
@@ -244,6 +292,16 @@ func (s *Stream) rest(ctx context.Context, src source, enc encoder, sink Sink, k
 	return failed
 }
 
+// room gives out bodies for which there is memory.
+func (s *Stream) room(sink Sink) func(int) ([]byte, error) {
+	return func(n int) ([]byte, error) {
+		if err := s.share.grow(n); err != nil {
+			return nil, err
+		}
+		return sink.Body(n), nil
+	}
+}
+
 // made is a batch, or why there are no more.
 type made struct {
 	message ipc.Message
@@ -263,13 +321,13 @@ func (s *Stream) make(ctx context.Context, src source, enc encoder, sink Sink, k
 			return k
 		}
 		var m made
-		m.err = src.guard(func() error {
+		m.err = carefully(src, func() error {
 			in, rows, err := src.at(from, next)
 			if err == nil && chosen != nil {
 				rows, err = chosen.of(ctx, in, rows)
 			}
 			if err == nil {
-				m.message, err = enc.batch(in, rows, sink.Body, batchMeta(from, next)...)
+				m.message, err = enc.batch(in, rows, s.room(sink), batchMeta(from, next)...)
 			}
 			return err
 		})
@@ -287,6 +345,16 @@ func stopped(ctx context.Context) error {
 	return &genesis.Error{Op: "stream", Kind: genesis.Canceled, Msg: "was stopped", Err: ctx.Err()}
 }
 
+// carefully is the source's guard, for a goroutine whose panic would end the node.
+func carefully(src source, f func() error) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = &genesis.Error{Op: "stream", Kind: genesis.Internal, Msg: "a batch cannot be made", Err: fmt.Errorf("panic: %v\n%s", v, debug.Stack())}
+		}
+	}()
+	return src.guard(f)
+}
+
 // errWarm says that the cache is there by now.
 var errWarm = errors.New("the cache is there")
 
@@ -297,7 +365,7 @@ func (s *Stream) goOn(ctx context.Context, enc encoder, sink Sink, k int64) erro
 		return err
 	}
 	defer h.release()
-	return s.rest(ctx, &warm{s, h}, enc, sink, k)
+	return s.rest(ctx, &warm{s: s, h: h}, enc, sink, k)
 }
 
 // chosenRows are the rows for which a filter holds.
@@ -307,14 +375,20 @@ type chosenRows struct {
 	out    []uint64
 }
 
+// of looks at each row, of which one may take long: so it asks often whether it is still
+// wanted.
 func (c *chosenRows) of(ctx context.Context, in cells, rows []uint64) ([]uint64, error) {
 	c.row.Cells, c.out = in, c.out[:0]
 	for i, r := range rows {
-		if i&1023 == 1023 && ctx.Err() != nil {
+		if i&7 == 7 && ctx.Err() != nil {
 			return nil, stopped(ctx)
 		}
 		c.row.At = r
-		if c.filter.True(c.row) {
+		ok, err := c.filter.Holds(c.row)
+		if err != nil {
+			return nil, err
+		}
+		if ok {
 			c.out = append(c.out, r)
 		}
 	}
@@ -323,8 +397,9 @@ func (c *chosenRows) of(ctx context.Context, in cells, rows []uint64) ([]uint64,
 
 // warm is the cache as a source.
 type warm struct {
-	s *Stream
-	h *held
+	s     *Stream
+	h     *held
+	ahead int64 // up to which position the rows were asked for from the disk
 }
 
 func (w *warm) at(from, next int64) (cells, []uint64, error) {
@@ -333,17 +408,35 @@ func (w *warm) at(from, next int64) (cells, []uint64, error) {
 		s.scratch = make([]uint64, next-from)
 	}
 	rows := s.scratch[:next-from]
+	if from >= w.ahead {
+		if err := w.fetch(from); err != nil {
+			return nil, nil, err
+		}
+	}
 	s.order.Fill(rows, from)
 	if w.h.part != nil {
 		if err := w.h.part.Map(rows); err != nil {
 			return nil, nil, err
 		}
 	}
-	if err := w.h.table.Prepare(rows); err != nil {
-		w.h.ofTable.Drop() // the next stream makes it anew
-		return nil, nil, err
-	}
-	return w.h.table, rows, nil
+	return w.h.table, rows, w.h.table.Prepare(rows)
 }
 
-func (w *warm) guard(f func() error) error { return w.h.table.Guard(f) }
+// fetch asks the operating system for the blocks that the window at a position mixes,
+// so that a table which is larger than the memory is read in pieces of some length.
+func (w *warm) fetch(from int64) error {
+	spans, end := w.s.order.Ahead(from)
+	for _, span := range spans {
+		ends := []uint64{span.First, span.First + span.Rows - 1}
+		if w.h.part != nil {
+			if err := w.h.part.Map(ends); err != nil {
+				return err
+			}
+		}
+		w.h.table.Fetch(ends[0], ends[1]+1)
+	}
+	w.ahead = end
+	return nil
+}
+
+func (w *warm) guard(f func() error) error { return w.h.heed(w.h.table.Guard(f)) }

@@ -42,7 +42,7 @@ type world struct {
 
 func newWorld(t *testing.T) *world {
 	v := newVersion(t)
-	c, err := cache.Open(t.TempDir(), 1<<30)
+	c, err := cache.Open(t.TempDir(), 1<<30, 1<<20)
 	if err != nil {
 		t.Fatal(err)
 	}

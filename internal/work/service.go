@@ -12,6 +12,7 @@ import (
 	"github.com/opengenesis/genesis/internal/ingest"
 	"github.com/opengenesis/genesis/internal/journal"
 	"github.com/opengenesis/genesis/internal/store"
+	"github.com/opengenesis/genesis/internal/stream"
 	"github.com/opengenesis/genesis/internal/stream/cache"
 	"github.com/opengenesis/genesis/internal/work/run"
 )
@@ -32,6 +33,7 @@ type Config struct {
 	Uploads  string // directory of the uploads; "": there are none
 	Temp     string // directory for spilled data and checkpoints
 	Memory   int64  // bytes for what grows with the rows of a table; 0: 64 MiB
+	Bodies   int64  // bytes for the batches of all streams; 0: without bound
 	Threads  int    // 0: one per core
 	Software string // "genesis 0.1.0", for the provenance
 	Secret   []byte // keys what is kept of rows that were trained on without reading them
@@ -45,10 +47,15 @@ type Service struct {
 	Config
 	runs       *run.Manager
 	inspecting inspections
+	bodies     stream.Budget
 }
 
 // New returns a Service.
-func New(c Config) *Service { return &Service{Config: c} }
+func New(c Config) *Service {
+	s := &Service{Config: c}
+	s.bodies.Max = c.Bodies
+	return s
+}
 
 func (s *Service) env(p genesis.Progress) ingest.Env {
 	return ingest.Env{Blobs: s.Blobs, Drivers: s.Drivers, Temp: s.Temp, Limits: s.Limits, Memory: s.Memory, Threads: s.Threads, Progress: p}

@@ -64,6 +64,7 @@ type streaming struct {
 }
 
 func (s *Service) openStream(ctx context.Context, who genesis.Principal, req genesis.StreamRequest) (*streaming, error) {
+	since := s.Cache.Now() // before it is decided
 	v, err := s.find(ctx, who, req.Dataset)
 	if err != nil {
 		return nil, err
@@ -75,7 +76,7 @@ func (s *Service) openStream(ctx context.Context, who genesis.Principal, req gen
 			return nil, err
 		}
 	}
-	st, err := s.resolveStream(ctx, v, req)
+	st, err := s.resolveStream(ctx, v, req, since)
 	if err != nil {
 		return nil, err
 	}
@@ -90,7 +91,7 @@ func (s *Service) openStream(ctx context.Context, who genesis.Principal, req gen
 }
 
 // resolveStream makes the stream of a version.
-func (s *Service) resolveStream(ctx context.Context, v genesis.Version, req genesis.StreamRequest) (*stream.Stream, error) {
+func (s *Service) resolveStream(ctx context.Context, v genesis.Version, req genesis.StreamRequest, since uint64) (*stream.Stream, error) {
 	t := stream.Target{Version: v}
 	var err error
 	if t.Manifest, err = s.Catalog.Manifest(ctx, v); err != nil {
@@ -105,7 +106,7 @@ func (s *Service) resolveStream(ctx context.Context, v genesis.Version, req gene
 			return nil, err
 		}
 	}
-	return (&stream.Streams{Blobs: s.Blobs, Cache: s.Cache}).Open(t, req)
+	return (&stream.Streams{Blobs: s.Blobs, Cache: s.Cache, Bodies: &s.bodies, Since: since}).Open(t, req)
 }
 
 func (o *streaming) Plan() genesis.StreamPlan { return o.stream.Plan() }

@@ -11,6 +11,7 @@ import (
 	"math"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -39,11 +40,14 @@ type lab struct {
 	scripts string
 	home    string
 	node    *node
+	ctx     context.Context // ends when somebody interrupts the program
 }
 
 // loaders compares our Python loader with those that people use.
 func loaders(c config, genesis string) (string, error) {
-	l, err := newLab(c, genesis)
+	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer cancel()
+	l, err := newLab(ctx, c, genesis)
 	if err != nil {
 		return "", err
 	}
@@ -53,8 +57,8 @@ func loaders(c config, genesis string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	resume, err := l.resume()
-	if err != nil {
+	resume := l.resume()
+	if err := ctx.Err(); err != nil {
 		return "", err
 	}
 	l.node.stop()
@@ -66,7 +70,7 @@ func loaders(c config, genesis string) (string, error) {
 	return speed + resume + memory + end, nil
 }
 
-func newLab(c config, genesis string) (*lab, error) {
+func newLab(ctx context.Context, c config, genesis string) (*lab, error) {
 	if _, err := os.Stat(c.peers); err != nil {
 		return nil, fmt.Errorf("%w: make bench-peers installs the loaders to compare with", err)
 	}
@@ -78,7 +82,7 @@ func newLab(c config, genesis string) (*lab, error) {
 		return nil, fmt.Errorf("the Python package: %w", err)
 	}
 	c.client = client
-	l := &lab{config: c, genesis: genesis, scripts: filepath.Join(c.dir, "loaders"), home: filepath.Join(c.dir, "home")}
+	l := &lab{ctx: ctx, config: c, genesis: genesis, scripts: filepath.Join(c.dir, "loaders"), home: filepath.Join(c.dir, "home")}
 	if err := l.unpack(); err != nil {
 		return nil, err
 	}
@@ -129,7 +133,7 @@ var errSlow = errors.New("took too long")
 // python runs the script main.py of the loaders, with all that it starts, on
 // the cores of the comparison, and reads what it says.
 func (l *lab) python(into any, env []string, args ...string) error {
-	ctx, cancel := context.WithTimeout(context.Background(), stepTime)
+	ctx, cancel := context.WithTimeout(l.ctx, stepTime)
 	defer cancel()
 	args = append([]string{filepath.Join(l.peers, "bin", "python"), filepath.Join(l.scripts, "main.py")}, args...)
 	if l.cores != "" {
@@ -150,6 +154,8 @@ func (l *lab) python(into any, env []string, args ...string) error {
 		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
 	}
 	switch {
+	case l.ctx.Err() != nil:
+		return l.ctx.Err()
 	case ctx.Err() != nil:
 		return errSlow
 	case err != nil && !errors.Is(err, exec.ErrWaitDelay):

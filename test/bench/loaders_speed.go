@@ -41,6 +41,9 @@ func (l *lab) speed() (string, error) {
 		// Each has its share of the time, and what those before it left.
 		until := time.Now().Add(left / time.Duration(len(loaderPeers)+1-i))
 		row, err := l.against(ours, peer.name, peer.rows, until)
+		if l.ctx.Err() != nil {
+			return "", l.ctx.Err()
+		}
 		if err != nil {
 			log.Printf("loaders: %s: %v", peer.name, err)
 			row = "| not measured: " + reason(err)

@@ -25,33 +25,63 @@ const costLimit = 1_000_000
 
 // Expr is an expression, checked against columns. It is safe for concurrent use.
 type Expr struct {
+	text string
 	prg  cel.Program
+	fast condition // nil: it is interpreted
 	used []string
 }
 
 // Compile checks text against the columns' types. want is the type that its value
 // must have. The error is of kind Invalid and quotes the text.
 func Compile(text string, cols []genesis.Column, want genesis.Type) (*Expr, error) {
+	e, _, err := compile(text, cols, want, costLimit)
+	return e, err
+}
+
+// filterCost is costLimit of filters: a fraction of a second at most.
+const filterCost = 100_000
+
+// growing are the functions whose values may be far larger than what they are made of,
+// and are made before their cost is known.
+var growing = map[string]bool{"replace": true, "join": true, "format": true}
+
+// CompileFilter is Compile for what strangers ask a node to evaluate for each row: the
+// expression is true or false, costs less, and calls no function of which one evaluation
+// takes much memory.
+func CompileFilter(text string, cols []genesis.Column) (*Expr, error) {
+	e, checked, err := compile(text, cols, genesis.Boolean, filterCost)
+	if err != nil {
+		return nil, err
+	}
+	ast.PostOrderVisit(checked.NativeRep().Expr(), ast.NewExprVisitor(func(x ast.Expr) {
+		if x.Kind() == ast.CallKind && growing[x.AsCall().FunctionName()] && err == nil {
+			err = invalid(text, x.AsCall().FunctionName()+" is not for filters")
+		}
+	}))
+	return e, err
+}
+
+func compile(text string, cols []genesis.Column, want genesis.Type, limit uint64) (*Expr, *cel.Ast, error) {
 	opts := []cel.EnvOption{ext.Math(), ext.Strings()}
 	for _, c := range cols {
 		opts = append(opts, cel.Variable(c.Name, typeOf(c.Type)))
 	}
 	env, err := cel.NewEnv(opts...)
 	if err != nil {
-		return nil, invalid(text, err.Error())
+		return nil, nil, invalid(text, err.Error())
 	}
 	checked, issues := env.Compile(text)
 	if issues.Err() != nil {
-		return nil, invalid(text, firstLine(issues.Err().Error()))
+		return nil, nil, invalid(text, firstLine(issues.Err().Error()))
 	}
 	if out := checked.OutputType(); !fits(out, want) {
-		return nil, invalid(text, fmt.Sprintf("its value is of type %s, not %s", out, want))
+		return nil, nil, invalid(text, fmt.Sprintf("its value is of type %s, not %s", out, want))
 	}
-	prg, err := env.Program(checked, cel.CostLimit(costLimit), cel.EvalOptions(cel.OptOptimize))
+	prg, err := env.Program(checked, cel.CostLimit(limit), cel.EvalOptions(cel.OptOptimize))
 	if err != nil {
-		return nil, invalid(text, err.Error())
+		return nil, nil, invalid(text, err.Error())
 	}
-	return &Expr{prg, identifiers(checked)}, nil
+	return &Expr{text, prg, fast(checked, cols), identifiers(checked)}, checked, nil
 }
 
 func invalid(text, why string) error {
@@ -179,8 +209,24 @@ func (e *Expr) Eval(r *Row) (v ref.Val, why string, ok bool) {
 
 // True reports whether the expression holds for a row.
 func (e *Expr) True(r *Row) bool {
+	if e.fast != nil {
+		return e.fast(r.Cells, r.At) == yes
+	}
 	v, _, ok := e.Eval(r)
 	return ok && v == types.True
+}
+
+// Holds is True for filters. An expression that costs too much for a row is an error, of
+// kind Invalid, so that no row is left out for it.
+func (e *Expr) Holds(r *Row) (bool, error) {
+	if e.fast != nil {
+		return e.True(r), nil
+	}
+	v, why, ok := e.Eval(r)
+	if strings.HasPrefix(why, "operation cancelled") {
+		return false, &genesis.Error{Op: "evaluate expression", Kind: genesis.Invalid, Msg: fmt.Sprintf("expression %q takes too long for a row", e.text), Hint: "ask for something simpler"}
+	}
+	return ok && v == types.True, nil
 }
 
 // Vectors are the cells of a batch.

@@ -5,14 +5,11 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"math"
 	"math/bits"
 	"os"
 	"path/filepath"
-
-	"github.com/dustin/go-humanize"
 
 	"github.com/opengenesis/genesis"
 	"github.com/opengenesis/genesis/internal/format"
@@ -27,6 +24,7 @@ type Rows interface {
 // Source is what a table is made from.
 type Source struct {
 	Columns []genesis.Column
+	Rows    int64 // how many there will be; 0: not known
 	Open    func(context.Context) (Rows, error)
 	// Progress is told how many rows are done; it may be nil.
 	Progress func(rows int64)
@@ -50,30 +48,24 @@ const (
 )
 
 // What turns out only while a table is written, and has it begun again.
-type (
-	tooManyWords struct{ column int } // a category is none
-	someMissing  struct{}             // not every cell has a value
+var (
+	errWords   = errors.New("too many words") // of some categories: those are none
+	errMissing = errors.New("some cells have no value")
 )
 
-func (t tooManyWords) Error() string { return fmt.Sprintf("column %d has too many words", t.column) }
-func (someMissing) Error() string    { return "some cells have no value" }
-
-// build writes a table's files into a folder, taking at most limit bytes. It goes by
-// what is usual, that every cell has a value and categories have few words, and begins
-// again where it is not so.
-func build(ctx context.Context, dir string, src Source, limit int64) error {
+// build writes a table's files into a folder. It goes by what is usual, that every cell
+// has a value and categories have few words, and begins again where it is not so.
+func build(ctx context.Context, dir string, src Source, room *Room) error {
 	cols := make([]Column, len(src.Columns))
 	for i, c := range src.Columns {
 		cols[i] = Column{Column: c, Form: formOf(c.Type)}
 	}
 	nulls := false
 	for {
-		err := buildAs(ctx, dir, src, cols, nulls, limit)
-		var words tooManyWords
-		switch {
-		case errors.As(err, &words):
-			cols[words.column].Form = Heap
-		case errors.Is(err, someMissing{}):
+		err := buildAs(ctx, dir, src, cols, nulls, room)
+		switch err {
+		case errWords: // the columns say by now that those are texts
+		case errMissing:
 			nulls = true
 		default:
 			return err
@@ -89,14 +81,16 @@ func build(ctx context.Context, dir string, src Source, limit int64) error {
 	}
 }
 
-func buildAs(ctx context.Context, dir string, src Source, cols []Column, nulls bool, limit int64) (err error) {
+func buildAs(ctx context.Context, dir string, src Source, cols []Column, nulls bool, room *Room) (err error) {
+	b := newBuilder(cols, nulls, room)
+	if err := room.Fits(src.Rows * int64(b.width)); err != nil {
+		return err
+	}
 	rows, err := src.Open(ctx)
 	if err != nil {
 		return err
 	}
 	defer rows.Close()
-	b := &builder{cols: cols, limit: limit, codes: make([]map[string]uint32, len(cols)), wordBytes: make([]int, len(cols)), missing: make([]bool, len(cols))}
-	b.width = place(cols, nulls)
 	if b.rows, err = createSealed(filepath.Join(dir, rowsFile), int64(b.width)<<shiftOf(b.width)); err != nil {
 		return err
 	}
@@ -109,6 +103,9 @@ func buildAs(ctx context.Context, dir string, src Source, cols []Column, nulls b
 		batch, err := rows.Next()
 		if err == io.EOF {
 			break
+		}
+		if err == nil {
+			err = ctx.Err()
 		}
 		if err == nil {
 			err = b.add(batch)
@@ -130,13 +127,19 @@ func shiftOf(width int) int { return bits.Len(uint(max(1, blockBytes/width))) - 
 type builder struct {
 	cols       []Column
 	width      int
-	limit      int64
+	room       *Room
 	done       int64 // rows
 	rows, text *sealedWriter
 	codes      []map[string]uint32 // by column: its words
-	wordBytes  []int
-	missing    []bool // by column: some cell has no value
+	wordBytes  []int               // by column
+	allWords   int                 // bytes of all columns together
+	texts      []int               // columns that turned out to have too many words
+	missing    []bool              // by column: some cell has no value
 	buf        []byte
+}
+
+func newBuilder(cols []Column, nulls bool, room *Room) *builder {
+	return &builder{cols: cols, room: room, width: place(cols, nulls), codes: make([]map[string]uint32, len(cols)), wordBytes: make([]int, len(cols)), missing: make([]bool, len(cols))}
 }
 
 func (b *builder) add(batch *format.Batch) error {
@@ -155,23 +158,21 @@ func (b *builder) add(batch *format.Batch) error {
 				return err
 			}
 			if b.missing[i] && b.cols[i].Null < 0 {
-				return someMissing{}
+				return errMissing
 			}
+		}
+		if len(b.texts) > 0 {
+			continue // it is only counted which others are texts
 		}
 		if _, err := b.rows.Write(out); err != nil {
 			return err
 		}
-		if used := b.rows.size + b.text.size; used > b.limit {
-			return tooLarge(b.limit)
+		if err := b.room.Claim(b.rows.size + b.text.size); err != nil {
+			return err
 		}
 	}
 	b.done += int64(batch.Rows)
 	return nil
-}
-
-func tooLarge(limit int64) error {
-	return &genesis.Error{Op: "cache table", Kind: genesis.Unsupported, Msg: "the table takes more than the " + humanize.IBytes(uint64(limit)) + " that the node keeps for streams",
-		Hint: "stream it in the order it is stored in (mode sequential), choose a smaller version, or let the operator raise streams.cache"}
 }
 
 // column writes a column's cells from … to−1 of a batch into records.
@@ -212,12 +213,11 @@ func (b *builder) column(out []byte, i int, batch *format.Batch, from, to int) e
 		case Flag:
 			cell[0] = byte(v.Ints[row])
 		case Word:
-			code, err := b.code(i, v.Bytes(row))
-			if err != nil {
-				return err
-			}
-			binary.LittleEndian.PutUint32(cell, code)
+			binary.LittleEndian.PutUint32(cell, b.code(i, v.Bytes(row)))
 		case Heap:
+			if len(b.texts) > 0 {
+				continue
+			}
 			text := v.Bytes(row)
 			binary.LittleEndian.PutUint64(cell, uint64(b.text.size))
 			binary.LittleEndian.PutUint32(cell[8:], uint32(len(text)))
@@ -229,26 +229,34 @@ func (b *builder) column(out []byte, i int, batch *format.Batch, from, to int) e
 	return nil
 }
 
-// code returns the code of a word of a category.
-func (b *builder) code(i int, word []byte) (uint32, error) {
+// code returns the code of a word of a category. One that has too many words becomes
+// a text.
+func (b *builder) code(i int, word []byte) uint32 {
 	if code, ok := b.codes[i][string(word)]; ok {
-		return code, nil
+		return code
 	}
 	if b.codes[i] == nil {
 		b.codes[i] = map[string]uint32{}
 	}
 	c := &b.cols[i]
-	b.wordBytes[i] += len(word)
-	if len(c.Words) == maxWords || b.wordBytes[i] > maxWordBytes {
-		return 0, tooManyWords{i}
+	if len(c.Words) == maxWords || b.wordBytes[i]+len(word) > maxWordBytes || b.allWords+len(word)+perWord > maxAllWords {
+		b.allWords -= b.wordBytes[i] + len(c.Words)*perWord
+		b.texts, b.codes[i], c.Words = append(b.texts, i), nil, nil
+		c.Form = Heap
+		return 0
 	}
+	b.wordBytes[i] += len(word)
+	b.allWords += len(word) + perWord
 	code := uint32(len(c.Words))
 	b.codes[i][string(word)] = code
 	c.Words = append(c.Words, string(word))
-	return code, nil
+	return code
 }
 
 func (b *builder) close(dir string) error {
+	if len(b.texts) > 0 {
+		return errWords
+	}
 	for i := range b.cols {
 		if !b.missing[i] {
 			b.cols[i].Null = -1

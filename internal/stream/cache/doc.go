@@ -3,7 +3,7 @@
 // of the rows costs a look into memory per row, and the operating system decides
 // what of it stays there.
 //
-// A [Store] is a folder of such tables, bounded in size; what was not used for
+// A [Store] is a folder of such tables, bounded in size with what is being made; what was not used for
 // longest goes first. A [Table] is made from the table's Parquet files by [Build],
 // once, and is never changed. What is in the folder is derived data: it is
 // checked, block by block, when it is first looked at ([Sealed]), and what does not hold is

@@ -11,9 +11,12 @@ const blobFile = "blob"
 // File returns the Maker of an item that is a few bytes.
 func File(produce func(context.Context, func(rows int64)) ([]byte, error), open func([]byte) (io.Closer, error)) Maker {
 	return Maker{
-		Make: func(ctx context.Context, dir string, _ int64, progress func(int64)) error {
+		Make: func(ctx context.Context, dir string, room *Room, progress func(int64)) error {
 			text, err := produce(ctx, progress)
 			if err != nil {
+				return err
+			}
+			if err := room.Claim(int64(len(text))); err != nil {
 				return err
 			}
 			w, err := createSealed(filepath.Join(dir, blobFile), blockBytes)

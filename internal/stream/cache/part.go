@@ -26,7 +26,7 @@ func Parts(tableRows int64, open func(context.Context) (next func() (uint64, err
 		name, size = partWideFile, 8
 	}
 	return Maker{
-		Make: func(ctx context.Context, dir string, limit int64, progress func(int64)) error {
+		Make: func(ctx context.Context, dir string, room *Room, progress func(int64)) error {
 			next, done, err := open(ctx)
 			if err != nil {
 				return err
@@ -61,8 +61,8 @@ func Parts(tableRows int64, open func(context.Context) (next func() (uint64, err
 					return err
 				}
 				buf = buf[:0]
-				if w.size > limit {
-					return tooLarge(limit)
+				if err := room.Claim(w.size); err != nil {
+					return err
 				}
 				progress(int64(row))
 			}
@@ -97,7 +97,11 @@ func (p *Part) Map(places []uint64) error {
 		if p.wide {
 			size = 8
 		}
+		n := uint64(p.Len())
 		for i, at := range places {
+			if at >= n {
+				return damaged("has fewer rows than it should")
+			}
 			at *= size
 			if k := int64(at) / p.file.block; p.file.sound[k>>6].Load()>>(k&63)&1 == 0 {
 				if err := p.file.checkBlock(k); err != nil {

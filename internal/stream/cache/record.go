@@ -31,6 +31,10 @@ type Column struct {
 const (
 	maxWords     = 1 << 16
 	maxWordBytes = 4 << 20
+	// maxAllWords bounds those of all columns of a table, with what a word takes beside
+	// its text: they are in memory for as long as the table is open.
+	maxAllWords = 64 << 20
+	perWord     = 32
 )
 
 func formOf(t genesis.Type) Form {

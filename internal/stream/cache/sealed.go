@@ -3,10 +3,13 @@ package cache
 import (
 	"bufio"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"os"
+	"runtime"
 	"runtime/debug"
 	"sync/atomic"
+	"syscall"
 
 	"github.com/zeebo/xxh3"
 
@@ -15,8 +18,8 @@ import (
 
 // A sealed file is data, cut into blocks, then the XXH3-64 of each block, then a
 // trailer of 40 bytes: the mark, and as 8 little-endian bytes each the length of the
-// data, the size of a block and the XXH3-64 of the sums. It is made once and tells
-// what of it is damaged.
+// data, the size of a block and the XXH3-64 of all that stands between the data and it.
+// It is made once and tells what of it is damaged.
 const (
 	sealedMark = "genesis cache 1\n"
 	trailer    = len(sealedMark) + 24
@@ -82,9 +85,9 @@ func (w *sealedWriter) Close() error {
 		w.seal()
 	}
 	end := append(w.sums, sealedMark...)
-	for _, n := range []uint64{uint64(w.size), uint64(w.block), xxh3.Hash(w.sums)} {
-		end = binary.LittleEndian.AppendUint64(end, n)
-	}
+	end = binary.LittleEndian.AppendUint64(end, uint64(w.size))
+	end = binary.LittleEndian.AppendUint64(end, uint64(w.block))
+	end = binary.LittleEndian.AppendUint64(end, xxh3.Hash(end))
 	_, err := w.out.Write(end)
 	if err == nil {
 		err = w.out.Flush()
@@ -125,7 +128,7 @@ func (s *Sealed) readTrailer() error {
 		return damaged("has another length than it says")
 	}
 	s.data, s.sums, s.block = s.all[:size:size], s.all[size:size+8*blocks], int64(block)
-	if xxh3.Hash(s.sums) != word(2) {
+	if xxh3.Hash(s.all[size:n-8]) != word(2) {
 		return damaged("has sums that do not hold")
 	}
 	s.sound = make([]atomic.Uint64, (blocks+63)/64)
@@ -169,24 +172,36 @@ func (s *Sealed) Close() error {
 	return s.unmap(s.all)
 }
 
-// guard runs f, which looks at mapped files. A page that the disk does not give is
-// an error of f instead of the end of the program.
+// guard runs f, which looks at mapped files. A page that the disk does not give, or what
+// points to nowhere, is an error of f instead of the end of the program.
 func guard(f func() error) (err error) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
-		v := recover()
-		if v == nil {
-			return
+		switch v := recover().(type) {
+		case nil:
+		case interface{ Addr() uintptr }:
+			err = &genesis.Error{Op: "read cache", Kind: genesis.Internal, Msg: "the disk did not give a page of it", Err: fmt.Errorf("%w: fault at %#x", errDamaged, v.Addr())}
+		case runtime.Error:
+			err = &genesis.Error{Op: "read cache", Kind: genesis.Internal, Msg: "a file of it holds what cannot be", Err: fmt.Errorf("%w: %w\n%s", errDamaged, v, debug.Stack())}
+		default:
+			panic(v)
 		}
-		if fault, ok := v.(interface{ Addr() uintptr }); ok {
-			err = &genesis.Error{Op: "read cache", Kind: genesis.Internal, Msg: "the disk did not give a page of it", Err: fmt.Errorf("fault at %#x", fault.Addr())}
-			return
-		}
-		panic(v)
 	}()
 	return f()
 }
 
 func damaged(why string) error {
-	return &genesis.Error{Op: "read cache", Kind: genesis.Internal, Msg: "a file of it " + why, Hint: "ask again: what is damaged is made anew"}
+	return &genesis.Error{Op: "read cache", Kind: genesis.Internal, Msg: "a file of it " + why, Hint: "ask again: what is damaged is made anew", Err: errDamaged}
+}
+
+var errDamaged = errors.New("damaged")
+
+// Damaged reports whether an error says that an item is damaged: whoever holds it drops
+// it then, so that it is made anew.
+func Damaged(err error) bool { return errors.Is(err, errDamaged) }
+
+// opensNever tells an item that cannot be opened, for it is damaged, from a system that
+// has no more files or memory to give.
+func opensNever(err error) bool {
+	return !errors.Is(err, syscall.EMFILE) && !errors.Is(err, syscall.ENFILE) && !errors.Is(err, syscall.ENOMEM)
 }

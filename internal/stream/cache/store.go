@@ -3,7 +3,6 @@ package cache
 import (
 	"cmp"
 	"context"
-	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -11,10 +10,9 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/opengenesis/genesis"
@@ -25,6 +23,9 @@ type ID struct {
 	Version genesis.Digest
 	Kind    string // "table", "part", "fit"
 	Name    string // any text
+	// Since is what [Store.Now] said before it was decided that somebody may have the
+	// item: what was forgotten in the meantime is not made for them.
+	Since uint64
 }
 
 // path is where the item lies: a folder for the version, so that all of it can be
@@ -37,8 +38,8 @@ func (id ID) path() string {
 // tempPrefix begins the names of folders of what is being made.
 const tempPrefix = "tmp-"
 
-// atOnce is how many items are made at a time.
-const atOnce = 2
+// tries bounds how often an item is made that cannot be opened.
+const tries = 3
 
 // Store is a folder of items. It is safe for concurrent use.
 type Store struct {
@@ -46,43 +47,47 @@ type Store struct {
 	max  int64
 	turn chan struct{} // to make one
 
-	mu     sync.Mutex
-	items  map[string]*item // by path
-	making map[string]*making
-	closed bool
+	mu        sync.Mutex
+	hot       hotRoom
+	items     map[string]*item // by path
+	making    map[string]*making
+	lingering int64            // bytes of what was forgotten and is in use
+	refused   map[string]error // by path: what is too large and always will be
+	forgets   uint64
+	forgotten map[string]uint64 // by folder of a version: when
+	closed    bool
 }
 
 // item is in the folder, and may be open.
 type item struct {
-	path  string
-	size  int64
-	used  time.Time
-	refs  int
-	value io.Closer // nil: not open
-	gone  bool      // forgotten while in use
-}
+	path string
+	size int64
+	used time.Time
+	kept time.Time // used, as the folder says it
+	refs int
+	gone bool // forgotten while in use
 
-// making is an item on its way.
-type making struct {
-	done    chan struct{}
-	err     error
-	rows    atomic.Int64
-	waiters int
-	cancel  context.CancelFunc
+	opening sync.Mutex
+	value   io.Closer // nil: not open
 }
 
 // Maker makes items of one type.
 type Maker struct {
-	// Make writes files into an empty folder, at most limit bytes, and tells how far it is.
-	Make func(ctx context.Context, dir string, limit int64, progress func(rows int64)) error
+	// Make writes files into an empty folder, claims the room that they take, and tells
+	// how far it is.
+	Make func(ctx context.Context, dir string, room *Room, progress func(rows int64)) error
 	// Open opens them.
 	Open func(dir string) (io.Closer, error)
+	// Uses are items that Make reads from: they stay for as long as it runs.
+	Uses []*Held
 }
 
 // Open opens the folder, which it makes if there is none, and removes what was
-// left over in it. Items together take at most max bytes.
-func Open(dir string, max int64) (*Store, error) {
-	s := &Store{dir: dir, max: max, turn: make(chan struct{}, atOnce), items: map[string]*item{}, making: map[string]*making{}}
+// left over in it. Items together take at most max bytes of the disk, and copies of those
+// in use at most memory.
+func Open(dir string, max, memory int64) (*Store, error) {
+	s := &Store{dir: dir, max: max, hot: hotRoom{max: memory}, turn: make(chan struct{}, atOnce), items: map[string]*item{}, making: map[string]*making{},
+		refused: map[string]error{}, forgotten: map[string]uint64{}}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, diskError(err)
 	}
@@ -113,7 +118,7 @@ func (s *Store) find(version string) error {
 	for _, e := range entries {
 		it := &item{path: filepath.Join(version, e.Name())}
 		if info, err := e.Info(); err == nil {
-			it.used = info.ModTime()
+			it.used, it.kept = info.ModTime(), info.ModTime()
 		}
 		if it.size, err = folderSize(filepath.Join(s.dir, it.path)); err != nil {
 			return err
@@ -145,7 +150,7 @@ func (s *Store) Ready(id ID) bool {
 	return s.items[id.path()] != nil
 }
 
-// Size returns how many bytes all items take.
+// Size returns how many bytes all items take, with what is being made.
 func (s *Store) Size() int64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -153,9 +158,12 @@ func (s *Store) Size() int64 {
 }
 
 func (s *Store) sizeLocked() int64 {
-	var total int64
+	total := s.lingering
 	for _, it := range s.items {
 		total += it.size
+	}
+	for _, k := range s.making {
+		total += k.claimed
 	}
 	return total
 }
@@ -188,15 +196,26 @@ func (h *Held) Drop() {
 
 // Get returns an item, which is made if it is not there, once for all who ask. It
 // waits until it is there and tells meanwhile how many rows are done; progress may be
-// nil. Errors: of the Maker; Canceled; Unavailable (the disk); Unsupported (too large).
+// nil. Errors: of the Maker; Canceled; Unavailable (the disk, or no room that is not in
+// use); Unsupported (too large).
 func (s *Store) Get(ctx context.Context, id ID, m Maker, progress func(rows int64)) (*Held, error) {
-	for {
-		held, err := s.take(id, m)
-		if held != nil || err != nil {
-			return held, err
-		}
-		if err := s.wait(ctx, id, m, progress); err != nil {
+	for failed := 0; ; {
+		it, k, err := s.take(id, m)
+		if err != nil {
 			return nil, err
+		}
+		if k != nil {
+			it, err = s.wait(ctx, k, progress)
+			if err != nil {
+				return nil, err
+			}
+			if it == nil {
+				continue // what others waited for was stopped
+			}
+		}
+		held, err := s.open(it, m)
+		if failed++; err == nil || failed == tries || !opensNever(err) {
+			return held, diskError(err)
 		}
 	}
 }
@@ -205,148 +224,95 @@ func (s *Store) Get(ctx context.Context, id ID, m Maker, progress func(rows int6
 func (s *Store) Begin(id ID, m Maker) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.items[id.path()] == nil && !s.closed {
-		s.makeLocked(id, m).waiters++ // one that never leaves
+	path := id.path()
+	if s.items[path] != nil || s.making[path] != nil || s.mayMake(id) != nil {
+		return
+	}
+	k := s.makeLocked(path, m)
+	k.waiters++
+	k.begun = true
+}
+
+// mayMake is why an item is not to be made, or nil.
+func (s *Store) mayMake(id ID) error {
+	if s.closed {
+		return closedError()
+	}
+	if s.forgotten[filepath.Dir(id.path())] > id.Since {
+		return forgottenError()
+	}
+	return s.refused[id.path()]
+}
+
+// take returns an item that is there, as used, or, as one who waits, what makes it.
+func (s *Store) take(id ID, m Maker) (*item, *making, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	path := id.path()
+	if it := s.items[path]; it != nil && !s.closed {
+		s.useLocked(it)
+		return it, nil, nil
+	}
+	if err := s.mayMake(id); err != nil {
+		return nil, nil, err
+	}
+	k := s.makeLocked(path, m)
+	k.waiters++
+	return nil, k, nil
+}
+
+// useLocked begins a use.
+func (s *Store) useLocked(it *item) {
+	it.refs++
+	it.used = time.Now()
+	if it.used.Sub(it.kept) > time.Minute {
+		it.kept = it.used
+		_ = os.Chtimes(filepath.Join(s.dir, it.path), it.used, it.used) // only what goes first hangs on it
 	}
 }
 
-// take returns an item that is there, or nil.
-func (s *Store) take(id ID, m Maker) (*Held, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.closed {
-		return nil, closedError()
-	}
-	it := s.items[id.path()]
-	if it == nil {
-		return nil, nil
-	}
+// open opens an item in use. What is damaged is forgotten. If there is an error, the
+// use is over.
+func (s *Store) open(it *item, m Maker) (*Held, error) {
+	it.opening.Lock()
+	defer it.opening.Unlock()
 	if it.value == nil {
 		value, err := m.Open(filepath.Join(s.dir, it.path))
 		if err != nil {
-			s.forgetLocked(it) // made anew
-			return nil, nil
+			if opensNever(err) {
+				s.mu.Lock()
+				s.forgetLocked(it)
+				s.mu.Unlock()
+			}
+			s.release(it)
+			return nil, err
 		}
 		it.value = value
 	}
-	it.refs++
-	if now := time.Now(); now.Sub(it.used) > time.Minute {
-		it.used = now
-		_ = os.Chtimes(filepath.Join(s.dir, it.path), now, now) // only what goes first hangs on it
+	if t, ok := it.value.(*Table); ok {
+		s.mu.Lock()
+		s.heatLocked(t)
+		s.mu.Unlock()
 	}
 	return &Held{store: s, item: it}, nil
 }
 
-func closedError() error {
-	return &genesis.Error{Op: "stream", Kind: genesis.Unavailable, Msg: "the node is about to stop", Hint: "try again"}
-}
-
-// wait waits for an item to be made.
-func (s *Store) wait(ctx context.Context, id ID, m Maker, progress func(int64)) error {
-	s.mu.Lock()
-	if s.items[id.path()] != nil || s.closed {
-		s.mu.Unlock()
-		return nil
-	}
-	k := s.makeLocked(id, m)
-	k.waiters++
-	s.mu.Unlock()
-	defer func() {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		if k.waiters--; k.waiters == 0 {
-			k.cancel()
-		}
-	}()
-	tick := time.NewTicker(100 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		select {
-		case <-k.done:
-			return k.err
-		case <-ctx.Done():
-			return &genesis.Error{Op: "stream", Kind: genesis.Canceled, Msg: "was stopped", Err: context.Cause(ctx)}
-		case <-tick.C:
-			if progress != nil {
-				progress(k.rows.Load())
-			}
-		}
-	}
-}
-
-// makeLocked has an item made, unless it is being made already.
-func (s *Store) makeLocked(id ID, m Maker) *making {
-	path := id.path()
-	if k := s.making[path]; k != nil {
-		return k
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	k := &making{done: make(chan struct{}), cancel: cancel}
-	s.making[path] = k
-	go func() {
-		err := s.produce(ctx, path, m, k)
-		s.mu.Lock()
-		delete(s.making, path)
-		s.mu.Unlock()
-		k.err = err
-		cancel()
-		close(k.done)
-	}()
-	return k
-}
-
-// produce makes an item in a folder of its own and moves it to its place.
-func (s *Store) produce(ctx context.Context, path string, m Maker, k *making) error {
-	select {
-	case s.turn <- struct{}{}:
-		defer func() { <-s.turn }()
-	case <-ctx.Done():
-		return &genesis.Error{Op: "stream", Kind: genesis.Canceled, Msg: "was stopped", Err: ctx.Err()}
-	}
-	temp := filepath.Join(s.dir, tempPrefix+rand.Text())
-	defer os.RemoveAll(temp)
-	if err := os.Mkdir(temp, 0o700); err != nil {
-		return diskError(err)
-	}
-	if err := m.Make(ctx, temp, s.max, k.rows.Store); err != nil {
-		return diskError(err)
-	}
-	size, err := folderSize(temp)
-	if err != nil {
-		return diskError(err)
-	}
+func (s *Store) release(it *item) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.closed {
-		return closedError()
-	}
-	s.makeRoomLocked(size)
-	final := filepath.Join(s.dir, path)
-	if err := os.MkdirAll(filepath.Dir(final), 0o700); err != nil {
-		return diskError(err)
-	}
-	if err := os.Rename(temp, final); err != nil {
-		return diskError(err)
-	}
-	s.items[path] = &item{path: path, size: size, used: time.Now()}
-	return nil
+	s.releaseLocked(it)
 }
 
-// makeRoomLocked removes what was not used for longest, until size more fit or
-// everything left is in use.
-func (s *Store) makeRoomLocked(size int64) {
-	var idle []*item
-	for _, it := range s.items {
-		if it.refs == 0 {
-			idle = append(idle, it)
-		}
+func (s *Store) releaseLocked(it *item) {
+	it.refs--
+	if it.refs > 0 {
+		return
 	}
-	slices.SortFunc(idle, func(a, b *item) int { return a.used.Compare(b.used) })
-	for _, it := range idle {
-		if s.sizeLocked()+size <= s.max {
-			return
-		}
-		s.forgetLocked(it)
+	if it.gone {
+		s.lingering -= it.size
+	}
+	if it.gone || s.closed {
+		_ = s.shutLocked(it)
 	}
 }
 
@@ -359,36 +325,60 @@ func (s *Store) forgetLocked(it *item) {
 	it.gone = true
 	delete(s.items, it.path)
 	_ = os.RemoveAll(filepath.Join(s.dir, it.path)) // what is left goes when the Store is opened
-	if it.refs == 0 && it.value != nil {
-		_ = it.value.Close()
-		it.value = nil
+	if it.refs > 0 {
+		s.lingering += it.size
+	} else {
+		_ = s.shutLocked(it)
 	}
 }
 
-func (s *Store) release(it *item) {
+// shutLocked closes an item that nobody uses.
+func (s *Store) shutLocked(it *item) error {
+	if it.value == nil {
+		return nil
+	}
+	if t, ok := it.value.(*Table); ok {
+		s.coolLocked(t)
+	}
+	err := it.value.Close()
+	it.value = nil
+	return err
+}
+
+// Now counts what was forgotten so far, for [ID.Since].
+func (s *Store) Now() uint64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	it.refs--
-	if it.refs == 0 && (it.gone || s.closed) && it.value != nil {
-		_ = it.value.Close()
-		it.value = nil
-	}
+	return s.forgets
 }
 
-// Forget removes everything of a version.
+// Forget removes everything of a version, also what is being made. What is in use goes on
+// from memory; of the folder it is gone when Forget returns.
 func (s *Store) Forget(version genesis.Digest) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	folder := filepath.Dir(ID{Version: version}.path())
+	s.mu.Lock()
+	s.forgets++
+	s.forgotten[folder] = s.forgets // who asked before may be about to have it made
 	for path, it := range s.items {
 		if filepath.Dir(path) == folder {
 			s.forgetLocked(it)
 		}
 	}
+	for path := range s.refused {
+		if filepath.Dir(path) == folder {
+			delete(s.refused, path)
+		}
+	}
+	var pending []*making
 	for path, k := range s.making {
 		if filepath.Dir(path) == folder {
-			k.cancel()
+			k.stop(forgottenError())
+			pending = append(pending, k)
 		}
+	}
+	s.mu.Unlock()
+	for _, k := range pending {
+		<-k.done
 	}
 	return diskError(os.RemoveAll(filepath.Join(s.dir, folder)))
 }
@@ -399,14 +389,13 @@ func (s *Store) Close() error {
 	s.closed = true
 	var errs []error
 	for _, it := range s.items {
-		if it.refs == 0 && it.value != nil {
-			errs = append(errs, it.value.Close())
-			it.value = nil
+		if it.refs == 0 {
+			errs = append(errs, s.shutLocked(it))
 		}
 	}
 	var pending []*making
 	for _, k := range s.making {
-		k.cancel()
+		k.stop(closedError())
 		pending = append(pending, k)
 	}
 	s.mu.Unlock()
@@ -416,11 +405,21 @@ func (s *Store) Close() error {
 	return errors.Join(errs...)
 }
 
+func closedError() error {
+	return &genesis.Error{Op: "stream", Kind: genesis.Unavailable, Msg: "the node is about to stop", Hint: "try again"}
+}
+
+func forgottenError() error {
+	return &genesis.Error{Op: "stream", Kind: genesis.Unavailable, Msg: "the rows that streams keep of the version were just removed", Hint: "try again"}
+}
+
 // diskError is an error of the file system, in words; others stay.
 func diskError(err error) error {
 	var path *fs.PathError
 	var link *os.LinkError
-	if !errors.As(err, &path) && !errors.As(err, &link) {
+	var errno syscall.Errno
+	var said *genesis.Error
+	if errors.As(err, &said) || !errors.As(err, &path) && !errors.As(err, &link) && !errors.As(err, &errno) {
 		return err
 	}
 	return &genesis.Error{Op: "cache table", Kind: genesis.Unavailable, Msg: "the node's disk did not take it", Hint: "the operator finds the reason in the log; mode sequential needs no cache", Err: err}
@@ -429,10 +428,10 @@ func diskError(err error) error {
 // Tables returns the Maker of a version's table.
 func Tables(src func() Source) Maker {
 	return Maker{
-		Make: func(ctx context.Context, dir string, limit int64, progress func(int64)) error {
+		Make: func(ctx context.Context, dir string, room *Room, progress func(int64)) error {
 			s := src()
 			s.Progress = progress
-			return build(ctx, dir, s, limit)
+			return build(ctx, dir, s, room)
 		},
 		Open: func(dir string) (io.Closer, error) { return openTable(dir) },
 	}

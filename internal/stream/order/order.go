@@ -5,7 +5,7 @@ import (
 )
 
 // Window is how many blocks are mixed with each other in block mode.
-const Window = 16
+const Window = 64
 
 // Order says which row comes when. It is safe for concurrent use.
 type Order struct {
@@ -80,6 +80,26 @@ func (o *Order) fillBlocks(rows []uint64, from uint64) {
 	}
 }
 
+// Span is some consecutive rows: First … First+Rows−1.
+type Span struct{ First, Rows uint64 }
+
+// Ahead returns the spans of rows that the window has which a position lies in, and where
+// the window ends: who reads from a disk can have them fetched. In other modes than block
+// there are none.
+func (o *Order) Ahead(position int64) (spans []Span, end int64) {
+	if o.mode != genesis.Block || uint64(position) >= o.n {
+		return nil, int64(o.n)
+	}
+	size := Window * o.block
+	first := uint64(position) / size * size
+	p, at := o.places(first), uint64(0)
+	for _, r := range p.runs[:p.n] {
+		spans = append(spans, Span{r.row - (r.end - at), r.end - at})
+		at = r.end
+	}
+	return spans, int64(min(first+size, o.n))
+}
+
 // run is some consecutive rows of the sequence of blocks.
 type run struct{ end, row uint64 } // where in the window it ends; the row after its last
 
@@ -88,6 +108,7 @@ type places struct {
 	runs  [Window + 2]run
 	n     int
 	block uint64
+	ahead uint64 // by how much the first run is shorter than a block
 }
 
 // places returns which rows the places of the window have that begins at first.
@@ -98,6 +119,9 @@ func (o *Order) places(first uint64) *places {
 		begin, length, row := o.blockAt(at)
 		end := min(begin+length, last)
 		p.runs[p.n] = run{end: end - first, row: row + (end - begin)}
+		if p.n == 0 {
+			p.ahead = at - begin
+		}
 		p.n++
 		at = end
 	}
@@ -120,7 +144,7 @@ func (o *Order) blockAt(at uint64) (begin, length, row uint64) {
 
 // row returns the row at a place of the window.
 func (p *places) row(at uint64) uint64 {
-	k := min(at/p.block, uint64(p.n-1)) // right, or one or two too early or late, where a run is short
+	k := min((at+p.ahead)/p.block, uint64(p.n-1)) // the right run, but behind a short one
 	for at >= p.runs[k].end {
 		k++
 	}

@@ -126,29 +126,49 @@ func TestUniform(t *testing.T) {
 	}
 }
 
-// TestPairs looks at what follows what: in a random permutation, the difference of
-// neighbours is as good as uniform, and positions do not correlate with rows.
+// TestPairs looks at what comes some places after what: in a random permutation, the
+// difference is as good as uniform, in its upper bits and in its lower, and positions do not
+// correlate with rows.
 func TestPairs(t *testing.T) {
-	const n = 1 << 20
-	for seed := range uint64(4) {
-		rows := all(t, spec(genesis.Full, seed, 0), n)
-		var bins [64]int
-		var xy float64
-		for i := range n - 1 {
-			bins[(rows[i+1]-rows[i])%n*64/n]++
-			xy += (float64(i)/n - 0.5) * (float64(rows[i])/n - 0.5)
-		}
-		chi := 0.0
-		for _, c := range bins {
-			chi += (float64(c) - n/64) * (float64(c) - n/64) / (n / 64)
-		}
-		if z := (chi - 63) / math.Sqrt(2*63); math.Abs(z) > 5 {
-			t.Errorf("seed %d: differences of neighbours are %.1f standard deviations from uniform", seed, z)
-		}
-		if r := xy / n * 12 * math.Sqrt(n); math.Abs(r) > 5 {
-			t.Errorf("seed %d: position and row correlate, %.1f standard deviations", seed, r)
+	for _, n := range []int{1 << 20, 65_536, 65_535, 999_983, 200_000} {
+		for seed := range uint64(3) {
+			rows := all(t, spec(genesis.Full, seed, 0), int64(n))
+			for _, lag := range []int{1, 2, 3, 256, int(rootUp(uint64(n)))} {
+				var high, low [64]int
+				for i := range n - lag {
+					d := int(rows[i+lag]) - int(rows[i])
+					if d < 0 {
+						d += n
+					}
+					high[d*64/n]++
+					low[d%64]++
+				}
+				for name, bins := range map[string][64]int{"upper": high, "lower": low} {
+					if z := deviation(bins[:], n-lag); z > 6 {
+						t.Errorf("%d rows, seed %d: differences to the %d-th after, %s bits: %.1f standard deviations from uniform", n, seed, lag, name, z)
+					}
+				}
+			}
+			var xy float64
+			for i, r := range rows {
+				xy += (float64(i)/float64(n) - 0.5) * (float64(r)/float64(n) - 0.5)
+			}
+			if r := xy * 12 / math.Sqrt(float64(n)); math.Abs(r) > 5 {
+				t.Errorf("%d rows, seed %d: position and row correlate, %.1f standard deviations", n, seed, r)
+			}
 		}
 	}
+}
+
+// deviation is by how many standard deviations a chi-squared statistic is above what
+// uniform bins have.
+func deviation(bins []int, n int) float64 {
+	want, chi := float64(n)/float64(len(bins)), 0.0
+	for _, c := range bins {
+		chi += (float64(c) - want) * (float64(c) - want) / want
+	}
+	df := float64(len(bins) - 1)
+	return (chi - df) / math.Sqrt(2*df)
 }
 
 // TestShards deals any order among any number of workers, stops anywhere in
@@ -226,5 +246,53 @@ func BenchmarkFill(b *testing.B) {
 			}
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/1024, "ns/row")
 		})
+	}
+}
+
+// TestAhead holds what a window is said to have to what comes.
+func TestAhead(t *testing.T) {
+	for _, n := range []int64{1, 100, 1000, 12345} {
+		o, _ := New(spec(genesis.Block, uint64(n), 7), n)
+		for at := int64(0); at < n; {
+			spans, end := o.Ahead(at)
+			var want []uint64
+			for _, s := range spans {
+				for r := s.First; r < s.First+s.Rows; r++ {
+					want = append(want, r)
+				}
+			}
+			got := make([]uint64, end-at)
+			o.Fill(got, at)
+			slices.Sort(got)
+			slices.Sort(want)
+			if end <= at || !slices.Equal(got, want) {
+				t.Fatalf("%d rows: the window at %d has other rows than it says", n, at)
+			}
+			at = end
+		}
+	}
+}
+
+// TestMixing measures what docs/streams.md says of each mode: how much more the means of
+// batches vary than those of random ones, of a column that rises with the rows.
+func TestMixing(t *testing.T) {
+	const n, batch = 1 << 20, 256
+	for mode, most := range map[genesis.StreamMode]float64{genesis.Full: 1.1, genesis.Block: 2.6, genesis.Sequential: 17} {
+		rows := all(t, spec(mode, 1, 1024), n)
+		var sum, squares float64
+		for at := 0; at < n; at += batch {
+			mean := 0.0
+			for _, r := range rows[at : at+batch] {
+				mean += float64(r) / n / batch
+			}
+			sum += mean
+			squares += mean * mean
+		}
+		k := float64(n / batch)
+		got := math.Sqrt(squares/k-sum/k*sum/k) / math.Sqrt(1.0/12/batch)
+		t.Logf("%s: means of batches vary %.2f times as much as those of random batches", mode, got)
+		if got > most || got < 0.8 {
+			t.Errorf("%s: means of batches vary %.2f times as much as those of random batches", mode, got)
+		}
 	}
 }

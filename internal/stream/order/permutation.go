@@ -98,14 +98,11 @@ func less(x, d, m uint64) uint64 {
 	return x - d
 }
 
-// scale is the round function: a number below m that depends on v and the key.
+// scale is the round function: a number below m that depends on v and the key. One
+// multiplication alone would be linear, and what follows in the order would show it.
 func scale(key, v, m uint64) uint64 {
-	v ^= key
+	v = (v ^ key) * 0xd6e8feb86659fd93
 	v ^= v >> 32
-	v *= 0xd6e8feb86659fd93
-	v ^= v >> 32
-	v *= 0xd6e8feb86659fd93
-	v ^= v >> 32
-	v, _ = bits.Mul64(v, m)
+	v, _ = bits.Mul64(v*0xd6e8feb86659fd93, m)
 	return v
 }

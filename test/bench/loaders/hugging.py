@@ -25,9 +25,11 @@ def make(folder, x, y):
 def loader(folder, batch, workers, seed, resumable=False):
     files = sorted(str(p) for p in folder.glob("*.parquet"))
     rows = datasets.load_dataset("parquet", data_files=files, split="train", streaming=True)
-    rows = rows.shuffle(seed=seed, buffer_size=10_000).with_format("torch")
-    if resumable:  # as the documentation has it; the states of batch() cannot be loaded
+    if resumable:
+        # The states of batch(), and of workers with fewer files than are read at a time (10), cannot be loaded.
+        rows = rows.shuffle(seed=seed, buffer_size=10_000, max_buffer_input_shards=1).with_format("torch")
         return StatefulDataLoader(rows, batch_size=batch, num_workers=workers)
+    rows = rows.shuffle(seed=seed, buffer_size=10_000).with_format("torch")
     # Batches made by the library cost a fifth of those that the DataLoader makes of its rows.
     return DataLoader(rows.batch(batch), batch_size=None, num_workers=workers)
 

@@ -3,9 +3,9 @@
     main.py make PEER FOLDER TABLE.csv ROWS
                                            write the first rows as the peer wants them, and say what they add up to
     main.py epoch PEER FOLDER WORKERS      one epoch into a loop that touches each batch
-    main.py stretch PEER FOLDER WORKERS STATE BATCHES
-                                           go on from STATE if it exists, for so many batches (0: to the end),
-                                           and save the state where that is done
+    main.py stretch PEER FOLDER WORKERS FROM TO BATCHES
+                                           go on from the state in FROM (-: begin), for so many batches, and save
+                                           the state in TO (-: go on to the end)
 
 Each prints one line of JSON.
 """
@@ -76,19 +76,18 @@ def peak():
     return 1024 * max(use(resource.RUSAGE_SELF).ru_maxrss, use(resource.RUSAGE_CHILDREN).ru_maxrss)
 
 
-def stretch(peer, folder, workers, state, batches):
+def stretch(peer, folder, workers, begin, end, batches):
     """Return the targets, which are the rows' numbers, in the order they came."""
     loader = peer.loader(folder, BATCH, workers, SEED, resumable=True)
-    if state.exists():
-        peer.resume(loader, pickle.loads(state.read_bytes()))
+    if begin != "-":
+        peer.resume(loader, pickle.loads(Path(begin).read_bytes()))
     seen = []
-    items = iter(loader)
-    for n, item in enumerate(items, 1):
+    for n, item in enumerate(loader, 1):
         seen += [int(v) for v in peer.pair(item)[1].reshape(-1)]
-        if n == batches:
-            state.write_bytes(pickle.dumps(peer.state(loader)))
+        if n == batches and end != "-":
+            Path(end).write_bytes(pickle.dumps(peer.state(loader)))
             break
-    return {"numbers": seen, "ended": not batches or n < batches}
+    return {"numbers": seen}
 
 
 def main():
@@ -102,7 +101,7 @@ def main():
     elif task == "epoch":
         result = epoch(peer, folder, int(sys.argv[4]))
     else:
-        result = stretch(peer, folder, int(sys.argv[4]), Path(sys.argv[5]), int(sys.argv[6]))
+        result = stretch(peer, folder, int(sys.argv[4]), sys.argv[5], sys.argv[6], int(sys.argv[7]))
     os.write(said, json.dumps(result).encode() + b"\n")
 
 

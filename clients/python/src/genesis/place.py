@@ -1,0 +1,137 @@
+"""Where a node is, and as whom to speak to it.
+
+The rules are those of the command line, so that a notebook and a shell on one machine
+mean the same node:
+
+1. ``node=`` of :func:`genesis.connect`, a URL;
+2. else ``home=``, the folder of a node on this machine;
+3. else ``$GENESIS_NODE``;
+4. else ``$GENESIS_HOME``;
+5. else the folder ``genesis`` in the XDG data directory.
+
+At a URL, a token signs in: ``token=``, else ``$GENESIS_TOKEN``, else what
+``genesis login URL`` stored. In a home no token is needed: the kernel tells the node
+who asks.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import os
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from .errors import Invalid
+
+__all__ = ["Place", "Secret", "resolve"]
+
+
+class Secret:
+    """A token that does not show itself when it is printed.
+
+    One that was found (in the environment, or stored by ``genesis login``) is pickled
+    as where it was found, and looked up anew by whoever unpickles it: only a token
+    given in the program travels.
+    """
+
+    __slots__ = ("_given", "_url")
+
+    def __init__(self, given: str | None, url: str) -> None:
+        self._given = given or None
+        self._url = url
+
+    def reveal(self) -> str | None:
+        """Return the token, or ``None`` if there is none."""
+        return self._given or os.environ.get("GENESIS_TOKEN") or _stored(self._url)
+
+    def __repr__(self) -> str:
+        return "<token>" if self.reveal() else "<no token>"
+
+    def __getstate__(self) -> tuple[str | None, str]:
+        return (self._given, self._url)
+
+    def __setstate__(self, state: tuple[str | None, str]) -> None:
+        self._given, self._url = state
+
+
+@dataclass(frozen=True)
+class Place:
+    """A node: at a URL, or in a home on this machine."""
+
+    url: str | None = None
+    home: Path | None = None
+    secret: Secret | None = field(default=None, compare=False)
+    purpose: str = ""
+
+    def __str__(self) -> str:
+        return self.url or str(self.home)
+
+
+def resolve(node: str | None, token: str | None, home: str | os.PathLike[str] | None, purpose: str | None) -> Place:
+    """Return the place that the arguments, or the environment, name.
+
+    Raises:
+        Invalid: what is given is no URL of a node, or a token would go over the
+            network in the clear.
+    """
+    why = purpose if purpose is not None else os.environ.get("GENESIS_PURPOSE", "")
+    if node and home:
+        raise ValueError("a node is at a URL or in a home: give node= or home=, not both")
+    if not node and not home:
+        node = os.environ.get("GENESIS_NODE")
+    if not node:
+        return Place(home=Path(home) if home else default_home(), purpose=why)
+    url = node.rstrip("/")
+    secret = Secret(token, url)
+    _check(url, secret)
+    return Place(url=url, secret=secret, purpose=why)
+
+
+def _check(url: str, secret: Secret) -> None:
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise Invalid("is not the URL of a node", op="reach node", subject=url, hint="write https://data.example.edu")
+    if parts.scheme == "http" and not _loopback(parts.hostname) and secret.reveal():
+        raise Invalid(
+            "would get the token in the clear", op="reach node", subject=url, hint="use the node's https:// URL"
+        )
+
+
+def _loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def default_home() -> Path:
+    """Return ``$GENESIS_HOME``, else the folder genesis in the XDG data directory."""
+    if home := os.environ.get("GENESIS_HOME"):
+        return Path(home)
+    data = os.environ.get("XDG_DATA_HOME", "")
+    base = Path(data) if os.path.isabs(data) else Path.home() / ".local" / "share"
+    return base / "genesis"
+
+
+def _stored(url: str) -> str | None:
+    """Return the session that ``genesis login`` stored for a node."""
+    try:
+        sessions = json.loads((_config_dir() / "genesis" / "credentials.json").read_text("utf-8"))
+    except (OSError, ValueError):
+        return None
+    found = sessions.get(url) if isinstance(sessions, dict) else None
+    return found if isinstance(found, str) else None
+
+
+def _config_dir() -> Path:
+    """Return the user's folder for configuration, as Go's os.UserConfigDir has it."""
+    if sys.platform == "win32":
+        return Path(os.environ.get("AppData", ""))
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Application Support"
+    return Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")

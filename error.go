@@ -7,7 +7,8 @@ import (
 )
 
 // ErrorKind says what sort of thing went wrong, and so how it is shown:
-// [ErrorKind.HTTPStatus] on the wire, [ErrorKind.ExitStatus] in a shell.
+// [ErrorKind.HTTPStatus] and [ErrorKind.GRPCCode] on the wire, [ErrorKind.ExitStatus] in
+// a shell.
 type ErrorKind string
 
 const (
@@ -109,6 +110,34 @@ func (k ErrorKind) HTTPStatus() int {
 		return 499
 	}
 	return http.StatusInternalServerError
+}
+
+// GRPCCode returns the code under which an error of this kind is sent over gRPC
+// (https://grpc.io/docs/guides/status-codes).
+func (k ErrorKind) GRPCCode() int {
+	switch k {
+	case "":
+		return 0 // OK
+	case Canceled:
+		return 1 // CANCELLED
+	case Invalid:
+		return 3 // INVALID_ARGUMENT
+	case NotFound, Private:
+		return 5 // NOT_FOUND
+	case Exists:
+		return 6 // ALREADY_EXISTS
+	case Permission:
+		return 7 // PERMISSION_DENIED
+	case Gone:
+		return 9 // FAILED_PRECONDITION
+	case Conflict:
+		return 10 // ABORTED
+	case Unsupported:
+		return 12 // UNIMPLEMENTED
+	case Unavailable:
+		return 14 // UNAVAILABLE
+	}
+	return 13 // INTERNAL
 }
 
 // ExitStatus returns the status with which a command ends that met an error of

@@ -40,24 +40,25 @@ func TestErrorChain(t *testing.T) {
 
 // TestErrorStatuses is the table that wire and shell promise.
 func TestErrorStatuses(t *testing.T) {
-	for kind, want := range map[ErrorKind][2]int{
-		Invalid:     {422, 3},
-		NotFound:    {404, 4},
-		Exists:      {409, 5},
-		Private:     {404, 4},
-		Permission:  {403, 6},
-		Conflict:    {409, 5},
-		Unavailable: {503, 7},
-		Unsupported: {501, 8},
-		Canceled:    {499, 130},
-		Internal:    {500, 1},
-		"unheard":   {500, 1},
+	for kind, want := range map[ErrorKind][3]int{
+		Invalid:     {422, 3, 3},
+		NotFound:    {404, 4, 5},
+		Gone:        {410, 4, 9},
+		Exists:      {409, 5, 6},
+		Private:     {404, 4, 5},
+		Permission:  {403, 6, 7},
+		Conflict:    {409, 5, 10},
+		Unavailable: {503, 7, 14},
+		Unsupported: {501, 8, 12},
+		Canceled:    {499, 130, 1},
+		Internal:    {500, 1, 13},
+		"unheard":   {500, 1, 13},
 	} {
-		if got := [2]int{kind.HTTPStatus(), kind.ExitStatus()}; got != want {
-			t.Errorf("%s: HTTP and exit status are %v, want %v", kind, got, want)
+		if got := [3]int{kind.HTTPStatus(), kind.ExitStatus(), kind.GRPCCode()}; got != want {
+			t.Errorf("%s: HTTP status, exit status and gRPC code are %v, want %v", kind, got, want)
 		}
 	}
-	if ErrorKind("").ExitStatus() != 0 {
+	if ErrorKind("").ExitStatus() != 0 || ErrorKind("").GRPCCode() != 0 {
 		t.Error("success does not exit with 0")
 	}
 }

@@ -77,6 +77,15 @@ func ProblemOf(err error, mayRead bool) Problem {
 	return p
 }
 
+// Text returns the problem as a message alone says it: the error in one line, and
+// what to do about it in the next.
+func (p Problem) Text() string {
+	if p.Hint == "" {
+		return p.Detail
+	}
+	return p.Detail + "\n" + p.Hint
+}
+
 // unexplained stands in for the message of an error that has none.
 func unexplained(e *Error, mayRead bool) string {
 	if mayRead && e.Err != nil {

@@ -21,18 +21,22 @@ func cliDoc(t *testing.T) string {
 	return string(b)
 }
 
+// grpcNames are the names of gRPC's codes.
+var grpcNames = map[int]string{1: "CANCELLED", 3: "INVALID_ARGUMENT", 5: "NOT_FOUND", 6: "ALREADY_EXISTS", 7: "PERMISSION_DENIED",
+	9: "FAILED_PRECONDITION", 10: "ABORTED", 12: "UNIMPLEMENTED", 13: "INTERNAL", 14: "UNAVAILABLE"}
+
 // TestStatuses holds the table of docs/cli.md against the code.
 func TestStatuses(t *testing.T) {
-	documented := map[genesis.ErrorKind][2]string{}
+	documented := map[genesis.ErrorKind][3]string{}
 	for line := range strings.Lines(cliDoc(t)) {
 		cells := strings.Split(line, "|")
-		if len(cells) == 6 && !strings.Contains(cells[1], "---") {
-			documented[genesis.ErrorKind(strings.TrimSpace(cells[1]))] = [2]string{strings.TrimSpace(cells[2]), strings.TrimSpace(cells[3])}
+		if len(cells) == 7 && !strings.Contains(cells[1], "---") {
+			documented[genesis.ErrorKind(strings.TrimSpace(cells[1]))] = [3]string{strings.TrimSpace(cells[2]), strings.TrimSpace(cells[3]), strings.TrimSpace(cells[4])}
 		}
 	}
 	for _, kind := range []genesis.ErrorKind{genesis.Invalid, genesis.NotFound, genesis.Gone, genesis.Exists, genesis.Private, genesis.Permission,
 		genesis.Conflict, genesis.Unavailable, genesis.Unsupported, genesis.Canceled, genesis.Internal} {
-		want := [2]string{strconv.Itoa(kind.ExitStatus()), strconv.Itoa(kind.HTTPStatus())}
+		want := [3]string{strconv.Itoa(kind.ExitStatus()), strconv.Itoa(kind.HTTPStatus()), grpcNames[kind.GRPCCode()]}
 		if documented[kind] != want {
 			t.Errorf("docs/cli.md says %v for %s, the code %v", documented[kind], kind, want)
 		}

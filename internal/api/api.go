@@ -3,6 +3,7 @@ package api
 import (
 	"encoding/json"
 	"log/slog"
+	"maps"
 	"net/http"
 	"time"
 
@@ -31,10 +32,11 @@ type Config struct {
 	Files   files
 	Uploads *upload.Store // nil: nothing can be uploaded
 	Info    genesis.NodeInfo
-	Edge    *edge.Edge           // what requests pass before they are here; nil: nothing, for tests
-	Pages   func(*http.ServeMux) // adds pages for browsers; nil: none
-	Cursors *edge.Cursors        // nil: of a key that nobody else has
-	Log     *slog.Logger         // nil: nothing is logged
+	Edge    *edge.Edge            // what requests pass before they are here; nil: nothing, for tests
+	Pages   func(*http.ServeMux)  // adds pages for browsers, and what is not HTTP's own; nil: nothing
+	Routes  map[string]edge.Route // how the edge treats what Pages adds, by pattern
+	Cursors *edge.Cursors         // nil: of a key that nobody else has
+	Log     *slog.Logger          // nil: nothing is logged
 }
 
 // server holds what handlers need.
@@ -63,6 +65,7 @@ func New(cfg Config) http.Handler {
 	s.pages(mux, a)
 	if s.Pages != nil {
 		s.Pages(mux)
+		maps.Copy(s.routes, s.Routes)
 	}
 	if cfg.Edge == nil {
 		return s.recover(mux)

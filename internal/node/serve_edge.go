@@ -80,8 +80,10 @@ func (n *Node) equip(ctx context.Context, opt Options) (http.Handler, error) {
 	}
 	return api.New(api.Config{
 		Service: n.service, Files: n.desk, Uploads: n.uploads, Edge: n.edge, Cursors: edge.NewCursors(cursorKey), Info: n.info(), Log: n.log,
+		Routes: flightRoutes(),
 		Pages: func(mux *http.ServeMux) {
 			web.Register(mux, web.Config{Door: n.service, Node: c.Node, Cookies: cookies(c), Caller: caller, Log: n.log})
+			n.registerFlight(mux)
 		},
 	}), nil
 }

@@ -45,10 +45,8 @@ func (s *slow) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// slowly is a client that reads slowly, with a small buffer in the kernel. conns get
-// its connections.
-func slowly(h2 bool) (c *http.Client, conns chan *slow) {
-	conns = make(chan *slow, 10)
+// dialSlowly makes a connection that is read slowly, with a small buffer in the kernel.
+func dialSlowly(ctx context.Context, addr string, conns chan<- *slow) (net.Conn, error) {
 	d := net.Dialer{Control: func(_, _ string, c syscall.RawConn) (err error) {
 		controlErr := c.Control(func(fd uintptr) {
 			err = syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_RCVBUF, slowBuffer)
@@ -58,17 +56,21 @@ func slowly(h2 bool) (c *http.Client, conns chan *slow) {
 		}
 		return err
 	}}
+	conn, err := d.DialContext(ctx, "tcp", addr)
+	if err != nil {
+		return nil, err
+	}
+	s := &slow{Conn: conn, ended: make(chan struct{})}
+	conns <- s
+	return s, nil
+}
+
+// slowly is a client that reads slowly. conns get its connections.
+func slowly(h2 bool) (c *http.Client, conns chan *slow) {
+	conns = make(chan *slow, 10)
 	return &http.Client{Transport: &http.Transport{
 		TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, ForceAttemptHTTP2: h2,
-		DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
-			conn, err := d.DialContext(ctx, network, addr)
-			if err != nil {
-				return nil, err
-			}
-			s := &slow{Conn: conn, ended: make(chan struct{})}
-			conns <- s
-			return s, nil
-		},
+		DialContext: func(ctx context.Context, _, addr string) (net.Conn, error) { return dialSlowly(ctx, addr, conns) },
 	}}, conns
 }
 

@@ -429,6 +429,9 @@ func TestBadStreams(t *testing.T) {
 			if status != 200 && (json.Unmarshal(body, &p) != nil || p.Detail == "" && p.Title == "" || h.Get("Content-Type") != "application/problem+json") {
 				t.Errorf("%s?%.60s: %s %s", route, query, h.Get("Content-Type"), body)
 			}
+			if status == 404 && p.Hint == "" { // ada may read it: she is told what there is
+				t.Errorf("%s?%.60s: the hint is %q", route, query, p.Hint)
+			}
 		}
 	}
 }

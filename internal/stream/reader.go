@@ -104,11 +104,25 @@ func project(t genesis.ManifestTable, names []string) ([]genesis.Column, error) 
 	for _, name := range names {
 		c, ok := byName[name]
 		if !ok {
-			return nil, &genesis.Error{Op: "read table", Kind: genesis.NotFound, Subject: name, Msg: "is no column of table " + t.Name}
+			return nil, &genesis.Error{Op: "read table", Kind: genesis.NotFound, Subject: name, Msg: "is no column of table " + t.Name,
+				Hint: "its columns are " + some(t.Schema())}
 		}
 		cols = append(cols, c)
 	}
 	return cols, nil
+}
+
+// some names columns, the first of many.
+func some(cols []genesis.Column) string {
+	const shown = 30
+	var names []string
+	for _, c := range cols[:min(len(cols), shown)] {
+		names = append(names, c.Name)
+	}
+	if len(cols) > shown {
+		names = append(names, "…")
+	}
+	return strings.Join(names, ", ")
 }
 
 func broken(subject, msg string) error {

@@ -79,7 +79,7 @@ func (s *Stream) cached() bool {
 	if !c.Ready(s.tableID()) || s.part.split != nil && !c.Ready(s.idOf(s.part)) {
 		return false
 	}
-	return s.rows == nil || c.Ready(s.idOf(s.rows.training)) && c.Ready(s.fitID())
+	return s.rows == nil || s.rows.training.split == nil || c.Ready(s.idOf(s.rows.training)) && c.Ready(s.fitID())
 }
 
 // tableMaker makes the table in the cache.
@@ -153,6 +153,9 @@ func (s *Stream) holdAll(ctx context.Context, h *held, progress genesis.Progress
 	}
 	if s.rows == nil {
 		return nil
+	}
+	if s.rows.training.split == nil {
+		return s.rows.plan(s, &fit{Columns: make([]columnStats, len(s.all))}, h.table)
 	}
 	training, err := s.takePart(ctx, h, s.rows.training)
 	if err != nil {
@@ -246,14 +249,41 @@ func (s *Stream) encoder(h *held) encoder {
 
 // begin sends what stands before the batches.
 func (s *Stream) begin(sink Sink, enc encoder) error {
-	meta, err := schemaMeta(s.plan)
+	m, err := s.schema(enc)
 	if err != nil {
 		return err
 	}
-	if err := sink.Send(ipc.Schema(enc.fields(), meta)); err != nil {
+	if err := sink.Send(m); err != nil {
 		return err
 	}
 	return enc.dictionaries(sink)
+}
+
+func (s *Stream) schema(enc encoder) (ipc.Message, error) {
+	meta, err := schemaMeta(s.plan)
+	if err != nil {
+		return ipc.Message{}, err
+	}
+	return ipc.Schema(enc.fields(), meta), nil
+}
+
+// Schema returns the message that the stream begins with. Of forms other than
+// [genesis.AsTable] it follows from what is in the cache: if that is not there, it is
+// made, or without wait there is no message. Errors: as of Send.
+func (s *Stream) Schema(ctx context.Context, wait bool) (ipc.Message, error) {
+	if s.plan.As == genesis.AsTable {
+		return s.schema(newColumns(s, nil))
+	}
+	if !wait && !s.cached() {
+		return ipc.Message{}, nil
+	}
+	h, err := s.hold(ctx, nil)
+	if err != nil {
+		return ipc.Message{}, err
+	}
+	defer h.release()
+	s.plan.Cached = true
+	return s.schema(s.encoder(h))
 }
 
 // source gives the cells of the rows at positions.

@@ -39,6 +39,25 @@ func (s *Service) StreamPlan(ctx context.Context, who genesis.Principal, req gen
 	return &plan, err
 }
 
+// StreamSchema says what a stream will be, and with which message it begins. Where
+// that follows from rows that are not cached yet, it waits for them to be, or without
+// wait there is no message.
+func (s *Service) StreamSchema(ctx context.Context, who genesis.Principal, req genesis.StreamRequest, wait bool) (*genesis.StreamPlan, ipc.Message, error) {
+	out, err := s.openStream(ctx, who, req)
+	if err != nil {
+		return nil, ipc.Message{}, err
+	}
+	defer out.Close()
+	watched, stop := s.Access.Watch(ctx, out.ask)
+	defer stop()
+	m, err := out.stream.Schema(watched, wait)
+	if err = withdrawn(watched, err); err != nil {
+		return nil, ipc.Message{}, err
+	}
+	plan := out.Plan()
+	return &plan, m, nil
+}
+
 // WarmStream has everything made that a stream needs, so that it begins at once.
 func (s *Service) WarmStream(ctx context.Context, who genesis.Principal, req genesis.StreamRequest, p genesis.Progress) (*genesis.StreamPlan, error) {
 	out, err := s.openStream(ctx, who, req)
@@ -77,6 +96,9 @@ func (s *Service) openStream(ctx context.Context, who genesis.Principal, req gen
 		}
 	}
 	st, err := s.resolveStream(ctx, v, req, since)
+	if genesis.KindOf(err) == genesis.NotFound {
+		err = inside{err}
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -20,12 +20,13 @@ import (
 	"github.com/apache/arrow-go/v18/arrow/ipc"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/metadata"
 )
 
 // Environment by which the bench runs itself as a server or a client.
 const (
 	flightServer = "GENESIS_BENCH_FLIGHT_SERVER" // URL of a stream whose rows it serves
-	flightClient = "GENESIS_BENCH_FLIGHT_CLIENT" // address
+	flightClient = "GENESIS_BENCH_FLIGHT_CLIENT" // address and, after a space, ticket
 	httpClient   = "GENESIS_BENCH_HTTP_CLIENT"   // URL
 	bearer       = "GENESIS_BENCH_TOKEN"
 )
@@ -70,15 +71,21 @@ func streams(c config, genesis string) (string, error) {
 			return "", err
 		}
 		for _, mode := range []string{"sequential", "block", "full"} {
-			var ours, peer outcome
-			cmp, err := c.compare(fmt.Sprintf("stream %s, batches of %d", mode, batch),
-				func() (usage, error) { return c.timed(&ours, httpClient+"="+url(mode), self) },
-				func() (usage, error) { return c.timed(&peer, flightClient+"="+addr, self) })
-			if err != nil {
-				return "", err
+			ticket := fmt.Sprintf(`{"dataset":"rows","batch":%d,"mode":%q,"seed":7}`, batch, mode)
+			for _, over := range []struct{ name, env string }{
+				{"HTTP", httpClient + "=" + url(mode)},
+				{"Flight", flightClient + "=" + strings.TrimPrefix(node.url, "http://") + " " + ticket},
+			} {
+				var ours, peer outcome
+				cmp, err := c.compare(fmt.Sprintf("stream over %s, %s, batches of %d", over.name, mode, batch),
+					func() (usage, error) { return c.timed(&ours, over.env, self) },
+					func() (usage, error) { return c.timed(&peer, flightClient+"="+addr, self) })
+				if err != nil {
+					return "", err
+				}
+				rate := func(u usage) float64 { return streamRows / u.wall.Seconds() }
+				fmt.Fprintf(&out, "| %s, %s | %d | %s | %.1f M | %.1f M |\n", over.name, mode, batch, cmp.ratio(rate), median(cmp.a, rate)/1e6, median(cmp.b, rate)/1e6)
 			}
-			rate := func(u usage) float64 { return streamRows / u.wall.Seconds() }
-			fmt.Fprintf(&out, "| HTTP, %s | %d | %s | %.1f M | %.1f M |\n", mode, batch, cmp.ratio(rate), median(cmp.a, rate)/1e6, median(cmp.b, rate)/1e6)
 		}
 		_ = bare.Process.Kill()
 		_ = bare.Wait()
@@ -88,8 +95,8 @@ func streams(c config, genesis string) (string, error) {
 
 const streamsHeading = `## streams
 
-Rows a second of a governed, audited stream of %d rows of %d float64 columns, the cache warm, over HTTP
-with a token, beside a bare DoGet of arrow-go v18.8.0 that sends the same rows from memory, unshuffled and unasked. Both are
+Rows a second of a governed, audited stream of %d rows of %d float64 columns, the cache warm, over HTTP and
+over Arrow Flight with a token, beside a bare DoGet of arrow-go v18.8.0 that sends the same rows from memory, unshuffled and unasked. Both are
 read by arrow-go's reader; servers and clients are pinned to the same cores. Above 1 means that Genesis is faster. %d pairs.
 
 | stream | rows of a batch | genesis / peer | genesis, median | peer, median |
@@ -257,15 +264,20 @@ func readHTTP(url string) error {
 	return count(start, r.Next, r.RecordBatch, r.Err)
 }
 
-// readFlight reads what the bare server has.
-func readFlight(addr string) error {
+// readFlight reads what a server has: the bare one, or a node for a ticket.
+func readFlight(from string) error {
+	addr, ticket, _ := strings.Cut(from, " ")
 	start := time.Now()
 	client, err := flight.NewClientWithMiddleware(addr, nil, nil, grpc.WithTransportCredentials(insecure.NewCredentials()))
 	if err != nil {
 		return err
 	}
 	defer client.Close()
-	s, err := client.DoGet(context.Background(), &flight.Ticket{})
+	ctx := context.Background()
+	if ticket != "" {
+		ctx = metadata.AppendToOutgoingContext(ctx, "authorization", "Bearer "+os.Getenv(bearer))
+	}
+	s, err := client.DoGet(ctx, &flight.Ticket{Ticket: []byte(ticket)})
 	if err != nil {
 		return err
 	}

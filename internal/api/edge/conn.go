@@ -21,16 +21,35 @@ func WithConn(ctx context.Context, c net.Conn) context.Context {
 // written to a Unix socket is at the other end already. Sever reports whether it knows
 // the connection.
 func Sever(ctx context.Context) bool {
-	c, ok := ctx.Value(connKey{}).(net.Conn)
+	c, ok := connOf(ctx)
 	if !ok {
 		return false
-	}
-	if over, ok := c.(interface{ NetConn() net.Conn }); ok {
-		c = over.NetConn() // of TLS, whose own Close says goodbye first and waits for that
 	}
 	if tcp, ok := c.(*net.TCPConn); ok {
 		_ = tcp.SetLinger(0) // fails where the connection is gone
 	}
 	_ = c.Close()
 	return true
+}
+
+// SeverSlow is Sever where the kernel holds bytes that it has not sent, as it does for
+// a slow reader.
+func SeverSlow(ctx context.Context) {
+	c, ok := connOf(ctx)
+	if !ok {
+		return
+	}
+	if tcp, ok := c.(*net.TCPConn); ok && holdsUnsent(tcp) {
+		Sever(ctx)
+	}
+}
+
+// connOf is the connection that a request came by, without its TLS, whose Close says
+// goodbye first and waits for that.
+func connOf(ctx context.Context) (net.Conn, bool) {
+	c, ok := ctx.Value(connKey{}).(net.Conn)
+	if over, secured := c.(interface{ NetConn() net.Conn }); secured {
+		c = over.NetConn()
+	}
+	return c, ok
 }

@@ -123,6 +123,7 @@ type exchange struct {
 	socket  bool
 	began   time.Time
 	out     *writer
+	told    atomic.Int32 // see [Told]; 0: nothing
 }
 
 type exchangeKey struct{}

@@ -63,7 +63,7 @@ func (m *Metrics) enter(x *exchange) func(method string, took time.Duration, who
 	return func(method string, took time.Duration, whole bool) {
 		m.inFlight.Dec()
 		route := routeOf(x.pattern)
-		m.requests.WithLabelValues(route, methodOf(method), class(x.out.status, whole)).Inc()
+		m.requests.WithLabelValues(route, methodOf(method), class(x.status(), whole)).Inc()
 		m.seconds.WithLabelValues(route).Observe(took.Seconds())
 		m.sent.WithLabelValues(route).Add(float64(x.out.bytes))
 	}

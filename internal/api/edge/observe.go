@@ -51,7 +51,7 @@ func (e *Edge) logRequest(r *http.Request, x *exchange, took time.Duration, whol
 	}
 	e.Log.LogAttrs(r.Context(), level, "request",
 		slog.String("request_id", x.id), slog.String("method", r.Method), slog.String("path", short(r.URL.Path, 200)),
-		slog.String("route", routeOf(x.pattern)), slog.Int("status", x.out.status), slog.Bool("whole", whole),
+		slog.String("route", routeOf(x.pattern)), slog.Int("status", x.status()), slog.Bool("whole", whole),
 		slog.Int64("bytes", x.out.bytes), slog.Duration("took", took), slog.String("remote", remoteOf(r)))
 }
 
@@ -94,8 +94,8 @@ func endSpan(span trace.Span, x *exchange, whole bool) {
 	if span == nil {
 		return
 	}
-	span.SetAttributes(attribute.Int("http.response.status_code", x.out.status), attribute.Int64("http.response.body.size", x.out.bytes))
-	if !whole || x.out.status >= 500 {
+	span.SetAttributes(attribute.Int("http.response.status_code", x.status()), attribute.Int64("http.response.body.size", x.out.bytes))
+	if !whole || x.status() >= 500 {
 		span.SetStatus(codes.Error, "")
 	}
 	span.End()

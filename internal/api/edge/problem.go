@@ -22,6 +22,10 @@ func refuse(w http.ResponseWriter, r *http.Request, status int, err error) {
 		p.Status, p.Title = status, http.StatusText(status)
 	}
 	p.Request = RequestID(r.Context())
+	if isCall(r) {
+		refuseCall(w, r, p)
+		return
+	}
 	h := w.Header()
 	h.Set("Content-Type", "application/problem+json")
 	h.Set("Cache-Control", "private, no-store")
@@ -63,6 +67,10 @@ func found(mux *http.ServeMux) http.Handler {
 
 // NotFound answers that there is no such path.
 func NotFound(w http.ResponseWriter, r *http.Request) {
+	if isCall(r) {
+		refuse(w, r, 0, &genesis.Error{Op: "find method", Kind: genesis.Unsupported, Subject: short(r.URL.Path, 200), Msg: "there is no such method"})
+		return
+	}
 	refuse(w, r, 0, &genesis.Error{Op: "find route", Kind: genesis.NotFound, Subject: short(r.URL.Path, 200),
 		Msg: "there is no such path", Hint: "/openapi.json lists the paths"})
 }

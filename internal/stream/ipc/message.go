@@ -13,6 +13,8 @@ const align = 64
 type Message struct {
 	Meta []byte // a flatbuffer
 	Body []byte // a multiple of 8 bytes
+	// KeyValues are the entries of a record batch's metadata, which are in Meta, too.
+	KeyValues []KeyValue
 }
 
 // AppendPrefix appends what stands before the body in a stream: a mark, the length
@@ -85,7 +87,7 @@ func (l *Layout) Batch(body []byte, meta ...KeyValue) Message {
 	header := l.recordBatch(b)
 	kv := keyValues(b, meta)
 	m := finish(b, headerRecordBatch, header, int64(len(body)), kv)
-	m.Body = body
+	m.Body, m.KeyValues = body, meta
 	return m
 }
 

@@ -3,7 +3,7 @@
 // the same file and the same cores, with median and range: the machines this
 // runs on are shared, and an absolute time means little.
 //
-//	go run ./bench -out ../docs/benchmarks.md            # everything, about 20 minutes
+//	go run ./bench -out ../docs/benchmarks.md            # everything, about 45 minutes
 //	go run ./bench -size 100000000 -pairs 3 -only prepare
 //	go run ./bench -only loaders -out ../docs/benchmarks.md # that section alone, at most 25 minutes
 //

@@ -8,8 +8,14 @@ import (
 	"strings"
 )
 
-// check says whether there is a section of the name that is wanted.
+// check says before anything is measured whether there is a section of the name
+// that is wanted, and what it needs that was not installed.
 func (c config) check() error {
+	if c.only == "" || c.only == "loaders" {
+		if _, err := os.Stat(c.peers); err != nil {
+			return fmt.Errorf("%w: make bench-peers installs the loaders to compare with", err)
+		}
+	}
 	if c.only == "" {
 		return nil
 	}

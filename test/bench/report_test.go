@@ -42,10 +42,13 @@ func TestWriteKeepsTheOtherSections(t *testing.T) {
 }
 
 func TestOnlyNamesASection(t *testing.T) {
-	if err := (config{only: "loaders"}).check(); err != nil {
+	if err := (config{only: "streams"}).check(); err != nil {
 		t.Error(err)
 	}
-	if err := (config{only: "loader"}).check(); err == nil {
+	if err := (config{only: "stream"}).check(); err == nil {
 		t.Error("a section that does not exist was accepted")
+	}
+	if err := (config{peers: filepath.Join(t.TempDir(), "none")}).check(); err == nil {
+		t.Error("peers that are not installed were not missed")
 	}
 }

@@ -8,7 +8,7 @@ import genesis
 def version():
     import pyarrow
 
-    return f"pyarrow {pyarrow.__version__}"
+    return f"Genesis with pyarrow {pyarrow.__version__}"
 
 
 def loader(folder, batch, workers, seed, resumable=False):

@@ -1,4 +1,4 @@
-.PHONY: build python test race lint bench tables fuzz ci cover release
+.PHONY: build python test race lint bench bench-peers tables fuzz ci cover release
 
 export CGO_ENABLED = 0
 
@@ -23,6 +23,13 @@ lint: ## gofmt, go vet, staticcheck, govulncheck
 
 bench: ## docs/benchmarks.md: ratios against named peers, from interleaved pairs
 	cd test && go run ./bench -out ../docs/benchmarks.md
+
+PEERS ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/genesis/bench-peers
+
+bench-peers: ## the loaders that `go run ./bench -only loaders` measures beside ours; some 7 GB
+	python3 -m venv $(PEERS)
+	$(PEERS)/bin/pip install --quiet --requirement test/bench/loaders/requirements.txt
+	$(PEERS)/bin/pip install --quiet --no-deps --requirement test/bench/loaders/no-deps.txt
 
 tables: ## docs/results.md: accuracy on published splits, from stored runs
 	cd test && go run ./tables -out ../docs/results.md

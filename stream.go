@@ -68,24 +68,26 @@ type StreamRequest struct {
 // StreamPlan is what a stream will be. It is sent with the stream, too, as JSON in
 // the schema's metadata under "genesis.stream".
 type StreamPlan struct {
-	Format   int        `json:"format"`
-	Name     Name       `json:"name"`
-	Version  Digest     `json:"version"`
-	Number   int        `json:"number,omitempty"` // of a published version
-	Table    string     `json:"table"`
-	Split    string     `json:"split,omitempty"` // split and part
-	Mode     StreamMode `json:"mode"`
-	Seed     uint64     `json:"seed"`
-	Epoch    uint64     `json:"epoch"`
-	Block    int        `json:"block"`
-	Batch    int        `json:"batch"`
-	Position int64      `json:"position"`
-	Shard    int        `json:"shard"`
-	Shards   int        `json:"shards"`
-	Rows     int64      `json:"rows"` // of the order, before the filter
-	Key      string     `json:"key"`  // of the order, in hex
-	As       StreamForm `json:"as"`
-	Columns  []Column   `json:"columns"` // of the batches; of rows: those they are made of
+	Format  int    `json:"format"`
+	Name    Name   `json:"name"`
+	Version Digest `json:"version"`
+	Number  int    `json:"number,omitempty"` // of a published version
+	Table   string `json:"table"`
+	Split   string `json:"split,omitempty"` // split and part
+	// Assignment is the digest of what says which rows those are: part of the key.
+	Assignment Digest     `json:"assignment,omitempty"`
+	Mode       StreamMode `json:"mode"`
+	Seed       uint64     `json:"seed"`
+	Epoch      uint64     `json:"epoch"`
+	Block      int        `json:"block"`
+	Batch      int        `json:"batch"`
+	Position   int64      `json:"position"`
+	Shard      int        `json:"shard"`
+	Shards     int        `json:"shards"`
+	Rows       int64      `json:"rows"` // of the order, before the filter
+	Key        string     `json:"key"`  // of the order, in hex
+	As         StreamForm `json:"as"`
+	Columns    []Column   `json:"columns"` // of the batches; of rows: those they are made of
 	// Features says what the numbers of a row are, in order, and Targets what is to
 	// be predicted; only of rows.
 	Features []StreamFeature `json:"features,omitempty"`

@@ -45,8 +45,8 @@ type encoder interface {
 	batch(from cells, rows []uint64, room func(int) ([]byte, error), meta ...ipc.KeyValue) (ipc.Message, error)
 }
 
-// maxText bounds the texts of a batch.
-const maxText = 256 << 20
+// maxText bounds the texts of a batch. Tests lower it.
+var maxText int64 = 256 << 20
 
 // columns encodes typed columns.
 type columns struct {
@@ -235,7 +235,7 @@ func (e *columns) place(from cells, rows []uint64) error {
 }
 
 func tooMuchText(column string, rows int) error {
-	return invalid(column, fmt.Sprintf("with it there is more than %s of text in a batch of %d rows", humanize.IBytes(maxText), rows), "ask for smaller batches, or leave columns out")
+	return invalid(column, fmt.Sprintf("with it there is more than %s of text in a batch of %d rows", humanize.IBytes(uint64(maxText)), rows), "ask for smaller batches, or leave columns out")
 }
 
 // clearGaps clears what lies between the buffers, so that nothing of what the body

@@ -46,15 +46,15 @@ func (f *firstBatch) Send(m ipc.Message) error {
 	return errEnough
 }
 
-// manyFiles is a table of 100,000 files.
-func manyFiles(t *testing.T, w *watched) (*stream.Streams, stream.Target) {
+// manyFiles is a table of four times as many files.
+func manyFiles(t *testing.T, w *watched, times int) (*stream.Streams, stream.Target) {
 	t.Helper()
 	v := &version{blobs: blob.Open(w), layout: genesis.Layout{Format: 1, Tables: map[string][]genesis.LayoutFile{}}}
 	for _, b := range []*format.Batch{rows(0, 3), rows(3, 1), rows(4, 7), rows(11, 2)} {
 		v.store(t, "t", columns, b)
 	}
-	v.layout.Tables["t"] = slices.Repeat(v.layout.Tables["t"], 25_000)
-	table := genesis.ManifestTable{Name: "t", Rows: 25_000 * 13}
+	v.layout.Tables["t"] = slices.Repeat(v.layout.Tables["t"], times)
+	table := genesis.ManifestTable{Name: "t", Rows: 13 * int64(times)}
 	for _, c := range columns {
 		table.Columns = append(table.Columns, genesis.ManifestColumn{Column: c})
 	}
@@ -81,7 +81,7 @@ func TestFirstBatch(t *testing.T) {
 	}
 	t.Cleanup(func() { d.Close() })
 	w := &watched{Driver: d, opened: map[string]int{}}
-	streams, target := manyFiles(t, w)
+	streams, target := manyFiles(t, w, 25_000)
 	const most = time.Second // ten times what is promised
 	first := func(req genesis.StreamRequest) (time.Duration, int) {
 		t.Helper()
@@ -114,7 +114,10 @@ func TestFirstBatch(t *testing.T) {
 			t.Errorf("the first batch from row %d on takes %v and %d requests", position, took, opens)
 		}
 	}
-	streams.Cache = open
+	if err := open.Close(); err != nil {
+		t.Fatal(err)
+	}
+	streams, target = manyFiles(t, w, 1000) // once the rows are cached it does not matter how many files they were in
 	s, err := streams.Open(target, genesis.StreamRequest{Mode: genesis.Full})
 	if err != nil {
 		t.Fatal(err)

@@ -8,6 +8,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"sync"
 	"testing"
@@ -176,12 +177,12 @@ func TestDamageWhileStreaming(t *testing.T) {
 			}
 			got, _ := ipctest.Read(&out.buffer)
 			for i, b := range got.Batches {
-				if diff := cmp.Diff(warm.Batches[i], b); diff != "" {
-					t.Fatalf("batch %d has other rows\n%.500s", i, diff)
+				if !reflect.DeepEqual(warm.Batches[i], b) {
+					t.Fatalf("batch %d has other rows\n%.500s", i, cmp.Diff(warm.Batches[i], b))
 				}
 			}
-			if diff := cmp.Diff(want.Batches, w.read(genesis.StreamRequest{Table: "wide", Mode: genesis.Full, Batch: 500}).Batches); diff != "" {
-				t.Errorf("the next one has other rows\n%.500s", diff)
+			if next := w.read(genesis.StreamRequest{Table: "wide", Mode: genesis.Full, Batch: 500}).Batches; !reflect.DeepEqual(want.Batches, next) {
+				t.Errorf("the next one has other rows\n%.500s", cmp.Diff(want.Batches, next))
 			}
 		})
 	}
@@ -275,8 +276,9 @@ func TestFiltersStop(t *testing.T) {
 // TestMuchText: a batch of too much text is refused before the node holds it, cold and
 // warm, however many columns it is in.
 func TestMuchText(t *testing.T) {
+	defer stream.BoundText(8 << 20)()
 	w := newWorld(t)
-	long := strings.Repeat("x", 1<<20)
+	long := strings.Repeat("x", 32<<10)
 	texts4 := []genesis.Column{{Name: "a", Type: genesis.Text}, {Name: "b", Type: genesis.Text}, {Name: "c", Type: genesis.Text}, {Name: "d", Type: genesis.Text}}
 	b := &format.Batch{Rows: 30}
 	for range texts4 {

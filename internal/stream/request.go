@@ -135,7 +135,7 @@ func (s *Stream) setOrder(req genesis.StreamRequest) error {
 	if err != nil {
 		return err
 	}
-	p.Key = s.order.Key().String()
+	p.Key, p.Assignment = s.order.Key().String(), s.part.assignment()
 	if req.Key != "" && !strings.EqualFold(req.Key, p.Key) {
 		return &genesis.Error{Op: "stream", Kind: genesis.Conflict, Subject: string(p.Name), Msg: "the order is not the one that the position belongs to",
 			Hint: "its version, table, split, mode, seed, epoch and block must be the same; if the split was made anew, begin the epoch again"}

@@ -24,7 +24,7 @@ const maxOneHot = 1024
 
 // rowForm is how rows become numbers.
 type rowForm struct {
-	training part // what scales are taken from
+	training part // what scales are taken from; without split: nothing is
 	targets  []genesis.Column
 	onehot   bool
 	scaled   bool
@@ -53,9 +53,7 @@ func (s *Stream) setRows(req genesis.StreamRequest) error {
 	if c := cmp.Or(req.Scale, genesis.Standard); c != genesis.Standard && c != genesis.Unscaled {
 		return invalid("scale", fmt.Sprintf("is %q", c), "numbers are scaled standard or none")
 	}
-	if err := s.setTraining(f); err != nil {
-		return err
-	}
+	s.setTraining(f)
 	targets, err := s.roleOr(req.Target, genesis.Target)
 	if err != nil {
 		return err
@@ -89,12 +87,26 @@ func (s *Stream) setRows(req genesis.StreamRequest) error {
 		return invalid("columns", "there are none that become numbers", "name them with columns")
 	}
 	s.rows = f
+	return f.check(s.plan.Columns)
+}
+
+// check refuses what takes a training part where there is none: numbers as they are need
+// none.
+func (f *rowForm) check(columns []genesis.Column) error {
+	if f.training.split != nil {
+		return nil
+	}
+	for _, c := range slices.Concat(columns, f.targets) {
+		if c.Type == genesis.Categorical || f.scaled && c.Type != genesis.Boolean {
+			return invalid(c.Name, "becomes numbers by the training part of a split, and the table has none", "prepare the dataset with a split, or ask for columns of numbers alone that are not scaled (scale none)")
+		}
+	}
 	return nil
 }
 
 // setTraining finds the training part: that of the stream's split, or of the table's
 // first.
-func (s *Stream) setTraining(f *rowForm) error {
+func (s *Stream) setTraining(f *rowForm) {
 	p := s.part
 	if p.split == nil {
 		for i := range s.target.Splits {
@@ -103,11 +115,9 @@ func (s *Stream) setTraining(f *rowForm) error {
 			}
 		}
 	}
-	if p.split == nil {
-		return invalid("as", "rows are scaled by the training part of a split, and the table has none", "prepare the dataset with a split, or ask for as=table")
+	if p.split != nil {
+		f.training = p.training()
 	}
-	f.training = p.training()
-	return nil
 }
 
 func becomesNumbers(t genesis.Type) bool { return t != genesis.Text && t != genesis.Identifier }

@@ -79,7 +79,7 @@ func (s *Stream) cached() bool {
 	if !c.Ready(s.tableID()) || s.part.split != nil && !c.Ready(s.idOf(s.part)) {
 		return false
 	}
-	return s.rows == nil || c.Ready(s.idOf(s.rows.training)) && c.Ready(s.fitID())
+	return s.rows == nil || s.rows.training.split == nil || c.Ready(s.idOf(s.rows.training)) && c.Ready(s.fitID())
 }
 
 // tableMaker makes the table in the cache.
@@ -153,6 +153,9 @@ func (s *Stream) holdAll(ctx context.Context, h *held, progress genesis.Progress
 	}
 	if s.rows == nil {
 		return nil
+	}
+	if s.rows.training.split == nil {
+		return s.rows.plan(s, &fit{Columns: make([]columnStats, len(s.all))}, h.table)
 	}
 	training, err := s.takePart(ctx, h, s.rows.training)
 	if err != nil {

@@ -295,6 +295,24 @@ func TestRowsForLearning(t *testing.T) {
 	}
 }
 
+// TestRowsWithoutSplit: numbers as they are need no training part.
+func TestRowsWithoutSplit(t *testing.T) {
+	w := newWorld(t)
+	w.target.Splits = nil
+	s := w.read(genesis.StreamRequest{As: genesis.AsRows, Columns: []string{"x", "n"}, Target: []string{"ok"}, Scale: genesis.Unscaled})
+	for i, row := range table(s) {
+		if f := row[0].([]float64); f[0] != float64(i)/8 || f[1] != float64(i) || row[1].([]float64)[0] != float64(i%2) {
+			t.Fatalf("row %d is %v", i, row)
+		}
+	}
+	for _, req := range []genesis.StreamRequest{{Columns: []string{"x"}}, {Columns: []string{"kind"}, Scale: genesis.Unscaled}, {Columns: []string{"x"}, Target: []string{"kind"}, Scale: genesis.Unscaled}} {
+		req.As = genesis.AsRows
+		if _, err := w.streams.Open(w.target, req); genesis.KindOf(err) != genesis.Invalid {
+			t.Errorf("%+v: %v", req, err)
+		}
+	}
+}
+
 func TestBadRequests(t *testing.T) {
 	w := newWorld(t)
 	for name, c := range map[string]struct {

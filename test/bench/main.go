@@ -3,11 +3,13 @@
 // the same file and the same cores, with median and range: the machines this
 // runs on are shared, and an absolute time means little.
 //
-//	go run ./bench -out ../docs/benchmarks.md            # everything, about 20 minutes
+//	go run ./bench -out ../docs/benchmarks.md            # everything, about 45 minutes
 //	go run ./bench -size 100000000 -pairs 3 -only prepare
+//	go run ./bench -only loaders -out ../docs/benchmarks.md # that section alone, at most 25 minutes
 //
-// Peers: the duckdb command line (pip install duckdb-cli), sha256sum, and
-// scikit-learn in $GENESIS_TEST_PYTHON.
+// Peers: the duckdb command line (pip install duckdb-cli), sha256sum,
+// scikit-learn in $GENESIS_TEST_PYTHON, and the loaders that `make bench-peers`
+// installs.
 package main
 
 import (
@@ -30,6 +32,8 @@ type config struct {
 	duckdb string
 	python string
 	cores  string
+	peers  string
+	client string
 }
 
 func main() {
@@ -50,18 +54,29 @@ func main() {
 	flag.StringVar(&c.out, "out", "", "file to write; empty: standard output")
 	flag.Int64Var(&c.size, "size", 1_000_000_000, "bytes of the generated CSV")
 	flag.IntVar(&c.pairs, "pairs", 7, "pairs per comparison")
-	flag.StringVar(&c.only, "only", "", "prepare, memory, training or streams: the others stay in -out as they are")
+	flag.StringVar(&c.only, "only", "", "prepare, memory, training, streams or loaders: the others stay in -out as they are")
 	flag.StringVar(&c.dir, "dir", "", "working directory; empty: a temporary one")
 	flag.StringVar(&c.duckdb, "duckdb", "duckdb", "the duckdb command line")
 	flag.StringVar(&c.python, "python", os.Getenv("GENESIS_TEST_PYTHON"), "a Python with scikit-learn")
 	flag.StringVar(&c.cores, "cores", "0,1", "cores both sides are pinned to; empty: not pinned")
+	flag.StringVar(&c.peers, "peers", peersVenv(), "the virtual environment of make bench-peers")
+	flag.StringVar(&c.client, "client", "../clients/python/src", "the Python package that loaders measures")
 	flag.Parse()
 	if err := run(c); err != nil {
 		log.Fatalf("bench: error: %v", err)
 	}
 }
 
+// parts are the sections of the report, in its order.
+var parts = []struct {
+	name string
+	run  func(config, string) (string, error)
+}{{"prepare", prepare}, {"memory", memory}, {"training", training}, {"streams", streams}, {"loaders", loaders}}
+
 func run(c config) error {
+	if err := c.check(); err != nil {
+		return err
+	}
 	if c.dir == "" {
 		dir, err := os.MkdirTemp("", "genesis-bench-*")
 		if err != nil {
@@ -77,11 +92,7 @@ func run(c config) error {
 		return fmt.Errorf("build genesis: %v\n%s", err, out)
 	}
 	var report strings.Builder
-	fmt.Fprintf(&report, heading, runtime.Version(), runtime.NumCPU())
-	for _, part := range []struct {
-		name string
-		run  func(config, string) (string, error)
-	}{{"prepare", prepare}, {"memory", memory}, {"training", training}, {"streams", streams}} {
+	for _, part := range parts {
 		if c.only != "" && c.only != part.name {
 			continue
 		}
@@ -91,11 +102,7 @@ func run(c config) error {
 		}
 		report.WriteString(text)
 	}
-	if c.out == "" {
-		fmt.Print(report.String())
-		return nil
-	}
-	return os.WriteFile(c.out, []byte(report.String()), 0o644)
+	return c.write(fmt.Sprintf(heading, runtime.Version(), runtime.NumCPU()), report.String())
 }
 
 const heading = `# Benchmarks

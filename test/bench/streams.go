@@ -120,7 +120,23 @@ func startNode(c config, genesis string) (*node, error) {
 	if err := writeRows(csv); err != nil {
 		return nil, err
 	}
-	run := func(args ...string) ([]byte, error) {
+	run := commands(genesis, home)
+	if _, err := run("prepare", csv, "--name", "rows"); err != nil {
+		return nil, err
+	}
+	if _, err := run("publish", "rows", "--tier", "registered"); err != nil {
+		return nil, err
+	}
+	token, err := newToken(run)
+	if err != nil {
+		return nil, err
+	}
+	return c.serve(genesis, home, token)
+}
+
+// commands returns what runs commands of the program on a home.
+func commands(genesis, home string) func(args ...string) ([]byte, error) {
+	return func(args ...string) ([]byte, error) {
 		cmd := exec.Command(genesis, append([]string{"--home", home}, args...)...)
 		var errs bytes.Buffer
 		cmd.Stderr = &errs
@@ -130,30 +146,31 @@ func startNode(c config, genesis string) (*node, error) {
 		}
 		return out, nil
 	}
-	if _, err := run("prepare", csv, "--name", "rows"); err != nil {
-		return nil, err
-	}
-	if _, err := run("publish", "rows", "--tier", "registered"); err != nil {
-		return nil, err
-	}
+}
+
+// newToken adds an account and returns a token of it.
+func newToken(run func(args ...string) ([]byte, error)) (string, error) {
 	if _, err := run("account", "add", "ada", "--service"); err != nil {
-		return nil, err
+		return "", err
 	}
 	text, err := run("--json", "token", "create", "bench", "--subject", "ada")
 	if err != nil {
-		return nil, err
+		return "", err
 	}
 	var made struct{ Secret string }
-	if err := json.Unmarshal(text, &made); err != nil {
-		return nil, err
-	}
+	err = json.Unmarshal(text, &made)
+	return made.Secret, err
+}
+
+// serve starts a node that serves a home, and waits until it answers.
+func (c config) serve(genesis, home, token string) (*node, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
 	}
 	addr := l.Addr().String()
 	l.Close()
-	n := &node{url: "http://" + addr, token: made.Secret}
+	n := &node{url: "http://" + addr, token: token}
 	n.cmd = exec.Command("taskset", "-c", c.cores, genesis, "--home", home, "serve", "--listen", addr)
 	if err := n.cmd.Start(); err != nil {
 		return nil, err

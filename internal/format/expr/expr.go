@@ -85,8 +85,20 @@ func compile(text string, cols []genesis.Column, want genesis.Type, limit uint64
 }
 
 func invalid(text, why string) error {
-	return &genesis.Error{Op: "read expression", Kind: genesis.Invalid, Msg: fmt.Sprintf("expression %q: %s", text, why),
-		Hint: "numbers of one expression must be of one type: write 1000.0 beside a float, or double(x); the language is CEL"}
+	return &genesis.Error{Op: "read expression", Kind: genesis.Invalid, Msg: fmt.Sprintf("expression %q: %s", text, why), Hint: hint(why)}
+}
+
+// hint says what to write in place of what people write who know other languages.
+func hint(why string) string {
+	switch {
+	case strings.Contains(why, "undeclared reference"):
+		return "only columns of the table have names here; texts stand in quotes; the language is CEL"
+	case strings.Contains(why, "Syntax error"):
+		return "write && and || for and and or, == for equal, \"…\" around texts; the language is CEL"
+	case strings.Contains(why, "timestamp"):
+		return "times and dates are compared with timestamp(\"2000-01-31T00:00:00Z\"); the language is CEL"
+	}
+	return "numbers of one expression must be of one type: write 1000.0 beside a float, or double(x); the language is CEL"
 }
 
 // identifiers returns the names that an expression looks at.

@@ -1,6 +1,7 @@
 package expr
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -125,5 +126,16 @@ func BenchmarkTrue(b *testing.B) {
 				}
 			}
 		})
+	}
+}
+
+// TestHints: who writes another language is told what to write here.
+func TestHints(t *testing.T) {
+	for text, want := range map[string]string{"nope > 1": "columns", "n > 1 and x > 1.0": "&&", "n = 1": "==", "at > '2000-01-01'": "timestamp(", "x > 1": "1000.0"} {
+		_, err := Compile(text, columns, genesis.Boolean)
+		var e *genesis.Error
+		if !errors.As(err, &e) || !strings.Contains(e.Hint, want) {
+			t.Errorf("%s: %v, hint %q", text, err, e.Hint)
+		}
 	}
 }

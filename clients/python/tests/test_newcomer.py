@@ -8,13 +8,12 @@ import os
 import re
 import subprocess
 import sys
-import time
 import warnings
 from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Served
+from conftest import PASSWORD, Served, token
 from fake import KEY, VERSION, FakeNode, cut, problem
 
 import genesis
@@ -35,8 +34,8 @@ def test_the_line_to_copy(node: Served, monkeypatch: pytest.MonkeyPatch) -> None
         for connected in (local, remote):
             for name in ("concrete", "tumours"):
                 line = line_of(connected.dataset(name))
-                made: Any = []
-                exec("import genesis\nframe = " + line, names := {"made": made})
+                names: dict[str, Any] = {}
+                exec("import genesis\nframe = " + line, names)
                 assert len(names["frame"]) == connected.dataset(name).schema.rows, line
                 genesis._last.close()  # type: ignore[union-attr]
         assert line_of(remote.dataset("concrete")) == f'genesis.connect("{node.url}").dataset("concrete@1").to_pandas()'
@@ -92,6 +91,21 @@ def test_how_to_ask_in_python() -> None:
             with pytest.raises(genesis.Permission) as e:
                 genesis.connect(fake.url).dataset("numbers").to_arrow()
             assert e.value.hint == want
+
+
+def test_how_to_ask_a_real_node(node: Served, tmp_path: Path) -> None:
+    """The node's own hint is one that Python is added to, and what it says is taken."""
+    (tmp_path / "asked.csv").write_text("a,b\n" + "".join(f"{i},{i * 0.5}\n" for i in range(50)))
+    node.genesis("prepare", str(tmp_path / "asked.csv"), "--name", "asked", "--target", "b", "--split", "random", "--no-proof")
+    node.genesis("card", "set", "asked", "sensitivity=Public", "export_control=No", "license=CC0-1.0")
+    node.genesis("publish", "asked", "--tier", "controlled")
+    node.genesis("account", "add", "cy", input=PASSWORD + "\n")
+    with genesis.connect(node.url, token(node.url, "cy")) as cy:
+        asked = cy.dataset("asked")
+        with pytest.raises(genesis.Permission) as e:
+            asked.to_arrow()
+        assert "genesis request" in e.value.hint and '.request("read", purpose="…")' in e.value.hint
+        assert asked.request("read", purpose="to see how")["state"] == "open"
 
 
 def test_a_node_that_is_away(monkeypatch: pytest.MonkeyPatch) -> None:

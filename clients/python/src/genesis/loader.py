@@ -16,12 +16,13 @@ import os
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
+import pyarrow as pa
 import torch
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from .arrays import Convert
 from .errors import Error, Internal, Invalid
-from .stream import Stream
+from .stream import Piece, Stream
 
 __all__ = ["Loader", "TorchDataset"]
 
@@ -33,6 +34,16 @@ class Item(NamedTuple):
     next: int
     data: Any
     error: Error | None = None  # in place of a batch: PyTorch would pass on no more than its text
+
+
+class Group(NamedTuple):
+    """Some batches of one worker after another, which travel as one."""
+
+    places: list[tuple[int, int, int]]  # of each batch: position, next, rows
+    data: Any  # of all of them
+
+
+GROUP_ROWS = 4096  # of a group, about
 
 
 def world_of(rank: int | None, world: int | None) -> tuple[int, int]:
@@ -125,17 +136,63 @@ class _Numbered(IterableDataset):  # type: ignore[misc]
         self._position = position
         self._keep_empty = keep_empty
 
-    def __iter__(self) -> Iterator[Item]:
+    def __iter__(self) -> Iterator[Item | Group]:
         try:
-            yield from self._items()
+            if get_worker_info() is None:
+                yield from self._items()
+            else:
+                yield from self._groups()
         except Error as e:
             yield Item(-1, -1, None, e)
 
-    def _items(self) -> Iterator[Item]:
+    def _pieces(self) -> Iterator[Piece]:
         shard, shards = self._source.shard()
-        for piece in self._source.stream.pieces(self._position, shard, shards):
+        return self._source.stream.pieces(self._position, shard, shards)
+
+    def _items(self) -> Iterator[Item]:
+        for piece in self._pieces():
             wanted = self._keep_empty or piece.batch.num_rows
             yield Item(piece.position, piece.next, self._source._convert(piece.batch) if wanted else None)
+
+    def _groups(self) -> Iterator[Group]:
+        """Yield some batches at a time: to pass an item to the loop costs PyTorch a millisecond."""
+        most = max(1, GROUP_ROWS // self._source.stream.plan.batch)
+        pieces: list[Piece] = []
+        for piece in self._pieces():
+            pieces.append(piece)
+            if len(pieces) == most:
+                yield self._group(pieces)
+                pieces = []
+        if pieces:
+            yield self._group(pieces)
+
+    def _group(self, pieces: list[Piece]) -> Group:
+        table = pa.Table.from_batches([p.batch for p in pieces]).combine_chunks()
+        batches = table.to_batches()
+        whole = batches[0] if batches else pieces[0].batch
+        data = self._source._convert(whole) if whole.num_rows or self._keep_empty else None
+        return Group([(p.position, p.next, p.batch.num_rows) for p in pieces], data)
+
+
+def _cut(data: Any, begin: int, end: int) -> Any:
+    """Return rows of what a Convert made of some. (A DataLoader makes lists of tuples.)"""
+    if isinstance(data, dict):
+        return {name: column[begin:end] for name, column in data.items()}
+    if isinstance(data, tuple | list):
+        return tuple(part[begin:end] for part in data)
+    return data[begin:end]
+
+
+def _ungroup(item: Item | Group, keep_empty: bool) -> Iterator[Item]:
+    """Yield the batches of what a worker sent."""
+    if isinstance(item, Item):
+        yield item
+        return
+    at = 0
+    for position, following, rows in item.places:
+        wanted = keep_empty or rows
+        yield Item(position, following, _cut(item.data, at, at + rows) if wanted else None)
+        at += rows
 
 
 class Loader:
@@ -224,9 +281,10 @@ class Loader:
             **self._options,
         )
         items = iter(source)
+        ready: list[Iterator[Item]] = [iter(()) for _ in range(max(1, self.num_workers))]
         try:
             for step in range(steps):
-                item = next(items, None)
+                item = self._next(items, ready, step)
                 if item is not None and item.error is not None:
                     raise item.error
                 if item is None or item.position != expected:
@@ -241,6 +299,18 @@ class Loader:
             self._position = plan.rows
         finally:
             _end(items)
+
+    def _next(self, items: Iterator[Item | Group], ready: list[Iterator[Item]], step: int) -> Item | None:
+        """Return the batch of a step, which the workers have in turn."""
+        worker = step % len(ready)
+        item = next(ready[worker], None)
+        if item is not None:
+            return item
+        sent = next(items, None)  # the workers' items come in turn, too
+        if sent is None:
+            return None
+        ready[worker] = _ungroup(sent, self.keep_empty)
+        return next(ready[worker])
 
     def set_epoch(self, epoch: int) -> None:
         """Choose the order of another epoch, and begin at its first row."""

@@ -4,18 +4,23 @@ package node
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"flag"
 	"fmt"
 	"io"
+	"io/fs"
 	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -47,9 +52,88 @@ var townTiers = []string{"public", "registered", "partner", "controlled", "hidde
 
 const password = "a long and harmless password"
 
+// townsfolk are those of every town, with their duties.
+var townsfolk = map[string][]genesis.Duty{"ada": nil, "gil": nil, "sam": {genesis.DutySteward}, "opal": {genesis.DutyOperator}, "fox": {genesis.DutyOfficer}}
+
+// settledHome is a home in which the people have accounts and are signed in. Passwords take
+// their time by design, so that is done once: every town begins as a copy.
+var settledHome = sync.OnceValues(func() (string, map[string]string) {
+	dir, err := os.MkdirTemp("", "genesis-town-*")
+	if err != nil {
+		return "", nil
+	}
+	h, err := OpenHome(dir)
+	if err != nil {
+		return "", nil
+	}
+	h.Config.Node = "here"
+	n, err := Start(context.Background(), h, Options{Network: true})
+	if err != nil {
+		return "", nil
+	}
+	works, tokens := n.service.(*works), map[string]string{}
+	for name, duties := range townsfolk {
+		_, err := works.CreateAccount(context.Background(), access.Local("here"), genesis.AccountRequest{Subject: name, Duties: duties, Password: password})
+		if err != nil {
+			return "", nil
+		}
+		made, err := works.SignIn(context.Background(), "127.0.0.1:1", genesis.SignInRequest{Subject: name, Password: password})
+		if err != nil {
+			return "", nil
+		}
+		tokens[name] = made.Secret
+	}
+	if n.close() != nil {
+		return "", nil
+	}
+	return dir, tokens
+})
+
+// copyHome copies a home, with who may read what.
+func copyHome(to, from string) error {
+	if err := os.CopyFS(to, os.DirFS(from)); err != nil {
+		return err
+	}
+	return filepath.WalkDir(from, func(path string, e fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		info, err := e.Info()
+		if err != nil {
+			return err
+		}
+		rel, err := filepath.Rel(from, path)
+		if err != nil {
+			return err
+		}
+		return os.Chmod(filepath.Join(to, rel), info.Mode().Perm())
+	})
+}
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if townsMade.Load() {
+		if dir, _ := settledHome(); dir != "" {
+			_ = os.RemoveAll(dir)
+		}
+	}
+	os.Exit(code)
+}
+
+var townsMade atomic.Bool
+
 func newTown(t *testing.T, edits ...func(*Home, *Options)) *town {
 	t.Helper()
-	h := mustHome(t, t.TempDir())
+	townsMade.Store(true)
+	from, tokens := settledHome()
+	if from == "" {
+		t.Fatal("no home could be settled")
+	}
+	dir := t.TempDir()
+	if err := copyHome(dir, from); err != nil {
+		t.Fatal(err)
+	}
+	h := mustHome(t, dir)
 	h.Config.Node, h.Config.Serve.Rate.PerSecond = "here", 0
 	opt := Options{Network: true}
 	for _, edit := range edits {
@@ -65,9 +149,7 @@ func newTown(t *testing.T, edits ...func(*Home, *Options)) *town {
 		_ = n.close()
 	})
 	w := &town{T: t, node: n, url: srv.URL, works: n.service.(*works), local: access.Local("here"), token: map[string]string{"forged": "gen_p_forged"}, asset: map[string]string{}}
-	for name, duties := range map[string][]genesis.Duty{"ada": nil, "gil": nil, "sam": {genesis.DutySteward}, "opal": {genesis.DutyOperator}, "fox": {genesis.DutyOfficer}} {
-		w.settle(name, duties)
-	}
+	maps.Copy(w.token, tokens)
 	w.token["scoped"] = w.narrow("sam", "discover")
 	return w
 }

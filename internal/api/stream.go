@@ -68,7 +68,6 @@ func (s *server) stream(ctx context.Context, who genesis.Principal, in *StreamIn
 		return nil, err
 	}
 	return &content{Type: arrowType, Size: -1, Write: func(w io.Writer) error {
-		defer sender.Close()
 		return sendStream(ctx, sender, w.(*download))
 	}}, nil
 }

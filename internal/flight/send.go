@@ -26,7 +26,6 @@ func (h *handler) DoGet(t *pb.Ticket, out pb.FlightService_DoGetServer) error {
 	if err != nil {
 		return err
 	}
-	defer sender.Close()
 	s := newSink(ctx, out)
 	s.cut = func(always bool) { h.Edge.Cut(ctx, always) }
 	return sender.Send(ctx, s)

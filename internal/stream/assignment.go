@@ -1,9 +1,11 @@
 package stream
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/binary"
+	"errors"
 	"io"
 
 	"github.com/klauspost/compress/zstd"
@@ -35,28 +37,11 @@ func EncodeAssignment(parts []genesis.Part) ([]byte, error) {
 // DecodeAssignment reads what [EncodeAssignment] wrote. The error is of kind
 // Invalid for anything else.
 func DecodeAssignment(b []byte) ([]genesis.Part, error) {
-	rest, ok := bytes.CutPrefix(b, []byte(assignmentHeader))
-	if !ok || len(rest) < 8 {
-		return nil, badAssignment("does not begin as one of format 1")
-	}
-	rows := binary.LittleEndian.Uint64(rest)
-	z, err := zstd.NewReader(bytes.NewReader(rest[8:]), zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(1<<27))
+	r, err := readAssignment(io.NopCloser(bytes.NewReader(b)))
 	if err != nil {
-		return nil, badAssignment("cannot be unpacked")
+		return nil, err
 	}
-	defer z.Close()
-	var buf bytes.Buffer // grows with what is there, not with what is claimed
-	if _, err := io.Copy(&buf, io.LimitReader(z, int64(min(rows, 1<<40))+1)); err != nil {
-		return nil, badAssignment("cannot be unpacked")
-	}
-	if uint64(buf.Len()) != rows {
-		return nil, badAssignment("holds another number of rows than it says")
-	}
-	parts := make([]genesis.Part, buf.Len())
-	for i, b := range buf.Bytes() {
-		parts[i] = genesis.Part(b)
-	}
-	return parts, nil
+	return r.all()
 }
 
 func badAssignment(msg string) error {
@@ -74,14 +59,83 @@ func PutAssignment(ctx context.Context, blobs *blob.Store, parts []genesis.Part)
 
 // Assignment returns where a split puts each row of its table, in row order.
 func Assignment(ctx context.Context, blobs *blob.Store, s genesis.Split) ([]genesis.Part, error) {
-	r, err := blobs.Open(ctx, s.Assignment)
+	r, err := openAssignment(ctx, blobs, s)
 	if err != nil {
 		return nil, err
 	}
+	return r.all()
+}
+
+// assignmentReader reads where a split puts each row, one after the other: there may be
+// more rows than bytes of memory.
+type assignmentReader struct {
+	rows uint64
+	done uint64
+	from io.Closer
+	z    *zstd.Decoder
+	in   *bufio.Reader
+}
+
+func openAssignment(ctx context.Context, blobs *blob.Store, s genesis.Split) (*assignmentReader, error) {
+	b, err := blobs.Open(ctx, s.Assignment)
+	if err != nil {
+		return nil, err
+	}
+	return readAssignment(b)
+}
+
+// readAssignment reads from, and closes it in any case.
+func readAssignment(from io.ReadCloser) (*assignmentReader, error) {
+	head := make([]byte, len(assignmentHeader)+8)
+	if _, err := io.ReadFull(from, head); err != nil || string(head[:len(assignmentHeader)]) != assignmentHeader {
+		from.Close()
+		return nil, badAssignment("does not begin as one of format 1")
+	}
+	z, err := zstd.NewReader(from, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(1<<27))
+	if err != nil {
+		from.Close()
+		return nil, badAssignment("cannot be unpacked")
+	}
+	return &assignmentReader{rows: binary.LittleEndian.Uint64(head[len(assignmentHeader):]), from: from, z: z, in: bufio.NewReaderSize(z, 64<<10)}, nil
+}
+
+// next returns where the next row is, or io.EOF after as many as were said.
+func (r *assignmentReader) next() (genesis.Part, error) {
+	b, err := r.in.ReadByte()
+	var known *genesis.Error
+	switch {
+	case err == nil && r.done < r.rows:
+		r.done++
+		return genesis.Part(b), nil
+	case err == io.EOF && r.done == r.rows:
+		return 0, io.EOF
+	case err == nil || err == io.EOF:
+		return 0, badAssignment("holds another number of rows than it says")
+	case errors.As(err, &known):
+		return 0, err // of the blob
+	}
+	return 0, badAssignment("cannot be unpacked")
+}
+
+// all reads the rest, and closes. What it takes grows with what is there, not with what
+// is claimed.
+func (r *assignmentReader) all() ([]genesis.Part, error) {
 	defer r.Close()
-	b, err := io.ReadAll(r)
-	if err != nil {
-		return nil, err
+	var parts []genesis.Part
+	for {
+		p, err := r.next()
+		if err == io.EOF {
+			return parts, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		parts = append(parts, p)
 	}
-	return DecodeAssignment(b)
+}
+
+// Close ends reading.
+func (r *assignmentReader) Close() error {
+	r.z.Close()
+	return r.from.Close()
 }

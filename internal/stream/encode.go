@@ -30,8 +30,6 @@ type Sender interface {
 	Plan() genesis.StreamPlan
 	// Send sends it, and returns when it is whole or why it is not.
 	Send(context.Context, Sink) error
-	// Close lets go of a stream, whether it was sent or not.
-	Close()
 }
 
 // encoder writes batches of one form.

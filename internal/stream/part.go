@@ -1,15 +1,10 @@
 package stream
 
 import (
-	"bufio"
 	"context"
-	"encoding/binary"
 	"fmt"
-	"io"
 	"strconv"
 	"strings"
-
-	"github.com/klauspost/compress/zstd"
 
 	"github.com/opengenesis/genesis"
 	"github.com/opengenesis/genesis/internal/blob"
@@ -158,52 +153,4 @@ func (p part) maker(blobs *blob.Store, tableRows int64) cache.Maker {
 		}
 		return next, r.Close, nil
 	})
-}
-
-// assignmentReader reads where a split puts each row, one after the other.
-type assignmentReader struct {
-	rows uint64
-	done uint64
-	blob *blob.Reader
-	z    *zstd.Decoder
-	in   *bufio.Reader
-}
-
-func openAssignment(ctx context.Context, blobs *blob.Store, s genesis.Split) (*assignmentReader, error) {
-	b, err := blobs.Open(ctx, s.Assignment)
-	if err != nil {
-		return nil, err
-	}
-	head := make([]byte, len(assignmentHeader)+8)
-	if _, err := io.ReadFull(b, head); err != nil || string(head[:len(assignmentHeader)]) != assignmentHeader {
-		b.Close()
-		return nil, badAssignment("does not begin as one of format 1")
-	}
-	z, err := zstd.NewReader(b, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(1<<27))
-	if err != nil {
-		b.Close()
-		return nil, badAssignment("cannot be unpacked")
-	}
-	return &assignmentReader{rows: binary.LittleEndian.Uint64(head[len(assignmentHeader):]), blob: b, z: z, in: bufio.NewReaderSize(z, 64<<10)}, nil
-}
-
-// next returns where the next row is, or io.EOF.
-func (r *assignmentReader) next() (genesis.Part, error) {
-	b, err := r.in.ReadByte()
-	switch {
-	case err == nil && r.done < r.rows:
-		r.done++
-		return genesis.Part(b), nil
-	case err == io.EOF && r.done == r.rows:
-		return 0, io.EOF
-	case err == nil || err == io.EOF:
-		return 0, badAssignment("holds another number of rows than it says")
-	}
-	return 0, err
-}
-
-// Close ends reading.
-func (r *assignmentReader) Close() error {
-	r.z.Close()
-	return r.blob.Close()
 }

@@ -122,15 +122,25 @@ func (s *Service) resolve(ctx context.Context, who genesis.Principal, a genesis.
 // allowed. The error is that of a refusal, or Unavailable.
 func (s *Service) decide(ctx context.Context, who genesis.Principal, a genesis.Action, r access.Resource) (access.Decision, error) {
 	d, refusal := s.Access.Decide(ctx, s.ask(who, a, r))
-	if refusal != nil && !isRefusal(refusal) {
-		return d, refusal
+	if refusal != nil {
+		return d, s.refused(ctx, who, d, refusal)
 	}
-	if slices.Contains(evident, a) || refusal != nil && a != genesis.Discover && who.SignedIn() {
-		if err := s.record(ctx, d); err != nil && refusal == nil {
-			return d, err
-		}
+	if slices.Contains(evident, a) {
+		return d, s.record(ctx, d)
 	}
-	return d, s.gone(ctx, who, d, refusal)
+	return d, nil
+}
+
+// refused makes a refusal evidence, where it is to be, and returns what who is told. A
+// decision that could not be made is none.
+func (s *Service) refused(ctx context.Context, who genesis.Principal, d access.Decision, refusal error) error {
+	if !isRefusal(refusal) {
+		return refusal
+	}
+	if slices.Contains(evident, d.Action) || d.Action != genesis.Discover && who.SignedIn() {
+		_ = s.record(ctx, d) // they are refused, with evidence or without
+	}
+	return s.gone(ctx, who, d, refusal)
 }
 
 // record makes a decision evidence. Many reads of one version share their entries.

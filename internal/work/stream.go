@@ -15,12 +15,9 @@ import (
 // of it was sent is told once it ended. Errors: of the decision; those of
 // [stream.Streams.Open].
 func (s *Service) Stream(ctx context.Context, who genesis.Principal, req genesis.StreamRequest) (stream.Sender, error) {
-	return pointed2(s.openStream(ctx, who, req))
-}
-
-func pointed2(out *streaming, err error) (stream.Sender, error) {
+	out, err := s.openStream(ctx, who, req)
 	if err != nil {
-		return nil, err
+		return nil, err // and no Sender that holds a nil
 	}
 	return out, nil
 }
@@ -31,7 +28,6 @@ func (s *Service) StreamPlan(ctx context.Context, who genesis.Principal, req gen
 	if err != nil {
 		return nil, err
 	}
-	defer out.Close()
 	if out.stream.Plan().Cached {
 		err = out.stream.Warm(ctx, nil) // knows the features
 	}
@@ -47,7 +43,6 @@ func (s *Service) StreamSchema(ctx context.Context, who genesis.Principal, req g
 	if err != nil {
 		return nil, ipc.Message{}, err
 	}
-	defer out.Close()
 	watched, stop := s.Access.Watch(ctx, out.ask)
 	defer stop()
 	m, err := out.stream.Schema(watched, wait)
@@ -64,7 +59,6 @@ func (s *Service) WarmStream(ctx context.Context, who genesis.Principal, req gen
 	if err != nil {
 		return nil, err
 	}
-	defer out.Close()
 	watched, stop := s.Access.Watch(ctx, out.ask)
 	defer stop()
 	if err := withdrawn(watched, out.stream.Warm(watched, p)); err != nil {
@@ -82,6 +76,7 @@ type streaming struct {
 	shared  journal.Shared
 }
 
+// openStream is enter for streams: its entry says what of the version is streamed.
 func (s *Service) openStream(ctx context.Context, who genesis.Principal, req genesis.StreamRequest) (*streaming, error) {
 	since := s.Cache.Now() // before it is decided
 	v, err := s.find(ctx, who, req.Dataset)
@@ -90,10 +85,7 @@ func (s *Service) openStream(ctx context.Context, who genesis.Principal, req gen
 	}
 	d, refusal := s.Access.Decide(ctx, s.ask(who, genesis.Read, resource(v)))
 	if refusal != nil {
-		d, err = s.decide(ctx, who, genesis.Read, resource(v)) // records it
-		if err != nil {
-			return nil, err
-		}
+		return nil, s.refused(ctx, who, d, refusal)
 	}
 	st, err := s.resolveStream(ctx, v, req, since)
 	if genesis.KindOf(err) == genesis.NotFound {
@@ -132,8 +124,6 @@ func (s *Service) resolveStream(ctx context.Context, v genesis.Version, req gene
 }
 
 func (o *streaming) Plan() genesis.StreamPlan { return o.stream.Plan() }
-
-func (o *streaming) Close() {}
 
 // Send sends the stream for as long as the right to it lasts.
 func (o *streaming) Send(ctx context.Context, sink stream.Sink) error {

@@ -30,6 +30,18 @@ type Source struct {
 	Progress func(rows int64)
 }
 
+// Tables returns the Maker of a version's table.
+func Tables(src func() Source) Maker {
+	return Maker{
+		Make: func(ctx context.Context, dir string, room *Room, progress func(int64)) error {
+			s := src()
+			s.Progress = progress
+			return build(ctx, dir, s, room)
+		},
+		Open: func(dir string) (io.Closer, error) { return openTable(dir) },
+	}
+}
+
 // meta is the file that describes the others. It is written last.
 type meta struct {
 	Format  int      `json:"format"`

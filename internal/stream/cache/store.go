@@ -1,7 +1,6 @@
 package cache
 
 import (
-	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -12,7 +11,6 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/opengenesis/genesis"
@@ -345,44 +343,6 @@ func (s *Store) shutLocked(it *item) error {
 	return err
 }
 
-// Now counts what was forgotten so far, for [ID.Since].
-func (s *Store) Now() uint64 {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.forgets
-}
-
-// Forget removes everything of a version, also what is being made. What is in use goes on
-// from memory; of the folder it is gone when Forget returns.
-func (s *Store) Forget(version genesis.Digest) error {
-	folder := filepath.Dir(ID{Version: version}.path())
-	s.mu.Lock()
-	s.forgets++
-	s.forgotten[folder] = s.forgets // who asked before may be about to have it made
-	for path, it := range s.items {
-		if filepath.Dir(path) == folder {
-			s.forgetLocked(it)
-		}
-	}
-	for path := range s.refused {
-		if filepath.Dir(path) == folder {
-			delete(s.refused, path)
-		}
-	}
-	var pending []*making
-	for path, k := range s.making {
-		if filepath.Dir(path) == folder {
-			k.stop(forgottenError())
-			pending = append(pending, k)
-		}
-	}
-	s.mu.Unlock()
-	for _, k := range pending {
-		<-k.done
-	}
-	return diskError(os.RemoveAll(filepath.Join(s.dir, folder)))
-}
-
 // Close closes what nobody uses and lets nobody begin.
 func (s *Store) Close() error {
 	s.mu.Lock()
@@ -412,30 +372,3 @@ func closedError() error {
 func forgottenError() error {
 	return &genesis.Error{Op: "stream", Kind: genesis.Unavailable, Msg: "the rows that streams keep of the version were just removed", Hint: "try again"}
 }
-
-// diskError is an error of the file system, in words; others stay.
-func diskError(err error) error {
-	var path *fs.PathError
-	var link *os.LinkError
-	var errno syscall.Errno
-	var said *genesis.Error
-	if errors.As(err, &said) || !errors.As(err, &path) && !errors.As(err, &link) && !errors.As(err, &errno) {
-		return err
-	}
-	return &genesis.Error{Op: "cache table", Kind: genesis.Unavailable, Msg: "the node's disk did not take it", Hint: "the operator finds the reason in the log; mode sequential needs no cache", Err: err}
-}
-
-// Tables returns the Maker of a version's table.
-func Tables(src func() Source) Maker {
-	return Maker{
-		Make: func(ctx context.Context, dir string, room *Room, progress func(int64)) error {
-			s := src()
-			s.Progress = progress
-			return build(ctx, dir, s, room)
-		},
-		Open: func(dir string) (io.Closer, error) { return openTable(dir) },
-	}
-}
-
-// Close closes the table's files.
-func (t *Table) Close() error { return cmp.Or(t.rows.Close(), t.text.Close()) }

@@ -235,3 +235,6 @@ func (t *Table) Int(col int, row uint64) int64 {
 func (t *Table) Float(col int, row uint64) float64 {
 	return math.Float64frombits(binary.LittleEndian.Uint64((*t.records.Load())[int(row)*t.Width+t.meta.Columns[col].Offset:]))
 }
+
+// Close closes the table's files.
+func (t *Table) Close() error { return errors.Join(t.rows.Close(), t.text.Close()) }

@@ -245,8 +245,9 @@ func TestSlowReadersHoldFewBodies(t *testing.T) {
 // TestCallsEndWithTheirMethods: a request whose client is gone is not over for the edge
 // as long as its method runs.
 func TestCallsEndWithTheirMethods(t *testing.T) {
-	release := make(chan struct{})
+	entered, release := make(chan struct{}), make(chan struct{})
 	w := serve(t, &service{send: func(ctx context.Context, _ stream.Sink) error {
+		close(entered)
 		<-ctx.Done()
 		<-release
 		return ctx.Err()
@@ -263,6 +264,9 @@ func TestCallsEndWithTheirMethods(t *testing.T) {
 			}
 		}
 	}
+	// The edge counts a request before its method runs, and one that is cancelled
+	// between the two never runs it.
+	<-entered
 	wait(1)
 	cancel()
 	time.Sleep(200 * time.Millisecond)

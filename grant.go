@@ -154,10 +154,11 @@ type Project struct {
 
 // Member is an institution of the federation, as its charter has it.
 type Member struct {
-	ID          NodeID `json:"id"`
-	Institution string `json:"institution"`
-	Sector      Sector `json:"sector"`
-	URL         string `json:"url,omitempty"`
+	ID          NodeID    `json:"id"`
+	Institution string    `json:"institution"`
+	Sector      Sector    `json:"sector"`
+	URL         string    `json:"url,omitempty"`
+	Keys        []NodeKey `json:"keys,omitempty"`
 }
 
 // Explanation says what decides a question and what would change it.

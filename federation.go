@@ -1,0 +1,197 @@
+package genesis
+
+import (
+	"cmp"
+	"crypto/ed25519"
+	"slices"
+	"time"
+)
+
+// KeyUse is what a node's key is for. A key has one use, so that what it signed for
+// one purpose counts for no other.
+type KeyUse string
+
+const (
+	KeyToken   KeyUse = "token"   // tokens that say who somebody is
+	KeyMessage KeyUse = "message" // descriptors, and messages between nodes
+	KeyLog     KeyUse = "log"     // checkpoints of the node's logs
+	KeyCharter KeyUse = "charter" // the federation's charter, where the member is a holder of it
+)
+
+// KeyUses are all uses, in a fixed order.
+var KeyUses = []KeyUse{KeyToken, KeyMessage, KeyLog, KeyCharter}
+
+// NodeKey is the public half of a key of a node: Ed25519.
+type NodeKey struct {
+	ID     string    `json:"id"` // KeyID of Public
+	Use    KeyUse    `json:"use"`
+	Public []byte    `json:"public"`         // 32 bytes
+	From   time.Time `json:"from"`           // it counts from then on
+	Until  time.Time `json:"until,omitzero"` // and until then; zero: until it is replaced
+}
+
+// KeyID names a public key: the first 16 hexadecimal digits of its SHA-256.
+func KeyID(public ed25519.PublicKey) string {
+	return string(DigestOf(public))[len(digestPrefix):][:16]
+}
+
+// Holds reports whether the key counts at a time.
+func (k NodeKey) Holds(at time.Time) bool {
+	return !at.Before(k.From) && (k.Until.IsZero() || at.Before(k.Until))
+}
+
+// Key returns the member's key of an id for a use, if it counts at a time.
+func (m Member) Key(use KeyUse, id string, at time.Time) (ed25519.PublicKey, bool) {
+	for _, k := range m.Keys {
+		if k.Use == use && k.ID == id && k.Holds(at) && len(k.Public) == ed25519.PublicKeySize {
+			return ed25519.PublicKey(k.Public), true
+		}
+	}
+	return nil, false
+}
+
+// CurrentKeys are the keys of a use that count at a time, newest first.
+func (m Member) CurrentKeys(use KeyUse, at time.Time) []NodeKey {
+	all := slices.DeleteFunc(slices.Clone(m.Keys), func(k NodeKey) bool { return k.Use != use || !k.Holds(at) })
+	slices.SortFunc(all, func(a, b NodeKey) int { return cmp.Or(b.From.Compare(a.From), cmp.Compare(a.ID, b.ID)) })
+	return all
+}
+
+// Federation is the charter as a node has verified it.
+type Federation struct {
+	Name      string         `json:"name"`
+	Root      Digest         `json:"root"`      // of the first root metadata: what the federation is, for ever
+	Versions  CharterVersion `json:"versions"`  //
+	Holders   []NodeID       `json:"holders"`   // members whose signatures change it
+	Threshold int            `json:"threshold"` // how many of them it takes
+	Fresh     time.Time      `json:"fresh"`     // until when what it says is current, unless it is signed anew
+	Members   []Member       `json:"members"`   // by id
+}
+
+// CharterVersion are the versions of the charter's parts.
+type CharterVersion struct {
+	Root      int64 `json:"root"`
+	Targets   int64 `json:"targets"`
+	Snapshot  int64 `json:"snapshot"`
+	Timestamp int64 `json:"timestamp"`
+}
+
+// DescriptorFormat is the format number of the descriptors this program writes.
+const DescriptorFormat = 1
+
+// Descriptor is what a node says of itself at /.well-known/genesis, signed with its
+// message key.
+type Descriptor struct {
+	Format      int            `json:"format"`
+	Node        NodeID         `json:"node"`
+	Institution string         `json:"institution"`
+	Sector      Sector         `json:"sector"`
+	URL         string         `json:"url"`
+	Software    Software       `json:"software"`
+	APIs        []string       `json:"apis"`    // "v1"
+	Entries     []int          `json:"entries"` // formats of log entries and messages that it reads
+	Keys        []NodeKey      `json:"keys"`
+	Federation  string         `json:"federation,omitempty"` // its name
+	Root        Digest         `json:"root,omitempty"`       // of the federation
+	Charter     CharterVersion `json:"charter,omitzero"`
+	At          time.Time      `json:"at"`
+}
+
+// PeerTokenRequest asks one's own node to vouch for one at another.
+type PeerTokenRequest struct {
+	Audience NodeID  `json:"audience"`
+	Key      string  `json:"key"`              // thumbprint of the secret that the session will be bound to
+	Scopes   []Scope `json:"scopes,omitempty"` // to narrow it; at most those one has
+}
+
+// PeerToken is the word of one's own node, good for one exchange.
+type PeerToken struct {
+	Token   string    `json:"token"`
+	URL     string    `json:"url"` // of the other node, as the charter has it
+	Expires time.Time `json:"expires"`
+}
+
+// ExchangeRequest asks a node for a session in return for the word of another.
+type ExchangeRequest struct {
+	Token  string `json:"token"`
+	Key    []byte `json:"key,omitempty"`    // 32 bytes: the secret whose thumbprint the token names
+	Bearer bool   `json:"bearer,omitempty"` // a narrow token for programs that can sign nothing
+}
+
+// PeerSession is a session at another node.
+type PeerSession struct {
+	Session   string    `json:"session"`
+	Expires   time.Time `json:"expires"` // renewed with another token
+	Principal Principal `json:"principal"`
+}
+
+// Class says who may know of a version without being asked who they are: everybody,
+// the people of all members, or those of one. What fewer may know of has none.
+type Class string
+
+const (
+	ClassPublic  Class = "public"
+	ClassMembers Class = "members"
+	ClassNone    Class = ""
+)
+
+// ClassOf is the class of what the people of one member may know of.
+func ClassOf(member NodeID) Class { return Class("to-" + member) }
+
+// ListingFormat is the format number of the listings this program writes.
+const ListingFormat = 1
+
+// Listing is what a catalogue shows of a version to whoever may discover it: what is
+// searched, and what peers mirror. It holds no cell of a table.
+type Listing struct {
+	Format      int       `json:"format"`
+	Node        NodeID    `json:"node"`
+	Name        Name      `json:"name"`
+	Version     Digest    `json:"version"`
+	Number      int       `json:"number,omitempty"`
+	Kind        Kind      `json:"kind"`
+	Title       string    `json:"title,omitempty"`
+	Description string    `json:"description,omitempty"`
+	Keywords    []string  `json:"keywords,omitempty"`
+	Creators    []string  `json:"creators,omitempty"`
+	Institution string    `json:"institution,omitempty"`
+	Field       string    `json:"field,omitempty"`     // as on the card
+	Challenge   string    `json:"challenge,omitempty"` // a slug
+	License     string    `json:"license,omitempty"`
+	Tier        Tier      `json:"tier,omitempty"`
+	Formats     []string  `json:"formats,omitempty"` // of the raw files: "csv"
+	Tasks       []string  `json:"tasks,omitempty"`   // regression, classification, …
+	Ready       *Ready    `json:"ready,omitempty"`
+	Variables   []Listed  `json:"variables,omitempty"`
+	Start       time.Time `json:"start,omitzero"` // of what the rows are about
+	End         time.Time `json:"end,omitzero"`
+	Place       *Box      `json:"place,omitempty"`
+	Inputs      []string  `json:"inputs,omitempty"` // refs: what a model was trained on
+	Rows        int64     `json:"rows,omitempty"`
+	Bytes       int64     `json:"bytes,omitempty"`
+	Published   time.Time `json:"published,omitzero"`
+}
+
+// Ready counts readiness checks.
+type Ready struct {
+	Passed int `json:"passed"`
+	Failed int `json:"failed"`
+}
+
+// Listed is a column in a listing.
+type Listed struct {
+	Table    string `json:"table,omitempty"` // where there are several
+	Name     string `json:"name"`
+	Unit     string `json:"unit,omitempty"` // UCUM
+	Semantic string `json:"semantic,omitempty"`
+	Role     Role   `json:"role,omitempty"`
+}
+
+// Box is where something is: degrees of WGS 84. West is greater than East where it
+// crosses the antimeridian.
+type Box struct {
+	West  float64 `json:"west"`
+	South float64 `json:"south"`
+	East  float64 `json:"east"`
+	North float64 `json:"north"`
+}

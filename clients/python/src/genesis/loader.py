@@ -86,6 +86,7 @@ class TorchDataset(IterableDataset):  # type: ignore[misc]
 
     def __iter__(self) -> Iterator[Any]:
         shard, shards = self.shard()
+        self.stream._loaded = False
         if self._begin is not None:
             begin = min(self._begin, self.stream.plan.rows)  # a shard's next batch may lie behind the last
             pieces = self.stream.pieces(begin, 0, shards)
@@ -100,9 +101,10 @@ class TorchDataset(IterableDataset):  # type: ignore[misc]
                 yield self._convert(piece.batch)
 
     def set_epoch(self, epoch: int) -> None:
-        """Choose the order of another epoch, and begin at its first row."""
+        """Choose the order of another epoch, and begin at its first row; see :meth:`Stream.set_epoch`."""
         self.stream.set_epoch(epoch)
-        self._begin, self._at = None, 0
+        if not self.stream._loaded:
+            self._begin, self._at = None, 0
 
     def state_dict(self) -> dict[str, Any]:
         """Return where this copy stands, as StatefulDataLoader wants it."""
@@ -266,6 +268,7 @@ class Loader:
     def __iter__(self) -> Iterator[Any]:
         begin, self._begin = self._begin or 0, None
         self._position = begin
+        self.stream._loaded = False
         return self._items(begin)
 
     def _items(self, begin: int) -> Iterator[Any]:
@@ -313,9 +316,14 @@ class Loader:
         return next(ready[worker])
 
     def set_epoch(self, epoch: int) -> None:
-        """Choose the order of another epoch, and begin at its first row."""
+        """Choose the order of another epoch, and begin at its first row.
+
+        Of the epoch of a state that was loaded and is not gone on from yet, it changes
+        nothing: the loop over epochs that made the state may go on with it.
+        """
         self.dataset.set_epoch(epoch)
-        self._position, self._begin = 0, None
+        if not self.stream._loaded:
+            self._position, self._begin = 0, None
 
     def state_dict(self) -> dict[str, Any]:
         """Return where the training stands, as JSON's types."""

@@ -30,7 +30,13 @@ PAUSE, MAX_PAUSE = 0.25, 30.0
 
 def is_table(data: Any) -> bool:
     """Report whether data is a table of pandas, polars or pyarrow. Imports none of them."""
-    return type(data).__module__.partition(".")[0] in ("pandas", "polars", "pyarrow")
+    return _maker(data) != ""
+
+
+def _maker(data: Any) -> str:
+    """Return which package's table data is, also by what it is derived from; empty: of none."""
+    roots = (c.__module__.partition(".")[0] for c in type(data).__mro__)
+    return next((r for r in roots if r in ("pandas", "polars", "pyarrow")), "")
 
 
 @contextmanager
@@ -63,7 +69,7 @@ def _opened(op: str, data: Any, name: str, stack: ExitStack) -> Iterator[tuple[s
     if not paths:
         raise ValueError("no file is named")
     for path in paths:
-        yield os.fspath(path), stack.enter_context(_open(op, Path(path)))
+        yield os.fspath(path), stack.enter_context(_open(op, Path(path).expanduser()))
 
 
 def _open(op: str, path: Path) -> IO[bytes]:
@@ -82,7 +88,9 @@ def _spooled(data: Any) -> IO[bytes]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    kind = type(data).__module__.partition(".")[0]
+    kind = _maker(data)
+    if kind in ("pandas", "polars") and hasattr(data, "to_frame"):
+        data = data.to_frame()  # a series; of lazy frames and frames there is no such method
     if kind == "polars":
         table = (data.collect() if hasattr(data, "collect") else data).to_arrow()
     elif kind == "pandas":
@@ -132,7 +140,7 @@ class _Upload:
                 before = self._offset
                 if tries > TRIES:
                     raise
-                pause = e.retry_after or min(PAUSE * 2 ** (tries - 1), MAX_PAUSE)
+                pause = min(e.retry_after or PAUSE * 2 ** (tries - 1), MAX_PAUSE)
                 time.sleep(pause * random.uniform(0.5, 1))
 
     def _try(self) -> str:

@@ -590,6 +590,14 @@ func (f turning) ReadAt(b []byte, at int64) (int, error) {
 	return f.ReaderAt.ReadAt(b, at)
 }
 
+// person is who comes with somebody's token.
+func (w *town) person(name string) genesis.Principal {
+	w.Helper()
+	who, err := w.works.Authenticate(&http.Request{Header: http.Header{"Authorization": {"Bearer " + w.token[name]}}})
+	w.must(nil, err)
+	return who
+}
+
 // TestRevocationEndsLogging: a right that ends while the parts are stored ends it.
 func TestRevocationEndsLogging(t *testing.T) {
 	w := newTown(t)
@@ -603,12 +611,48 @@ func TestRevocationEndsLogging(t *testing.T) {
 		w.must(w.works.Revoke(t.Context(), w.local, g.ID, "over"))
 		time.Sleep(1500 * time.Millisecond)
 	})}
-	who := genesis.Principal{Subject: "gil", Node: "here"}
+	who := w.person("gil")
 	_, err := w.works.LogModel(t.Context(), who, req, map[string]*format.Raw{"a.bin": {Name: "a.bin", Size: int64(len(content)), At: file}}, nil)
 	if k := genesis.KindOf(err); k != genesis.Permission && k != genesis.Private {
 		t.Errorf("%v", err)
 	}
 	if _, err := w.works.Describe(t.Context(), w.local, "~gil/net"); genesis.KindOf(err) != genesis.NotFound {
 		t.Errorf("it is there: %v", err)
+	}
+}
+
+// TestStatedAtOnce: what several say at once of the same parts is all kept.
+func TestStatedAtOnce(t *testing.T) {
+	w := newTown(t)
+	var inputs []string
+	for i := range 4 {
+		name := fmt.Sprintf("source-%d", i)
+		w.lend(name, fmt.Sprintf("a,b\n1,%d\n", i), genesis.Read, genesis.TrainOn)
+		inputs = append(inputs, w.exact(name))
+	}
+	who := w.person("gil")
+	for round := range 5 {
+		content := fmt.Sprint("weights ", round)
+		var wg sync.WaitGroup
+		for _, in := range inputs {
+			var req genesis.LogModelRequest
+			w.must(nil, json.Unmarshal([]byte(`{"name":"~gil/net","framework":"jax","parts":{"a.bin":{"token":"x"}},"inputs":[{"ref":"`+in+`"}]}`), &req))
+			wg.Go(func() {
+				_, err := w.works.LogModel(t.Context(), who, req, map[string]*format.Raw{"a.bin": {Name: "a.bin", Size: int64(len(content)), At: strings.NewReader(content)}}, nil)
+				if err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+		d, err := w.works.Describe(t.Context(), w.local, "~gil/net")
+		w.must(nil, err)
+		var got []string
+		for _, in := range d.Report.Logged.Inputs {
+			got = append(got, in.Ref.String())
+		}
+		if slices.Sort(got); !cmp.Equal(got, inputs) || len(d.Provenance.Parents) != len(inputs) {
+			t.Errorf("round %d: %d inputs and %d parents are kept", round, len(got), len(d.Provenance.Parents))
+		}
 	}
 }

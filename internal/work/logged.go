@@ -174,6 +174,8 @@ func (l *logging) take(ctx context.Context) (v genesis.Version, unchanged bool, 
 	if err := l.store(ctx); err != nil {
 		return v, false, err
 	}
+	l.s.stating.Lock() // two that say something of the same parts at once are both kept
+	defer l.s.stating.Unlock()
 	in, err := l.commit(ctx)
 	if err != nil {
 		return v, false, err

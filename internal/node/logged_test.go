@@ -656,3 +656,33 @@ func TestStatedAtOnce(t *testing.T) {
 		}
 	}
 }
+
+// TestAnswersAreOfWhatWasAsked: that somebody agreed to training on one input says nothing
+// of another one.
+func TestAnswersAreOfWhatWasAsked(t *testing.T) {
+	w := newTown(t)
+	w.lend("one", "a,b\n1,2\n", genesis.Read)
+	w.lend("two", "a,b\n3,4\n", genesis.Read)
+	answer := func(inputs ...string) string {
+		t.Helper()
+		for _, f := range w.logged("gil", "~gil/net", inputs...).Findings {
+			if f.ID == "not-for-training" {
+				return f.Answer
+			}
+		}
+		return "no question"
+	}
+	if got := answer(w.exact("one")); got != "" {
+		t.Fatal(got)
+	}
+	_, err := w.works.Answer(t.Context(), w.local, "~gil/net", "not-for-training", "ada agreed")
+	w.must(nil, err)
+	for _, step := range []struct {
+		inputs []string
+		want   string
+	}{{[]string{w.exact("one")}, "ada agreed"}, {nil, "ada agreed"}, {[]string{w.exact("one"), w.exact("two")}, ""}} {
+		if got := answer(step.inputs...); got != step.want {
+			t.Errorf("with %v the answer is %q", step.inputs, got)
+		}
+	}
+}

@@ -330,6 +330,7 @@ func TestOddModels(t *testing.T) {
 		"no framework":        {`"framework":"My Framework","parts":{"a":` + file + `}`, 422},
 		"nameless metric":     {`"framework":"jax","metrics":[{"name":" ","value":1}],"parts":{"a":` + file + `}`, 422},
 		"not a number":        {`"framework":"jax","metrics":[{"name":"rmse","value":"1"}],"parts":{"a":` + file + `}`, 422},
+		"a long version":      {`"framework":"jax","framework_version":"` + strings.Repeat("v", 101) + `","targets":["` + strings.Repeat("v", 101) + `"],"parts":{"a":` + file + `}`, 422},
 		"no code":             {`"framework":"jax","code":"main.py","parts":{"a":` + file + `}`, 422},
 		"large parameters":    {`"framework":"jax","parameters":{"a":"` + strings.Repeat("x", 64<<10) + `"},"parts":{"a":` + file + `}`, 422},
 		"deep parameters":     {`"framework":"jax","parameters":{"a":` + strings.Repeat("[", 8) + strings.Repeat("]", 8) + `},"parts":{"a":` + file + `}`, 422},

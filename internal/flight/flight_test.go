@@ -124,6 +124,24 @@ func TestErrorsFit(t *testing.T) {
 	}
 }
 
+// TestTicketsFit: many tickets that are long are not listed.
+func TestTicketsFit(t *testing.T) {
+	req, plan := genesis.StreamRequest{Dataset: "things", Columns: []string{"a"}}, &genesis.StreamPlan{Name: "things", Shards: maxEndpoints}
+	if all, err := endpoints(req, plan); err != nil || len(all) != maxEndpoints {
+		t.Errorf("%d, %v", len(all), err)
+	}
+	for i := range 5000 {
+		req.Columns = append(req.Columns, fmt.Sprint("column-", i))
+	}
+	if all, err := endpoints(req, plan); genesis.KindOf(err) != genesis.Invalid {
+		t.Errorf("%d, %v", len(all), err)
+	}
+	plan.Shards = 8
+	if all, err := endpoints(req, plan); err != nil || len(all) != 8 {
+		t.Errorf("%d, %v", len(all), err)
+	}
+}
+
 // TestBodiesAreCounted: a sink says how much memory it may hold.
 func TestBodiesAreCounted(t *testing.T) {
 	s := newSink(t.Context(), nil)

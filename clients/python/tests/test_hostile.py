@@ -161,7 +161,7 @@ def attack(seed: int) -> None:
     with FakeNode(30) as fake:
         fake.always = spoilt
         dataset = genesis.connect(fake.url).dataset("numbers")
-        for k in range(150):
+        for k in range(100):
             try:
                 stream = dataset.stream(batch_size=10, prefetch=0)
                 for batch in stream if k % 2 else stream.reader():
@@ -172,7 +172,7 @@ def attack(seed: int) -> None:
     assert whole > 30, "not everything was refused"
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 def test_spoilt_arrow_is_an_error(seed: int) -> None:
     """In a process of its own: what is not checked ends that with a signal."""
     code = f"import sys; sys.path[:0] = {sys.path!r}; import test_hostile; test_hostile.attack({seed})"
@@ -275,7 +275,7 @@ def test_proxies_with_a_password(monkeypatch: pytest.MonkeyPatch) -> None:
         server.settimeout(10)
 
         def refuse() -> None:
-            for _ in range(2):
+            for _ in range(3):  # a question is asked again
                 one, _ = server.accept()
                 with one:
                     head = b""
@@ -292,7 +292,7 @@ def test_proxies_with_a_password(monkeypatch: pytest.MonkeyPatch) -> None:
             with pytest.raises(genesis.Unavailable):
                 ask()
         thread.join()
-    assert all(h.startswith(b"CONNECT data.example.edu:443 ") for h in heads) and len(heads) == 2
+    assert all(h.startswith(b"CONNECT data.example.edu:443 ") for h in heads) and len(heads) == 3
     assert all(b"proxy-authorization: basic ym86cebzcw==" in h.lower() for h in heads), heads
     assert not any(SECRET.encode() in h for h in heads)
 

@@ -396,6 +396,8 @@ def test_arguments(local: genesis.Dataset) -> None:
             local.loader("train", loader=option)
     with pytest.raises(ValueError):
         local.loader("train", rank=2, world=2)
+    with pytest.raises(ValueError, match="go together"):
+        local.loader("train", rank=1)
     with pytest.raises(TypeError):
         len(local.loader("train", filter="dry_bulb > 20.0"))
 

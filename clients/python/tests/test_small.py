@@ -9,6 +9,7 @@ import re
 import sys
 import threading
 import time
+import warnings
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from conftest import Served
 from fake import FakeNode
 
 import genesis
-from genesis import errors, place, progress, show
+from genesis import errors, files, place, progress, show
 from genesis.ahead import Ahead
 from genesis.names import name_from, quote
 from genesis.records import Bin, ColumnProfile
@@ -288,3 +289,21 @@ def test_entries_with_commas() -> None:
     """The node parts them at commas: Doe and Jane would be two people."""
     with FakeNode(10) as fake, pytest.raises(ValueError, match="creators"):
         genesis.connect(fake.url).dataset("numbers").set_card(creators=["Doe, Jane"])
+
+
+# Tables
+
+
+def test_an_index_without_a_name_is_not_left_out_silently() -> None:
+    frame = pd.DataFrame({"x": [1.0, 2.0]}, index=pd.to_datetime(["2027-01-01", "2027-01-02"]))
+    with pytest.warns(UserWarning, match="left out"):
+        files._spooled(frame).close()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        files._spooled(frame.reset_index(drop=True)).close()
+        files._spooled(frame.rename_axis("time")).close()
+
+
+def test_columns_of_several_types_are_named() -> None:
+    with pytest.raises(errors.Invalid, match="mixed"):
+        files._spooled(pd.DataFrame({"mixed": [1, "two"]}))

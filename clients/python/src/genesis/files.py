@@ -13,6 +13,7 @@ import random
 import tempfile
 import time
 import uuid
+import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -94,8 +95,7 @@ def _spooled(data: Any) -> IO[bytes]:
     if kind == "polars":
         table = (data.collect() if hasattr(data, "collect") else data).to_arrow()
     elif kind == "pandas":
-        named = data.index.names != [None]  # an index that was named is a column
-        table = pa.Table.from_pandas(data, preserve_index=named).replace_schema_metadata()
+        table = _of_pandas(data)
     else:
         table = data.read_all() if hasattr(data, "read_all") else data
         if isinstance(table, pa.RecordBatch):
@@ -109,6 +109,21 @@ def _spooled(data: Any) -> IO[bytes]:
     except BaseException:
         file.close()
         raise
+
+
+def _of_pandas(data: Any) -> Any:
+    """Return a frame as Arrow. An index that was named is a column; another is left out, and not silently."""
+    import pyarrow as pa
+
+    named = data.index.names != [None]
+    if not named and type(data.index).__name__ != "RangeIndex":
+        say = "the index of the table has no name and is left out: `data.index.name = ...` makes it a column, `data.reset_index(drop=True)` drops it"
+        warnings.warn(say, stacklevel=2)
+    try:
+        return pa.Table.from_pandas(data, preserve_index=named).replace_schema_metadata()
+    except (pa.ArrowInvalid, pa.ArrowTypeError) as e:
+        hint = "give each column values of one type, or write a file"
+        raise Invalid(f"a column of the table has values of several types: {e}", op="read table", hint=hint) from None
 
 
 class _Upload:

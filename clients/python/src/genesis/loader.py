@@ -48,6 +48,8 @@ GROUP_ROWS = 4096  # of a group, about
 
 def world_of(rank: int | None, world: int | None) -> tuple[int, int]:
     """Return rank and world size: those given, of torch.distributed, of torchrun, or 0 of 1."""
+    if (rank is None) != (world is None):
+        raise ValueError("rank and world go together: give both, or neither")
     if rank is None or world is None:
         if torch.distributed.is_available() and torch.distributed.is_initialized():
             rank, world = torch.distributed.get_rank(), torch.distributed.get_world_size()

@@ -55,7 +55,7 @@ func ProblemOf(err error, mayRead bool) Problem {
 		*text = cut(*text, most)
 	}
 	if e.Kind == Private || e.Kind == NotFound && !mayRead {
-		shown = Error{Op: e.Op, Kind: NotFound, Subject: e.Subject, Msg: "is not here, or not for you to see"}
+		shown = Error{Op: e.Op, Kind: NotFound, Subject: shown.Subject, Msg: "is not here, or not for you to see"}
 	}
 	p := Problem{
 		Type:    "urn:genesis:error:" + string(shown.Kind),

@@ -18,6 +18,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from .names import terminal
+
 __all__ = [
     "Canceled",
     "Conflict",
@@ -78,7 +80,7 @@ class Error(Exception):
         text = f"{what}: {self.message}" if what else self.message
         if self.value:
             text += f" ({self.value!r})"
-        return f"{text}\nhint: {self.hint}" if self.hint else text
+        return terminal(f"{text}\nhint: {self.hint}" if self.hint else text)
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Exceptions are pickled by their positional arguments alone; those of
@@ -194,7 +196,8 @@ _BY_STATUS: dict[int, type[Error]] = {
 
 def from_problem(problem: Mapping[str, Any], *, status: int = 0, retry_after: str | None = None) -> Error:
     """Return the error that a problem document, or an empty one with a status, is."""
-    status = int(problem.get("status") or status)
+    told = problem.get("status")
+    status = told if isinstance(told, int) and told else status
     cls = _BY_KIND.get(str(problem.get("kind", ""))) or _BY_STATUS.get(status)
     if cls is None:
         cls = Invalid if 400 <= status < 500 else Internal

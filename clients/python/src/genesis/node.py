@@ -11,7 +11,7 @@ from . import show
 from .dataset import Asset, Dataset
 from .files import brought, is_table
 from .model import Model, Predictions, log_model
-from .names import name_from, quote
+from .names import name_from, quote, terminal
 from .place import Place
 from .progress import Show, meter
 from .records import Version, read
@@ -219,7 +219,7 @@ class Found(list[Asset]):
         if not rows:
             return self._nothing()
         width = max(len(str(r[0])) for r in rows)
-        return "\n".join(f"{r[0]!s:<{width}}  {r[1]!s:<7}  {r[3]!s:>12}  {r[4]!s:<9}  {r[2]}".rstrip() for r in rows)
+        return terminal("\n".join(f"{r[0]!s:<{width}}  {r[1]!s:<7}  {r[3]!s:>12}  {r[4]!s:<9}  {r[2]}".rstrip() for r in rows))
 
     def _repr_html_(self) -> str:
         return show.listing(("name", "kind", "title", "rows", "state"), self._rows(), self._nothing())

@@ -18,14 +18,14 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 import httpx
 
-from .body import Body, fetch
+from .body import Abort, Body, Broken, fetch
 from .errors import Error, Internal, Invalid, NotFound, Permission, Unavailable, from_problem
 from .home import Home
-from .place import Place
+from .place import Place, loopback
 
 __all__ = ["Params", "Wire", "Watch"]
 
@@ -34,6 +34,7 @@ Watch = Callable[[dict[str, Any]], None]  # is told events of progress
 
 # A JSON answer is at most this long, so that a hostile node cannot fill memory.
 MAX_ANSWER = 1 << 30
+MAX_PROBLEM = 1 << 20  # of an error no more is read
 QUICK = httpx.Timeout(120, connect=15)  # seconds
 LONG = httpx.Timeout(None, connect=15)
 
@@ -125,7 +126,10 @@ class Wire:
             Error: of the kind that the node says; Unavailable if it does not answer.
         """
         with self._send(method, path, params=params, body=body, content=content, headers=headers, timeout=QUICK) as r:
-            return _decode(b"".join(_bounded(r)))
+            said = _decode(b"".join(_bounded(r)), self.place)
+        if method == "GET" and not isinstance(said, dict):
+            raise _foreign(self.place)
+        return said
 
     def watch(
         self,
@@ -147,21 +151,24 @@ class Wire:
         """
         with self._send(method, path, params=params, body=body, headers=headers, timeout=LONG) as response:
             for line in _lines(response):
-                said = _decode(line)
+                said = _decode(line, self.place)
+                if not isinstance(said, dict):
+                    raise _foreign(self.place)
                 if problem := said.get("error"):
-                    raise self._told(from_problem(problem))
+                    raise self._told(from_problem(problem if isinstance(problem, dict) else {}))
                 if "result" in said:
                     return said["result"]
                 if watch is not None and "event" in said:
                     watch(said["event"])
         raise _broken()
 
-    def download(self, path: str, params: Params | None = None) -> Body:
+    def download(self, path: str, params: Params | None = None, abort: Abort | None = None) -> Body:
         """Open an answer of bytes, to be read and closed.
 
         Raises:
             Error: the problem that came instead.
         """
+        abort = abort or Abort()
         target = path + ("?" + urlencode(_pairs(params)) if params else "")
         for again in (True, False):
             self._rejoin()
@@ -172,19 +179,22 @@ class Wire:
                     unix=self.home.api_socket() if self.home else None,
                     url=self.place.url or "",
                     tls=self._context() if self.place.url else None,
+                    abort=abort,
                 )
                 break
             except (OSError, http.client.HTTPException) as e:
-                if again and self._gone(e):
+                if again and not abort.done and self._gone(e):
                     continue
                 raise _unreached(self.place, e) from None
         if body.status == 200:
             return body
         try:
-            problem = body.read(1 << 20)
+            problem = body.read(MAX_PROBLEM)
+        except Broken:
+            problem = b""  # the status says enough
         finally:
             body.close()
-        raise self._told(_problem(problem, body.status, body.headers.get("Retry-After")))
+        raise self._told(_problem(problem, body.status, body.headers))
 
     def why_broken(self, body: Body) -> Error | None:
         """Ask the node why a download broke off. ``None``: it does not know, or is away."""
@@ -236,10 +246,10 @@ class Wire:
                 raise _unreached(self.place, e) from None
         try:
             if response.status_code >= 300:
-                text = b"".join(_bounded(response))
-                raise self._told(_problem(text, response.status_code, response.headers.get("Retry-After")))
+                text = _beginning(response)
+                raise self._told(_problem(text, response.status_code, response.headers))
             yield response
-        except httpx.TransportError as e:
+        except httpx.RequestError as e:
             raise _broken() from e
         finally:
             response.close()
@@ -301,7 +311,10 @@ class Wire:
                     self._http = httpx.Client(transport=transport, base_url="http://genesis", timeout=QUICK, trust_env=False)
                 else:
                     tls = self._context_locked()
-                    self._http = httpx.Client(base_url=self.place.url or "", verify=tls, timeout=QUICK)
+                    url = self.place.url or ""
+                    # A proxy could not reach a node here, and would get the token in the clear.
+                    proxies = not loopback(urlsplit(url).hostname or "")
+                    self._http = httpx.Client(base_url=url, verify=tls, timeout=QUICK, trust_env=proxies)
                 self._made.append(self._http)
             return self._http
 
@@ -358,32 +371,58 @@ def _bounded(response: httpx.Response) -> Iterator[bytes]:
         yield piece
 
 
+def _beginning(response: httpx.Response) -> bytes:
+    """Return the first bytes of an error: more than them is not said by a node."""
+    text = b""
+    for piece in _bounded(response):
+        text += piece
+        if len(text) >= MAX_PROBLEM:
+            break
+    return text
+
+
 def _lines(response: httpx.Response) -> Iterator[bytes]:
     """Yield lines. One without its line feed was cut off, and is none."""
-    rest = b""
+    rest = bytearray()
     for piece in _bounded(response):
-        *whole, rest = (rest + piece).split(b"\n")
-        yield from whole
+        *whole, last = piece.split(b"\n")
+        if whole:
+            whole[0] = bytes(rest) + whole[0]
+            rest.clear()
+            yield from whole
+        rest += last
 
 
-def _decode(text: bytes) -> Any:
+def _decode(text: bytes, place: Place) -> Any:
     if not text:
         return None
     try:
         return json.loads(text)
-    except ValueError:
-        raise _broken() from None
+    except (ValueError, RecursionError):
+        raise _foreign(place) from None
 
 
-def _problem(text: bytes, status: int, retry_after: str | None) -> Error:
+def _problem(text: bytes, status: int, headers: httpx.Headers | http.client.HTTPMessage) -> Error:
     try:
         said = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         said = {}
     if not isinstance(said, dict):
         said = {}
     hint = "it speaks https: write https:// in its URL" if status == 400 and b"HTTPS server" in text else ""
-    return from_problem({"hint": hint, **said}, status=status, retry_after=retry_after)
+    if 300 <= status < 400:
+        said = {"message": f"sends to another address, which may not have the token: {headers.get('Location', '')}"}
+        hint = "connect to the URL that the node has, if you trust it"
+    return from_problem({"hint": hint, **said}, status=status, retry_after=headers.get("Retry-After"))
+
+
+def _foreign(place: Place) -> Unavailable:
+    return Unavailable(
+        "the answer is one that no node gives",
+        op="reach node",
+        subject=str(place),
+        hint="is the URL that of a node, and no sign-in page or proxy before it?",
+    )
 
 
 def _broken() -> Unavailable:

@@ -195,3 +195,21 @@ type Box struct {
 	East  float64 `json:"east"`
 	North float64 `json:"north"`
 }
+
+// CharterBundle is the charter as it travels: the metadata and the list of members,
+// each as the exact bytes that were signed.
+type CharterBundle struct {
+	Roots     [][]byte `json:"roots"` // from the first, which says what the federation is
+	Targets   []byte   `json:"targets"`
+	Snapshot  []byte   `json:"snapshot"`
+	Timestamp []byte   `json:"timestamp"`
+	Members   []byte   `json:"members"`
+}
+
+// DraftParts are what holders sign of a change: the next root, where it changes, and
+// the next targets, each with the signatures so far, and the next list of members.
+type DraftParts struct {
+	Root    []byte `json:"root,omitempty"`
+	Targets []byte `json:"targets"`
+	Members []byte `json:"members,omitempty"`
+}

@@ -184,14 +184,21 @@ func union(a, b []metadata.Signature) []metadata.Signature {
 }
 
 // ID names what the draft would have signed, whoever signed it so far.
-func (d *Draft) ID() string {
+func (d *Draft) ID() string { return draftID(d.targets, d.root) }
+
+func draftID(t *targets, r *root) string {
 	var text bytes.Buffer
 	enc := json.NewEncoder(&text)
-	_ = enc.Encode(d.targets.Signed) // both are maps of what JSON has
-	if d.root != nil {
-		_ = enc.Encode(d.root.Signed)
+	_ = enc.Encode(t.Signed) // both are maps of what JSON has
+	if r != nil {
+		_ = enc.Encode(r.Signed)
 	}
 	return string(genesis.DigestOf(text.Bytes()))[len("sha256:"):][:16]
+}
+
+// Is reports whether the charter is what a draft became.
+func (c *Charter) Is(draft string) bool {
+	return draft == draftID(c.targets, nil) || draft == draftID(c.targets, c.root())
 }
 
 // Parts are the draft as it travels.

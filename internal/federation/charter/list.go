@@ -106,6 +106,21 @@ func marks(m genesis.Member) []string {
 // CheckMember reports why m can be no member, or nil.
 func CheckMember(m genesis.Member) error {
 	bad := func(msg string) error { return malformed(string(m.ID), msg) }
+	if err := CheckNamed(m); err != nil {
+		return err
+	}
+	if len(m.Keys) > maxKeys {
+		return bad(fmt.Sprintf("it has %d keys, more than %d", len(m.Keys), maxKeys))
+	}
+	if err := CheckURL(m.URL); err != nil {
+		return bad(err.Error())
+	}
+	return checkKeys(m, bad)
+}
+
+// CheckNamed reports why a member cannot be called so, or nil.
+func CheckNamed(m genesis.Member) error {
+	bad := func(msg string) error { return malformed(string(m.ID), msg) }
 	switch {
 	case !idPattern.MatchString(string(m.ID)) || m.ID == "local":
 		return bad("its id is not 1 to 64 of a-z, 0-9 and -, or is that of a node without a name")
@@ -115,13 +130,8 @@ func CheckMember(m genesis.Member) error {
 		return bad("its institution is not a line of at most 200 bytes")
 	case !slices.Contains(genesis.Sectors, m.Sector):
 		return bad("its sector is none")
-	case len(m.Keys) > maxKeys:
-		return bad(fmt.Sprintf("it has %d keys, more than %d", len(m.Keys), maxKeys))
 	}
-	if err := CheckURL(m.URL); err != nil {
-		return bad(err.Error())
-	}
-	return checkKeys(m, bad)
+	return nil
 }
 
 func checkKeys(m genesis.Member, bad func(string) error) error {

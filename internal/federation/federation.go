@@ -34,8 +34,6 @@ type Config struct {
 
 	// MayOperate decides whether somebody may operate the node. Errors: Permission.
 	MayOperate func(context.Context, genesis.Principal) error
-	// Changed is told when other members are vouched for than before.
-	Changed func()
 
 	HTTP *http.Client     // nil: one that follows no redirect
 	Disk disk.Disk        // nil: the machine's
@@ -70,6 +68,7 @@ func (c *Config) fill() {
 type Federation struct {
 	Config
 	view  atomic.Pointer[view]
+	bell  atomic.Pointer[func()]
 	ends  *time.Timer // when the view does
 	peers peers
 
@@ -101,6 +100,11 @@ func Open(c Config) (*Federation, error) {
 	}
 	if f.desk, err = f.loadDesk(); err != nil {
 		return nil, err
+	}
+	if o := f.desk.Draft; o != nil && kept != nil && kept.Is(o.ID) { // it was finished, and then there was a crash
+		if err := f.keepDesk(desk{Signed: f.desk.Signed}); err != nil {
+			return nil, err
+		}
 	}
 	f.show(kept)
 	return f, nil
@@ -187,9 +191,12 @@ func (f *Federation) show(c *charter.Charter) {
 	}
 }
 
+// Tell says who is told when other members are vouched for than before.
+func (f *Federation) Tell(changed func()) { f.bell.Store(&changed) }
+
 func (f *Federation) changed() {
-	if f.Changed != nil {
-		f.Changed()
+	if ring := f.bell.Load(); ring != nil {
+		(*ring)()
 	}
 }
 

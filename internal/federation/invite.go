@@ -8,6 +8,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -59,6 +60,9 @@ func checkInvited(c *charter.Charter, req genesis.InviteRequest) error {
 	id := req.Node
 	if _, ok := c.Member(id); ok {
 		return refusal("invite", genesis.Exists, string(id), "it is a member", "")
+	}
+	if !slices.Contains(genesis.Sectors, req.Sector) {
+		return refusal("invite", genesis.Invalid, string(req.Sector), "is not a sector", fmt.Sprintf("write one of %v", genesis.Sectors))
 	}
 	if id == "" {
 		id = "any" // what is checked is the rest

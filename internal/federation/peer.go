@@ -132,7 +132,7 @@ func problem(q question, resp *http.Response) error {
 }
 
 // told are the kinds of another node's errors that are passed on as such.
-var told = []genesis.ErrorKind{genesis.Invalid, genesis.NotFound, genesis.Exists, genesis.Permission, genesis.Conflict, genesis.Unsupported}
+var told = []genesis.ErrorKind{genesis.Invalid, genesis.NotFound, genesis.Gone, genesis.Exists, genesis.Permission, genesis.Conflict, genesis.Unsupported}
 
 // line makes a text from elsewhere one short line.
 func line(s string) string {

@@ -12,17 +12,14 @@ import (
 	"github.com/opengenesis/genesis/internal/federation/charter"
 )
 
-// Drafts lists the drafts that wait: to another holder's node, which proves who it is,
-// this node's own; to an operator, those of all holders.
+// Drafts lists the drafts that wait: to another member's node, which proves who it is and
+// may be a holder once the draft is done, this node's own; to an operator, those of all
+// holders.
 func (f *Federation) Drafts(ctx context.Context, who genesis.Principal, proof string) (*genesis.DraftList, error) {
 	list := &genesis.DraftList{Drafts: []genesis.CharterDraft{}}
 	if proof != "" {
-		m, _, err := f.hear(proof, "drafts")
-		if err != nil {
+		if _, _, err := f.hear(proof, "drafts"); err != nil {
 			return nil, err
-		}
-		if c := f.view.Load().charter; !c.Holds(m.From) {
-			return nil, refusal("list drafts", genesis.Permission, string(m.From), "it is not a holder of the charter", "")
 		}
 		return list, f.ownDraft(list)
 	}
@@ -140,11 +137,14 @@ func (f *Federation) signAt(ctx context.Context, who genesis.Principal, x genesi
 func (f *Federation) signedParts(ctx context.Context, who genesis.Principal, x genesis.CharterDraft) (*charter.Charter, genesis.DraftParts, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	c, err := f.held("sign draft")
+	c, err := f.joined("sign draft")
 	if err != nil {
 		return nil, genesis.DraftParts{}, err
 	}
 	d, err := c.ReadDraft(x.Parts, f.Now())
+	if err == nil && !d.Awaits(f.Self.ID) {
+		err = refusal("sign draft", genesis.Conflict, d.ID(), "this node is not a holder, neither before nor after", "")
+	}
 	if err == nil {
 		err = f.maySign(d)
 	}

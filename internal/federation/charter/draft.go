@@ -251,6 +251,11 @@ func (d *Draft) Signed() []genesis.NodeID {
 	return all
 }
 
+// Awaits reports whether a member's signature counts: of a holder before, or after.
+func (d *Draft) Awaits(id genesis.NodeID) bool {
+	return d.follows.Holds(id) || slices.Contains(d.nextHolders(), id)
+}
+
 // Needs is how many more holders have to sign, of those before or of those after.
 func (d *Draft) Needs() int {
 	now, then := d.follows.root().Signed.Keys, d.nextRoot().Signed.Keys

@@ -53,9 +53,18 @@ func (s *server) registerFederation(a huma.API) {
 	quick(s, a, op(post, "/v1/federation/drafts/{id}/sign", "sign-draft", "Sign a change of the charter"), ofID(s.Service.SignDraft))
 	quick(s, a, op(del, "/v1/federation/drafts/{id}", "drop-draft", "Give a change of the charter up, or take one's signature back"), s.dropDraft)
 
-	quick(s, a, op(post, "/v1/federation/join", "take-in", "For the node that was invited: join"), fromNode(s.Service.Join))
-	quick(s, a, op(post, "/v1/federation/messages", "hear", "For members' nodes: ask to leave, or to have keys replaced"), fromNode(s.Service.Hear))
-	quick(s, a, op(post, "/v1/federation/drafts/{id}/signatures", "add-signatures", "For holders' nodes: a holder's signatures of a draft"), s.addSignatures)
+	quick(s, a, small(op(post, "/v1/federation/join", "take-in", "For the node that was invited: join")), fromNode(s.Service.Join))
+	quick(s, a, small(op(post, "/v1/federation/messages", "hear", "For members' nodes: ask to leave, or to have keys replaced")), fromNode(s.Service.Hear))
+	quick(s, a, small(op(post, "/v1/federation/drafts/{id}/signatures", "add-signatures", "For holders' nodes: a holder's signatures of a draft")), s.addSignatures)
+}
+
+// maxMessage bounds what another node sends: a draft without its list, and more.
+const maxMessage = 512 << 10
+
+// small says that an operation takes little, from whoever comes.
+func small(o huma.Operation) huma.Operation {
+	o.MaxBodyBytes = maxMessage
+	return o
 }
 
 // ofAnybody is the same for everybody.

@@ -213,8 +213,8 @@ func (f *Federation) self() genesis.Member {
 	m := f.Self
 	m.Keys = nil
 	for _, use := range nodekey.Uses {
-		if all := f.Keys.All(use); len(all) > 0 {
-			m.Keys = append(m.Keys, genesis.NodeKey{ID: all[0].ID(), Use: use, Public: all[0].Public(), From: all[0].Made})
+		if k, err := f.Keys.Current(use, genesis.Member{}, f.Now()); err == nil {
+			m.Keys = append(m.Keys, genesis.NodeKey{ID: k.ID(), Use: use, Public: k.Public(), From: k.Made})
 		}
 	}
 	if len(f.LogKey) == ed25519.PublicKeySize {

@@ -2,20 +2,24 @@ package federation
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"path/filepath"
 	"slices"
 	"sync"
 	"time"
 
 	"github.com/opengenesis/genesis"
 	"github.com/opengenesis/genesis/internal/federation/charter"
+	"github.com/opengenesis/genesis/internal/journal/disk"
 )
 
 const (
 	askEvery   = 5 * time.Minute
 	askAtOnce  = 3 // members in a round
+	catchUpFor = 5 * time.Second
 	backOff    = time.Minute
 	maxBackOff = time.Hour
 	renewEvery = 24 * time.Hour
@@ -98,6 +102,14 @@ func (f *Federation) Run(ctx context.Context) {
 	}
 }
 
+// catchUp hears of the latest before something is signed that follows it. Who cannot be
+// reached soon is not waited for.
+func (f *Federation) catchUp(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, catchUpFor)
+	defer cancel()
+	_ = f.refresh(ctx, askAtOnce) // what went wrong is in the log
+}
+
 // RefreshFederation asks members now, whoever was asked last.
 func (f *Federation) RefreshFederation(ctx context.Context, who genesis.Principal) (*genesis.FederationInfo, error) {
 	if err := f.operates(ctx, who); err != nil {
@@ -170,7 +182,7 @@ func (f *Federation) weigh(ctx context.Context, b charter.Bundle) (bool, error) 
 	case isReason(err, charter.NothingNewer), isReason(err, charter.RolledBack):
 		return false, nil
 	case isReason(err, charter.Forked):
-		return false, errors.Join(err, f.record(ctx, nobody, c, line(err.Error())))
+		return false, errors.Join(err, f.fork(ctx, c, b, err))
 	case err != nil:
 		return false, err
 	}
@@ -179,6 +191,33 @@ func (f *Federation) weigh(ctx context.Context, b charter.Bundle) (bool, error) 
 	}
 	f.redraft(ctx)
 	return true, nil
+}
+
+const (
+	forkFile = "forked-"
+	maxForks = 10 // that are kept: more tell nothing more
+)
+
+// fork notes once that holders signed two charters of one version, and keeps the
+// other one as evidence.
+func (f *Federation) fork(ctx context.Context, c *charter.Charter, b charter.Bundle, why error) error {
+	id := genesis.DigestOf(b.Targets)
+	kept, _ := filepath.Glob(filepath.Join(f.Dir, forkFile+"*")) // the pattern is sound
+	path := filepath.Join(f.Dir, forkFile+id.Hex()[:16]+".json")
+	if len(kept) >= maxForks || slices.Contains(kept, path) {
+		return nil
+	}
+	text, err := json.Marshal(b)
+	if err != nil {
+		return err
+	}
+	if err := f.record(ctx, nobody, c, line(why.Error())+"; kept in "+filepath.Base(path)); err != nil {
+		return err
+	}
+	if err := errors.Join(disk.Replace(f.Disk, path, text), f.Disk.SyncDir(f.Dir)); err != nil {
+		return disk.Error("keep charter", path, err)
+	}
+	return nil
 }
 
 // newer is the charter that follows: at a holder's node also one that neither is.

@@ -24,6 +24,7 @@ func (f *Federation) RemoveMember(ctx context.Context, who genesis.Principal, id
 	if id == f.Self.ID {
 		return nil, refusal("remove member", genesis.Invalid, string(id), "that is this node", "genesis federation leave")
 	}
+	f.catchUp(ctx)
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.change(ctx, who, charter.Change{Remove: id}, "")
@@ -34,6 +35,7 @@ func (f *Federation) SetHolders(ctx context.Context, who genesis.Principal, req 
 	if err := f.operates(ctx, who); err != nil {
 		return nil, err
 	}
+	f.catchUp(ctx)
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	c, err := f.held("change holders")
@@ -57,6 +59,7 @@ func (f *Federation) RotateKeys(ctx context.Context, who genesis.Principal, req 
 	if len(req.Uses) == 0 {
 		req.Uses = []genesis.KeyUse{genesis.KeyToken, genesis.KeyMessage, genesis.KeyCharter}
 	}
+	f.catchUp(ctx)
 	c, err := f.joined("rotate keys")
 	if err != nil {
 		return nil, err

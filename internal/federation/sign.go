@@ -100,6 +100,7 @@ func (f *Federation) SignDraft(ctx context.Context, who genesis.Principal, id st
 	if err := f.operates(ctx, who); err != nil {
 		return nil, err
 	}
+	f.catchUp(ctx)
 	list, err := f.Drafts(ctx, who, "")
 	if err != nil {
 		return nil, err
@@ -188,7 +189,7 @@ func (f *Federation) addSignatures(ctx context.Context, who genesis.Principal, i
 	if err != nil {
 		return nil, err
 	}
-	if !fresh {
+	if !fresh && d.Needs() > 0 { // one that has all was cut off before it was finished
 		told, err := f.told(c, o)
 		return &genesis.CharterChange{Versions: c.Versions(), Draft: told}, err
 	}

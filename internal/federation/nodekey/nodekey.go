@@ -3,13 +3,14 @@
 // the journal's.
 //
 // A file holds several keys while they are replaced. Which of them counts is not
-// written here: it is what the charter says of the node, and before there is one, the
-// oldest. So a rotation that is agreed to, refused or cut off by a crash leaves nothing
+// written here: it is what the charter says of the node, and while it says nothing, the
+// newest. So a rotation that is agreed to, refused or cut off by a crash leaves nothing
 // to be mended: a key that is in no charter signs nothing.
 package nodekey
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/ed25519"
 	"crypto/rand"
 	"encoding/json"
@@ -166,23 +167,33 @@ func (r *Ring) write(use genesis.KeyUse, keys []Key) error {
 }
 
 // Current is the key of a use that signs: the newest that counts in the node's own
-// entry of the charter, else the oldest there is.
+// entry of the charter, else the newest there is.
 func (r *Ring) Current(use genesis.KeyUse, own genesis.Member, at time.Time) (Key, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for _, said := range own.CurrentKeys(use, at) {
-		if k, ok := find(r.keys[use], said.ID); ok {
+	said := own.CurrentKeys(use, at)
+	slices.SortStableFunc(said, func(a, b genesis.NodeKey) int { return -cmp.Compare(lasts(a), lasts(b)) })
+	for _, s := range said {
+		if k, ok := find(r.keys[use], s.ID); ok {
 			return k, nil
 		}
 	}
-	if len(own.CurrentKeys(use, at)) > 0 {
+	if len(said) > 0 {
 		return Key{}, &genesis.Error{Op: "sign", Kind: genesis.Internal, Subject: r.path(use), Msg: "the key that the charter has is not in it",
 			Hint: "put it back from a backup of the home, or have a holder remove this node and join again"}
 	}
 	if len(r.keys[use]) == 0 {
 		return Key{}, &genesis.Error{Op: "sign", Kind: genesis.Internal, Subject: string(use), Msg: "there is no key for this use"}
 	}
-	return r.keys[use][0], nil
+	return r.keys[use][len(r.keys[use])-1], nil
+}
+
+// lasts is 1 for a key that nothing replaced yet.
+func lasts(k genesis.NodeKey) int {
+	if k.Until.IsZero() {
+		return 1
+	}
+	return 0
 }
 
 func find(keys []Key, id string) (Key, bool) {

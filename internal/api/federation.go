@@ -54,7 +54,7 @@ func (s *server) registerFederation(a huma.API) {
 	quick(s, a, op(del, "/v1/federation/drafts/{id}", "drop-draft", "Give a change of the charter up, or take one's signature back"), s.dropDraft)
 
 	quick(s, a, small(op(post, "/v1/federation/join", "take-in", "For the node that was invited: join")), fromNode(s.Service.Join))
-	quick(s, a, small(op(post, "/v1/federation/messages", "hear", "For members' nodes: ask to leave, or to have keys replaced")), fromNode(s.Service.Hear))
+	quick(s, a, small(op(post, "/v1/federation/requests", "hear", "For members' nodes: ask to leave, or to have keys replaced")), fromNode(s.Service.Hear))
 	quick(s, a, small(op(post, "/v1/federation/drafts/{id}/signatures", "add-signatures", "For holders' nodes: a holder's signatures of a draft")), s.addSignatures)
 }
 

@@ -191,7 +191,7 @@ func (f *Federation) askHolders(ctx context.Context, c *charter.Charter, kind st
 		if err != nil {
 			return nil, "", err
 		}
-		done, err := askJSON[genesis.CharterChange](ctx, f, question{method: http.MethodPost, base: m.URL, path: "/v1/federation/messages", body: genesis.MessageRequest{Message: text}})
+		done, err := askJSON[genesis.CharterChange](ctx, f, question{method: http.MethodPost, base: m.URL, path: "/v1/federation/requests", body: genesis.MessageRequest{Message: text}})
 		if err == nil {
 			return &done, id, nil
 		}

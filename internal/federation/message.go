@@ -13,7 +13,7 @@ import (
 
 const (
 	descriptorType = "genesis-descriptor+jws"
-	messageType    = "genesis-message+jws"
+	messageType    = "genesis-charter-request+jws"
 	messageFormat  = 1
 	messageAge     = 5 * time.Minute // by which clocks may differ, too
 )

@@ -141,7 +141,7 @@ func (p *party) serve(w http.ResponseWriter, r *http.Request) {
 		v, err = f.CharterBundle(r.Context())
 	case path == "POST /v1/federation/join":
 		v, err = told1(f.Join, r)
-	case path == "POST /v1/federation/messages":
+	case path == "POST /v1/federation/requests":
 		v, err = told1(f.Hear, r)
 	case path == "GET /v1/federation/drafts":
 		v, err = f.Drafts(r.Context(), nobody, r.Header.Get(proofHeader))

@@ -329,7 +329,7 @@ var rows = []row{
 	{id: "sign-draft", method: "POST", path: "/v1/federation/drafts/none/sign"},
 	{id: "drop-draft", method: "DELETE", path: "/v1/federation/drafts/none"},
 	{id: "take-in", method: "POST", path: "/v1/federation/join", body: `{"secret":"","descriptor":"none"}`},
-	{id: "hear", method: "POST", path: "/v1/federation/messages", body: `{"message":"none"}`},
+	{id: "hear", method: "POST", path: "/v1/federation/requests", body: `{"message":"none"}`},
 	{id: "add-signatures", method: "POST", path: "/v1/federation/drafts/none/signatures", body: `{"targets":""}`},
 	{id: "explain", method: "GET", path: "/v1/explain?person=ada&action=read&ref=REF"},
 	{id: "sign-in-methods", method: "GET", path: "/v1/signin"},

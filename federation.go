@@ -195,3 +195,128 @@ type Box struct {
 	East  float64 `json:"east"`
 	North float64 `json:"north"`
 }
+
+// CharterBundle is the charter as it travels: the metadata and the list of members,
+// each as the exact bytes that were signed.
+type CharterBundle struct {
+	Roots     [][]byte `json:"roots"` // from the first, which says what the federation is
+	Targets   []byte   `json:"targets"`
+	Snapshot  []byte   `json:"snapshot"`
+	Timestamp []byte   `json:"timestamp"`
+	Members   []byte   `json:"members"`
+}
+
+// DraftParts are what holders sign of a change: the next root, where it changes, and
+// the next targets, each with the signatures so far, and the next list of members.
+type DraftParts struct {
+	Root    []byte `json:"root,omitempty"`
+	Targets []byte `json:"targets"`
+	Members []byte `json:"members,omitempty"`
+}
+
+// Standing is what a node is to a federation.
+type Standing string
+
+const (
+	StandingAlone   Standing = "alone"   // in none
+	StandingWaiting Standing = "waiting" // its charter does not have the node: not yet, or not any more
+	StandingMember  Standing = "member"
+	StandingStale   Standing = "stale" // a member, but what it knows is past its end: nobody at others is vouched for
+)
+
+// FederationInfo is a node's federation as it knows it.
+type FederationInfo struct {
+	Node       NodeID      `json:"node"`
+	Standing   Standing    `json:"standing"`
+	Holder     bool        `json:"holder"` // of the charter
+	Federation *Federation `json:"federation,omitempty"`
+	Heard      time.Time   `json:"heard,omitzero"`   // when a peer last told what this node knows, or more
+	Advice     []string    `json:"advice,omitempty"` // what somebody has to do, in words
+}
+
+// FederationRequest makes a federation of this node.
+type FederationRequest struct {
+	Name string `json:"name"`
+}
+
+// InviteRequest invites one institution: whoever joins with the invitation is in the
+// charter what it says here.
+type InviteRequest struct {
+	Institution string `json:"institution"`
+	Sector      Sector `json:"sector"`
+	Node        NodeID `json:"node,omitempty"` // the id it has to take; "": its own
+}
+
+// Invitation is told once.
+type Invitation struct {
+	Format      int       `json:"format"`
+	Federation  string    `json:"federation"`
+	Root        Digest    `json:"root"` // what the federation is
+	URL         string    `json:"url"`  // of the holder that invites
+	Secret      []byte    `json:"secret"`
+	Institution string    `json:"institution"`
+	Sector      Sector    `json:"sector"`
+	Node        NodeID    `json:"node,omitempty"`
+	Expires     time.Time `json:"expires"`
+}
+
+// NewInvitation is an invitation as one line, to be handed on.
+type NewInvitation struct {
+	Invitation string    `json:"invitation"`
+	Expires    time.Time `json:"expires"`
+}
+
+// MembershipRequest makes this node a member.
+type MembershipRequest struct {
+	Invitation string `json:"invitation"`
+	As         NodeID `json:"as,omitempty"` // refused where the node has another id
+}
+
+// JoinRequest is what the node that joins sends to the holder that invited it.
+type JoinRequest struct {
+	Secret     []byte `json:"secret"`
+	Descriptor string `json:"descriptor"` // JWS
+}
+
+// MessageRequest is a message between nodes: a JWS by a message key.
+type MessageRequest struct {
+	Message string `json:"message"`
+}
+
+// RotateRequest replaces keys of this node.
+type RotateRequest struct {
+	Uses []KeyUse `json:"uses,omitempty"` // empty: token, message and charter
+}
+
+// HoldersRequest says who holds the charter. What is left out stays; a request that
+// changes nothing renews what the holders signed.
+type HoldersRequest struct {
+	Add       []NodeID `json:"add,omitempty"`
+	Remove    []NodeID `json:"remove,omitempty"`
+	Threshold int      `json:"threshold,omitempty"`
+}
+
+// CharterChange is what came of a change of the charter: it is done, or waits for
+// signatures.
+type CharterChange struct {
+	Done     bool           `json:"done"`
+	Versions CharterVersion `json:"versions"` // of the charter now
+	Draft    *CharterDraft  `json:"draft,omitempty"`
+}
+
+// CharterDraft is a change of the charter that waits for holders' signatures.
+type CharterDraft struct {
+	ID     string     `json:"id"`
+	At     NodeID     `json:"at"` // the holder's node where it was made, and is finished
+	Made   time.Time  `json:"made"`
+	Says   []string   `json:"says"`   // what it changes, in words
+	Signed []NodeID   `json:"signed"` // holders
+	Needs  int        `json:"needs"`  // how many more have to
+	Parts  DraftParts `json:"parts"`
+}
+
+// DraftList is the drafts that wait, and the holders that could not be asked.
+type DraftList struct {
+	Drafts  []CharterDraft `json:"drafts"`
+	Missing []NodeID       `json:"missing,omitempty"`
+}

@@ -61,23 +61,24 @@ type commands struct {
 	Deny     denyCmd     `cmd:"" help:"Deny a request for access."`
 	Explain  explainCmd  `cmd:"" help:"Say what decides whether somebody may do something."`
 
-	Login   loginCmd   `cmd:"" help:"Sign in at a node elsewhere."`
-	Logout  logoutCmd  `cmd:"" help:"Sign out at a node elsewhere."`
-	Whoami  whoamiCmd  `cmd:"" help:"Say who the node takes you for."`
-	Account accountCmd `cmd:"" help:"Make and change accounts."`
-	Token   tokenCmd   `cmd:"" help:"Make and revoke tokens for programs."`
-	Project projectCmd `cmd:"" help:"Make and end projects."`
-	Members membersCmd `cmd:"" help:"List the institutions of the federation."`
-	Audit   auditCmd   `cmd:"" help:"Read and verify the audit log."`
-	Purge   purgeCmd   `cmd:"" help:"Remove a version's bytes for good, after a spill."`
-	GC      gcCmd      `cmd:"" name:"gc" help:"Remove bytes that nothing refers to."`
-	Serve   serveCmd   `cmd:"" help:"Serve the home over HTTP until stopped."`
-	Worker  workerCmd  `cmd:"" hidden:"" help:"Compute one run, for a node."`
-	Hold    holdCmd    `cmd:"" hidden:"" help:"Serve the home until the standard input ends, for a program."`
-	Backup  backupCmd  `cmd:"" help:"Copy the home while it is served."`
-	Restore restoreCmd `cmd:"" help:"Make a home from a backup."`
-	Health  healthCmd  `cmd:"" help:"Say whether the node that serves the home is ready."`
-	Version versionCmd `cmd:"" help:"Say which Genesis this is."`
+	Login      loginCmd      `cmd:"" help:"Sign in at a node elsewhere."`
+	Logout     logoutCmd     `cmd:"" help:"Sign out at a node elsewhere."`
+	Whoami     whoamiCmd     `cmd:"" help:"Say who the node takes you for."`
+	Account    accountCmd    `cmd:"" help:"Make and change accounts."`
+	Token      tokenCmd      `cmd:"" help:"Make and revoke tokens for programs."`
+	Project    projectCmd    `cmd:"" help:"Make and end projects."`
+	Members    membersCmd    `cmd:"" help:"List the institutions of the federation."`
+	Federation federationCmd `cmd:"" help:"Make, join and change a federation of nodes."`
+	Audit      auditCmd      `cmd:"" help:"Read and verify the audit log."`
+	Purge      purgeCmd      `cmd:"" help:"Remove a version's bytes for good, after a spill."`
+	GC         gcCmd         `cmd:"" name:"gc" help:"Remove bytes that nothing refers to."`
+	Serve      serveCmd      `cmd:"" help:"Serve the home over HTTP until stopped."`
+	Worker     workerCmd     `cmd:"" hidden:"" help:"Compute one run, for a node."`
+	Hold       holdCmd       `cmd:"" hidden:"" help:"Serve the home until the standard input ends, for a program."`
+	Backup     backupCmd     `cmd:"" help:"Copy the home while it is served."`
+	Restore    restoreCmd    `cmd:"" help:"Make a home from a backup."`
+	Health     healthCmd     `cmd:"" help:"Say whether the node that serves the home is ready."`
+	Version    versionCmd    `cmd:"" help:"Say which Genesis this is."`
 }
 
 const about = `Makes raw laboratory files into AI-ready datasets, trains neural networks on them and predicts.`

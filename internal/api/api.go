@@ -83,6 +83,7 @@ func (s *server) pages(mux *http.ServeMux, a huma.API) {
 	s.routes["GET "+apidoc.Style] = edge.Route{Public: true}
 	mux.Handle("GET "+apidoc.Page, apidoc.Handler(func() ([]byte, error) { return json.Marshal(a.OpenAPI()) }))
 	mux.HandleFunc("GET "+apidoc.Style, apidoc.StyleSheet)
+	mux.HandleFunc("GET /.well-known/genesis", s.descriptor)
 	s.routes["GET /{$}"] = edge.Route{Public: true}
 	mux.Handle("GET /{$}", http.RedirectHandler(apidoc.Page, http.StatusSeeOther)) // somebody who typed the address alone
 	if s.Edge == nil {

@@ -46,6 +46,7 @@ func (s *server) register(a huma.API) {
 	s.registerGovern(a)
 	s.registerDoor(a)
 	s.registerOfficer(a)
+	s.registerFederation(a)
 	s.registerRuns(a)
 }
 

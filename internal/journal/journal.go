@@ -2,6 +2,7 @@ package journal
 
 import (
 	"context"
+	"crypto/ed25519"
 	"crypto/rand"
 	"encoding/json"
 	"errors"
@@ -291,6 +292,9 @@ func (j *Journal) Audit() *tile.Log { return j.audit.last().log }
 // VerifierKey returns the public key of the audit log's checkpoints, as
 // golang.org/x/mod/sumdb/note writes them.
 func (j *Journal) VerifierKey() string { return j.key.verifier(j.audit.last().log.Origin()) }
+
+// PublicKey is the public half of the key that signs the checkpoints of all logs.
+func (j *Journal) PublicKey() ed25519.PublicKey { return j.key.private.Public().(ed25519.PublicKey) }
 
 // RebuildIndex makes the index anew from the log. Queries see the old one until
 // the new one is whole.

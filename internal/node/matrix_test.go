@@ -315,6 +315,22 @@ var rows = []row{
 	{id: "projects", method: "GET", path: "/v1/projects"},
 	{id: "put-project", method: "PUT", path: "/v1/projects/wind", body: `{"title":"T"}`},
 	{id: "end-project", method: "POST", path: "/v1/projects/none/end"},
+	{id: "federation", method: "GET", path: "/v1/federation"},
+	{id: "charter", method: "GET", path: "/v1/federation/charter"},
+	{id: "create-federation", method: "POST", path: "/v1/federation", body: `{"name":"energy"}`},
+	{id: "refresh-federation", method: "POST", path: "/v1/federation/refresh"},
+	{id: "join-federation", method: "PUT", path: "/v1/federation/membership", body: `{"invitation":"none"}`},
+	{id: "leave-federation", method: "DELETE", path: "/v1/federation/membership"},
+	{id: "rotate-keys", method: "POST", path: "/v1/federation/keys", body: `{}`},
+	{id: "invite", method: "POST", path: "/v1/federation/invitations", body: `{"institution":"MIT","sector":"university"}`},
+	{id: "remove-member", method: "DELETE", path: "/v1/federation/members/mit"},
+	{id: "set-holders", method: "PUT", path: "/v1/federation/holders", body: `{}`},
+	{id: "drafts", method: "GET", path: "/v1/federation/drafts"},
+	{id: "sign-draft", method: "POST", path: "/v1/federation/drafts/none/sign"},
+	{id: "drop-draft", method: "DELETE", path: "/v1/federation/drafts/none"},
+	{id: "take-in", method: "POST", path: "/v1/federation/join", body: `{"secret":"","descriptor":"none"}`},
+	{id: "hear", method: "POST", path: "/v1/federation/requests", body: `{"message":"none"}`},
+	{id: "add-signatures", method: "POST", path: "/v1/federation/drafts/none/signatures", body: `{"targets":""}`},
 	{id: "explain", method: "GET", path: "/v1/explain?person=ada&action=read&ref=REF"},
 	{id: "sign-in-methods", method: "GET", path: "/v1/signin"},
 	{id: "sign-in", method: "POST", path: "/v1/signin", body: `{"subject":"nobody","password":"wrong"}`},
@@ -442,7 +458,7 @@ func (w *town) covers(rows []row) {
 
 // open are the operations that answer somebody who is not signed in about the node
 // itself; everything else is refused to them.
-var open = []string{"node", "list", "search", "grants", "requests", "members", "projects", "sign-in-methods", "start-device", "whoami", "sign-out", "list-uploads", "runs"}
+var open = []string{"node", "list", "search", "grants", "requests", "members", "federation", "charter", "projects", "sign-in-methods", "start-device", "whoami", "sign-out", "list-uploads", "runs"}
 
 // deniedByDefault holds rules of its own against a matrix, so that a wrong golden
 // file does not pass: whatever was rewritten, nobody and forged tokens get nothing

@@ -20,6 +20,8 @@ import (
 	"github.com/opengenesis/genesis/internal/blob"
 	"github.com/opengenesis/genesis/internal/blob/file"
 	"github.com/opengenesis/genesis/internal/catalog"
+	"github.com/opengenesis/genesis/internal/federation"
+	"github.com/opengenesis/genesis/internal/federation/nodekey"
 	"github.com/opengenesis/genesis/internal/journal"
 	"github.com/opengenesis/genesis/internal/journal/disk"
 	"github.com/opengenesis/genesis/internal/store"
@@ -33,10 +35,12 @@ import (
 // reverse of the order in which they were opened.
 type works struct {
 	*work.Service
-	db      *store.DB
-	log     *slog.Logger
-	closers []func() error
-	cookies web.Cookies
+	api.Federator // the same as fed
+	fed           *federation.Federation
+	db            *store.DB
+	log           *slog.Logger
+	closers       []func() error
+	cookies       web.Cookies
 }
 
 // cookies are secure where the URL says that others come over TLS, whoever ends it.
@@ -66,7 +70,7 @@ func openWork(ctx context.Context, h *Home, opt Options, log *slog.Logger) (_ Se
 		return nil, homeError(runs, genesis.Internal, "cannot be made", "", err)
 	}
 	bound(h.Config.Memory)
-	c := work.Config{DB: w.db, Catalog: catalog.New(w.db, blobs), Blobs: blobs, Node: h.Config.Node, Charter: h.charter(),
+	c := work.Config{DB: w.db, Catalog: catalog.New(w.db, blobs), Blobs: blobs, Node: h.Config.Node,
 		Drivers: Formats(), Limits: h.Config.Limits, Temp: runs, Uploads: h.Uploads(),
 		Memory: h.Config.Memory / 8, Bodies: h.Config.Memory / 2, Threads: h.Config.Threads, Software: "genesis " + genesis.Build().Version}
 	if err := w.openDoors(ctx, h, &c, opt.disk); err != nil {
@@ -92,6 +96,9 @@ func openWork(ctx context.Context, h *Home, opt Options, log *slog.Logger) (_ Se
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
 	w.closeLast(func() error { stop(); return nil })
 	go w.openOnTime(background)
+	if opt.Network { // others cannot reach a node that serves one command
+		go w.fed.Run(background)
+	}
 	go w.keepHouse(background)
 	return w, nil
 }
@@ -105,6 +112,9 @@ func (w *works) openDoors(ctx context.Context, h *Home, c *work.Config, d disk.D
 	}
 	w.closeLast(c.Journal.Close)
 	if err := h.DeclareRestored(ctx, c.Journal.NewEpoch); err != nil {
+		return err
+	}
+	if err := w.openFederation(h, c, d); err != nil {
 		return err
 	}
 	ours := func(ask func(context.Context, genesis.Principal) (genesis.Principal, error)) func(context.Context, genesis.Principal) (genesis.Principal, error) {
@@ -128,6 +138,7 @@ func (w *works) openDoors(ctx context.Context, h *Home, c *work.Config, d disk.D
 	if err != nil {
 		return err
 	}
+	w.fed.Tell(c.Access.Changed)
 	key, err := h.secret("identity.key")
 	if err != nil {
 		return err
@@ -142,13 +153,27 @@ func (w *works) openDoors(ctx context.Context, h *Home, c *work.Config, d disk.D
 	return nil
 }
 
-// charter is that of a node in no federation: itself alone.
-func (h *Home) charter() access.Charter {
-	m := genesis.Member{ID: h.Config.Node, Institution: h.Config.Institution, Sector: h.Config.Sector, URL: h.Config.URL}
-	if m.Institution == "" {
-		m.Institution = string(m.ID)
+// openFederation opens the charter, which decides who is vouched for. It stands before
+// what decides, and is told afterwards whom to tell of changes.
+func (w *works) openFederation(h *Home, c *work.Config, d disk.Disk) error {
+	if d == nil {
+		d = disk.OS
 	}
-	return access.Alone(m)
+	keys, err := nodekey.Open(h.Keys(), d, time.Now)
+	if err != nil {
+		return err
+	}
+	w.fed, err = federation.Open(federation.Config{
+		Dir: h.Federation(), Disk: d, Keys: keys, LogKey: c.Journal.PublicKey(), DB: w.db, Journal: c.Journal, Log: w.log,
+		Self:       genesis.Member{ID: h.Config.Node, Institution: h.Config.Institution, Sector: h.Config.Sector, URL: h.Config.URL},
+		MayOperate: func(ctx context.Context, who genesis.Principal) error { return w.MayOperate(ctx, who) },
+	})
+	if err != nil {
+		return err
+	}
+	w.closeLast(w.fed.Close)
+	w.Federator, c.Charter = w.fed, w.fed
+	return nil
 }
 
 // external is the node's URL as people reach it: without one that is configured,

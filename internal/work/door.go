@@ -134,6 +134,12 @@ func (s *Service) operates(ctx context.Context, who genesis.Principal, part acce
 	return &genesis.Error{Op: "operate node", Kind: genesis.Permission, Subject: string(s.Node), Msg: "that takes the duty " + string(duty)}
 }
 
+// MayOperate decides whether who may operate the machine, for what acts on the node
+// outside of this package.
+func (s *Service) MayOperate(ctx context.Context, who genesis.Principal) error {
+	return s.operates(ctx, who, access.Machine)
+}
+
 // keepsPeople decides whether who may look at the accounts of others.
 func (s *Service) keepsPeople(ctx context.Context, who genesis.Principal) error {
 	if err := s.operates(ctx, who, access.Office); err == nil {

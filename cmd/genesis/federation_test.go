@@ -1,0 +1,58 @@
+package main
+
+import (
+	"bufio"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// nodes makes homes of these names, each a node of its own at a port of its own, and
+// serves them until the script ends: nodes nrel mit.
+func nodes(ts *testscript.TestScript, _ bool, args []string) {
+	for _, name := range args {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		ts.Check(err)
+		addr := l.Addr().String()
+		ts.Check(l.Close())
+		home := ts.MkAbs(name)
+		ts.Check(os.MkdirAll(home, 0o700))
+		config := fmt.Sprintf("node: %s\ninstitution: The %s\nsector: laboratory\nurl: http://%s\nserve:\n  listen: %s\nlog:\n  level: error\n", name, name, addr, addr)
+		ts.Check(os.WriteFile(filepath.Join(home, "config.yaml"), []byte(config), 0o600))
+		serveNode(ts, home)
+	}
+}
+
+// serveNode serves a home until the script ends, and returns once it listens.
+func serveNode(ts *testscript.TestScript, home string) {
+	cmd := exec.Command("genesis", "serve", "--home", home, "--json")
+	out, err := cmd.StdoutPipe()
+	ts.Check(err)
+	cmd.Stderr = os.Stderr
+	ts.Check(cmd.Start())
+	ts.Defer(func() {
+		_ = cmd.Process.Signal(os.Interrupt)
+		kill := time.AfterFunc(20*time.Second, func() { _ = cmd.Process.Kill() })
+		defer kill.Stop()
+		_ = cmd.Wait()
+	})
+	if !bufio.NewScanner(out).Scan() {
+		ts.Fatalf("%s is not served", home)
+	}
+}
+
+// capture puts what a pattern finds in stdout, or its first group, into a variable:
+// capture ID '^([0-9a-f]{16}) waits'.
+func capture(ts *testscript.TestScript, _ bool, args []string) {
+	found := regexp.MustCompile("(?m)" + args[1]).FindStringSubmatch(ts.ReadFile("stdout"))
+	if found == nil {
+		ts.Fatalf("stdout has no %s", args[1])
+	}
+	ts.Setenv(args[0], found[len(found)-1])
+}

@@ -37,9 +37,9 @@ type AuditEntry struct {
 // Acts are what entries of the audit log may name as done, beside [Actions]: of
 // those the decisions and the refusals are recorded. A log that was taken over from
 // an older node may name others.
-var Acts = []string{"account", "approve", "audit", "backup", "cancel-run", "commit", "deny", "end-project", "epoch", "erase", "explain", "forget",
+var Acts = []string{"account", "approve", "audit", "backup", "cancel-run", "commit", "deny", "end-project", "epoch", "erase", "exchange", "explain", "forget",
 	"gc", "grant", "lower", "message", "move-journal", "name-file", "open", "preview", "project", "publish", "purge", "record", "request", "revoke",
-	"sign-in", "sign-out", "terms", "token", "vetting", "withdraw", "withdraw-request"}
+	"sign-in", "sign-out", "terms", "token", "vetting", "vouch", "withdraw", "withdraw-request"}
 
 // AuditQuery says which entries to list, newest first. Empty fields match all.
 type AuditQuery struct {

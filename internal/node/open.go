@@ -21,7 +21,6 @@ import (
 	"github.com/opengenesis/genesis/internal/blob/file"
 	"github.com/opengenesis/genesis/internal/catalog"
 	"github.com/opengenesis/genesis/internal/journal"
-	"github.com/opengenesis/genesis/internal/journal/disk"
 	"github.com/opengenesis/genesis/internal/store"
 	"github.com/opengenesis/genesis/internal/stream/cache"
 	"github.com/opengenesis/genesis/internal/web"
@@ -66,10 +65,10 @@ func openWork(ctx context.Context, h *Home, opt Options, log *slog.Logger) (_ Se
 		return nil, homeError(runs, genesis.Internal, "cannot be made", "", err)
 	}
 	bound(h.Config.Memory)
-	c := work.Config{DB: w.db, Catalog: catalog.New(w.db, blobs), Blobs: blobs, Node: h.Config.Node, Charter: h.charter(),
+	c := work.Config{DB: w.db, Catalog: catalog.New(w.db, blobs), Blobs: blobs, Node: h.Config.Node, Charter: charterOf(h, opt),
 		Drivers: Formats(), Limits: h.Config.Limits, Temp: runs, Uploads: h.Uploads(),
 		Memory: h.Config.Memory / 8, Bodies: h.Config.Memory / 2, Threads: h.Config.Threads, Software: "genesis " + genesis.Build().Version}
-	if err := w.openDoors(ctx, h, &c, opt.disk); err != nil {
+	if err := w.openDoors(ctx, h, &c, opt); err != nil {
 		return nil, err
 	}
 	if c.Secret, err = h.secret("rows.key"); err != nil { // after the journal, which misses keys that were lost
@@ -97,9 +96,9 @@ func openWork(ctx context.Context, h *Home, opt Options, log *slog.Logger) (_ Se
 }
 
 // openDoors opens what decides, what knows people and what keeps the evidence.
-func (w *works) openDoors(ctx context.Context, h *Home, c *work.Config, d disk.Disk) error {
+func (w *works) openDoors(ctx context.Context, h *Home, c *work.Config, opt Options) error {
 	var err error
-	c.Journal, err = journal.Open(ctx, journal.Config{Dir: h.Journal(), Keys: h.Keys(), DB: w.db, Node: h.Config.Node, Log: w.log, Window: max(h.Config.Journal.Window, 1), Disk: d})
+	c.Journal, err = journal.Open(ctx, journal.Config{Dir: h.Journal(), Keys: h.Keys(), DB: w.db, Node: h.Config.Node, Log: w.log, Window: max(h.Config.Journal.Window, 1), Disk: opt.disk})
 	if err != nil {
 		return err
 	}
@@ -109,8 +108,8 @@ func (w *works) openDoors(ctx context.Context, h *Home, c *work.Config, d disk.D
 	}
 	ours := func(ask func(context.Context, genesis.Principal) (genesis.Principal, error)) func(context.Context, genesis.Principal) (genesis.Principal, error) {
 		return func(ctx context.Context, p genesis.Principal) (genesis.Principal, error) {
-			if !p.SignedIn() || p.Node != h.Config.Node {
-				return p, nil // nobody has nothing to lose; for people of other nodes those vouch
+			if !p.SignedIn() {
+				return p, nil // nobody has nothing to lose
 			}
 			return ask(ctx, p)
 		}
@@ -134,12 +133,21 @@ func (w *works) openDoors(ctx context.Context, h *Home, c *work.Config, d disk.D
 	}
 	c.Identity, err = identity.Open(ctx, identity.Config{DB: w.db, Node: h.Config.Node, Charter: c.Charter, Providers: h.Config.Identity.Providers,
 		External: h.external(), Limits: identity.Limits{Session: h.Config.Identity.Session.Absolute, Idle: h.Config.Identity.Session.Idle},
-		Key: key, Passwords: h.Config.Identity.Passwords, Log: w.log, Record: work.RecordIdentity, Changed: c.Access.Changed})
+		Key: key, Passwords: h.Config.Identity.Passwords, Log: w.log, Record: work.RecordIdentity, Changed: c.Access.Changed,
+		Token: opt.token, Projects: c.Access.ProjectsOf})
 	if err != nil {
 		return err
 	}
 	w.closeLast(c.Identity.Close)
 	return nil
+}
+
+// charterOf is what the node takes for the federation's charter.
+func charterOf(h *Home, opt Options) access.Charter {
+	if opt.charter != nil {
+		return opt.charter
+	}
+	return h.charter()
 }
 
 // charter is that of a node in no federation: itself alone.

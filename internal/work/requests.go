@@ -241,7 +241,7 @@ func (s *Service) Explain(ctx context.Context, who genesis.Principal, person gen
 	own := !p.SignedIn() || p.Person() == who.Person()
 	if s.stewards(ctx, who) {
 		if !own {
-			e := event(d)
+			e := s.event(d)
 			e.Act, e.Outcome, e.Detail = "explain", genesis.Done, detail(map[string]any{"person": p.Person(), "action": a})
 			if err := s.Journal.Append(ctx, e); err != nil {
 				return nil, err

@@ -12,7 +12,7 @@ import http.client
 import socket
 import ssl
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -46,6 +46,7 @@ class Body:
         self._response = response
         self._socket: socket.socket | None = connection.sock
         self._last = b""
+        self.keep: Callable[[], None] | None = None  # is called while the body is read
         self.status = response.status
         self.headers = response.headers
         self.closed = False
@@ -60,6 +61,8 @@ class Body:
         Raises:
             Broken: the connection ended before the body did.
         """
+        if self.keep is not None:
+            self.keep()
         buffer = pa.allocate_buffer(n)
         view = memoryview(buffer)
         done = 0

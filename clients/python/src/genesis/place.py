@@ -20,13 +20,13 @@ import ipaddress
 import json
 import os
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from .errors import Invalid
 
-__all__ = ["Place", "Secret", "resolve"]
+__all__ = ["Place", "Secret", "loopback", "resolve"]
 
 
 class Secret:
@@ -59,15 +59,21 @@ class Secret:
 
 @dataclass(frozen=True)
 class Place:
-    """A node: at a URL, or in a home on this machine."""
+    """A node: at a URL, or in a home on this machine; or another of its federation, at
+    which it vouches for whoever asks it."""
 
     url: str | None = None
     home: Path | None = None
     secret: Secret | None = field(default=None, compare=False)
     purpose: str = ""
+    node: str = ""  # the id of the other
 
     def __str__(self) -> str:
-        return self.url or str(self.home)
+        return self.node or self.url or str(self.home)
+
+    def at(self, node: str) -> Place:
+        """Return another node of the federation; "": the one that vouches there."""
+        return replace(self, node=node)
 
     def call(self) -> str:
         """Return the Python that connects here from another notebook, without the token."""
@@ -79,7 +85,7 @@ class Place:
 
     def stranger(self) -> str:
         """Return what to do where nobody is signed in; empty where somebody is, and in a home."""
-        if not self.url or (self.secret is not None and self.secret.reveal()):
+        if self.node or not self.url or (self.secret is not None and self.secret.reveal()):
             return ""
         return f"nobody is signed in: `genesis login {self.url}`, or genesis.connect({json.dumps(self.url)}, token)"
 
@@ -108,13 +114,14 @@ def _check(url: str, secret: Secret) -> None:
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise Invalid("is not the URL of a node", op="reach node", subject=url, hint="write https://data.example.edu")
-    if parts.scheme == "http" and not _loopback(parts.hostname) and secret.reveal():
+    if parts.scheme == "http" and not loopback(parts.hostname) and secret.reveal():
         raise Invalid(
             "would get the token in the clear", op="reach node", subject=url, hint="use the node's https:// URL"
         )
 
 
-def _loopback(host: str) -> bool:
+def loopback(host: str) -> bool:
+    """Report whether a host is this machine."""
     if host == "localhost":
         return True
     try:

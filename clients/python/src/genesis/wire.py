@@ -18,12 +18,13 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 import httpx
 
 from .body import Body, fetch
 from .errors import Error, Internal, Invalid, NotFound, Permission, Unavailable, from_problem
+from .guest import MENDABLE, Guest
 from .home import Home
 from .place import Place
 
@@ -58,7 +59,13 @@ class Wire:
         self._lock = threading.Lock()
         self._http: httpx.Client | None = None
         self._tls: ssl.SSLContext | None = None
-        self.home = Home(self.place.home) if self.place.home is not None else None
+        self._guest: Guest | None = None
+        self._at: dict[str, Wire] = {}
+        self._id = ""
+        home = self.place.home
+        if self.place.node:
+            self._guest, home = Guest(Wire(self.place.at("")), self.place.node), None
+        self.home = Home(home) if home is not None else None
         self._end = weakref.finalize(self, _close, self.home, self._clients())
         self._end.atexit = False  # home.py sees to that
         _wires.add(self)
@@ -83,6 +90,11 @@ class Wire:
             made = list(self._made)
             self._http = None
             self._made.clear()
+        with self._lock:
+            others = [*self._at.values(), *([self._guest.home] if self._guest else [])]
+            self._at.clear()
+        for other in others:
+            other.close()
         for client in made:  # also those of nodes that were replaced
             client.close()
         if self.home is not None:
@@ -92,12 +104,38 @@ class Wire:
         """In a child of a fork: connections and locks are the parent's."""
         if self.home is not None:
             self.home.abandon()
+        if self._guest is not None:
+            self._guest.forked()
         self._lock = threading.Lock()
         self._http = None
         # Closing them would wait for locks of threads that are not here, and collecting
         # them warns, from wherever the collector happens to run: they are kept.
         _inherited.extend(self._made)
         self._made.clear()
+
+    def of(self, ref: str) -> tuple[Wire, str]:
+        """Return the way to the node that a reference names, and what it names there.
+
+        Raises:
+            NotFound: that is no node of the federation.
+        """
+        node, slash, rest = ref.partition("/")
+        if not slash or node.startswith("~") or self._guest is not None:
+            return self, ref
+        return self.at(node), rest
+
+    def at(self, node: str) -> Wire:
+        """Return the way to a node of the federation, by its id; this one, if it is it."""
+        if not self._id:
+            self._id = str(self.get("/v1/node").get("node", ""))
+        if node == self._id:
+            return self
+        with self._lock:
+            if node not in self._at:
+                self._at[node] = Wire(self.place.at(node))
+            other = self._at[node]
+        assert other._guest is not None
+        return other
 
     # Requests.
 
@@ -156,6 +194,11 @@ class Wire:
                     watch(said["event"])
         raise _broken()
 
+    def told(self, method: str, path: str, body: Any, timeout: httpx.Timeout) -> tuple[Any, str | None]:
+        """Return the JSON answer of a request, and when the node says that it was made."""
+        with self._send(method, path, body=body, timeout=timeout) as r:
+            return _decode(b"".join(_bounded(r))), r.headers.get("Date")
+
     def download(self, path: str, params: Params | None = None) -> Body:
         """Open an answer of bytes, to be read and closed.
 
@@ -164,27 +207,36 @@ class Wire:
         """
         target = path + ("?" + urlencode(_pairs(params)) if params else "")
         for again in (True, False):
+            session, headers = self._signed("GET", target)
+            body = self._fetch(target, {**self._headers(), **headers})
+            if body.status == 200:
+                body.keep = self._guest.keep if self._guest else None
+                return body
+            try:
+                text = body.read(1 << 20)
+            finally:
+                body.close()
+            error = _problem(text, body.status, body.headers.get("Retry-After"))
+            if not (again and self._mended(error, body.headers.get("Date"), session)):
+                break
+        raise self._told(error)
+
+    def _fetch(self, target: str, headers: Mapping[str, str | bytes]) -> Body:
+        for again in (True, False):
             self._rejoin()
             try:
-                body = fetch(
+                return fetch(
                     target,
-                    self._headers(),
+                    headers,
                     unix=self.home.api_socket() if self.home else None,
-                    url=self.place.url or "",
-                    tls=self._context() if self.place.url else None,
+                    url=self._url(),
+                    tls=None if self.home else self._context(),
                 )
-                break
             except (OSError, http.client.HTTPException) as e:
                 if again and self._gone(e):
                     continue
                 raise _unreached(self.place, e) from None
-        if body.status == 200:
-            return body
-        try:
-            problem = body.read(1 << 20)
-        finally:
-            body.close()
-        raise self._told(_problem(problem, body.status, body.headers.get("Retry-After")))
+        raise AssertionError
 
     def why_broken(self, body: Body) -> Error | None:
         """Ask the node why a download broke off. ``None``: it does not know, or is away."""
@@ -216,6 +268,7 @@ class Wire:
         """Send a request and yield the response, or raise the problem that it is."""
         self._rejoin()
         all_headers = {**self._headers(), **(headers or {})}
+        session = ""
         for again in (True, False):
             client = self._client()
             request = client.build_request(
@@ -227,17 +280,27 @@ class Wire:
                 headers=[(k.encode(), v if isinstance(v, bytes) else v.encode()) for k, v in all_headers.items()],
                 timeout=timeout,
             )
+            session, signed = self._signed(method, request.url.raw_path.decode("ascii"))
+            request.headers.update(signed)
             try:
                 response = client.send(request, stream=True)
-                break
             except httpx.TransportError as e:
                 if again and self._may_repeat(method, e):
                     continue
                 raise _unreached(self.place, e) from None
-        try:
-            if response.status_code >= 300:
+            if response.status_code < 300:
+                break
+            try:
                 text = b"".join(_bounded(response))
-                raise self._told(_problem(text, response.status_code, response.headers.get("Retry-After")))
+            except httpx.TransportError as e:
+                raise _broken() from e
+            finally:
+                response.close()
+            error = _problem(text, response.status_code, response.headers.get("Retry-After"))
+            repeatable = again and (content is None or isinstance(content, bytes))
+            if not (repeatable and self._mended(error, response.headers.get("Date"), session)):
+                raise self._told(error)
+        try:
             yield response
         except httpx.TransportError as e:
             raise _broken() from e
@@ -282,18 +345,35 @@ class Wire:
             self._http = None  # requests of other threads may be under way on it
         return True
 
+    def _signed(self, method: str, target: str) -> tuple[str, dict[str, str]]:
+        """Return the session at another node, and the headers that sign a request in it."""
+        if self._guest is None:
+            return "", {}
+        return self._guest.sign(method, target.removeprefix(urlsplit(self._guest.url).path))
+
+    def _mended(self, error: Error, date: str | None, session: str) -> bool:
+        return self._guest is not None and self._guest.mend(error, date, session)
+
+    def mendable(self, error: Error) -> bool:
+        """Report whether a stream ended with a session at another node: another goes on."""
+        return self._guest is not None and error.code in MENDABLE
+
+    def _url(self) -> str:
+        return self._guest.url if self._guest else self.place.url or ""
+
     def _headers(self) -> dict[str, str | bytes]:
         headers: dict[str, str | bytes] = {"User-Agent": _AGENT, "Accept-Encoding": "identity"}
         if self.place.purpose:
             headers["Genesis-Purpose"] = self.place.purpose.encode()
         if self.home is not None:
             headers["Genesis-Session"] = self.home.session().id
-        token = self.place.secret.reveal() if self.place.secret else None
+        token = self.place.secret.reveal() if self.place.secret and not self.place.node else None
         if token:
             headers["Authorization"] = "Bearer " + token
         return headers
 
     def _client(self) -> httpx.Client:
+        url = self._url()
         with self._lock:
             if self._http is None:
                 if self.home is not None:
@@ -301,7 +381,7 @@ class Wire:
                     self._http = httpx.Client(transport=transport, base_url="http://genesis", timeout=QUICK, trust_env=False)
                 else:
                     tls = self._context_locked()
-                    self._http = httpx.Client(base_url=self.place.url or "", verify=tls, timeout=QUICK)
+                    self._http = httpx.Client(base_url=url, verify=tls, timeout=QUICK)
                 self._made.append(self._http)
             return self._http
 

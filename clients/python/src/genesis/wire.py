@@ -22,19 +22,17 @@ from urllib.parse import urlencode, urlsplit
 
 import httpx
 
+from .answer import Params, bounded, broken, decode, lines, pairs, problem, unreached
 from .body import Body, fetch
-from .errors import Error, Internal, Invalid, NotFound, Permission, Unavailable, from_problem
+from .errors import Error, Invalid, NotFound, Permission, Unavailable, from_problem
 from .guest import MENDABLE, Guest
 from .home import Home
 from .place import Place
 
 __all__ = ["Params", "Wire", "Watch"]
 
-Params = Mapping[str, Any]
 Watch = Callable[[dict[str, Any]], None]  # is told events of progress
 
-# A JSON answer is at most this long, so that a hostile node cannot fill memory.
-MAX_ANSWER = 1 << 30
 QUICK = httpx.Timeout(120, connect=15)  # seconds
 LONG = httpx.Timeout(None, connect=15)
 
@@ -163,7 +161,7 @@ class Wire:
             Error: of the kind that the node says; Unavailable if it does not answer.
         """
         with self._send(method, path, params=params, body=body, content=content, headers=headers, timeout=QUICK) as r:
-            return _decode(b"".join(_bounded(r)))
+            return decode(b"".join(bounded(r)))
 
     def watch(
         self,
@@ -184,20 +182,20 @@ class Wire:
             Error: that which the last line is, or Unavailable where there is no last line.
         """
         with self._send(method, path, params=params, body=body, headers=headers, timeout=LONG) as response:
-            for line in _lines(response):
-                said = _decode(line)
+            for line in lines(response):
+                said = decode(line)
                 if problem := said.get("error"):
                     raise self._told(from_problem(problem))
                 if "result" in said:
                     return said["result"]
                 if watch is not None and "event" in said:
                     watch(said["event"])
-        raise _broken()
+        raise broken()
 
     def told(self, method: str, path: str, body: Any, timeout: httpx.Timeout) -> tuple[Any, str | None]:
         """Return the JSON answer of a request, and when the node says that it was made."""
         with self._send(method, path, body=body, timeout=timeout) as r:
-            return _decode(b"".join(_bounded(r))), r.headers.get("Date")
+            return decode(b"".join(bounded(r))), r.headers.get("Date")
 
     def download(self, path: str, params: Params | None = None) -> Body:
         """Open an answer of bytes, to be read and closed.
@@ -205,7 +203,7 @@ class Wire:
         Raises:
             Error: the problem that came instead.
         """
-        target = path + ("?" + urlencode(_pairs(params)) if params else "")
+        target = path + ("?" + urlencode(pairs(params)) if params else "")
         for again in (True, False):
             session, headers = self._signed("GET", target)
             body = self._fetch(target, {**self._headers(), **headers})
@@ -216,7 +214,7 @@ class Wire:
                 text = body.read(1 << 20)
             finally:
                 body.close()
-            error = _problem(text, body.status, body.headers.get("Retry-After"))
+            error = problem(text, body.status, body.headers.get("Retry-After"))
             if not (again and self._mended(error, body.headers.get("Date"), session)):
                 break
         raise self._told(error)
@@ -235,7 +233,7 @@ class Wire:
             except (OSError, http.client.HTTPException) as e:
                 if again and self._gone(e):
                     continue
-                raise _unreached(self.place, e) from None
+                raise unreached(self.place, e) from None
         raise AssertionError
 
     def why_broken(self, body: Body) -> Error | None:
@@ -274,7 +272,7 @@ class Wire:
             request = client.build_request(
                 method,
                 path,
-                params=urlencode(_pairs(params)) if params else None,
+                params=urlencode(pairs(params)) if params else None,
                 json=body,
                 content=content,
                 headers=[(k.encode(), v if isinstance(v, bytes) else v.encode()) for k, v in all_headers.items()],
@@ -287,23 +285,23 @@ class Wire:
             except httpx.TransportError as e:
                 if again and self._may_repeat(method, e):
                     continue
-                raise _unreached(self.place, e) from None
+                raise unreached(self.place, e) from None
             if response.status_code < 300:
                 break
             try:
-                text = b"".join(_bounded(response))
+                text = b"".join(bounded(response))
             except httpx.TransportError as e:
-                raise _broken() from e
+                raise broken() from e
             finally:
                 response.close()
-            error = _problem(text, response.status_code, response.headers.get("Retry-After"))
+            error = problem(text, response.status_code, response.headers.get("Retry-After"))
             repeatable = again and (content is None or isinstance(content, bytes))
             if not (repeatable and self._mended(error, response.headers.get("Date"), session)):
                 raise self._told(error)
         try:
             yield response
         except httpx.TransportError as e:
-            raise _broken() from e
+            raise broken() from e
         finally:
             response.close()
 
@@ -414,72 +412,3 @@ def _after_fork() -> None:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)
-
-
-def _pairs(params: Params | None) -> list[tuple[str, str]]:
-    """Return a query's pairs: lists repeat, what is None is left out."""
-    pairs: list[tuple[str, str]] = []
-    for key, value in (params or {}).items():
-        if isinstance(value, bool):
-            pairs += [(key, "true")] if value else []
-        elif isinstance(value, (list, tuple)):
-            pairs += [(key, str(v)) for v in value]
-        elif value is not None:
-            pairs.append((key, str(value)))
-    return pairs
-
-
-def _bounded(response: httpx.Response) -> Iterator[bytes]:
-    left = MAX_ANSWER
-    for piece in response.iter_bytes():
-        left -= len(piece)
-        if left < 0:
-            raise Internal("the node's answer is longer than 1 GiB")
-        yield piece
-
-
-def _lines(response: httpx.Response) -> Iterator[bytes]:
-    """Yield lines. One without its line feed was cut off, and is none."""
-    rest = b""
-    for piece in _bounded(response):
-        *whole, rest = (rest + piece).split(b"\n")
-        yield from whole
-
-
-def _decode(text: bytes) -> Any:
-    if not text:
-        return None
-    try:
-        return json.loads(text)
-    except ValueError:
-        raise _broken() from None
-
-
-def _problem(text: bytes, status: int, retry_after: str | None) -> Error:
-    try:
-        said = json.loads(text)
-    except ValueError:
-        said = {}
-    if not isinstance(said, dict):
-        said = {}
-    hint = "it speaks https: write https:// in its URL" if status == 400 and b"HTTPS server" in text else ""
-    return from_problem({"hint": hint, **said}, status=status, retry_after=retry_after)
-
-
-def _broken() -> Unavailable:
-    return Unavailable("the connection to the node broke off before the answer was whole", hint="try again")
-
-
-def _unreached(place: Place, error: Exception) -> Unavailable:
-    text = str(error)
-    hint, why = "", text or "no answer came"
-    if "refused" in text:
-        why, hint = "nobody listens there", "is the node started (`genesis serve`), and the port right?"
-    elif "CERTIFICATE_VERIFY_FAILED" in text:
-        why = "its certificate is not trusted here"
-        hint = "add the authority that signed it to this machine's, or name its file in $SSL_CERT_FILE"
-    elif "Name or service not known" in text or "nodename nor servname" in text:
-        why, hint = "no machine of that name is known", "is the URL spelt right, and this machine on the network?"
-    elif "WRONG_VERSION_NUMBER" in text:
-        why, hint = "it does not speak https", "write http:// for a node on this machine; one elsewhere needs a certificate"
-    return Unavailable(why, op="reach node", subject=str(place), hint=hint)

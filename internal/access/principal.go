@@ -73,7 +73,8 @@ type person struct {
 	member            string // id of the charter's member
 	registered        bool
 	home, owner       bool
-	built             *cedar.Entity // as policies see them
+	abroad            genesis.NodeID // what people of other nodes call this one
+	built             *cedar.Entity  // as policies see them
 }
 
 // person looks p up. Its home node may be empty, which means this one.
@@ -86,6 +87,9 @@ func (d *Decider) person(p genesis.Principal, ix *index) person {
 	who := person{Principal: p, registered: registered, member: string(m.ID), home: registered && p.Node == d.node}
 	if !who.home {
 		who.Duties = nil
+	}
+	if registered && !who.home {
+		who.abroad = d.node
 	}
 	who.id = d.canon(p.Person())
 	who.Projects = d.projectsOf(p, ix.memberOf[who.id])

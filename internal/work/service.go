@@ -89,7 +89,7 @@ func (s *Service) preview(ctx context.Context, who genesis.Principal, v genesis.
 	if err != nil {
 		return false
 	}
-	e := event(d)
+	e := s.event(d)
 	e.Act = "preview"
 	_, err = s.Journal.Share(ctx, e)
 	return err == nil

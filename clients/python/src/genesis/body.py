@@ -14,7 +14,7 @@ import socket
 import ssl
 import threading
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import SplitResult, unquote, urlsplit
@@ -83,6 +83,7 @@ class Body:
         self._connection = connection
         self._response = response
         self._last = b""
+        self.keep: Callable[[], None] | None = None  # is called while the body is read
         self.status = response.status
         self.headers = response.headers
         self.closed = False
@@ -97,6 +98,8 @@ class Body:
         Raises:
             Broken: the connection ended before the body did.
         """
+        if self.keep is not None:
+            self.keep()
         buffer = pa.allocate_buffer(n)
         view = memoryview(buffer)
         done = 0

@@ -49,6 +49,7 @@ class Error(Exception):
         subject: to what: ``"turbines.csv"``.
         request: id of the request, as in the node's log; empty if none was answered.
         value: an offending cell's value, told only to those who may read it.
+        code: why a node does not take you for who you are: ``"expired"``, …; else empty.
         retry_after: seconds after which trying again makes sense, or ``None``.
     """
 
@@ -63,6 +64,7 @@ class Error(Exception):
         subject: str = "",
         request: str = "",
         value: str = "",
+        code: str = "",
         retry_after: float | None = None,
     ) -> None:
         message, hint = _of_worker(type(self), message, hint)
@@ -73,6 +75,7 @@ class Error(Exception):
         self.subject = subject
         self.request = request
         self.value = value
+        self.code = code
         self.retry_after = retry_after
 
     def __str__(self) -> str:
@@ -211,6 +214,7 @@ def from_problem(problem: Mapping[str, Any], *, status: int = 0, retry_after: st
         subject=str(problem.get("subject", "")),
         request=str(problem.get("request", "")),
         value=str(problem.get("value", "")),
+        code=str(problem.get("code", "")),
         retry_after=_seconds(retry_after),
     )
 

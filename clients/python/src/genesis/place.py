@@ -20,13 +20,13 @@ import ipaddress
 import json
 import os
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
 from .errors import Invalid
 
-__all__ = ["Place", "Secret", "resolve"]
+__all__ = ["Place", "Secret", "loopback", "resolve"]
 
 
 class Secret:
@@ -75,15 +75,21 @@ class Secret:
 
 @dataclass(frozen=True)
 class Place:
-    """A node: at a URL, or in a home on this machine."""
+    """A node: at a URL, or in a home on this machine; or another of its federation, at
+    which it vouches for whoever asks it."""
 
     url: str | None = None
     home: Path | None = None
     secret: Secret | None = field(default=None, compare=False)
     purpose: str = ""
+    node: str = ""  # the id of the other
 
     def __str__(self) -> str:
-        return self.url or str(self.home)
+        return self.node or self.url or str(self.home)
+
+    def at(self, node: str) -> Place:
+        """Return another node of the federation; "": the one that vouches there."""
+        return replace(self, node=node)
 
     def call(self) -> str:
         """Return the Python that connects here from another notebook, without the token."""
@@ -95,7 +101,7 @@ class Place:
 
     def stranger(self) -> str:
         """Return what to do where nobody is signed in; empty where somebody is, and in a home."""
-        if not self.url or (self.secret is not None and self.secret.reveal()):
+        if self.node or not self.url or (self.secret is not None and self.secret.reveal()):
             return ""
         return f"nobody is signed in: `genesis login {self.url}`, or genesis.connect({json.dumps(self.url)}, token)"
 

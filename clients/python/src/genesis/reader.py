@@ -68,6 +68,7 @@ class Reader:
     def read(self) -> Iterator[Piece]:
         """Yield the shard's batches in order, each once."""
         tries, since = 0, 0.0
+        error: Error
         while self.at < self._plan.rows and not self._stop.is_set():
             before = self.at
             try:
@@ -76,7 +77,9 @@ class Reader:
             except Unavailable as e:
                 error = e
             except (Permission, NotFound, Gone) as e:
-                raise (ended(e, self._plan.ref, self.at) if self._began else e) from None
+                error = e
+                if not self._wire.mendable(e):
+                    raise (ended(e, self._plan.ref, self.at) if self._began else e) from None
             if self._stop.is_set():
                 return
             if tries == 0 or self.at > before:
@@ -89,7 +92,7 @@ class Reader:
             if self._stop.wait(pause):
                 return
 
-    def _notice(self, since: float, pause: float, error: Unavailable) -> float:
+    def _notice(self, since: float, pause: float, error: Error) -> float:
         """Say once that a node which is away since then is waited for."""
         if time.monotonic() + pause - since >= NOTICE:
             warnings.warn(

@@ -82,8 +82,11 @@ func (i *Identity) peer(op string, audience genesis.NodeID, thumbprint string) (
 	if _, ok := i.charter.Member(i.node); !ok {
 		return s, m, &genesis.Error{Op: op, Kind: genesis.Unsupported, Subject: string(i.node), Msg: "this node is no member of its federation any more, and vouches for nobody"}
 	}
+	if err := i.upToDate(op); err != nil {
+		return s, m, err
+	}
 	if m, ok := i.charter.Member(audience); ok {
-		return s, m, i.upToDate(op)
+		return s, m, nil
 	}
 	return s, m, &genesis.Error{Op: op, Kind: genesis.Invalid, Code: genesis.CodeBadAudience, Subject: string(audience), Msg: "is no member of the federation", Hint: "`genesis members` lists them"}
 }

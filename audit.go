@@ -37,7 +37,7 @@ type AuditEntry struct {
 // Acts are what entries of the audit log may name as done, beside [Actions]: of
 // those the decisions and the refusals are recorded. A log that was taken over from
 // an older node may name others.
-var Acts = []string{"account", "approve", "audit", "backup", "cancel-run", "commit", "deny", "end-project", "epoch", "erase", "explain", "forget",
+var Acts = []string{"account", "approve", "audit", "backup", "cancel-run", "commit", "deny", "end-project", "epoch", "erase", "explain", "forget", "fork",
 	"gc", "grant", "lower", "message", "move-journal", "name-file", "open", "preview", "project", "publish", "purge", "record", "request", "revoke",
 	"sign-in", "sign-out", "terms", "token", "vetting", "withdraw", "withdraw-request"}
 

@@ -5,6 +5,7 @@ import (
 	"crypto/ed25519"
 	"encoding/json"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -138,6 +139,16 @@ const (
 
 // ClassOf is the class of what the people of one member may know of.
 func ClassOf(member NodeID) Class { return Class("to-" + member) }
+
+// CheckClass reports why c is not the class of anybody, or nil. It does not know who is
+// a member. Errors: Invalid.
+func CheckClass(c Class) error {
+	id, single := strings.CutPrefix(string(c), "to-")
+	if c == ClassPublic || c == ClassMembers || single && namePattern.MatchString(id) {
+		return nil
+	}
+	return &Error{Op: "read class", Kind: Invalid, Subject: string(c), Msg: "is not a class", Hint: "write public, members, or to- and the id of a member"}
+}
 
 // ListingFormat is the format number of the listings this program writes.
 const ListingFormat = 1

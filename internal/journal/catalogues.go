@@ -159,9 +159,10 @@ func (j *Journal) Log(class genesis.Class, epoch int) (*tile.Log, error) {
 			}
 		}
 	}
-	return nil, noLog(class)
+	return nil, NoLog(class)
 }
 
-func noLog(class genesis.Class) error {
+// NoLog is the error of a log that is not there, or not for who asks.
+func NoLog(class genesis.Class) error {
 	return &genesis.Error{Op: "read log", Kind: genesis.NotFound, Subject: string(class), Msg: "there is no such log here", Hint: "GET /v1/logs lists those you may follow"}
 }

@@ -145,7 +145,7 @@ const maxTold = 2 << 20
 func (j *Journal) Statements(ctx context.Context, class genesis.Class, from int64, limit int) (all []Told, size int64, err error) {
 	one := j.catalogues.find(cataloguePrefix + string(class))
 	if one == nil || from < 0 {
-		return nil, 0, noLog(class)
+		return nil, 0, NoLog(class)
 	}
 	size = one.log.size()
 	limit = int(min(int64(min(max(limit, 0), 1000)), max(size-from, 0)))

@@ -21,10 +21,6 @@ func (s *Service) SetCard(ctx context.Context, who genesis.Principal, ref string
 	if err != nil {
 		return nil, err
 	}
-	known, err := s.known(ctx, v)
-	if err != nil {
-		return nil, err
-	}
 	var card genesis.Card
 	err = s.DB.Tx(ctx, func(tx *sql.Tx) error {
 		card, err = catalog.EditTx(ctx, tx, s.Catalog, v, genesis.RecordCard, s.by(who), func(c *genesis.Card) error {
@@ -40,10 +36,10 @@ func (s *Service) SetCard(ctx context.Context, who genesis.Principal, ref string
 			}
 			return access.CheckCard(v.Name, terms, *c)
 		})
-		if err != nil || !known {
+		if err != nil {
 			return err
 		}
-		return state(ctx, tx, v, string(genesis.RecordCard), card)
+		return s.restate(ctx, tx, version{v.Name, v.Digest})
 	})
 	if err != nil {
 		return nil, err
@@ -190,5 +186,10 @@ func (s *Service) rescore(ctx context.Context, who genesis.Principal, v genesis.
 	if d.Provenance != nil {
 		in.Sources = d.Provenance.Sources
 	}
-	return s.Catalog.PutRecord(ctx, d.Version, genesis.RecordReadiness, readiness.Check(in), s.by(who))
+	return s.DB.Tx(ctx, func(tx *sql.Tx) error {
+		if err := s.Catalog.PutRecordTx(ctx, tx, d.Version, genesis.RecordReadiness, readiness.Check(in), s.by(who)); err != nil {
+			return err
+		}
+		return s.restate(ctx, tx, version{v.Name, v.Digest})
+	})
 }

@@ -47,6 +47,7 @@ func (s *server) register(a huma.API) {
 	s.registerDoor(a)
 	s.registerOfficer(a)
 	s.registerRuns(a)
+	s.registerLogs(a)
 }
 
 func op(method, path, id, summary string) huma.Operation {

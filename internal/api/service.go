@@ -21,6 +21,7 @@ type Service interface {
 	runner
 	operator
 	streamer
+	logKeeper
 }
 
 // maker does long work on raw files and versions.

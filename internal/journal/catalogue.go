@@ -18,8 +18,9 @@ import (
 
 // Statement says what holds of a published version from now on, to a class of people.
 // Who follows the log of the class is told it for as long as it holds; the log itself
-// shows only salted digests. Where it ends another it names that and no version, so that
-// who begins to follow later learns nothing of what was hidden.
+// shows only salted digests. Where a version leaves the class, it names the thread of the
+// statements about it and no version, so that who begins to follow later learns nothing of
+// what was hidden.
 type Statement struct {
 	ID      string         `json:"id"` // as [Event.ID]
 	Time    time.Time      `json:"time"`
@@ -27,7 +28,8 @@ type Statement struct {
 	Version genesis.Digest `json:"version,omitempty"`
 	Record  string         `json:"record"`           // what it is about, see below
 	Digest  genesis.Digest `json:"digest,omitempty"` // of the listing's JSON
-	Ends    string         `json:"ends,omitempty"`   // id of the statement that no longer holds
+	Thread  string         `json:"thread,omitempty"` // what all statements about the version have in common since it entered the class
+	Ends    string         `json:"ends,omitempty"`   // thread of the statements that no longer hold
 }
 
 // What statements are about. Older ones were about single records, and none of these
@@ -63,6 +65,9 @@ func ReadStatement(text []byte) (Statement, error) {
 	case StatedListing:
 		if err := genesis.CheckName(s.Name); err != nil {
 			return s, err
+		}
+		if s.Thread == "" || len(s.Thread) > maxText {
+			return bad(genesis.Invalid, "it has no thread", nil)
 		}
 		_, err1 := genesis.ParseDigest(string(s.Version))
 		_, err2 := genesis.ParseDigest(string(s.Digest))

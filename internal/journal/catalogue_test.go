@@ -32,7 +32,7 @@ func (h *home) stated(all ...Statement) *home {
 }
 
 func card(i int) Statement {
-	return Statement{ID: fmt.Sprintf("s%d", i), Time: noon, Name: "turbines", Version: genesis.DigestOf(nil), Record: StatedListing, Digest: genesis.DigestOf([]byte{byte(i)})}
+	return Statement{ID: fmt.Sprintf("s%d", i), Time: noon, Name: "turbines", Version: genesis.DigestOf(nil), Record: StatedListing, Digest: genesis.DigestOf([]byte{byte(i)}), Thread: "t"}
 }
 
 // present makes a version what it is said to be: a listing by class.

@@ -70,7 +70,7 @@ func act(ctx context.Context, j *Journal, db *store.DB, writer int, e Event) err
 	}
 	return db.Tx(ctx, func(tx *sql.Tx) error {
 		if writer == 0 {
-			if err := (Presence{}).record(ctx, tx, genesis.ClassOf(genesis.NodeID(fmt.Sprintf("n%d", rand.IntN(3)))), Statement{ID: e.ID, Name: "turbines", Version: e.Version, Record: StatedListing, Digest: "sha256:00"}); err != nil {
+			if err := (Presence{}).record(ctx, tx, genesis.ClassOf(genesis.NodeID(fmt.Sprintf("n%d", rand.IntN(3)))), Statement{ID: e.ID, Name: "turbines", Version: e.Version, Record: StatedListing, Digest: "sha256:00", Thread: "t"}); err != nil {
 				return err
 			}
 		}

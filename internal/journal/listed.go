@@ -51,13 +51,13 @@ func Restate(ctx context.Context, tx *sql.Tx, p Presence) error {
 
 // listed is what the log of a class says of a version.
 type listed struct {
-	statement string
-	digest    genesis.Digest
+	thread string
+	digest genesis.Digest
 }
 
 // presentTx is what the logs say of a version, by class.
 func presentTx(ctx context.Context, tx *sql.Tx, name genesis.Name, version genesis.Digest) (map[genesis.Class]listed, error) {
-	rows, err := tx.QueryContext(ctx, "SELECT class, statement, digest FROM listed WHERE name = $1 AND version = $2", string(name), string(version))
+	rows, err := tx.QueryContext(ctx, "SELECT class, thread, digest FROM listed WHERE name = $1 AND version = $2", string(name), string(version))
 	if err != nil {
 		return nil, err
 	}
@@ -66,7 +66,7 @@ func presentTx(ctx context.Context, tx *sql.Tx, name genesis.Name, version genes
 	for rows.Next() {
 		var class genesis.Class
 		var one listed
-		if err := rows.Scan(&class, &one.statement, &one.digest); err != nil {
+		if err := rows.Scan(&class, &one.thread, &one.digest); err != nil {
 			return nil, err
 		}
 		was[class] = one
@@ -76,7 +76,7 @@ func presentTx(ctx context.Context, tx *sql.Tx, name genesis.Name, version genes
 
 // leave ends what the log of a class says of the version.
 func (p Presence) leave(ctx context.Context, tx *sql.Tx, class genesis.Class, was listed) error {
-	if err := p.record(ctx, tx, class, Statement{Record: p.Leaves, Ends: was.statement}); err != nil {
+	if err := p.record(ctx, tx, class, Statement{Record: p.Leaves, Ends: was.thread}); err != nil {
 		return err
 	}
 	if _, err := tx.ExecContext(ctx, "DELETE FROM listed WHERE name = $1 AND version = $2 AND class = $3", string(p.Name), string(p.Version), string(class)); err != nil {
@@ -87,16 +87,19 @@ func (p Presence) leave(ctx context.Context, tx *sql.Tx, class genesis.Class, wa
 
 // enter states the version's listing in the log of a class.
 func (p Presence) enter(ctx context.Context, tx *sql.Tx, class genesis.Class, was listed, digest genesis.Digest) error {
-	s := Statement{ID: newID(time.Now()), Name: p.Name, Version: p.Version, Record: StatedListing, Digest: digest}
+	s := Statement{ID: newID(time.Now()), Name: p.Name, Version: p.Version, Record: StatedListing, Digest: digest, Thread: was.thread}
+	if s.Thread == "" {
+		s.Thread = newID(time.Now())
+	}
 	if err := p.record(ctx, tx, class, s); err != nil {
 		return err
 	}
 	if _, err := tx.ExecContext(ctx, "INSERT INTO listings (digest, body) VALUES ($1, $2) ON CONFLICT (digest) DO NOTHING", string(digest), p.Listings[class]); err != nil {
 		return err
 	}
-	_, err := tx.ExecContext(ctx, `INSERT INTO listed (name, version, class, statement, digest) VALUES ($1, $2, $3, $4, $5)
+	_, err := tx.ExecContext(ctx, `INSERT INTO listed (name, version, class, statement, thread, digest) VALUES ($1, $2, $3, $4, $5, $6)
 		ON CONFLICT (name, version, class) DO UPDATE SET statement = excluded.statement, digest = excluded.digest`,
-		string(p.Name), string(p.Version), string(class), s.ID, string(digest))
+		string(p.Name), string(p.Version), string(class), s.ID, s.Thread, string(digest))
 	if err != nil {
 		return err
 	}

@@ -75,10 +75,10 @@ type batch struct {
 
 // change is what one statement changes: a listing, or the end of what a statement said.
 type change struct {
-	statement string
-	ends      string
-	listing   genesis.Listing
-	body      []byte
+	thread  string
+	ends    string
+	listing genesis.Listing
+	body    []byte
 }
 
 // add holds what is said to be an entry against it. What is authentic and of no use here,
@@ -111,7 +111,7 @@ func (b *batch) add(entry []byte, hash tlog.Hash, said genesis.Stated) error {
 		b.changes = append(b.changes, change{listing: genesis.Listing{Node: b.member.ID, Name: s.Name, Version: s.Version}}) // what stood there before does not hold
 		return nil
 	}
-	b.changes = append(b.changes, change{statement: s.ID, listing: l, body: said.Listing})
+	b.changes = append(b.changes, change{thread: s.Thread, listing: l, body: said.Listing})
 	return nil
 }
 
@@ -189,13 +189,13 @@ type outcome struct {
 func (o *outcome) write(ctx context.Context, tx *sql.Tx, of state, c change) error {
 	switch {
 	case c.ends != "":
-		return o.remove(ctx, tx, of, "statement = $2", c.ends)
+		return o.remove(ctx, tx, of, "thread = $2", c.ends)
 	case c.body == nil:
 		return o.remove(ctx, tx, of, "name = $2 AND version = $3", string(c.listing.Name), string(c.listing.Version))
 	}
-	_, err := tx.ExecContext(ctx, `INSERT INTO mirror_listings (log, name, version, statement, body) VALUES ($1, $2, $3, $4, $5)
-		ON CONFLICT (log, name, version) DO UPDATE SET statement = excluded.statement, body = excluded.body`,
-		of.id, string(c.listing.Name), string(c.listing.Version), c.statement, c.body)
+	_, err := tx.ExecContext(ctx, `INSERT INTO mirror_listings (log, name, version, thread, body) VALUES ($1, $2, $3, $4, $5)
+		ON CONFLICT (log, name, version) DO UPDATE SET thread = excluded.thread, body = excluded.body`,
+		of.id, string(c.listing.Name), string(c.listing.Version), c.thread, c.body)
 	o.note(Key{of.node, c.listing.Name, c.listing.Version}, &c.listing)
 	return err
 }

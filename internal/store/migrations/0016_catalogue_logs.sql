@@ -27,6 +27,7 @@ CREATE TABLE listed (
     version   TEXT NOT NULL,
     class     TEXT NOT NULL,
     statement TEXT NOT NULL UNIQUE,
+    thread    TEXT NOT NULL, -- id that all statements about it have in common since it entered the class
     digest    TEXT NOT NULL,
     PRIMARY KEY (name, version, class)
 );

@@ -36,14 +36,14 @@ CREATE TABLE mirror_hashes (
 );
 
 CREATE TABLE mirror_listings (
-    log       BIGINT NOT NULL,
-    name      TEXT   NOT NULL,
-    version   TEXT   NOT NULL,
-    statement TEXT   NOT NULL,
-    body      BYTEA  NOT NULL,
+    log     BIGINT NOT NULL,
+    name    TEXT   NOT NULL,
+    version TEXT   NOT NULL,
+    thread  TEXT   NOT NULL, -- by which a statement ends it
+    body    BYTEA  NOT NULL,
     PRIMARY KEY (log, name, version)
 );
-CREATE INDEX mirror_listings_statement ON mirror_listings (log, statement);
+CREATE INDEX mirror_listings_thread ON mirror_listings (log, thread);
 
 -- What contradicts what a node said before, with both checkpoints. It outlives the rest.
 CREATE TABLE mirror_evidence (

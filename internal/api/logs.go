@@ -23,7 +23,7 @@ func (s *server) registerLogs(a huma.API) {
 	quick(s, a, op(http.MethodGet, "/v1/logs", "logs", "The logs of the catalogue that one may follow"), ofCaller(s.Service.Logs))
 	short(s, a, op(http.MethodGet, "/v1/logs/{class}/{epoch}/checkpoint", "log-checkpoint", "The signed checkpoint of a log (C2SP tlog-checkpoint)"), s.logCheckpoint)
 	short(s, a, op(http.MethodGet, tiles+"{path...}", "log-tile", "A tile or bundle of a log (C2SP tlog-tiles)"), s.logTile)
-	quick(s, a, op(http.MethodGet, "/v1/logs/{class}/statements", "log-statements", "What entries of a log say, where that still holds"), s.logStatements)
+	quick(s, a, weighs(4, op(http.MethodGet, "/v1/logs/{class}/statements", "log-statements", "What entries of a log say, where that still holds")), s.logStatements)
 	paths := a.OpenAPI().Paths // where a parameter that takes several segments is written as any other
 	paths[tiles+"{path}"] = paths[tiles+"{path...}"]
 	delete(paths, tiles+"{path...}")

@@ -156,11 +156,17 @@ func (j *Journal) Statements(ctx context.Context, class genesis.Class, from int6
 	if err != nil {
 		return nil, 0, err
 	}
+	// Prepared once: to read the statement takes longer than to find the row.
+	find, err := j.db.Read().PrepareContext(ctx, "SELECT l.body FROM listed d JOIN listings l ON l.digest = d.digest WHERE d.statement = $1")
+	if err != nil {
+		return nil, 0, store.Error("read listings", "", err)
+	}
+	defer find.Close()
 	texts := 0
 	for place := from; place < from+int64(limit) && texts < maxTold; place++ {
 		told := Told{Witnessed: Witnessed{Place: place}}
 		if len(rows) > 0 && rows[0].Place == place { // else it declares an epoch
-			if told, err = j.told(ctx, rows[0]); err != nil {
+			if told, err = tell(ctx, find, rows[0]); err != nil {
 				return nil, 0, err
 			}
 			rows = rows[1:]
@@ -171,15 +177,15 @@ func (j *Journal) Statements(ctx context.Context, class genesis.Class, from int6
 	return all, size, nil
 }
 
-// told adds what a statement is about, or takes away what no longer holds.
-func (j *Journal) told(ctx context.Context, k kept) (Told, error) {
+// tell adds what a statement is about, or takes away what no longer holds.
+func tell(ctx context.Context, find *sql.Stmt, k kept) (Told, error) {
 	t := Told{Witnessed: Witnessed{Place: k.Place}}
 	s, err := ReadStatement(k.Text)
 	if err != nil { // destroyed, or of an earlier program
 		return t, nil
 	}
 	if s.Record == StatedListing {
-		err = j.db.Read().QueryRowContext(ctx, "SELECT l.body FROM listed d JOIN listings l ON l.digest = d.digest WHERE d.statement = $1", s.ID).Scan(&t.Listing)
+		err = find.QueryRowContext(ctx, s.ID).Scan(&t.Listing)
 		if errors.Is(err, sql.ErrNoRows) {
 			return t, nil
 		}

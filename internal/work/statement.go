@@ -227,10 +227,11 @@ func (s *Service) RestateDue(ctx context.Context) error {
 	if err := s.rebase(ctx); err != nil {
 		return err
 	}
+	began := store.Time(s.now()) // what is due again by then is for the next time
 	for {
 		n := 0
 		err := s.DB.Tx(ctx, func(tx *sql.Tx) error {
-			all, err := due(ctx, tx, "due IS NOT NULL AND due <= $1 ORDER BY due, name, version LIMIT $2", store.Time(s.now()), restateAtOnce)
+			all, err := due(ctx, tx, "due IS NOT NULL AND due <= $1 ORDER BY due, name, version LIMIT $2", began, restateAtOnce)
 			if err != nil {
 				return store.Error("state versions", "", err)
 			}

@@ -16,33 +16,59 @@ import (
 )
 
 // apply brings what was verified of the present epoch into the mirror, a page of
-// statements in a transaction. more says that the time of the round is over before.
+// statements in a transaction. The next page is fetched and checked meanwhile. more says
+// that the time of the round is over before all is done.
 func (l *log) apply(ctx context.Context) (more bool, err error) {
-	r := &reader{log: l, tiles: l.tiles(ctx, l.st.epoch), number: -1}
-	for l.st.applied < l.st.tree.N {
+	if l.st.applied == l.st.tree.N {
+		return false, nil
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	pages := make(chan page, 1)
+	ahead, st := *l, *l.st // what is read does not depend on how far it is applied
+	ahead.st = &st
+	go ahead.read(ctx, pages)
+	defer func() {
+		cancel()
+		for range pages { // until it has ended
+		}
+	}()
+	for p := range pages {
+		if p.err == nil {
+			p.err = l.commit(ctx, p.batch)
+		}
+		if p.err != nil {
+			return false, p.err
+		}
 		if time.Now().After(l.deadline) {
-			return true, nil
-		}
-		page, err := l.get.page(ctx, l.class, l.st.base+l.st.applied)
-		if err != nil {
-			return false, err
-		}
-		page = page[:min(int64(len(page)), l.st.tree.N-l.st.applied)]
-		b := &batch{log: l}
-		for i, said := range page {
-			entry, hash, err := r.entry(ctx, l.st.applied+int64(i))
-			if err == nil {
-				err = b.add(entry, hash, said)
-			}
-			if err != nil {
-				return false, err
-			}
-		}
-		if err := l.commit(ctx, b); err != nil {
-			return false, err
+			break
 		}
 	}
-	return false, nil
+	return l.st.applied < l.st.tree.N, ctx.Err()
+}
+
+// page is a page of statements that was checked, or why there is none.
+type page struct {
+	batch *batch
+	err   error
+}
+
+// read reads and checks the pages that are not applied yet. It closes pages when there
+// are no more, after an error, or when ctx ends.
+func (l *log) read(ctx context.Context, pages chan<- page) {
+	defer close(pages)
+	r := &reader{log: l, tiles: l.tiles(ctx, l.st.epoch), number: -1}
+	for at := l.st.applied; at < l.st.tree.N; {
+		b, err := r.page(ctx, at)
+		select {
+		case pages <- page{b, err}:
+		case <-ctx.Done():
+			return
+		}
+		if err != nil {
+			return
+		}
+		at += int64(len(b.hashes))
+	}
 }
 
 // reader reads entries in order.
@@ -52,6 +78,25 @@ type reader struct {
 	number  int64 // of the bundle at hand
 	entries [][]byte
 	hashes  []tlog.Hash
+}
+
+// page reads what entries from one on say.
+func (r *reader) page(ctx context.Context, at int64) (*batch, error) {
+	all, err := r.get.page(ctx, r.class, r.st.base+at)
+	if err != nil {
+		return nil, err
+	}
+	b := &batch{log: r.log}
+	for i, said := range all[:min(int64(len(all)), r.st.tree.N-at)] {
+		entry, hash, err := r.entry(ctx, at+int64(i))
+		if err == nil {
+			err = b.add(entry, hash, said)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	return b, nil
 }
 
 func (r *reader) entry(ctx context.Context, i int64) ([]byte, tlog.Hash, error) {
@@ -152,6 +197,14 @@ func (l *log) commit(ctx context.Context, b *batch) error {
 	var out outcome
 	err := l.m.cfg.DB.Tx(ctx, func(tx *sql.Tx) error {
 		next, out = *l.st, outcome{at: map[Key]int{}}
+		var err error
+		// Prepared once: to read the statement takes longer than to write the row.
+		out.insert, err = tx.PrepareContext(ctx, `INSERT INTO mirror_listings (log, name, version, thread, body) VALUES ($1, $2, $3, $4, $5)
+			ON CONFLICT (log, name, version) DO UPDATE SET thread = excluded.thread, body = excluded.body`)
+		if err != nil {
+			return err
+		}
+		defer out.insert.Close()
 		if next.id == 0 {
 			if err := next.save(ctx, tx); err != nil {
 				return err
@@ -183,6 +236,7 @@ type outcome struct {
 	keys     []Key
 	listings []*genesis.Listing // nil: it is removed
 	at       map[Key]int
+	insert   *sql.Stmt
 }
 
 // write writes one change.
@@ -193,9 +247,7 @@ func (o *outcome) write(ctx context.Context, tx *sql.Tx, of state, c change) err
 	case c.body == nil:
 		return o.remove(ctx, tx, of, "name = $2 AND version = $3", string(c.listing.Name), string(c.listing.Version))
 	}
-	_, err := tx.ExecContext(ctx, `INSERT INTO mirror_listings (log, name, version, thread, body) VALUES ($1, $2, $3, $4, $5)
-		ON CONFLICT (log, name, version) DO UPDATE SET thread = excluded.thread, body = excluded.body`,
-		of.id, string(c.listing.Name), string(c.listing.Version), c.thread, c.body)
+	_, err := o.insert.ExecContext(ctx, of.id, string(c.listing.Name), string(c.listing.Version), c.thread, c.body)
 	o.note(Key{of.node, c.listing.Name, c.listing.Version}, &c.listing)
 	return err
 }

@@ -93,8 +93,12 @@ func (l *log) keep(ctx context.Context, standing Standing, theirs []byte, reason
 		return store.Error("keep evidence", l.origin(l.st.epoch), err)
 	}
 	*l.st = next
-	if fresh {
-		l.m.cfg.Log.Error("a node's log is refused", "log", l.origin(l.st.epoch), "standing", standing, "reason", reason)
+	if !fresh {
+		return nil
+	}
+	l.m.cfg.Log.Error("a node's log is refused", "log", l.origin(l.st.epoch), "standing", standing, "reason", reason)
+	if l.m.cfg.Report != nil && theirs != nil {
+		l.m.cfg.Report(Evidence{Node: l.member.ID, Class: l.class, At: l.m.cfg.Now(), Reason: reason, Ours: l.st.note, Theirs: theirs})
 	}
 	return nil
 }

@@ -102,11 +102,21 @@ func (l *log) settle(ctx context.Context) error {
 
 // turnTo goes on with the next epoch, once all of the one before was applied.
 func (l *log) turnTo(ctx context.Context, epoch int) error {
-	return l.save(ctx, func(s *state) {
-		s.base += s.tree.N
-		s.epoch, s.origin, s.tree, s.applied = epoch, "", emptyTree, 0
-		s.standing, s.reason = Good, ""
+	next := *l.st
+	next.base += next.tree.N
+	next.epoch, next.origin, next.tree, next.applied = epoch, "", emptyTree, 0
+	next.standing, next.reason = Good, ""
+	err := l.m.cfg.DB.Tx(ctx, func(tx *sql.Tx) error {
+		if err := next.save(ctx, tx); err != nil {
+			return err
+		}
+		_, err := tx.ExecContext(ctx, "DELETE FROM mirror_hashes WHERE log = $1 AND epoch < $2", next.id, epoch)
+		return err
 	})
+	if err == nil {
+		*l.st = next
+	}
+	return store.Error("follow log", l.origin(epoch), err)
 }
 
 // errContradicts is the error of a state that did not grow from the one that is known.
@@ -224,7 +234,7 @@ func (l *log) cutBack(ctx context.Context, h head) (anew bool, err error) {
 	var removed []Key
 	err = l.m.cfg.DB.Tx(ctx, func(tx *sql.Tx) error {
 		next = *l.st
-		next.tree = h.tree // what it must have grown from now
+		next.tree, next.pin = h.tree, pin{} // what it must have grown from now
 		removed, err = next.clear(ctx, tx)
 		return err
 	})

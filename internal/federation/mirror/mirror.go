@@ -31,6 +31,7 @@ type Config struct {
 	Timeout  time.Duration    // of one answer; default 30 s
 	Now      func() time.Time // nil: time.Now
 	Log      *slog.Logger     // nil: nothing is logged
+	Report   func(Evidence)   // is told of evidence once it is kept; nil: nobody
 }
 
 // atOnce is how many peers are read from at once: it bounds memory.

@@ -93,7 +93,10 @@ func TestFollow(t *testing.T) {
 	wait := func() {
 		t.Helper()
 		for range 500 {
-			if s := h.standing("public"); s.Listings == int64(len(o.says["public"])) && s.Applied == s.Size && s.Size > 0 {
+			h.mu.Lock()
+			told := len(h.told["public"]) // which is after what is in the database
+			h.mu.Unlock()
+			if s := h.standing("public"); told == len(o.says["public"]) && s.Applied == s.Size && s.Size > 0 {
 				h.agrees(o)
 				return
 			}
@@ -209,6 +212,9 @@ func TestForks(t *testing.T) {
 			if err := h.look(member, o); err != nil {
 				t.Fatal(err)
 			}
+			reported := 0
+			h.cfg.Report = func(Evidence) { reported++ }
+			h.again()
 			for range 3 {
 				if err := h.look(member, twin); genesis.KindOf(err) != genesis.Conflict {
 					t.Fatalf("it is followed: %v", err)
@@ -221,8 +227,8 @@ func TestForks(t *testing.T) {
 				t.Errorf("status %+v", s)
 			}
 			evidence, err := h.Evidence(t.Context())
-			if err != nil || len(evidence) != 1 {
-				t.Fatalf("evidence %+v, %v", evidence, err)
+			if err != nil || len(evidence) != 1 || reported != 1 {
+				t.Fatalf("evidence %+v, reported %d times, %v", evidence, reported, err)
 			}
 			log, _ := o.Log("public", 1)
 			if e := evidence[0]; string(e.Ours) != string(log.Checkpoint()) || !strings.HasPrefix(string(e.Theirs), "nrel/catalog-public/") || e.Node != "nrel" || e.Reason != s.Reason {

@@ -134,7 +134,7 @@ func (s *state) clear(ctx context.Context, tx *sql.Tx) ([]Key, error) {
 			return nil, err
 		}
 	}
-	if s.tree.N > 0 {
+	if s.epoch > s.pin.epoch || s.epoch == s.pin.epoch && s.tree.N > s.pin.tree.N {
 		s.pin = pin{s.epoch, s.tree}
 	}
 	s.begin()

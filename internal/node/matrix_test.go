@@ -540,6 +540,6 @@ var unsteady = regexp.MustCompile(`"(credential|request|id|device_code|user_code
 
 // unsteadyStatement is what differs between statements about the same: salts, and the
 // digests of listings with their times.
-var unsteadyStatement = regexp.MustCompile(`"(salt|digest)":"[^"]*"`)
+var unsteadyStatement = regexp.MustCompile(`"(salt|digest|thread)":"[^"]*"`)
 
 func steady(body string) string { return unsteady.ReplaceAllString(body, "…") }

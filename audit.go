@@ -39,7 +39,7 @@ type AuditEntry struct {
 // an older node may name others.
 var Acts = []string{"account", "approve", "audit", "backup", "cancel-run", "commit", "deny", "end-project", "epoch", "erase", "explain", "forget", "fork",
 	"gc", "grant", "lower", "message", "move-journal", "name-file", "open", "preview", "project", "publish", "purge", "record", "request", "revoke",
-	"sign-in", "sign-out", "terms", "token", "vetting", "withdraw", "withdraw-request"}
+	"send-message", "sign-in", "sign-out", "take-message", "terms", "token", "vetting", "withdraw", "withdraw-request"}
 
 // AuditQuery says which entries to list, newest first. Empty fields match all.
 type AuditQuery struct {

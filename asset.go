@@ -74,6 +74,9 @@ type Card struct {
 	Source        string   `json:"source,omitempty"`         // where the raw data came from
 	Keywords      []string `json:"keywords,omitempty"`       //
 	Field         string   `json:"field,omitempty"`          // energy, materials, biomedicine, environment, …
+	Challenge     string   `json:"challenge,omitempty"`      // a slug: which challenge of the Genesis Mission it serves
+	Temporal      *Period  `json:"temporal,omitempty"`       // when what it is about happened
+	Spatial       *Box     `json:"spatial,omitempty"`        // and where
 	Sensitivity   string   `json:"sensitivity,omitempty"`    // one of Sensitivities
 	ExportControl string   `json:"export_control,omitempty"` // one of ExportStatuses
 	Use           string   `json:"use,omitempty"`            // conditions of use, in words

@@ -3,7 +3,9 @@ package genesis
 import (
 	"cmp"
 	"crypto/ed25519"
+	"encoding/json"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -157,6 +159,16 @@ const (
 // ClassOf is the class of what the people of one member may know of.
 func ClassOf(member NodeID) Class { return Class("to-" + member) }
 
+// CheckClass reports why c is not the class of anybody, or nil. It does not know who is
+// a member. Errors: Invalid.
+func CheckClass(c Class) error {
+	id, single := strings.CutPrefix(string(c), "to-")
+	if c == ClassPublic || c == ClassMembers || single && namePattern.MatchString(id) {
+		return nil
+	}
+	return &Error{Op: "read class", Kind: Invalid, Subject: string(c), Msg: "is not a class", Hint: "write public, members, or to- and the id of a member"}
+}
+
 // ListingFormat is the format number of the listings this program writes.
 const ListingFormat = 1
 
@@ -182,6 +194,7 @@ type Listing struct {
 	Tasks       []string  `json:"tasks,omitempty"`   // regression, classification, …
 	Ready       *Ready    `json:"ready,omitempty"`
 	Variables   []Listed  `json:"variables,omitempty"`
+	More        int       `json:"more,omitempty"` // variables that there was no room for
 	Start       time.Time `json:"start,omitzero"` // of what the rows are about
 	End         time.Time `json:"end,omitzero"`
 	Place       *Box      `json:"place,omitempty"`
@@ -206,13 +219,41 @@ type Listed struct {
 	Role     Role   `json:"role,omitempty"`
 }
 
-// Box is where something is: degrees of WGS 84. West is greater than East where it
-// crosses the antimeridian.
-type Box struct {
-	West  float64 `json:"west"`
-	South float64 `json:"south"`
-	East  float64 `json:"east"`
-	North float64 `json:"north"`
+// MaxListing bounds the canonical JSON of a listing, in bytes.
+const MaxListing = 64 << 10
+
+// LogInfo is a log of the catalogue, as whoever may follow it is told.
+type LogInfo struct {
+	Class  Class      `json:"class"`
+	Epochs []LogEpoch `json:"epochs"` // oldest first
+}
+
+// LogEpoch is one epoch of a log.
+type LogEpoch struct {
+	Number int    `json:"number"`
+	Origin string `json:"origin"`
+	Size   int64  `json:"size"` // entries in it
+}
+
+// LogList is which logs of a node somebody may follow.
+type LogList struct {
+	Logs []LogInfo `json:"logs"`
+}
+
+// Stated is an entry of a catalogue log with what it says, as long as that holds; else
+// there is Place alone. Text is the statement and Salt what its digest in the log is
+// made with; Listing is the JSON whose digest the statement has.
+type Stated struct {
+	Place   int64           `json:"place"` // counted through all epochs, from 0
+	Text    json.RawMessage `json:"text,omitempty"`
+	Salt    []byte          `json:"salt,omitempty"`
+	Listing json.RawMessage `json:"listing,omitempty"`
+}
+
+// StatedPage is a stretch of a catalogue log: places follow each other without a gap.
+type StatedPage struct {
+	Statements []Stated `json:"statements"`
+	Size       int64    `json:"size"` // of the log, through all epochs
 }
 
 // CharterBundle is the charter as it travels: the metadata and the list of members,

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"strings"
 
 	"github.com/opengenesis/genesis"
@@ -18,14 +19,17 @@ type cardSetCmd struct {
 
 func (cardSetCmd) Help() string {
 	return `Fields: title, description, creators, institution, contact, license (an SPDX
-identifier), citation, source, keywords, field, sensitivity (Public, CUI, … as the Data
-Card has it), export_control (Yes, No, Pending_Review, Unknown), use.
+identifier), citation, source, keywords, field, challenge (a slug), temporal (when what
+it is about happened: 2018-01-01/2018-12-31, 2018/..), spatial (where, in degrees:
+west,south,east,north), sensitivity (Public, CUI, … as the Data Card has it),
+export_control (Yes, No, Pending_Review, Unknown), use.
 The card can change without changing the version.
 
 Examples:
 
     genesis card set turbines title="Wind turbines, Yalova" license=CC-BY-4.0
-    genesis card set turbines keywords=wind,scada contact=`
+    genesis card set turbines keywords=wind,scada contact=
+    genesis card set turbines temporal=2018 spatial=29.2,40.6,29.3,40.7`
 }
 
 func (cmd *cardSetCmd) Run(a *app) error {
@@ -72,12 +76,21 @@ func (cmd *cardShowCmd) Run(a *app) error {
 	return a.print(d.Card, func(p *printer) { printCard(p, d.Card, cmd.Ref) })
 }
 
+// text is what v says, nothing where there is none.
+func text[T fmt.Stringer](v *T) string {
+	if v == nil {
+		return ""
+	}
+	return (*v).String()
+}
+
 func printCard(p *printer, c genesis.Card, ref string) {
 	empty := true
 	for _, f := range []struct{ name, value string }{
 		{"title", c.Title}, {"description", c.Description}, {"creators", strings.Join(c.Creators, ", ")},
 		{"institution", c.Institution}, {"contact", c.Contact}, {"license", c.License}, {"citation", c.Citation},
 		{"source", c.Source}, {"keywords", strings.Join(c.Keywords, ", ")}, {"field", c.Field},
+		{"challenge", c.Challenge}, {"temporal", text(c.Temporal)}, {"spatial", text(c.Spatial)},
 		{"sensitivity", c.Sensitivity}, {"export_control", c.ExportControl}, {"use", c.Use},
 	} {
 		p.field(f.name, f.value)

@@ -136,30 +136,45 @@ func (q question) reads() bool {
 
 // question gathers the facts. The caller holds d.mu for reading. until is when one
 // of them may change by itself.
-func (d *Decider) question(ctx context.Context, ask Ask, now time.Time) (q question, until time.Time, err error) {
+func (d *Decider) question(ctx context.Context, ask Ask, now time.Time) (question, time.Time, error) {
 	who := d.person(ask.Principal, d.index)
-	who.Projects, until = d.index.current(who.Projects, now)
+	projects, ends := d.index.current(who.Projects, now)
+	who.Projects = projects
+	q, until, err := d.gather(ctx, shelf{d.asset, d.index}, who, ask, now)
+	q.policies = d.policies
+	return q, sooner(until, ends), err
+}
+
+// shelf is where facts are looked up: in memory as they were committed, or in a
+// transaction that is not yet.
+type shelf struct {
+	asset func(context.Context, assetKey) (*asset, error)
+	index *index
+}
+
+// gather gathers the facts of a question of who.
+func (d *Decider) gather(ctx context.Context, on shelf, who person, ask Ask, now time.Time) (q question, until time.Time, err error) {
 	who.built = who.entity()
-	q = question{policies: d.policies, action: ask.Action}
+	q = question{action: ask.Action}
 	a := &asset{}
 	if ask.Resource.Name != "" {
-		if a, err = d.asset(ctx, assetKey{ask.Resource.Name, ask.Resource.Version}); err != nil {
+		if a, err = on.asset(ctx, assetKey{ask.Resource.Name, ask.Resource.Version}); err != nil {
 			return q, until, err
 		}
 	}
 	q.target = factsOf(who, ask.Resource, a, now, ask.Outside)
 	q.target.creator = d.canon(ask.Resource.Creator)
-	q.target.held = d.index.heldOn(who, ask.Resource.Name, ask.Resource.Version, now)
+	q.target.held = on.index.heldOn(who, ask.Resource.Name, ask.Resource.Version, now)
 	q.target.built = q.target.entity()
-	until = sooner(until, sooner(nextOpening(a.terms, now), q.target.held.until))
+	until = sooner(nextOpening(a.terms, now), q.target.held.until)
 	for _, s := range a.sources {
-		of, err := d.asset(ctx, s.assetKey)
+		of, err := on.asset(ctx, s.assetKey)
 		if err != nil {
 			return q, until, err
 		}
 		f := sourceFacts(who, s, of, now, ask.Outside)
 		f.creator = d.canon(s.creator)
-		f.held = d.index.heldOn(who, s.name, s.version, now)
+		f.held = on.index.heldOn(who, s.name, s.version, now)
 		f.built = f.entity()
 		until = sooner(until, sooner(nextOpening(of.terms, now), f.held.until))
 		q.sources = append(q.sources, f)

@@ -59,6 +59,8 @@ func (r rules) All() iter.Seq2[cedar.PolicyID, *cedar.Policy] {
 type policies struct {
 	byAction map[genesis.Action]rules
 	byID     map[cedar.PolicyID]*rule
+	own      bool           // some are the institution's
+	digest   genesis.Digest // of all of them
 }
 
 // loadPolicies reads the policies of the node and those of the institution in
@@ -85,7 +87,22 @@ func loadPolicies(dir string) (*policies, error) {
 	if err != nil {
 		return nil, err
 	}
-	return arrange(append(all, own...))
+	p, err := arrange(append(all, own...))
+	if err != nil {
+		return nil, err
+	}
+	p.own = len(own) > 0
+	p.digest = digestOf(append(all, own...))
+	return p, nil
+}
+
+// digestOf tells one set of policies from another.
+func digestOf(all rules) genesis.Digest {
+	var b []byte
+	for _, r := range all {
+		b = part(b, r.id, string(r.cedar.MarshalCedar()))
+	}
+	return genesis.DigestOf(b)
 }
 
 // loadDir reads an institution's own policies.

@@ -48,6 +48,7 @@ func (s *server) register(a huma.API) {
 	s.registerOfficer(a)
 	s.registerFederation(a)
 	s.registerRuns(a)
+	s.registerLogs(a)
 }
 
 func op(method, path, id, summary string) huma.Operation {

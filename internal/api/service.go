@@ -22,6 +22,7 @@ type Service interface {
 	operator
 	streamer
 	Federator
+	logKeeper
 }
 
 // maker does long work on raw files and versions.

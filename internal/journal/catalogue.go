@@ -5,26 +5,41 @@ import (
 	"context"
 	"crypto/rand"
 	"database/sql"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"strconv"
 	"time"
 
 	"github.com/opengenesis/genesis"
-	"github.com/opengenesis/genesis/internal/journal/tile"
 	"github.com/opengenesis/genesis/internal/store"
+	"golang.org/x/mod/sumdb/tlog"
 )
 
-// Statement says that a record of a published version holds. Peers follow the
-// log of statements; the log itself shows only salted digests of them.
+// Statement says what holds of a published version from now on, to a class of people.
+// Who follows the log of the class is told it for as long as it holds; the log itself
+// shows only salted digests. Where a version leaves the class, it names the thread of the
+// statements about it and no version, so that who begins to follow later learns nothing of
+// what was hidden.
 type Statement struct {
 	ID      string         `json:"id"` // as [Event.ID]
 	Time    time.Time      `json:"time"`
-	Name    genesis.Name   `json:"name"`
-	Version genesis.Digest `json:"version"`
-	Record  string         `json:"record"` // kind of the record: "card", "publish", "withdraw"
-	Digest  genesis.Digest `json:"digest"` // of the record's text
+	Name    genesis.Name   `json:"name,omitempty"`
+	Version genesis.Digest `json:"version,omitempty"`
+	Record  string         `json:"record"`           // what it is about, see below
+	Digest  genesis.Digest `json:"digest,omitempty"` // of the listing's JSON
+	Thread  string         `json:"thread,omitempty"` // what all statements about the version have in common since it entered the class
+	Ends    string         `json:"ends,omitempty"`   // thread of the statements that no longer hold
 }
+
+// What statements are about. Older ones were about single records, and none of these
+// holds any more.
+const (
+	StatedListing = "listing"
+	StatedHide    = "hide" // the version goes on, and no longer for this class
+	StatedGone    = "withdraw"
+	StatedErased  = "erase"
+)
 
 // Witnessed is a statement with what proves that it is an entry of the log.
 type Witnessed struct {
@@ -33,19 +48,37 @@ type Witnessed struct {
 	Salt  []byte          `json:"salt"`
 }
 
-// RecordPublic records a statement that everybody may know of, in the transaction
-// that makes it true. Errors: Invalid.
-func RecordPublic(ctx context.Context, tx *sql.Tx, s Statement) error {
-	event := Event{ID: s.ID, Time: s.Time, Act: s.Record, Subject: string(s.Name), Version: s.Version, Rule: string(s.Digest)}
-	if err := check(&event); err != nil { // the same limits
-		return err
+// ReadStatement reads the text of a statement about a listing, or of one that ends such.
+// Errors: Invalid; Unsupported (about something else).
+func ReadStatement(text []byte) (Statement, error) {
+	var s Statement
+	bad := func(kind genesis.ErrorKind, msg string, err error) (Statement, error) {
+		return s, &genesis.Error{Op: "read statement", Kind: kind, Msg: msg, Err: err}
 	}
-	s.ID, s.Time = event.ID, event.Time
-	text, err := genesis.CanonicalJSON(s)
-	if err != nil {
-		return err
+	if err := json.Unmarshal(text, &s); err != nil {
+		return bad(genesis.Invalid, "it is not a statement", err)
 	}
-	return put(ctx, tx, publicLog, s.ID, text)
+	if len(s.ID) > maxText || s.ID == "" {
+		return bad(genesis.Invalid, "it has no id", nil)
+	}
+	switch s.Record {
+	case StatedListing:
+		if err := genesis.CheckName(s.Name); err != nil {
+			return s, err
+		}
+		if s.Thread == "" || len(s.Thread) > maxText {
+			return bad(genesis.Invalid, "it has no thread", nil)
+		}
+		_, err1 := genesis.ParseDigest(string(s.Version))
+		_, err2 := genesis.ParseDigest(string(s.Digest))
+		return s, errors.Join(err1, err2)
+	case StatedHide, StatedGone, StatedErased:
+		if s.Ends == "" || len(s.Ends) > maxText {
+			return bad(genesis.Invalid, "it does not say what it ends", nil)
+		}
+		return s, nil
+	}
+	return bad(genesis.Unsupported, "it is about something that this program does not know", nil)
 }
 
 // catalogueEntry is an entry of a catalogue log.
@@ -83,6 +116,36 @@ func CheckStatement(text []byte, w Witnessed) error {
 	return nil
 }
 
+// Declared is how the first entry of an epoch speaks of the log before.
+type Declared struct {
+	Origin string
+	Size   int64
+	Root   tlog.Hash
+}
+
+// ReadDeclared returns what an entry of a catalogue log declares, nil where it is a
+// statement. Errors: Invalid; Unsupported (a newer format).
+func ReadDeclared(text []byte) (*Declared, error) {
+	e, err := decodeCatalogue(text)
+	if err != nil {
+		kind := genesis.Invalid
+		if errors.Is(err, errNewer) {
+			kind = genesis.Unsupported
+		}
+		return nil, &genesis.Error{Op: "read entry", Kind: kind, Msg: err.Error(), Err: err}
+	}
+	if e.Epoch == nil {
+		return nil, nil
+	}
+	d := &Declared{Origin: e.Epoch.Origin, Size: e.Epoch.Size}
+	b, err := base64.StdEncoding.DecodeString(e.Epoch.Root)
+	if err != nil || len(b) != len(d.Root) || d.Size < 0 {
+		return nil, &genesis.Error{Op: "read entry", Kind: genesis.Invalid, Msg: "what it declares is not a log", Err: err}
+	}
+	copy(d.Root[:], b)
+	return d, nil
+}
+
 func decodeCatalogue(text []byte) (catalogueEntry, error) {
 	var e catalogueEntry
 	d := json.NewDecoder(bytes.NewReader(text))
@@ -97,7 +160,7 @@ func decodeCatalogue(text []byte) (catalogueEntry, error) {
 	return e, err
 }
 
-// catalogue is the log of what everybody may know of.
+// catalogue is the log of what a class of people may know of.
 type catalogue struct {
 	log     *series
 	private *private
@@ -114,11 +177,13 @@ type statements struct {
 	logged bool
 }
 
-// open drops statements that did not reach the log.
-func (c *catalogue) open(ctx context.Context, p *private, db *store.DB) error {
-	c.private, c.db = p, db
-	return p.db.Tx(ctx, func(tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, "DELETE FROM statements WHERE log = $1 AND place >= $2", publicLog, c.log.size())
+// open opens the log, and drops statements that did not reach it.
+func (c *catalogue) open(ctx context.Context) error {
+	if err := c.log.open(); err != nil {
+		return err
+	}
+	return c.private.db.Tx(ctx, func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, "DELETE FROM statements WHERE log = $1 AND place >= $2", c.log.name, c.log.size())
 		return err
 	})
 }
@@ -141,7 +206,7 @@ func (c *catalogue) drain(ctx context.Context) error {
 }
 
 func (c *catalogue) gather(ctx context.Context) (*statements, error) {
-	rows, err := outbox(ctx, c.db, publicLog, maxOutbox)
+	rows, err := outbox(ctx, c.db, c.log.name, maxOutbox)
 	if err != nil || len(rows) == 0 {
 		return nil, err
 	}
@@ -157,7 +222,7 @@ func (c *catalogue) gather(ctx context.Context) (*statements, error) {
 			return nil, err
 		}
 		if !there {
-			s.add(st.ID, r.text)
+			s.add(c.log.name, st.ID, r.text)
 		}
 	}
 	return s, nil
@@ -165,15 +230,15 @@ func (c *catalogue) gather(ctx context.Context) (*statements, error) {
 
 func (c *catalogue) has(ctx context.Context, id string) (bool, error) {
 	var n int
-	err := c.private.db.Read().QueryRowContext(ctx, "SELECT count(*) FROM statements WHERE log = $1 AND id = $2", publicLog, id).Scan(&n)
+	err := c.private.db.Read().QueryRowContext(ctx, "SELECT count(*) FROM statements WHERE log = $1 AND id = $2", c.log.name, id).Scan(&n)
 	return n > 0, store.Error("read journal", "", err)
 }
 
-func (s *statements) add(id string, text []byte) {
+func (s *statements) add(log, id string, text []byte) {
 	salt := make([]byte, saltSize)
 	rand.Read(salt)
 	e := catalogueEntry{Format: Format, ID: id, Statement: statementDigest(salt, text)}
-	s.rows = append(s.rows, []any{publicLog, s.at + int64(len(s.texts)), id, salt, text})
+	s.rows = append(s.rows, []any{log, s.at + int64(len(s.texts)), id, salt, text})
 	s.texts = append(s.texts, e.encode())
 }
 
@@ -205,26 +270,28 @@ func (c *catalogue) beginEpoch() error {
 	return c.log.begin(e.encode())
 }
 
-// Public returns the catalogue log of what everybody may know of, in its present
-// epoch: its checkpoint and tiles are what peers follow.
-func (j *Journal) Public() *tile.Log { return j.catalogue.log.last().log }
+// kept is a statement as it is kept beside the log. One that was destroyed has neither
+// text nor salt.
+type kept struct {
+	Witnessed
+	id string
+}
 
-// Statements returns statements in the public log's order, from a place on, with
-// what proves each. Places run through all epochs.
-func (j *Journal) Statements(ctx context.Context, from int64, limit int) ([]Witnessed, error) {
-	rows, err := j.private.db.Read().QueryContext(ctx, `SELECT place, salt, body FROM statements
-		WHERE log = $1 AND place >= $2 AND place < $3 ORDER BY place LIMIT $4`, publicLog, from, j.catalogue.log.size(), min(max(limit, 0), 1000))
+// kept reads what is kept of the entries from a place on.
+func (c *catalogue) kept(ctx context.Context, from int64, limit int) ([]kept, error) {
+	rows, err := c.private.db.Read().QueryContext(ctx, `SELECT place, id, salt, body FROM statements
+		WHERE log = $1 AND place >= $2 AND place < $3 ORDER BY place`, c.log.name, from, min(from+int64(limit), c.log.size()))
 	if err != nil {
 		return nil, store.Error("read journal", "", err)
 	}
 	defer rows.Close()
-	var all []Witnessed
+	var all []kept
 	for rows.Next() {
-		var w Witnessed
-		if err := rows.Scan(&w.Place, &w.Salt, &w.Text); err != nil {
+		var k kept
+		if err := rows.Scan(&k.Place, &k.id, &k.Salt, &k.Text); err != nil {
 			return nil, store.Error("read journal", "", err)
 		}
-		all = append(all, w)
+		all = append(all, k)
 	}
 	return all, store.Error("read journal", "", rows.Err())
 }

@@ -52,7 +52,11 @@ func (j *Journal) Copy(ctx context.Context, temp string, add func(from, name str
 // files lists the files of a copy: those that may be replaced or removed, the
 // write-ahead log first, and full tiles.
 func (j *Journal) files() (moving, full []string, err error) {
-	for _, top := range []string{walFolder, auditLog, publicLog} {
+	tops := []string{walFolder, auditLog}
+	for _, one := range j.catalogues.all() {
+		tops = append(tops, one.log.name)
+	}
+	for _, top := range tops {
 		root := filepath.Join(j.dir, top)
 		err := filepath.WalkDir(root, func(p string, e fs.DirEntry, err error) error {
 			if err != nil || e.IsDir() || filepath.Ext(p) == disk.Temporary {

@@ -34,16 +34,18 @@
 // So every event that was acknowledged is in the log once, whenever the process
 // is killed.
 //
-// # Two logs
+// # The logs
 //
 // The audit log is the node's own: peers keep its checkpoints and never see an
-// entry. The catalogue log (catalog-public) has salted digests of statements about
-// records of published versions; peers follow it by its tiles, and get statement
-// and salt from the node for what they may discover: [Journal.Statements],
-// [CheckStatement]. Each log has an origin with an epoch, "nrel/audit/1". After a
-// restore from a backup [Journal.NewEpoch] begins another, whose first entry
-// declares origin, size and root of the one before: so an honest restore differs
-// from a rewriting. Entries are numbered through all epochs.
+// entry. The catalogue has a log for each class of people who may know of
+// something (catalog-public, catalog-members, catalog-to-ID), with salted digests
+// of statements about published versions. [Restate] states what enters a class, and
+// what leaves it, in the transaction that makes it so. Peers follow these logs by
+// their tiles, and get statement, salt and listing from the node while they hold:
+// [Journal.Statements], [CheckStatement]. Each log has an origin with an epoch,
+// "nrel/audit/1". After a restore from a backup [Journal.NewEpoch] begins another,
+// whose first entry declares origin, size and root of the one before: so an honest
+// restore differs from a rewriting. Entries are numbered through all epochs.
 //
 // # Forgetting
 //
@@ -57,7 +59,8 @@
 // which their id stands as a word. The entries stay, their hashes hold, and
 // [Journal.Query] shows "(forgotten)". What was told about somebody in other words
 // than their id is not found; nor are copies in backups. Institution, sector,
-// project and act stay: the yearly report is made from them.
+// project and act stay: the yearly report is made from them. [Journal.Destroy] does
+// the same to what was stated of a version that is purged.
 //
 // # What shows a change
 //

@@ -30,7 +30,7 @@ func TestFormatVectors(t *testing.T) {
 		t.Fatal(err)
 	}
 	e, salt, text := vectorEntry()
-	statement := []byte(`{"digest":"sha256:02","id":"two","name":"turbines","record":"card","time":"2027-01-31T12:00:00.000001Z","version":"sha256:00"}`)
+	statement := []byte(`{"digest":"sha256:02","id":"two","name":"turbines","record":"listing","thread":"one","time":"2027-01-31T12:00:00.000001Z","version":"sha256:00"}`)
 	c := catalogueEntry{Format: Format, ID: "two", Statement: statementDigest(salt, statement)}
 	d := catalogueEntry{Format: Format, ID: "three", Epoch: &declaration{"nrel/catalog-public/1", tlog.Hash{}.String(), 2}}
 	for _, part := range []string{
@@ -41,7 +41,7 @@ func TestFormatVectors(t *testing.T) {
 			t.Errorf("docs/formats.md does not hold %s", part)
 		}
 	}
-	s, err := genesis.CanonicalJSON(Statement{ID: "two", Time: noon, Name: "turbines", Version: "sha256:00", Record: "card", Digest: "sha256:02"})
+	s, err := genesis.CanonicalJSON(Statement{ID: "two", Time: noon, Name: "turbines", Version: "sha256:00", Record: StatedListing, Thread: "one", Digest: "sha256:02"})
 	if err != nil || string(s) != string(statement) {
 		t.Errorf("the statement is %s, %v", s, err)
 	}

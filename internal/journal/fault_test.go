@@ -159,7 +159,7 @@ func TestDropsWhatDidNotReachTheLog(t *testing.T) {
 	}
 	h = h.again()
 	h.appended(Event{ID: "x", Act: "look"}).stated(card(0)).settled().holds(2)
-	if v, err := h.VerifyPublic(t.Context(), nil); err != nil || v.Bad != -1 || v.Checked != 1 {
+	if v, err := h.VerifyCatalogue(t.Context(), nil); err != nil || v.Bad != -1 || v.Checked != 1 {
 		t.Errorf("verified %+v, %v", v, err)
 	}
 }
@@ -303,7 +303,7 @@ func found(t *testing.T, h *home) string {
 	}
 	defer j.Close()
 	v, err1 := j.Verify(t.Context(), time.Time{}, nil)
-	p, err2 := j.VerifyPublic(t.Context(), nil)
+	p, err2 := j.VerifyCatalogue(t.Context(), nil)
 	if err := errors.Join(err1, err2); err != nil {
 		t.Error(err)
 	}

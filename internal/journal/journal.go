@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
@@ -23,7 +24,6 @@ import (
 // What lies in a journal. The names of the logs are parts of their origins, too.
 const (
 	auditLog    = "audit"
-	publicLog   = "catalog-public"
 	walFolder   = "wal"
 	indexFile   = "index.db"
 	privateFile = "private.db"
@@ -74,16 +74,16 @@ type Journal struct {
 	log  *slog.Logger
 	key  key
 
-	audit     *series
-	catalogue *catalogue
-	private   *private
-	index     *index
-	wal       *wal.WAL
-	queue     *queue
-	seq       *sequencer
-	shares    *shares
-	removed   uint64 // segments before it are gone; of the sequencer
-	closing   sync.Once
+	audit      *series
+	catalogues *catalogues
+	private    *private
+	index      *index
+	wal        *wal.WAL
+	queue      *queue
+	seq        *sequencer
+	shares     *shares
+	removed    uint64 // segments before it are gone; of the sequencer
+	closing    sync.Once
 }
 
 // Open opens the journal in a folder, and makes it if there is none. Events that
@@ -101,7 +101,7 @@ func Open(ctx context.Context, cfg Config) (*Journal, error) {
 	j.seq = &sequencer{j: j, jobs: make(chan job), nudged: make(chan struct{}, 1), stop: make(chan struct{}), ended: make(chan struct{})}
 	j.shares = newShares(cfg.Window, j.Append, j.log)
 	go j.seq.run(cfg.Interval)
-	if j.audit.renamed() {
+	if j.audit.renamed() || j.catalogues.renamed() {
 		if err := j.NewEpoch(ctx, "the node has another name"); err != nil {
 			j.Close()
 			return nil, err
@@ -125,7 +125,8 @@ func (j *Journal) open(ctx context.Context, cfg Config) error {
 	if err := j.private.drop(ctx, j.audit.size()); err != nil {
 		return err
 	}
-	if err := j.catalogue.open(ctx, j.private, j.db); err != nil {
+	j.catalogues.private = j.private
+	if err := j.catalogues.openAll(ctx); err != nil {
 		return err
 	}
 	if err := j.openIndex(ctx, filepath.Join(cfg.Dir, indexFile)); err != nil {
@@ -142,12 +143,12 @@ func (j *Journal) openLogs(cfg Config) error {
 	if j.key, err = openKey(cfg.Keys, cfg.Disk, errors.Is(err, os.ErrNotExist)); err != nil {
 		return err
 	}
-	j.audit = &series{name: auditLog, dir: filepath.Join(cfg.Dir, auditLog), node: j.node, key: j.key, disk: cfg.Disk}
-	j.catalogue = &catalogue{log: &series{name: publicLog, dir: filepath.Join(cfg.Dir, publicLog), node: j.node, key: j.key, disk: cfg.Disk}}
-	if err := j.audit.open(); err != nil {
-		return err
+	logs := func(name string) *series {
+		return &series{name: name, dir: filepath.Join(cfg.Dir, name), node: j.node, key: j.key, disk: cfg.Disk}
 	}
-	return j.catalogue.log.open()
+	j.audit = logs(auditLog)
+	j.catalogues = &catalogues{dir: cfg.Dir, db: j.db, make: logs, byName: map[string]*catalogue{}}
+	return j.audit.open()
 }
 
 // openIndex opens the index and brings it up to the log. One that is damaged, or
@@ -315,7 +316,7 @@ func (j *Journal) NewEpoch(ctx context.Context, reason string) error {
 		if err := j.beginEpoch(ctx, reason); err != nil {
 			return err
 		}
-		return j.catalogue.beginEpoch()
+		return j.catalogues.beginEpoch()
 	})
 }
 
@@ -368,8 +369,11 @@ func (j *Journal) Forget(ctx context.Context, person genesis.PersonID) error {
 
 func (j *Journal) forget(ctx context.Context, person genesis.PersonID) error {
 	name, known, err := j.private.find(ctx, person)
-	if err != nil || !known {
+	if err != nil {
 		return err
+	}
+	if !known {
+		return j.forgetStated(ctx, person)
 	}
 	rows, err := j.index.read(ctx, "actor = $1", name)
 	if err != nil {
@@ -383,7 +387,21 @@ func (j *Journal) forget(ctx context.Context, person genesis.PersonID) error {
 	for _, c := range append(rows, more...) {
 		seqs = append(seqs, c.seq)
 	}
-	return j.private.forget(ctx, person, j.node, seqs)
+	if err := j.private.forget(ctx, person, j.node, seqs); err != nil {
+		return err
+	}
+	return j.forgetStated(ctx, person)
+}
+
+// forgetStated destroys what was stated of things that are named after a person of this
+// node and does not hold any more: what does is in their name for as long as it is there.
+func (j *Journal) forgetStated(ctx context.Context, person genesis.PersonID) error {
+	node, subject := person.Split(j.node)
+	if node != j.node {
+		return nil
+	}
+	own := "~" + subject + "/"
+	return j.destroy(ctx, func(s Statement) bool { return strings.HasPrefix(string(s.Name), own) }, own)
 }
 
 // Close writes the closing entries of what is shared, brings everything into the

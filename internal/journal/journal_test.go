@@ -579,7 +579,7 @@ func TestBackup(t *testing.T) {
 		t.Fatal(err)
 	}
 	again.holds(size + 1)
-	if v, err := again.VerifyPublic(t.Context(), nil); err != nil || v.Bad != -1 || v.Checked != 2 {
+	if v, err := again.VerifyCatalogue(t.Context(), nil); err != nil || v.Bad != -1 || v.Checked != 2 {
 		t.Errorf("verified %+v, %v", v, err)
 	}
 }

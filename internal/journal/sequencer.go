@@ -110,9 +110,18 @@ func (s *sequencer) flow(ctx context.Context) error {
 			return err
 		}
 		if _, _, popped, _ := s.j.queue.state(); popped >= target && rows < maxOutbox {
-			return s.j.catalogue.drain(ctx)
+			return s.j.catalogues.drain(ctx, func() error { return s.ahead(ctx) })
 		}
 	}
+}
+
+// ahead brings events that came meanwhile into the audit log.
+func (s *sequencer) ahead(ctx context.Context) error {
+	if _, pushed, popped, _ := s.j.queue.state(); pushed == popped && s.current == nil {
+		return nil
+	}
+	_, err := s.step(ctx)
+	return err
 }
 
 // step brings one batch into the log, and returns how many rows of the outbox

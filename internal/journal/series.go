@@ -95,8 +95,15 @@ func (s *series) openEpoch(number int) (epoch, error) {
 	dir := filepath.Join(s.dir, strconv.Itoa(number))
 	origin := s.origin(number)
 	if msg, err := os.ReadFile(filepath.Join(dir, "checkpoint")); err == nil {
-		first, _, _ := strings.Cut(string(msg), "\n")
-		if strings.HasSuffix(first, fmt.Sprintf("/%s/%d", s.name, number)) {
+		first, rest, _ := strings.Cut(string(msg), "\n")
+		switch {
+		case first != origin && strings.HasPrefix(rest, "0\n") && s.name != auditLog:
+			// Nothing stands in it: it is begun under the node's name. A catalogue log of
+			// another name would be one that nobody follows.
+			if err := s.disk.Remove(filepath.Join(dir, "checkpoint")); err != nil {
+				return epoch{}, disk.Error(operating, dir, err)
+			}
+		case strings.HasSuffix(first, fmt.Sprintf("/%s/%d", s.name, number)):
 			origin = first // the node had another name; that the key signed it is checked
 		}
 	}

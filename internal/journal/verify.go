@@ -43,11 +43,30 @@ func (v *verification) outcome(out genesis.AuditVerification, err error) (genesi
 	return out, err
 }
 
-// VerifyPublic does for the catalogue log what [Journal.Verify] does for the
-// audit log, and compares the statements that are kept with its entries.
-func (j *Journal) VerifyPublic(ctx context.Context, p genesis.Progress) (genesis.AuditVerification, error) {
+// VerifyCatalogue does for the logs of the catalogue what [Journal.Verify] does for the
+// audit log, and compares the statements that are kept with their entries. The answer is
+// that of the first log that does not hold, else that of what everybody may know of, with
+// the entries of all.
+func (j *Journal) VerifyCatalogue(ctx context.Context, p genesis.Progress) (genesis.AuditVerification, error) {
+	var public genesis.AuditVerification
+	var entries, checked int64
+	for _, one := range j.catalogues.all() {
+		out, err := j.verifyCatalogue(ctx, one, p)
+		if err != nil || out.Bad >= 0 {
+			return out, err
+		}
+		if one.log.name == cataloguePrefix+string(genesis.ClassPublic) {
+			public = out
+		}
+		entries, checked = entries+out.Entries, checked+out.Checked
+	}
+	public.Entries, public.Checked = entries, checked
+	return public, nil
+}
+
+func (j *Journal) verifyCatalogue(ctx context.Context, one *catalogue, p genesis.Progress) (genesis.AuditVerification, error) {
 	out := genesis.AuditVerification{Bad: -1}
-	v := verification{j: j, ctx: ctx, progress: p, epochs: j.catalogue.log.all()}
+	v := verification{j: j, ctx: ctx, progress: p, epochs: one.log.all(), catalogue: one}
 	v.size = v.epochs[len(v.epochs)-1].end()
 	var err error
 	for i := 0; i < len(v.epochs) && err == nil; i++ {
@@ -56,8 +75,7 @@ func (j *Journal) VerifyPublic(ctx context.Context, p genesis.Progress) (genesis
 	return v.outcome(out, err)
 }
 
-// statement says what is wrong with an entry of the catalogue log beyond its
-// hash, or "".
+// statement says what is wrong with an entry of a catalogue log beyond its hash, or "".
 func (v *verification) statement(i int, seq int64, text []byte) (string, error) {
 	e, err := decodeCatalogue(text)
 	if err != nil {
@@ -69,16 +87,18 @@ func (v *verification) statement(i int, seq int64, text []byte) (string, error) 
 	if seq < v.from || seq >= v.to {
 		v.from, v.to = seq, seq+tile.Width
 		v.progress.Send(genesis.Event{Stage: "verifying", Done: seq, Total: v.size, Unit: "entries"})
-		all, err := v.j.Statements(v.ctx, v.from, tile.Width)
+		all, err := v.catalogue.kept(v.ctx, v.from, tile.Width)
 		if err != nil {
 			return "", err
 		}
-		v.statements = map[int64]Witnessed{}
-		for _, w := range all {
-			v.statements[w.Place] = w
+		v.statements = map[int64]kept{}
+		for _, k := range all {
+			v.statements[k.Place] = k
 		}
 	}
-	if CheckStatement(text, v.statements[seq]) != nil {
+	k, there := v.statements[seq]
+	destroyed := there && len(k.Salt) == 0 && len(k.Text) == 0 && k.id == e.ID
+	if !destroyed && CheckStatement(text, k.Witnessed) != nil {
 		return "its statement is missing or is not the one it was written with", nil
 	}
 	return "", nil
@@ -108,7 +128,8 @@ type verification struct {
 	rows    map[int64]columns
 	secrets map[int64]secret
 
-	statements map[int64]Witnessed
+	catalogue  *catalogue
+	statements map[int64]kept
 }
 
 // aliases checks that the names kept for pseudonyms are those they were made

@@ -73,7 +73,7 @@ func openWork(ctx context.Context, h *Home, opt Options, log *slog.Logger) (_ Se
 	bound(h.Config.Memory)
 	c := work.Config{DB: w.db, Catalog: catalog.New(w.db, blobs), Blobs: blobs, Node: h.Config.Node,
 		Drivers: Formats(), Limits: h.Config.Limits, Temp: runs, Uploads: h.Uploads(),
-		Memory: h.Config.Memory / 8, Bodies: h.Config.Memory / 2, Threads: h.Config.Threads, Software: "genesis " + genesis.Build().Version}
+		Memory: h.Config.Memory / 8, Bodies: h.Config.Memory / 2, Threads: h.Config.Threads, Software: "genesis " + genesis.Build().Version, Log: log}
 	if err := w.openDoors(ctx, h, &c, opt); err != nil {
 		return nil, err
 	}
@@ -268,13 +268,17 @@ func (w *works) Checks() []edge.Check {
 // not wait for it: it is the record that they happened.
 const openEvery = 30 * time.Second
 
-// openOnTime records openings that became due.
+// openOnTime records openings that became due, and has stated what changed by itself for
+// those who follow the logs of the catalogue.
 func (w *works) openOnTime(ctx context.Context) {
 	tick := time.NewTicker(openEvery)
 	defer tick.Stop()
 	for {
 		if err := w.RecordOpenings(ctx); err != nil && ctx.Err() == nil {
 			w.log.Error("openings that are due cannot be recorded", "error", err)
+		}
+		if err := w.RestateDue(ctx); err != nil && ctx.Err() == nil {
+			w.log.Error("what the logs of the catalogue say is behind", "error", err)
 		}
 		select {
 		case <-ctx.Done():

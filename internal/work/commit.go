@@ -13,12 +13,18 @@ import (
 // their constraints from its first moment.
 func (s *Service) commitTx(ctx context.Context, tx *sql.Tx, staged *catalog.Staged, parents []genesis.Version) (genesis.Version, bool, error) {
 	v, unchanged, err := s.Catalog.CommitTx(ctx, tx, staged)
-	if err != nil || len(parents) == 0 {
+	if err != nil {
 		return v, unchanged, err
+	}
+	if len(parents) == 0 {
+		return v, unchanged, s.moved(ctx, tx, v.Name, v.Digest) // one that was there may have got other records
 	}
 	from := make([]access.Resource, len(parents))
 	for i, p := range parents {
 		from[i] = resource(p)
 	}
-	return v, unchanged, s.Access.Derive(ctx, tx, resource(v), from)
+	if err := s.Access.Derive(ctx, tx, resource(v), from); err != nil {
+		return v, unchanged, err
+	}
+	return v, unchanged, s.moved(ctx, tx, v.Name, v.Digest) // of one that was there, and what was made from it
 }

@@ -31,16 +31,7 @@ func (s *Service) Publish(ctx context.Context, who genesis.Principal, ref string
 	if err != nil {
 		return nil, err
 	}
-	before, err := s.known(ctx, v)
-	if err != nil {
-		return nil, err
-	}
 	published := v
-	published.State = genesis.Published
-	after, err := s.everybodys(ctx, published, terms)
-	if err != nil {
-		return nil, err
-	}
 	err = s.act(ctx, who, "terms", func(tx *sql.Tx, e *journal.Event) error {
 		if published, err = s.Catalog.PublishTx(ctx, tx, v, catalog.PublishOptions{By: s.by(who)}); err != nil {
 			return err
@@ -52,13 +43,10 @@ func (s *Service) Publish(ctx context.Context, who genesis.Principal, ref string
 		if err := s.heedCard(ctx, tx, v, terms); err != nil {
 			return err
 		}
-		switch {
-		case after:
-			return state(ctx, tx, v, statedPublished, terms)
-		case before:
-			return state(ctx, tx, v, statedHidden, terms.Tier)
+		if err := s.enlist(ctx, tx, published); err != nil {
+			return err
 		}
-		return nil
+		return s.moved(ctx, tx, v.Name, v.Digest)
 	})
 	if err != nil {
 		return nil, err
@@ -205,14 +193,14 @@ func detail(v any) json.RawMessage {
 
 // Withdraw withdraws a published version.
 func (s *Service) Withdraw(ctx context.Context, who genesis.Principal, ref, reason string) (*genesis.Version, error) {
-	return s.end(ctx, who, ref, statedWithdrawn, func(tx *sql.Tx, v genesis.Version) (genesis.Version, error) {
+	return s.end(ctx, who, ref, func(tx *sql.Tx, v genesis.Version) (genesis.Version, error) {
 		return s.Catalog.WithdrawTx(ctx, tx, v, s.by(who), reason)
 	})
 }
 
 // Erase erases a version; a tombstone stays.
 func (s *Service) Erase(ctx context.Context, who genesis.Principal, ref, reason string) (*genesis.Version, error) {
-	v, err := s.end(ctx, who, ref, statedErased, func(tx *sql.Tx, v genesis.Version) (genesis.Version, error) {
+	v, err := s.end(ctx, who, ref, func(tx *sql.Tx, v genesis.Version) (genesis.Version, error) {
 		return s.Catalog.EraseTx(ctx, tx, v, catalog.EraseOptions{By: s.by(who), Reason: reason})
 	})
 	if err != nil {
@@ -222,21 +210,17 @@ func (s *Service) Erase(ctx context.Context, who genesis.Principal, ref, reason 
 }
 
 // end ends a version's being open to others; the catalogue records it.
-func (s *Service) end(ctx context.Context, who genesis.Principal, ref, what string, do func(*sql.Tx, genesis.Version) (genesis.Version, error)) (*genesis.Version, error) {
+func (s *Service) end(ctx context.Context, who genesis.Principal, ref string, do func(*sql.Tx, genesis.Version) (genesis.Version, error)) (*genesis.Version, error) {
 	v, _, err := s.enter(ctx, who, genesis.Steward, ref)
-	if err != nil {
-		return nil, err
-	}
-	known, err := s.known(ctx, v)
 	if err != nil {
 		return nil, err
 	}
 	var ended genesis.Version
 	err = s.DB.Tx(ctx, func(tx *sql.Tx) error {
-		if ended, err = do(tx, v); err != nil || !known {
+		if ended, err = do(tx, v); err != nil {
 			return err
 		}
-		return state(ctx, tx, v, what, ended.State)
+		return s.moved(ctx, tx, v.Name, v.Digest)
 	})
 	if err != nil {
 		return nil, err
@@ -309,8 +293,10 @@ func (s *Service) Lower(ctx context.Context, who genesis.Principal, ref string, 
 	err = s.act(ctx, who, "lower", func(tx *sql.Tx, e *journal.Event) error {
 		e.Subject, e.Version, e.Detail = string(v.Name), v.Digest, detail(req)
 		lowered, err := s.Access.Lower(ctx, tx, who, access.Lowering{Child: resource(v), Source: source.Ref(), Tier: req.Tier, Reason: req.Reason})
-		k.Lowered = &lowered
-		return err
+		if k.Lowered = &lowered; err != nil {
+			return err
+		}
+		return s.moved(ctx, tx, v.Name, v.Digest)
 	})
 	if err != nil {
 		return nil, err
@@ -345,9 +331,11 @@ func (s *Service) Grant(ctx context.Context, who genesis.Principal, req genesis.
 	}
 	err = s.act(ctx, who, "grant", func(tx *sql.Tx, e *journal.Event) error {
 		var err error
-		g, err = s.Access.Grant(ctx, tx, g)
+		if g, err = s.Access.Grant(ctx, tx, g); err != nil {
+			return err
+		}
 		e.Subject, e.Version, e.Detail = string(v.Name), g.Version, detail(g)
-		return err
+		return s.regranted(ctx, tx, g)
 	})
 	return &g, err
 }
@@ -457,11 +445,23 @@ func (s *Service) Revoke(ctx context.Context, who genesis.Principal, id, reason 
 		return nil, err
 	}
 	err = s.act(ctx, who, "revoke", func(tx *sql.Tx, e *journal.Event) error {
-		g, err = s.Access.Revoke(ctx, tx, id, who.Person(), reason)
+		if g, err = s.Access.Revoke(ctx, tx, id, who.Person(), reason); err != nil {
+			return err
+		}
 		e.Subject, e.Version, e.Detail = string(g.Name), g.Version, detail(map[string]string{"grant": id, "to": string(g.To), "reason": reason})
-		return err
+		return s.regranted(ctx, tx, g)
 	})
 	return &g, err
+}
+
+// regranted states anew what a grant reaches that was made or taken back. Who may know of
+// something without being asked who they are does not hang on grants to persons and
+// projects.
+func (s *Service) regranted(ctx context.Context, tx *sql.Tx, g genesis.Grant) error {
+	if kind, _ := g.To.Split(); kind != genesis.ToInstitution && kind != genesis.ToSector {
+		return nil
+	}
+	return s.moved(ctx, tx, g.Name, g.Version)
 }
 
 // RecordOpenings records the openings that became due since it was last called.
@@ -470,7 +470,7 @@ func (s *Service) RecordOpenings(ctx context.Context) error {
 		var due []access.Opened
 		err := s.DB.Tx(ctx, func(tx *sql.Tx) error {
 			var err error
-			if due, err = s.Access.DueOpenings(ctx, tx, time.Now()); err != nil {
+			if due, err = s.Access.DueOpenings(ctx, tx, s.now()); err != nil {
 				return err
 			}
 			for _, o := range due {
@@ -478,12 +478,7 @@ func (s *Service) RecordOpenings(ctx context.Context) error {
 				if err := journal.Record(ctx, tx, e); err != nil {
 					return err
 				}
-				v := genesis.Version{Name: o.Name, Digest: o.Version, State: genesis.Published}
-				known, err := s.known(ctx, v)
-				if err == nil && known && o.Tier == genesis.TierPublic {
-					err = state(ctx, tx, v, statedPublished, o.Opening)
-				}
-				if err != nil {
+				if err := s.moved(ctx, tx, o.Name, o.Version); err != nil {
 					return err
 				}
 			}

@@ -63,9 +63,9 @@ func (s *Service) looked(who genesis.Principal, q genesis.AuditQuery) journal.Ev
 		Purpose: who.Purpose, Institution: p.Institution, Sector: p.Sector, Student: p.Student}
 }
 
-// AuditVerify recomputes the audit log, and then the catalogue log, for officers. The
-// answer is that of the audit log, or of the catalogue log where that is what does
-// not hold.
+// AuditVerify recomputes the audit log, and then the logs of the catalogue, for officers.
+// The answer is that of the audit log, or of the first log of the catalogue that does not
+// hold.
 func (s *Service) AuditVerify(ctx context.Context, who genesis.Principal, since time.Time, p genesis.Progress) (*genesis.AuditVerification, error) {
 	if err := s.operates(ctx, who, access.Office); err != nil {
 		return nil, err
@@ -77,9 +77,9 @@ func (s *Service) AuditVerify(ctx context.Context, who genesis.Principal, since 
 	if err != nil || audit.Bad >= 0 {
 		return pointed(audit, err)
 	}
-	public, err := s.Journal.VerifyPublic(ctx, p)
-	if err == nil && public.Bad >= 0 {
-		audit = public
+	stated, err := s.Journal.VerifyCatalogue(ctx, p)
+	if err == nil && stated.Bad >= 0 {
+		audit = stated
 	}
 	return pointed(audit, err)
 }

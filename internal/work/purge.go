@@ -51,10 +51,15 @@ func (s *Service) Purge(ctx context.Context, who genesis.Principal, ref, reason 
 		if out.Version, err = s.Catalog.EraseTx(ctx, tx, v, catalog.EraseOptions{By: s.by(who), Reason: reason, Purge: true}); err != nil {
 			return err
 		}
-		cleared, err = s.clearTx(ctx, tx, v)
-		return err
+		if cleared, err = s.clearTx(ctx, tx, v); err != nil {
+			return err
+		}
+		return s.moved(ctx, tx, v.Name, v.Digest)
 	})
 	if err != nil {
+		return nil, err
+	}
+	if err := s.Journal.Destroy(ctx, v.Name, v.Digest); err != nil { // what was stated of it, to anybody
 		return nil, err
 	}
 	p.Send(genesis.Event{Stage: "purging", Unit: "blobs"})

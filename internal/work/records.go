@@ -21,10 +21,6 @@ func (s *Service) SetCard(ctx context.Context, who genesis.Principal, ref string
 	if err != nil {
 		return nil, err
 	}
-	known, err := s.known(ctx, v)
-	if err != nil {
-		return nil, err
-	}
 	var card genesis.Card
 	err = s.DB.Tx(ctx, func(tx *sql.Tx) error {
 		card, err = catalog.EditTx(ctx, tx, s.Catalog, v, genesis.RecordCard, s.by(who), func(c *genesis.Card) error {
@@ -40,10 +36,10 @@ func (s *Service) SetCard(ctx context.Context, who genesis.Principal, ref string
 			}
 			return access.CheckCard(v.Name, terms, *c)
 		})
-		if err != nil || !known {
+		if err != nil {
 			return err
 		}
-		return state(ctx, tx, v, string(genesis.RecordCard), card)
+		return s.restate(ctx, tx, version{v.Name, v.Digest})
 	})
 	if err != nil {
 		return nil, err
@@ -70,19 +66,43 @@ func setField(card *genesis.Card, name, value string) error {
 		if key != name {
 			continue
 		}
-		if rv.Field(i).Kind() == reflect.Slice {
-			rv.Field(i).Set(reflect.ValueOf(list(value)))
-		} else {
-			value, err := word(name, strings.TrimSpace(value))
-			if err != nil {
-				return err
-			}
-			rv.Field(i).SetString(value)
-		}
-		return nil
+		return setValue(rv.Field(i), name, value)
 	}
 	sort.Strings(known)
 	return &genesis.Error{Op: "set card", Kind: genesis.Invalid, Subject: name, Msg: "is no field of a card", Hint: "the fields are " + strings.Join(known, ", ")}
+}
+
+// setValue sets a field of a card from its text.
+func setValue(field reflect.Value, name, text string) error {
+	text = strings.TrimSpace(text)
+	switch at := field.Addr().Interface().(type) {
+	case *[]string:
+		*at = list(text)
+	case **genesis.Period:
+		return setParsed(at, text, genesis.ParsePeriod)
+	case **genesis.Box:
+		return setParsed(at, text, genesis.ParseBox)
+	default:
+		value, err := word(name, text)
+		if err != nil {
+			return err
+		}
+		field.SetString(value)
+	}
+	return nil
+}
+
+// setParsed sets what has a text form of its own; an empty text clears it.
+func setParsed[T any](at **T, text string, parse func(string) (T, error)) error {
+	if *at = nil; text == "" {
+		return nil
+	}
+	v, err := parse(text)
+	if err != nil {
+		return err
+	}
+	*at = &v
+	return nil
 }
 
 // word checks the value of a field that decides something against its vocabulary, and
@@ -96,6 +116,9 @@ func word(field, value string) (string, error) {
 		}
 	case "export_control":
 		words = genesis.ExportStatuses
+	}
+	if field == "challenge" && value != "" {
+		return value, genesis.CheckChallenge(value)
 	}
 	if words == nil || value == "" {
 		return value, nil
@@ -163,5 +186,10 @@ func (s *Service) rescore(ctx context.Context, who genesis.Principal, v genesis.
 	if d.Provenance != nil {
 		in.Sources = d.Provenance.Sources
 	}
-	return s.Catalog.PutRecord(ctx, d.Version, genesis.RecordReadiness, readiness.Check(in), s.by(who))
+	return s.DB.Tx(ctx, func(tx *sql.Tx) error {
+		if err := s.Catalog.PutRecordTx(ctx, tx, d.Version, genesis.RecordReadiness, readiness.Check(in), s.by(who)); err != nil {
+			return err
+		}
+		return s.restate(ctx, tx, version{v.Name, v.Digest})
+	})
 }

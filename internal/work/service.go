@@ -2,7 +2,9 @@ package work
 
 import (
 	"context"
+	"log/slog"
 	"sync"
+	"time"
 
 	"github.com/opengenesis/genesis"
 	"github.com/opengenesis/genesis/internal/access"
@@ -31,13 +33,15 @@ type Config struct {
 	Journal  *journal.Journal   // evidence
 	Drivers  []format.Driver
 	Limits   format.Limits
-	Uploads  string // directory of the uploads; "": there are none
-	Temp     string // directory for spilled data and checkpoints
-	Memory   int64  // bytes for what grows with the rows of a table; 0: 64 MiB
-	Bodies   int64  // bytes for the batches of all streams; 0: without bound
-	Threads  int    // 0: one per core
-	Software string // "genesis 0.1.0", for the provenance
-	Secret   []byte // keys what is kept of rows that were trained on without reading them
+	Uploads  string           // directory of the uploads; "": there are none
+	Temp     string           // directory for spilled data and checkpoints
+	Memory   int64            // bytes for what grows with the rows of a table; 0: 64 MiB
+	Bodies   int64            // bytes for the batches of all streams; 0: without bound
+	Threads  int              // 0: one per core
+	Software string           // "genesis 0.1.0", for the provenance
+	Now      func() time.Time // nil: time.Now
+	Log      *slog.Logger     // nil: nothing is logged
+	Secret   []byte           // keys what is kept of rows that were trained on without reading them
 
 	// BackUp copies the whole home; nil where there is none.
 	BackUp func(context.Context, genesis.BackupRequest, genesis.Progress) (*genesis.Backup, error)
@@ -57,6 +61,20 @@ func New(c Config) *Service {
 	s := &Service{Config: c}
 	s.bodies.Max = c.Bodies
 	return s
+}
+
+func (s *Service) now() time.Time {
+	if s.Now != nil {
+		return s.Now()
+	}
+	return time.Now()
+}
+
+func (s *Service) log() *slog.Logger {
+	if s.Log != nil {
+		return s.Log
+	}
+	return slog.New(slog.DiscardHandler)
 }
 
 func (s *Service) env(p genesis.Progress) ingest.Env {

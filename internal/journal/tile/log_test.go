@@ -10,6 +10,7 @@ import (
 	mrand "math/rand/v2"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -530,6 +531,36 @@ func FuzzBundle(f *testing.F) {
 		}
 		if whole && (len(all) != n || !bytes.Equal(back, b)) || !bytes.HasPrefix(b, back) {
 			t.Errorf("%x is cut into %x, %v", b, all, whole)
+		}
+	})
+}
+
+func TestParsePath(t *testing.T) {
+	for _, level := range []int{-1, 0, 3} {
+		for _, n := range []int64{0, 7, 999, 1000, 1234067, 1 << 40} {
+			for _, width := range []int{1, 17, Width} {
+				path := strings.TrimPrefix(Path(level, n, width), "tile/")
+				l, m, w, ok := ParsePath(path)
+				if !ok || l != level || m != n || w != width {
+					t.Errorf("%s is %d %d %d %v", path, l, m, w, ok)
+				}
+			}
+		}
+	}
+	for _, path := range []string{"", "0", "0/", "entries", "8/000", "-1/000", "0/0", "0/0000", "0/x001", "0/001/002", "0/x1/002", "0/000.p/0", "0/000.p/256", "0/000.p/01",
+		"0/+01", "../000", "0/000/", "00/000", "entries/000.p/1/2", "0/" + strings.Repeat("x999/", 9) + "999"} {
+		if l, n, w, ok := ParsePath(path); ok {
+			t.Errorf("%q is %d %d %d", path, l, n, w)
+		}
+	}
+}
+
+func FuzzParsePath(f *testing.F) {
+	f.Add("0/x001/234.p/17")
+	f.Add("entries/000")
+	f.Fuzz(func(t *testing.T, path string) {
+		if level, n, width, ok := ParsePath(path); ok && Path(level, n, width) != "tile/"+path {
+			t.Errorf("%q is %d %d %d", path, level, n, width)
 		}
 	})
 }

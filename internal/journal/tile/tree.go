@@ -3,7 +3,9 @@ package tile
 import (
 	"encoding/binary"
 	"fmt"
+	"iter"
 	"strconv"
+	"strings"
 
 	"golang.org/x/mod/sumdb/tlog"
 )
@@ -33,6 +35,48 @@ func Path(level int, n int64, width int) string {
 		return "tile/" + name + "/" + index
 	}
 	return fmt.Sprintf("tile/%s/%s.p/%d", name, index, width)
+}
+
+// ParsePath is the inverse of [Path], without the "tile/" before it. It reports false for
+// what Path does not write.
+func ParsePath(path string) (level int, n int64, width int, ok bool) {
+	name, index, _ := strings.Cut(path, "/")
+	level, width = entries, Width
+	if name != "entries" {
+		l, err := strconv.Atoi(name)
+		if err != nil || l < 0 || l > 7 {
+			return 0, 0, 0, false
+		}
+		level = l
+	}
+	if full, part, partial := strings.Cut(index, ".p/"); partial {
+		w, err := strconv.Atoi(part)
+		if err != nil || w < 1 || w >= Width {
+			return 0, 0, 0, false
+		}
+		index, width = full, w
+	}
+	if len(index) > 6*5 { // more digits than any log has entries
+		return 0, 0, 0, false
+	}
+	for part := range strings.SplitSeq(index, "/") {
+		d, err := strconv.ParseInt(strings.TrimPrefix(part, "x"), 10, 64)
+		if err != nil || d < 0 || d > 999 {
+			return 0, 0, 0, false
+		}
+		n = n*1000 + d
+	}
+	return level, n, width, Path(level, n, width) == "tile/"+path
+}
+
+// Root returns the hash of the whole tree over the hashes of entries, in order.
+func Root(hashes iter.Seq[tlog.Hash]) tlog.Hash {
+	var t tree
+	for h := range hashes {
+		t.size++
+		t.push(0, h, func(file) {})
+	}
+	return t.root()
 }
 
 // tree is the growing edge of a log: of each level the hashes of its last tile,

@@ -1,0 +1,130 @@
+package mirror
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/opengenesis/genesis"
+)
+
+// follower follows one node.
+type follower struct {
+	m      *Mirror
+	nudged chan struct{}
+	stop   context.CancelFunc
+	ended  chan struct{}
+	rounds sync.Mutex // held while a round goes on
+
+	mu     sync.Mutex
+	member genesis.Member
+	peer   Peer
+}
+
+func (m *Mirror) follower(member genesis.Member, p Peer) *follower {
+	return &follower{m: m, member: member, peer: p, nudged: make(chan struct{}, 1), ended: make(chan struct{})}
+}
+
+// meet takes what the charter says of the node now.
+func (f *follower) meet(member genesis.Member, p Peer) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.member, f.peer = member, p
+}
+
+func (f *follower) met() (genesis.Member, Peer) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.member, f.peer
+}
+
+func (f *follower) nudge() {
+	select {
+	case f.nudged <- struct{}{}:
+	default:
+	}
+}
+
+// run goes round and round until ctx ends.
+func (f *follower) run(ctx context.Context) {
+	failures := 0
+	for ctx.Err() == nil {
+		more, err := f.turn(ctx)
+		switch {
+		case ctx.Err() != nil:
+			return
+		case err != nil:
+			member, _ := f.met()
+			f.m.cfg.Log.Warn("a node's catalogue cannot be followed", "node", member.ID, "failures", failures, "error", err)
+			failures++
+		default:
+			failures = 0
+		}
+		if more && err == nil {
+			continue // others had their turn
+		}
+		timer := time.NewTimer(pause(f.m.cfg.Interval, failures, rand.Float64()))
+		select {
+		case <-timer.C:
+		case <-f.nudged:
+		case <-ctx.Done():
+		}
+		timer.Stop()
+	}
+}
+
+// maxPause is how long a node is left alone at most.
+const maxPause = time.Hour
+
+// pause is how long to wait after so many failures in a row: twice as long each time, and
+// off by up to a quarter, at random, so that the nodes of a federation do not all come
+// at once.
+func pause(interval time.Duration, failures int, random float64) time.Duration {
+	d := min(interval<<min(failures, 20), max(maxPause, interval))
+	if d <= 0 {
+		d = maxPause
+	}
+	return time.Duration(float64(d) * (0.75 + random/2))
+}
+
+// turn waits for room and goes round once. more says that there is work left.
+func (f *follower) turn(ctx context.Context) (more bool, err error) {
+	select {
+	case f.m.slots <- struct{}{}:
+	case <-ctx.Done():
+		return false, ctx.Err()
+	}
+	defer func() { <-f.m.slots }()
+	return f.round(ctx)
+}
+
+// budget is how long one round may take before others have their turn.
+const budget = time.Minute
+
+// round looks at all logs of the node that this one may follow. One that does not check
+// keeps no other from being followed.
+func (f *follower) round(ctx context.Context) (more bool, err error) {
+	f.rounds.Lock()
+	defer f.rounds.Unlock()
+	member, peer := f.met()
+	g := fetcher{peer: peer, timeout: f.m.cfg.Timeout}
+	served, err := g.list(ctx)
+	if err != nil {
+		return false, err
+	}
+	deadline := time.Now().Add(budget)
+	var errs []error
+	for _, class := range f.m.classes() {
+		latest := served[class]
+		if latest == 0 {
+			continue // nothing was stated to this class, or no more to us
+		}
+		l := &log{m: f.m, get: g, member: member, class: class, deadline: deadline}
+		left, err := l.round(ctx, latest)
+		more = more || left
+		errs = append(errs, err)
+	}
+	return more, errors.Join(errs...)
+}

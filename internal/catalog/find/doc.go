@@ -1,0 +1,2 @@
+// Package find is the search index over listings.
+package find

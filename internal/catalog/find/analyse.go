@@ -155,6 +155,9 @@ func eachValue(l *genesis.Listing, f Facet, act func(string)) {
 func foldValue(s string) string { return cutValue(fold(s)) }
 
 func cutValue(s string) string {
+	if len(s) <= maxValue && !strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r == utf8.RuneError }) {
+		return strings.TrimSpace(s)
+	}
 	s = strings.Map(func(r rune) rune {
 		if r < ' ' {
 			return ' '

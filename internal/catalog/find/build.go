@@ -12,7 +12,7 @@ import (
 
 // builder makes a segment of documents.
 type builder struct {
-	ids     map[string]uint32 // terms
+	ids     [kinds]map[string]uint32 // of terms, by kind
 	terms   []string
 	posts   [][]uint32 // by term: document and level
 	best    []level    // of the document at hand, by term
@@ -34,7 +34,10 @@ const rowBytes = 32 + 4 + 8 + 1 + 8 + 8 + 8 + 32
 // build returns the segment of documents, in the order of their keys and
 // versions; none comes twice.
 func build(docs []Document) (*builder, error) {
-	b := &builder{ids: map[string]uint32{}}
+	b := &builder{}
+	for i := range b.ids {
+		b.ids[i] = map[string]uint32{}
+	}
 	for i := range docs {
 		if err := b.add(&docs[i]); err != nil {
 			return nil, err
@@ -43,12 +46,12 @@ func build(docs []Document) (*builder, error) {
 	return b, nil
 }
 
-func (b *builder) id(term string) uint32 {
-	id, ok := b.ids[term]
+func (b *builder) id(kind byte, text string) uint32 {
+	id, ok := b.ids[kind][text]
 	if !ok {
 		id = uint32(len(b.terms))
-		b.ids[term] = id
-		b.terms = append(b.terms, term)
+		b.ids[kind][text] = id
+		b.terms = append(b.terms, term(kind, text))
 		b.posts, b.best, b.mark = append(b.posts, nil), append(b.best, 0), append(b.mark, 0)
 	}
 	return id
@@ -75,12 +78,12 @@ func (b *builder) add(d *Document) error {
 	b.addText(&d.Listing)
 	b.addValues(d)
 	for _, v := range d.Variables[:min(len(d.Variables), maxVariables)] {
-		b.note(b.id(term(kindPair, foldValue(v.Name)+"\x00"+cutValue(v.Unit))), 0)
+		b.note(b.id(kindPair, foldValue(v.Name)+"\x00"+cutValue(v.Unit)), 0)
 	}
 	if d.Kind == genesis.Model {
 		for _, ref := range d.Inputs[:min(len(d.Inputs), maxInputs)] {
 			if key, ok := inputKey(&d.Listing, ref); ok {
-				b.note(b.id(term(kindInput, key)), 0)
+				b.note(b.id(kindInput, key), 0)
 			}
 		}
 	}
@@ -98,7 +101,7 @@ func (b *builder) addText(l *genesis.Listing) {
 	eachTerm(l, func(text string, at level, seq bool) {
 		id := uint32(0)
 		if text != "" {
-			id = b.id(term(kindWord, text)) + 1
+			id = b.id(kindWord, text) + 1
 			b.note(id-1, at)
 		}
 		if seq {
@@ -115,7 +118,7 @@ func (b *builder) addValues(d *Document) {
 			if v == "" {
 				return
 			}
-			id := b.id(term(facetKind(i), v))
+			id := b.id(facetKind(i), v)
 			if fresh := b.note(id, 0); i < singles {
 				first = id + 1
 			} else if fresh {
@@ -127,7 +130,7 @@ func (b *builder) addValues(d *Document) {
 		}
 	}
 	for _, c := range d.Classes {
-		if id := b.id(term(kindClass, string(c))); b.note(id, 0) {
+		if id := b.id(kindClass, string(c)); b.note(id, 0) {
 			b.values[classList] = append(b.values[classList], id)
 		}
 	}

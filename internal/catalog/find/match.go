@@ -1,6 +1,7 @@
 package find
 
 import (
+	"bytes"
 	"encoding/binary"
 	"math"
 	"math/bits"
@@ -190,27 +191,17 @@ func spans(box [4]float64) [][2]float64 {
 	return all
 }
 
-// says reports whether words, given by their places from 1, follow each other in a
-// document.
-func (s *segment) says(doc int, words []uint64, window []uint64) bool {
-	window = window[:0]
-	for b := s.span(secSeqEnds, secSeq, doc); len(b) > 0; {
-		place, n := binary.Uvarint(b)
-		if n <= 0 {
-			panic(damage("has words that end early"))
+// says reports whether words follow each other in a document: whether their places,
+// encoded as they are there, stand between the ends of others.
+func (s *segment) says(doc int, words []byte) bool {
+	for b := s.span(secSeqEnds, secSeq, doc); ; {
+		i := bytes.Index(b, words)
+		if i < 0 {
+			return false
 		}
-		b = b[n:]
-		if place == 0 {
-			window = window[:0]
-			continue
-		}
-		if len(window) == len(words) {
-			copy(window, window[1:])
-			window = window[:len(words)-1]
-		}
-		if window = append(window, place); slices.Equal(window, words) {
+		if i == 0 || b[i-1] < 0x80 {
 			return true
 		}
+		b = b[i+1:]
 	}
-	return false
 }

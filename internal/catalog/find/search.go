@@ -3,6 +3,7 @@ package find
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"math/bits"
 	"slices"
 	"sync"
@@ -109,8 +110,8 @@ func (x *search) run() error {
 // segmentQuery is a query as one segment can answer it.
 type segmentQuery struct {
 	clauses []*clause
-	phrases [][]uint64 // places of words, from 1
-	after   int        // documents of the cursor's score from here on come after it
+	phrases [][]byte // places of words, as documents have them
+	after   int      // documents of the cursor's score from here on come after it
 }
 
 // segment finds the matches of a segment.
@@ -134,11 +135,11 @@ func (x *search) plan(i int) (segmentQuery, bool) {
 	q := segmentQuery{after: s.docs}
 	for _, n := range x.needs {
 		if n.phrase != nil {
-			places, ok := s.places(n.phrase)
+			words, ok := s.encode(n.phrase)
 			if !ok {
 				return q, false
 			}
-			q.phrases = append(q.phrases, places)
+			q.phrases = append(q.phrases, words)
 			continue
 		}
 		q.clauses = append(q.clauses, s.word(n))
@@ -179,17 +180,17 @@ func (x *search) filters(s *segment) []*clause {
 	return all
 }
 
-// places returns the places of words, from 1, if the segment has them all.
-func (s *segment) places(words []string) ([]uint64, bool) {
-	var places []uint64
+// encode returns words as documents have them, if the segment has them all.
+func (s *segment) encode(words []string) ([]byte, bool) {
+	var b []byte
 	for _, w := range words {
 		at := s.lookup(term(kindWord, w))
 		if at == nil {
 			return nil, false
 		}
-		places = append(places, at.place+1)
+		b = binary.AppendUvarint(b, at.place+1)
 	}
-	return places, true
+	return b, true
 }
 
 // block finds the matches of a block of documents.
@@ -235,9 +236,8 @@ func (x *search) narrow(i, block int, q segmentQuery, match bitset) {
 		})
 	}
 	for _, words := range q.phrases {
-		window := make([]uint64, 0, len(words))
 		match.each(func(doc int) {
-			if !s.says(first+doc, words, window) {
+			if !s.says(first+doc, words) {
 				match.clear(doc)
 			}
 		})

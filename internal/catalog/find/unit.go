@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 )
 
 // unitSigns are signs by which a chunk is more than its words.
@@ -19,20 +20,35 @@ var (
 // wholeTerm returns what a chunk is as a whole if that says more than its words, as
 // units and decimal numbers do: "(W/m²)" is what "W.m-2" is. Else it returns "".
 func wholeTerm(chunk string) string {
-	s := strings.Trim(chunk, "()[]{}<>\"'`“”,.;:!?=")
-	if strings.ContainsAny(s, unitSigns) {
-		return cut(canonicalUnit(s))
-	}
-	if s == "" || s[len(s)-1] < '0' || s[len(s)-1] > '9' {
+	if !hints(chunk) {
 		return ""
 	}
-	if numberPattern.MatchString(s) {
+	s := strings.Trim(chunk, "()[]{}<>\"'`“”,.;:!?=")
+	switch {
+	case strings.ContainsAny(s, unitSigns):
+		return cut(canonicalUnit(s))
+	case numberPattern.MatchString(s):
 		return cut(strings.ToLower(s))
-	}
-	if productPattern.MatchString(s) {
+	case productPattern.MatchString(s):
 		return cut(canonicalUnit(s))
 	}
 	return ""
+}
+
+// hints reports whether a chunk could be a unit or a number: most are neither.
+func hints(chunk string) bool {
+	digit, point := false, false
+	for i := range len(chunk) {
+		switch c := chunk[i]; {
+		case c >= utf8.RuneSelf || c == '/' || c == '%' || c == '^' || c == '*':
+			return true
+		case c >= '0' && c <= '9':
+			digit = true
+		case c == '.' || c == 'e' || c == 'E':
+			point = true
+		}
+	}
+	return digit && point
 }
 
 // listedUnit returns the term of a unit that stands in a listing, where W.m-2 has

@@ -56,7 +56,7 @@ func parseManifest(b []byte) (manifest, error) {
 		return manifest{}, &genesis.Error{Op: "read search index", Kind: genesis.Internal, Subject: "the manifest", Msg: msg, Err: err}
 	}
 	sum, body, _ := strings.Cut(string(b), "\n")
-	if sum != fmt.Sprintf("%016x", xxh3.HashString(body)) {
+	if sum+"\n" != sumLine([]byte(body)) {
 		return broken("does not match its sum", nil)
 	}
 	if err := json.Unmarshal([]byte(body), &m); err != nil {
@@ -73,12 +73,15 @@ func parseManifest(b []byte) (manifest, error) {
 	return m, nil
 }
 
+// sumLine is the first line of a manifest.
+func sumLine(body []byte) string { return fmt.Sprintf("%016x\n", xxh3.Hash(body)) }
+
 func (m manifest) bytes() []byte {
 	body, err := json.Marshal(m)
 	if err != nil {
 		panic(err) // strings, numbers and bytes
 	}
-	return append(fmt.Appendf(nil, "%016x\n", xxh3.Hash(body)), body...)
+	return append([]byte(sumLine(body)), body...)
 }
 
 // writeManifest makes segments with their flags the index.

@@ -31,7 +31,7 @@ func parseText(text string) ([]need, error) {
 	}
 	var needs []need
 	quotes := strings.NewReplacer("“", `"`, "”", `"`, "„", `"`)
-	for i, part := range strings.Split(quotes.Replace(strings.ToValidUTF8(text, " ")), `"`) {
+	for i, part := range strings.Split(quotes.Replace(strings.ToValidUTF8(text, "\uFFFD")), `"`) {
 		if i%2 == 0 {
 			needs = addWords(needs, part)
 			continue

@@ -119,7 +119,7 @@ func fold(s string) string {
 			return -1
 		}
 		return r
-	}, norm.NFKD.String(strings.ToValidUTF8(s, " ")))
+	}, norm.NFKD.String(strings.ToValidUTF8(s, "\uFFFD")))
 	return norm.NFKC.String(folder.String(bare))
 }
 

@@ -153,6 +153,7 @@ type Query struct {
 	Prefix bool         // the last of them is the beginning of one
 	Phrase bool         // the words follow each other
 	Unit   string       // must be the unit of a variable
+	All    bool         // the first 200 hits, in place of 20
 	Tier   genesis.Tier // only those of it
 }
 

@@ -77,7 +77,7 @@ classes who may know of fifty things beside.
 
 // searchPeers compares with other engines on the same listings and queries.
 func searchPeers(c config, v *listings.Vocabulary) (string, error) {
-	n := c.listings / 5
+	n := c.listings / 10
 	corpus := &listings.Corpus{Vocabulary: v, Nodes: 20, Seed: 1}
 	ours, err := c.newFind(corpus, "peers")
 	if err != nil {

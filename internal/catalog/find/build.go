@@ -8,11 +8,13 @@ import (
 	"slices"
 
 	"github.com/opengenesis/genesis"
+	"github.com/zeebo/xxh3"
 )
 
 // builder makes a segment of documents.
 type builder struct {
 	ids     [kinds]map[string]uint32 // of terms, by kind
+	steps   []uint32                 // terms, from 1, by number
 	terms   []string
 	posts   [][]uint32 // by term: document and level
 	best    []level    // of the document at hand, by term
@@ -34,7 +36,7 @@ const rowBytes = 32 + 4 + 8 + 1 + 8 + 8 + 8 + 32
 // build returns the segment of documents, in the order of their keys and
 // versions; none comes twice.
 func build(docs []Document) (*builder, error) {
-	b := &builder{}
+	b := &builder{steps: make([]uint32, numSteps)}
 	for i := range b.ids {
 		b.ids[i] = map[string]uint32{}
 	}
@@ -98,7 +100,12 @@ func (b *builder) add(d *Document) error {
 }
 
 func (b *builder) addText(l *genesis.Listing) {
+	last := ""
 	eachTerm(l, func(text string, at level, seq bool) {
+		if seq {
+			b.noteStep(last, text)
+			last = text
+		}
 		id := uint32(0)
 		if text != "" {
 			id = b.id(kindWord, text) + 1
@@ -110,6 +117,27 @@ func (b *builder) addText(l *genesis.Listing) {
 	})
 	b.seqEnds = append(b.seqEnds, uint64(len(b.seq)))
 }
+
+// noteStep notes that a word follows another.
+func (b *builder) noteStep(from, to string) {
+	if from == "" || to == "" {
+		return
+	}
+	n := step(from, to)
+	if b.steps[n] == 0 {
+		b.steps[n] = b.id(kindStep, stepText(n)) + 1
+	}
+	b.note(b.steps[n]-1, 0)
+}
+
+// numSteps is how many different numbers steps have. Some have the same; what follows
+// what is looked up in the document then.
+const numSteps = 1 << 16
+
+// step is the number of two words that follow each other.
+func step(from, to string) uint16 { return uint16(xxh3.HashString(from + "\x00" + to)) }
+
+func stepText(n uint16) string { return string([]byte{byte(n >> 8), byte(n)}) }
 
 func (b *builder) addValues(d *Document) {
 	for i, f := range Facets {

@@ -16,7 +16,8 @@ const (
 	kindClass = byte(14) // classes
 	kindPair  = byte(15) // variable, 0, unit
 	kindInput = byte(16) // keys of assets that models were trained on
-	kinds     = 17
+	kindStep  = byte(17) // two words that follow each other, as one of 65,536 numbers
+	kinds     = 18
 )
 
 // term puts a kind before a text.

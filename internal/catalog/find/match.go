@@ -92,8 +92,23 @@ func (c *clause) union(block int, to bitset) {
 	}
 }
 
+// unionFrom adds those of a block's documents that score at least so much.
+func (c *clause) unionFrom(block, least int, to bitset) {
+	for p, runs := range c.blocks[block] {
+		if scores[p] < least {
+			return
+		}
+		for _, r := range runs {
+			r.addTo(to)
+		}
+	}
+}
+
 // most returns the most that a document of a block can score.
 func (c *clause) most(block int) int {
+	if c.filter {
+		return 0
+	}
 	for p, runs := range c.blocks[block] {
 		if len(runs) > 0 {
 			return scores[p]

@@ -36,6 +36,10 @@ func modelSearch(t *testing.T, world worldOf, q Query) model {
 			groups[d.Version] = append(groups[d.Version], modelHit{best: d, score: score})
 		}
 	}
+	places := map[genesis.Digest][]Place{}
+	for _, d := range shown {
+		places[d.Version] = append(places[d.Version], Place{d.Node, d.Name, d.Number})
+	}
 	m := model{counts: map[Facet]map[string]int{}}
 	for _, f := range Facets {
 		m.counts[f] = map[string]int{}
@@ -43,11 +47,7 @@ func modelSearch(t *testing.T, world worldOf, q Query) model {
 	for version, all := range groups {
 		slices.SortFunc(all, compareHits)
 		hit := all[0]
-		for _, d := range shown {
-			if d.Version == version {
-				hit.places = append(hit.places, Place{d.Node, d.Name, d.Number})
-			}
-		}
+		hit.places = places[version]
 		slices.SortFunc(hit.places, func(a, b Place) int {
 			return cmp.Compare(keyOf(a.Node, a.Name), keyOf(b.Node, b.Name))
 		})

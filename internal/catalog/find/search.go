@@ -2,6 +2,7 @@ package find
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/binary"
 	"math/bits"
@@ -140,6 +141,9 @@ func (x *search) plan(i int) (segmentQuery, bool) {
 				return q, false
 			}
 			q.phrases = append(q.phrases, words)
+			for i, w := range n.phrase[1:] {
+				q.clauses = append(q.clauses, s.anyOf(kindStep, []string{stepText(step(n.phrase[i], w))}))
+			}
 			continue
 		}
 		q.clauses = append(q.clauses, s.word(n))
@@ -262,19 +266,11 @@ func (x *search) count(i, block int, match bitset) {
 	}
 }
 
-// rank offers the matches of a block for the page, if the block can have any that
-// are good enough. It uses match up.
+// rank offers the matches of a block for the page. It uses match up.
 func (x *search) rank(i, block int, q segmentQuery, match, other bitset) {
-	copied, most := x.flags[i].copied.block(block), maxQuality
-	for _, c := range q.clauses {
-		if !c.filter {
-			most += c.most(block) * (maxQuality + 1)
-		}
-	}
-	if len(x.best) > x.limit && most < x.best[x.limit].score {
-		for w := range match {
-			match[w] &= copied[w]
-		}
+	copied := x.flags[i].copied.block(block)
+	if len(x.best) > x.limit {
+		q.contenders(block, x.best[x.limit].score, match, copied, other)
 	}
 	for _, c := range q.clauses {
 		if !c.filter {
@@ -293,6 +289,33 @@ func (x *search) rank(i, block int, q segmentQuery, match, other bitset) {
 			x.offer(c)
 		}
 	})
+}
+
+// contenders drops the matches of a block that cannot score enough, whatever they get of
+// other words: of a word they need at least what all others together leave. Copies
+// stay, as they are counted by their best.
+func (q segmentQuery) contenders(block, score int, match, copied, other bitset) {
+	least, most := score/(maxQuality+1), 0 // points: quality adds less than one more would
+	for _, c := range q.clauses {
+		most += c.most(block)
+	}
+	if most < least {
+		for w := range match {
+			match[w] &= copied[w]
+		}
+		return
+	}
+	for _, c := range q.clauses {
+		need := least - (most - c.most(block))
+		if need <= scores[points-1] || c.filter {
+			continue
+		}
+		copy(other, copied)
+		c.unionFrom(block, need, other)
+		for w := range match {
+			match[w] &= other[w]
+		}
+	}
 }
 
 // isAfter reports whether a candidate comes after the cursor.
@@ -328,10 +351,10 @@ func (x *search) order(a, b candidate) int {
 // that comes first.
 func (x *search) addCopies() {
 	slices.SortFunc(x.copies, func(a, b candidate) int {
-		if c := bytes.Compare(a.version[:], b.version[:]); c != 0 {
+		if c := cmp.Compare(binary.BigEndian.Uint64(a.version[:]), binary.BigEndian.Uint64(b.version[:])); c != 0 {
 			return c
 		}
-		return x.order(a, b)
+		return cmp.Or(bytes.Compare(a.version[:], b.version[:]), x.order(a, b))
 	})
 	for rest := x.copies; len(rest) > 0; {
 		n := 1

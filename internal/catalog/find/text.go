@@ -35,7 +35,9 @@ func eachToken(text string, act func(token)) {
 		chunk := text[at:end]
 		eachWord(chunk, at, act)
 		if term := wholeTerm(chunk); term != "" {
-			act(token{term: term, start: at, end: end, whole: true})
+			said := bare(chunk)
+			start := at + strings.Index(chunk, said)
+			act(token{term: term, start: start, end: start + len(said), whole: true})
 		}
 		at = end
 	}

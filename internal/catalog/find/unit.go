@@ -14,7 +14,7 @@ const unitSigns = "/%‰°℃℉²³⁻¹^·⋅*µμΩΩ"
 
 var (
 	numberPattern  = regexp.MustCompile(`^[+-]?\d+(\.\d+([eE][+-]?\d+)?|[eE][+-]?\d+)$`)
-	productPattern = regexp.MustCompile(`^[A-Za-z]+(-?\d)?(\.[A-Za-z]+(-?\d)?)*\.[A-Za-z]+-\d$`) // W.m-2
+	productPattern = regexp.MustCompile(`^[A-Za-z]+(-?\d)?(\.[A-Za-z]+(-?\d)?)+$`) // W.m-2
 )
 
 // wholeTerm returns what a chunk is as a whole if that says more than its words, as
@@ -23,17 +23,20 @@ func wholeTerm(chunk string) string {
 	if !hints(chunk) {
 		return ""
 	}
-	s := strings.Trim(chunk, "()[]{}<>\"'`“”,.;:!?=")
+	s := bare(chunk)
 	switch {
 	case strings.ContainsAny(s, unitSigns):
 		return cut(canonicalUnit(s))
 	case numberPattern.MatchString(s):
 		return cut(strings.ToLower(s))
-	case productPattern.MatchString(s):
+	case strings.Contains(s, "-") && productPattern.MatchString(s):
 		return cut(canonicalUnit(s))
 	}
 	return ""
 }
+
+// bare returns a chunk without brackets and punctuation around it.
+func bare(chunk string) string { return strings.Trim(chunk, "()[]{}<>\"'`“”,.;:!?=") }
 
 // hints reports whether a chunk could be a unit or a number: most are neither.
 func hints(chunk string) bool {

@@ -37,9 +37,11 @@ type Options struct {
 	Log  *slog.Logger // nil: nowhere
 }
 
-// flushDocs is the most documents of a segment that is made at once: what of a batch
-// is in memory.
-const flushDocs = 1 << 15
+// What of a batch is made a segment at once, and so is in memory several times over.
+const (
+	flushDocs  = 1 << 15
+	flushBytes = 128 << 20
+)
 
 // Open opens the index in a folder, which it makes if it is missing. Where files are
 // damaged or of another format the index is empty, and so is its mark: it is built
@@ -86,7 +88,7 @@ func (ix *Index) Mark() string {
 }
 
 // Apply changes the index; once it returns, the batch counts, also after a crash. A
-// batch of more than 32,768 documents is applied in parts, of which the last
+// batch of more than 32,768 documents, or 128 MiB, is applied in parts, of which the last
 // brings the mark. Errors: Invalid (a document that cannot be; nothing of the batch
 // counts), Unavailable (the disk), Internal (damage: see [Index.Reset]).
 func (ix *Index) Apply(ctx context.Context, b Batch) (err error) {
@@ -109,7 +111,7 @@ func (ix *Index) Apply(ctx context.Context, b Batch) (err error) {
 		if err := ctx.Err(); err != nil {
 			return &genesis.Error{Op: "index listings", Kind: genesis.Canceled, Msg: "was cancelled; what was indexed counts", Err: err}
 		}
-		part := docs[:min(flushDocs, len(docs))]
+		part := docs[:partOf(docs)]
 		docs = docs[len(part):]
 		mark := ""
 		if len(docs) == 0 {
@@ -121,6 +123,18 @@ func (ix *Index) Apply(ctx context.Context, b Batch) (err error) {
 		b.Delete = nil
 	}
 	return nil
+}
+
+// partOf returns how many documents are made a segment at once.
+func partOf(docs []Document) int {
+	bytes := 0
+	for i := range docs {
+		if i == flushDocs || bytes > flushBytes {
+			return i
+		}
+		eachLine(&docs[i].Listing, func(l line) { bytes += len(l.text) })
+	}
+	return len(docs)
 }
 
 // latest returns the last document of each ID, in order.

@@ -134,7 +134,7 @@ func TestDamage(t *testing.T) {
 	want := answers(t, ix, world.all(), 1)
 	ix.Close()
 	anew, said := 0, 0
-	for range 300 {
+	for range 120 {
 		name := filepath.Join(dir, pick(r, files(t, dir)))
 		was, err := os.ReadFile(name)
 		if err != nil {

@@ -95,9 +95,11 @@ func modelScore(d Document, needs []need) (int, bool) {
 		best := 0
 		var line, lines []string
 		eachTerm(&d.Listing, func(term string, at level, seq bool) {
-			if seq && term == "" {
+			switch {
+			case n.phrase == nil:
+			case seq && term == "":
 				lines, line = append(lines, " "+strings.Join(line, " ")+" "), nil
-			} else if seq {
+			case seq:
 				line = append(line, term)
 			}
 			switch {

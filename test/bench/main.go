@@ -6,6 +6,7 @@
 //	go run ./bench -out ../docs/benchmarks.md            # everything, about 45 minutes
 //	go run ./bench -size 100000000 -pairs 3 -only prepare
 //	go run ./bench -only loaders -out ../docs/benchmarks.md # that section alone, at most 25 minutes
+//	go run ./bench -only search -out ../docs/benchmarks.md # that section alone, about an hour
 //
 // Peers: the duckdb command line (pip install duckdb-cli), sha256sum,
 // scikit-learn in $GENESIS_TEST_PYTHON, and the loaders that `make bench-peers`
@@ -34,6 +35,8 @@ type config struct {
 	cores  string
 	peers  string
 	client string
+
+	listings int
 }
 
 func main() {
@@ -54,13 +57,14 @@ func main() {
 	flag.StringVar(&c.out, "out", "", "file to write; empty: standard output")
 	flag.Int64Var(&c.size, "size", 1_000_000_000, "bytes of the generated CSV")
 	flag.IntVar(&c.pairs, "pairs", 7, "pairs per comparison")
-	flag.StringVar(&c.only, "only", "", "prepare, memory, training, streams or loaders: the others stay in -out as they are")
+	flag.StringVar(&c.only, "only", "", "prepare, memory, training, streams, loaders or search: the others stay in -out as they are")
 	flag.StringVar(&c.dir, "dir", "", "working directory; empty: a temporary one")
 	flag.StringVar(&c.duckdb, "duckdb", "duckdb", "the duckdb command line")
 	flag.StringVar(&c.python, "python", os.Getenv("GENESIS_TEST_PYTHON"), "a Python with scikit-learn")
 	flag.StringVar(&c.cores, "cores", "0,1", "cores both sides are pinned to; empty: not pinned")
 	flag.StringVar(&c.peers, "peers", peersVenv(), "the virtual environment of make bench-peers")
 	flag.StringVar(&c.client, "client", "../clients/python/src", "the Python package that loaders measures")
+	flag.IntVar(&c.listings, "listings", 1_000_000, "listings that search is measured with")
 	flag.Parse()
 	if err := run(c); err != nil {
 		log.Fatalf("bench: error: %v", err)
@@ -71,7 +75,7 @@ func main() {
 var parts = []struct {
 	name string
 	run  func(config, string) (string, error)
-}{{"prepare", prepare}, {"memory", memory}, {"training", training}, {"streams", streams}, {"loaders", loaders}}
+}{{"prepare", prepare}, {"memory", memory}, {"training", training}, {"streams", streams}, {"loaders", loaders}, {"search", search}}
 
 func run(c config) error {
 	if err := c.check(); err != nil {

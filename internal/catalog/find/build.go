@@ -1,0 +1,270 @@
+package find
+
+import (
+	"cmp"
+	"encoding/binary"
+	"encoding/json"
+	"math"
+	"slices"
+
+	"github.com/opengenesis/genesis"
+	"github.com/zeebo/xxh3"
+)
+
+// builder makes a segment of documents.
+type builder struct {
+	ids     [kinds]map[string]uint32 // of terms, by kind
+	steps   []uint32                 // terms, from 1, by number
+	terms   []string
+	posts   [][]uint32 // by term: document and level
+	best    []level    // of the document at hand, by term
+	mark    []uint32   // the document for which that holds, from 1
+	used    []uint32   // the document's terms
+	keys    []string
+	cells   [][rowBytes]byte
+	singles [singles][]uint32 // term, from 1
+	ends    [multis][]uint32
+	values  [multis][]uint32
+	seqEnds []uint64
+	seq     []uint32 // terms, from 1
+	stored  [][]byte
+}
+
+// rowBytes is how many bytes a document has in all columns.
+const rowBytes = 32 + 4 + 8 + 1 + 8 + 8 + 8 + 32
+
+// build returns the segment of documents, in the order of their keys and
+// versions; none comes twice.
+func build(docs []Document) (*builder, error) {
+	b := &builder{steps: make([]uint32, numSteps)}
+	for i := range b.ids {
+		b.ids[i] = map[string]uint32{}
+	}
+	for i := range docs {
+		if err := b.add(&docs[i]); err != nil {
+			return nil, err
+		}
+	}
+	return b, nil
+}
+
+func (b *builder) id(kind byte, text string) uint32 {
+	id, ok := b.ids[kind][text]
+	if !ok {
+		id = uint32(len(b.terms))
+		b.ids[kind][text] = id
+		b.terms = append(b.terms, term(kind, text))
+		b.posts, b.best, b.mark = append(b.posts, nil), append(b.best, 0), append(b.mark, 0)
+	}
+	return id
+}
+
+// note has the document at hand be found by a term, and reports whether it was not yet.
+func (b *builder) note(id uint32, at level) bool {
+	now := uint32(len(b.keys)) + 1
+	if b.mark[id] != now {
+		b.mark[id], b.best[id] = now, at
+		b.used = append(b.used, id)
+		return true
+	}
+	b.best[id] = min(b.best[id], at)
+	return false
+}
+
+func (b *builder) add(d *Document) error {
+	text, err := json.Marshal(d.Listing)
+	if err != nil || len(text) > maxListing {
+		return &genesis.Error{Op: "index listing", Kind: genesis.Invalid, Subject: string(d.Node) + "/" + string(d.Name), Msg: "is too large or cannot be written as JSON", Err: err}
+	}
+	b.used = b.used[:0]
+	b.addText(&d.Listing)
+	b.addValues(d)
+	for _, v := range d.Variables[:min(len(d.Variables), maxVariables)] {
+		b.note(b.id(kindPair, foldValue(v.Name)+"\x00"+cutValue(v.Unit)), 0)
+	}
+	if d.Kind == genesis.Model {
+		for _, ref := range d.Inputs[:min(len(d.Inputs), maxInputs)] {
+			if key, ok := inputKey(&d.Listing, ref); ok {
+				b.note(b.id(kindInput, key), 0)
+			}
+		}
+	}
+	doc := uint32(len(b.keys))
+	for _, id := range b.used {
+		b.posts[id] = append(b.posts[id], doc<<3|uint32(b.best[id]))
+	}
+	b.keys = append(b.keys, keyOf(d.Node, d.Name))
+	b.cells = append(b.cells, cells(&d.Listing))
+	b.stored = append(b.stored, packer.EncodeAll(text, nil))
+	return nil
+}
+
+func (b *builder) addText(l *genesis.Listing) {
+	last := ""
+	eachTerm(l, func(text string, at level, seq bool) {
+		if seq {
+			b.noteStep(last, text)
+			last = text
+		}
+		id := uint32(0)
+		if text != "" {
+			id = b.id(kindWord, text) + 1
+			b.note(id-1, at)
+		}
+		if seq {
+			b.seq = append(b.seq, id)
+		}
+	})
+	b.seqEnds = append(b.seqEnds, uint64(len(b.seq)))
+}
+
+// noteStep notes that a word follows another.
+func (b *builder) noteStep(from, to string) {
+	if from == "" || to == "" {
+		return
+	}
+	n := step(from, to)
+	if b.steps[n] == 0 {
+		b.steps[n] = b.id(kindStep, stepText(n)) + 1
+	}
+	b.note(b.steps[n]-1, 0)
+}
+
+// numSteps is how many different numbers steps have. Some have the same; what follows
+// what is looked up in the document then.
+const numSteps = 1 << 16
+
+// step is the number of two words that follow each other.
+func step(from, to string) uint16 { return uint16(xxh3.HashString(from + "\x00" + to)) }
+
+func stepText(n uint16) string { return string([]byte{byte(n >> 8), byte(n)}) }
+
+func (b *builder) addValues(d *Document) {
+	for i, f := range Facets {
+		first := uint32(0)
+		eachValue(&d.Listing, f, func(v string) {
+			if v == "" {
+				return
+			}
+			id := b.id(facetKind(i), v)
+			if fresh := b.note(id, 0); i < singles {
+				first = id + 1
+			} else if fresh {
+				b.values[i-singles] = append(b.values[i-singles], id)
+			}
+		})
+		if i < singles {
+			b.singles[i] = append(b.singles[i], first)
+		}
+	}
+	for _, c := range d.Classes {
+		if id := b.id(kindClass, string(c)); b.note(id, 0) {
+			b.values[classList] = append(b.values[classList], id)
+		}
+	}
+	for i := range b.ends {
+		b.ends[i] = append(b.ends[i], uint32(len(b.values[i])))
+	}
+}
+
+// cells returns a listing's bytes in all columns.
+func cells(l *genesis.Listing) (row [rowBytes]byte) {
+	version, _ := parseDigest(l.Version) // checked before
+	b := append(row[:0], version[:]...)
+	b = binary.LittleEndian.AppendUint32(b, uint32(max(0, min(l.Number, math.MaxInt32))))
+	b = binary.LittleEndian.AppendUint64(b, uint64(seconds(l.Published)))
+	b = append(b, byte(quality(l)))
+	b = binary.LittleEndian.AppendUint64(b, uint64(l.Rows))
+	start, end := seconds(l.Start), seconds(l.End)
+	if start == noTime {
+		start = end
+	}
+	if end == noTime {
+		end = start
+	}
+	b = binary.LittleEndian.AppendUint64(b, uint64(start))
+	b = binary.LittleEndian.AppendUint64(b, uint64(end))
+	box := genesis.Box{West: math.NaN(), South: math.NaN(), East: math.NaN(), North: math.NaN()}
+	if l.Place != nil {
+		box = *l.Place
+	}
+	for _, v := range []float64{box.West, box.South, box.East, box.North} {
+		b = binary.LittleEndian.AppendUint64(b, math.Float64bits(v))
+	}
+	return row
+}
+
+// write writes the segment into a file.
+func (b *builder) write(out *sink) (uint64, error) {
+	w := segmentWriter{out: out, docs: len(b.keys)}
+	w.keys(func(i int) []byte { return []byte(b.keys[i]) })
+	at := 0
+	for _, c := range columns {
+		from := at
+		w.column(c.sec, func(i int) []byte { return b.cells[i][from : from+c.width] })
+		at += c.width
+	}
+	w.byVersion(func(i int) rawDigest { return rawDigest(b.cells[i][:32]) })
+
+	order := make([]uint32, len(b.terms))
+	for i := range order {
+		order[i] = uint32(i)
+	}
+	slices.SortFunc(order, func(x, y uint32) int { return cmp.Compare(b.terms[x], b.terms[y]) })
+	place := make([]uint32, len(b.terms))
+	var l lists
+	out.begin(secPostings)
+	for i, id := range order {
+		place[id] = uint32(i)
+		l.reset()
+		for _, p := range b.posts[id] {
+			l[p&7] = append(l[p&7], p>>3)
+		}
+		w.term(b.terms[id], &l)
+	}
+	w.endTerms()
+	b.writeValues(&w, place)
+	w.seq(func(i int, buf []byte) []byte {
+		from := uint64(0)
+		if i > 0 {
+			from = b.seqEnds[i-1]
+		}
+		for _, id := range b.seq[from:b.seqEnds[i]] {
+			if id > 0 {
+				id = place[id-1] + 1
+			}
+			buf = binary.AppendUvarint(buf, uint64(id))
+		}
+		return buf
+	})
+	w.stored(func(i int) []byte { return b.stored[i] })
+	return out.finish()
+}
+
+func (b *builder) writeValues(w *segmentWriter, place []uint32) {
+	first := w.dict.first
+	w.singles(func(f, i int) uint32 {
+		if id := b.singles[f][i]; id > 0 {
+			return place[id-1] - uint32(first[facetKind(f)]) + 1
+		}
+		return 0
+	})
+	w.multis(func(list, i int, buf []uint32) []uint32 {
+		from := uint32(0)
+		if i > 0 {
+			from = b.ends[list][i-1]
+		}
+		for _, id := range b.values[list][from:b.ends[list][i]] {
+			buf = append(buf, place[id]-uint32(first[multiKind(list)]))
+		}
+		return buf
+	})
+}
+
+// multiKind returns the kind of the terms of a list of several values.
+func multiKind(list int) byte {
+	if list == classList {
+		return kindClass
+	}
+	return facetKind(singles + list)
+}

@@ -39,6 +39,7 @@ type Error struct {
 	Msg     string    // why it failed; lower case, no full stop
 	Hint    string    // what to do about it
 	Value   string    // an offending cell value, shown only with read
+	Code    PeerCode  // why somebody is not taken for who they say they are; sent with 401
 	Err     error     // the cause, for the log
 }
 

@@ -97,6 +97,25 @@ type Descriptor struct {
 	At          time.Time      `json:"at"`
 }
 
+// NodeSubject is the subject of a node that asks in its own name. No person has it.
+const NodeSubject = "node"
+
+// PeerCode says why the word of a node, or a proof, does not count: [Error.Code].
+type PeerCode string
+
+const (
+	CodeBadAudience  PeerCode = "bad-audience"  // it is for another node
+	CodeBadIssuer    PeerCode = "bad-issuer"    // its node is no member of the charter
+	CodeBadKey       PeerCode = "bad-key"       // not a key of its node, or not now
+	CodeBadSignature PeerCode = "bad-signature" // not signed with the key it names
+	CodeExpired      PeerCode = "expired"       // a token, a session or a proof that was good before
+	CodeNotYet       PeerCode = "not-yet"       // by the clock here
+	CodeReplayed     PeerCode = "replayed"      // it was used before
+	CodeBadProof     PeerCode = "bad-proof"     // not made with the session's secret, or for another request
+	CodeMalformed    PeerCode = "malformed"     // cannot be read, or says what cannot be
+	CodeUnknown      PeerCode = "unknown"       // a session that is not of this node, or is kept no longer
+)
+
 // PeerTokenRequest asks one's own node to vouch for one at another.
 type PeerTokenRequest struct {
 	Audience NodeID  `json:"audience"`
@@ -114,7 +133,7 @@ type PeerToken struct {
 // ExchangeRequest asks a node for a session in return for the word of another.
 type ExchangeRequest struct {
 	Token  string `json:"token"`
-	Key    []byte `json:"key,omitempty"`    // 32 bytes: the secret whose thumbprint the token names
+	Key    []byte `json:"key"`              // 32 bytes: the secret whose thumbprint the token names
 	Bearer bool   `json:"bearer,omitempty"` // a narrow token for programs that can sign nothing
 }
 

@@ -33,8 +33,10 @@ func CheckGrantee(g Grantee) error {
 	switch kind {
 	case ToPerson:
 		ok = CheckPerson(PersonID(id)) == nil
-	case ToInstitution, ToProject:
+	case ToInstitution:
 		ok = namePattern.MatchString(id)
+	case ToProject:
+		ok = CheckProject(id) == nil
 	case ToSector:
 		ok = slices.Contains(Sectors, Sector(id))
 	}
@@ -42,7 +44,28 @@ func CheckGrantee(g Grantee) error {
 		return nil
 	}
 	return &Error{Op: "read grantee", Kind: Invalid, Subject: string(g), Msg: "names nobody to whom something could be granted",
-		Hint: "write person:ada, person:nrel/ada, institution:nrel, sector:university or project:wind"}
+		Hint: "write person:ada, person:nrel/ada, institution:nrel, sector:university, project:wind or project:nrel/wind"}
+}
+
+// CheckProject reports why id names no project, or nil: "wind" of this node, "nrel/wind"
+// of another.
+func CheckProject(id string) error {
+	home, rest, elsewhere := strings.Cut(id, "/")
+	if !elsewhere {
+		rest = home
+	}
+	if namePattern.MatchString(home) && namePattern.MatchString(rest) {
+		return nil
+	}
+	return &Error{Op: "read project", Kind: Invalid, Subject: id, Msg: "is not the id of a project", Hint: "write wind, or nrel/wind for a project of another node"}
+}
+
+// CheckNode reports why id cannot be that of a node, or nil.
+func CheckNode(id NodeID) error {
+	if namePattern.MatchString(string(id)) {
+		return nil
+	}
+	return &Error{Op: "read node", Kind: Invalid, Subject: string(id), Msg: "is not the id of a node", Hint: "write 1 to 64 of a-z, 0-9 and -, starting with a letter or digit: nrel"}
 }
 
 // Grant lets somebody do something to an asset for a time.

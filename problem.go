@@ -20,6 +20,7 @@ type Problem struct {
 	Message string    `json:"message,omitempty"`
 	Hint    string    `json:"hint,omitempty"`
 	Value   string    `json:"value,omitempty"`   // an offending cell value, for readers only
+	Code    PeerCode  `json:"code,omitempty"`    // why somebody is not taken for who they say they are
 	Request string    `json:"request,omitempty"` // id of the request, as in the node's log
 }
 
@@ -55,7 +56,7 @@ func ProblemOf(err error, mayRead bool) Problem {
 		*text = cut(*text, most)
 	}
 	if e.Kind == Private || e.Kind == NotFound && !mayRead {
-		shown = Error{Op: e.Op, Kind: NotFound, Subject: e.Subject, Msg: "is not here, or not for you to see"}
+		shown = Error{Op: e.Op, Kind: NotFound, Subject: shown.Subject, Msg: "is not here, or not for you to see"}
 	}
 	p := Problem{
 		Type:    "urn:genesis:error:" + string(shown.Kind),
@@ -67,6 +68,10 @@ func ProblemOf(err error, mayRead bool) Problem {
 		Subject: shown.Subject,
 		Message: shown.Msg,
 		Hint:    shown.Hint,
+		Code:    shown.Code,
+	}
+	if p.Code != "" && p.Kind == Permission { // who asks is not known, whatever they may
+		p.Status, p.Title = http.StatusUnauthorized, http.StatusText(http.StatusUnauthorized)
 	}
 	if p.Title == "" {
 		p.Title = string(shown.Kind)
@@ -117,7 +122,7 @@ func asError(err error) *Error {
 
 // Err returns the problem as the error it was made from.
 func (p Problem) Err() *Error {
-	e := &Error{Op: p.Op, Kind: p.Kind, Subject: p.Subject, Msg: p.Message, Hint: p.Hint, Value: p.Value}
+	e := &Error{Op: p.Op, Kind: p.Kind, Subject: p.Subject, Msg: p.Message, Hint: p.Hint, Value: p.Value, Code: p.Code}
 	if e.Kind == "" {
 		e.Kind = kindOfStatus(p.Status)
 	}

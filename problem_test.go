@@ -29,6 +29,11 @@ func TestProblemKeepsTheError(t *testing.T) {
 
 // TestProblemsAreShort: an error does not repeat all of what somebody sent.
 func TestProblemsAreShort(t *testing.T) {
+	for _, kind := range []ErrorKind{NotFound, Private} {
+		if p := ProblemOf(&Error{Op: "find", Kind: kind, Subject: strings.Repeat("x", 1<<20)}, false); len(p.Detail)+len(p.Subject) > 3*maxEcho {
+			t.Errorf("%s: %d bytes", kind, len(p.Detail)+len(p.Subject))
+		}
+	}
 	long := strings.Repeat("ä", 500_000)
 	in := &Error{Op: "ask", Kind: Invalid, Subject: long, Msg: "x" + long, Hint: long, Value: long}
 	b, err := json.Marshal(ProblemOf(in, true))

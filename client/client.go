@@ -238,12 +238,15 @@ func problemOf(resp *http.Response) error {
 // unreached is the error of a node from which no answer came at all.
 func (c *Client) unreached(ctx context.Context, err error) error {
 	e := &genesis.Error{Op: "reach node", Kind: genesis.Unavailable, Subject: c.base, Err: err}
+	var known *genesis.Error
 	var unknown *net.DNSError
 	var untrusted *tls.CertificateVerificationError
 	var plain tls.RecordHeaderError
 	switch {
 	case ctx.Err() != nil:
 		return broken(ctx, err)
+	case errors.As(err, &known): // of the way there: the home does not vouch
+		return known
 	case errors.As(err, &unknown):
 		e.Msg, e.Hint = "no machine of that name is known", "is the URL spelt right, and this machine on the network?"
 	case errors.Is(err, syscall.ECONNREFUSED):
@@ -265,6 +268,10 @@ func broken(ctx context.Context, err error) error {
 		return &genesis.Error{Kind: genesis.Canceled, Msg: "canceled", Err: ctx.Err()}
 	case errors.Is(ctx.Err(), context.DeadlineExceeded):
 		return &genesis.Error{Kind: genesis.Unavailable, Msg: "took too long", Err: ctx.Err()}
+	}
+	var known *genesis.Error
+	if errors.As(err, &known) {
+		return known
 	}
 	return &genesis.Error{Kind: genesis.Unavailable, Msg: "the connection to the node broke off before the answer was whole",
 		Hint: "run the command again", Err: err}

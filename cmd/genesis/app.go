@@ -22,15 +22,17 @@ type app struct {
 	in       *os.File
 	out, err io.Writer
 	homePath string
-	at       string // URL of a node elsewhere; "": the home's
+	at       string // URL, or id, of a node elsewhere; "": the home's
+	vouch    string // URL of the node that vouches at one that is named by its id; "": the home's
 	purpose  string // what the command is for
 	json     bool
 	style    style
 	options  node.Options
 
 	client  *client.Client
-	node    *node.Node // when this process serves the home
-	uploads []string   // ids of files this command brought to a node elsewhere
+	home    *client.Client // of the node that vouches, where the command uses another
+	node    *node.Node     // when this process serves the home
+	uploads []string       // ids of files this command brought to a node elsewhere
 }
 
 // open returns the home named by --home, $GENESIS_HOME or the default.
@@ -60,12 +62,20 @@ func (a *app) connect() (*client.Client, error) {
 }
 
 func (a *app) reachNode() (c *client.Client, err error) {
-	if a.at != "" {
+	if isNode(a.at) {
+		return a.reachMember(genesis.NodeID(a.at))
+	}
+	return a.reachURL(a.at)
+}
+
+// reachURL returns a client of the node at a URL, else of the one that serves the home.
+func (a *app) reachURL(at string) (c *client.Client, err error) {
+	if at != "" {
 		token := os.Getenv("GENESIS_TOKEN")
 		if token == "" {
-			token = credential(a.at)
+			token = credential(at)
 		}
-		return reach(a.at, token)
+		return reach(at, token)
 	}
 	home, err := a.open()
 	if err != nil {
@@ -93,6 +103,9 @@ func (a *app) close() {
 	if a.client != nil {
 		a.removeUploads()
 		a.client.Close()
+	}
+	if a.home != nil && a.home != a.client {
+		a.home.Close()
 	}
 	if a.node == nil {
 		return

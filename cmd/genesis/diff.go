@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"strings"
 
 	"github.com/opengenesis/genesis"
@@ -21,17 +22,44 @@ Examples:
 }
 
 func (cmd *diffCmd) Run(a *app) error {
-	c, err := a.connect()
+	c, from, err := a.of(cmd.From)
+	if err != nil {
+		return err
+	}
+	_, to, err := a.of(cmd.To)
+	if err == nil {
+		err = cmd.together(a)
+	}
 	if err != nil {
 		return err
 	}
 	m, stop := a.progress()
-	d, err := c.Diff(a.ctx, cmd.From, cmd.To, m.event)
+	d, err := c.Diff(a.ctx, from, to, m.event)
 	stop()
 	if err != nil {
 		return err
 	}
 	return a.print(d, func(p *printer) { printDiff(p, d) })
+}
+
+// together refuses to compare versions of two nodes: the rows of neither leave it for that.
+func (cmd *diffCmd) together(a *app) error {
+	from, err := genesis.ParseRef(cmd.From)
+	if err != nil {
+		return err
+	}
+	to, err := genesis.ParseRef(cmd.To)
+	if err != nil || from.Node == to.Node {
+		return err
+	}
+	info, err := a.client.Node(a.ctx)
+	if err != nil {
+		return err
+	}
+	if cmp.Or(from.Node, info.Node) == cmp.Or(to.Node, info.Node) {
+		return nil
+	}
+	return &genesis.Error{Op: "compare", Kind: genesis.Unsupported, Subject: cmd.To, Msg: "is at another node than " + cmd.From, Hint: "export both, and compare the files"}
 }
 
 func printDiff(p *printer, d *genesis.Diff) {

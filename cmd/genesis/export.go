@@ -42,14 +42,14 @@ func (cmd *exportCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	c, err := a.connect()
+	c, ref, err := a.of(cmd.Ref)
 	if err != nil {
 		return err
 	}
 	m, stop := a.progress()
 	defer stop()
 	opt := client.ExportOptions{Table: cmd.Table, Format: format, Columns: cmd.Columns}
-	err = a.writeOut("export", cmd.Out, func(w io.Writer) error { return c.Export(a.ctx, cmd.Ref, opt, w, m.event) })
+	err = a.writeOut("export", cmd.Out, func(w io.Writer) error { return c.Export(a.ctx, ref, opt, w, m.event) })
 	if err != nil || cmd.Out == "-" {
 		return err
 	}

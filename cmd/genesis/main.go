@@ -23,7 +23,7 @@ const exitUsage = 2
 // commands is the whole command line.
 type commands struct {
 	Home string `help:"The folder that holds everything the node keeps." placeholder:"DIR" env:"GENESIS_HOME"`
-	At   string `help:"Use the node at this URL instead of a home; $$GENESIS_TOKEN signs in." placeholder:"URL" env:"GENESIS_NODE"`
+	At   string `help:"Use the node at this URL instead of a home; $$GENESIS_TOKEN signs in. Or the id of a member of the federation, to which your own node vouches for you." placeholder:"URL|NODE" env:"GENESIS_NODE"`
 	For  string `help:"What you do this for: conditions of grants may ask for it, and the audit log keeps it." placeholder:"PURPOSE" env:"GENESIS_PURPOSE"`
 	JSON bool   `name:"json" help:"Print one JSON object on stdout, for programs."`
 
@@ -109,7 +109,7 @@ func run(args []string, in *os.File, out, errOut io.Writer, opt node.Options) (s
 	if given(line, "home") && !given(line, "at") {
 		cmds.At = "" // what is said here, not $GENESIS_NODE
 	}
-	a := &app{ctx: ctx, in: in, out: out, err: errOut, homePath: cmds.Home, at: cmds.At, purpose: cmds.For, json: cmds.JSON, options: opt}
+	a := &app{ctx: ctx, in: in, out: out, err: errOut, homePath: cmds.Home, at: cmds.At, vouch: vouching(given(line, "home")), purpose: cmds.For, json: cmds.JSON, options: opt}
 	a.style = styleFor(out)
 	err = line.Run(a)
 	if err != nil {

@@ -154,7 +154,8 @@ type whoamiCmd struct{}
 func (whoamiCmd) Help() string {
 	return `Examples:
 
-    genesis whoami`
+    genesis whoami
+    genesis --at nrel whoami`
 }
 
 func (cmd *whoamiCmd) Run(a *app) error {

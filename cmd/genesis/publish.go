@@ -175,12 +175,12 @@ Examples:
 }
 
 func (cmd *termsCmd) Run(a *app) error {
-	c, err := a.connect()
+	c, ref, err := a.of(cmd.Ref)
 	if err != nil {
 		return err
 	}
 	if cmd.Agreement {
-		text, err := c.Agreement(a.ctx, cmd.Ref)
+		text, err := c.Agreement(a.ctx, ref)
 		if err != nil {
 			return err
 		}
@@ -191,7 +191,7 @@ func (cmd *termsCmd) Run(a *app) error {
 			p.line("\n%s", p.style.dim("accept it with: genesis request "+word(cmd.Ref)+" --accept "+string(genesis.DigestOf([]byte(text.Text)))+" --purpose …"))
 		})
 	}
-	have, err := c.Conditions(a.ctx, cmd.Ref)
+	have, err := c.Conditions(a.ctx, ref)
 	if err != nil {
 		return err
 	}

@@ -20,22 +20,23 @@ genesis terms REF --agreement and name its digest with --accept.
 Examples:
 
     genesis request turbines --purpose "wake losses, grant DE-1234"
+    genesis request nrel/turbines --purpose "wake losses"
     genesis request turbines --actions train,evaluate --purpose "forecasting" --accept sha256:…`
 }
 
 func (cmd *requestCmd) Run(a *app) error {
-	c, err := a.connect()
+	c, ref, err := a.of(cmd.Ref)
 	if err != nil {
 		return err
 	}
-	r, err := c.Ask(a.ctx, genesis.AskRequest{Ref: cmd.Ref, Actions: cmd.Actions, Purpose: cmd.Purpose, Project: cmd.Project,
+	r, err := c.Ask(a.ctx, genesis.AskRequest{Ref: ref, Actions: cmd.Actions, Purpose: cmd.Purpose, Project: cmd.Project,
 		Agreement: genesis.Digest(cmd.Accept), Renews: cmd.Renew})
 	if err != nil {
 		return err
 	}
 	return a.print(r, func(p *printer) {
 		printRequest(p, *r)
-		p.line("%s", p.style.dim("see what becomes of it: genesis requests "+r.ID))
+		p.line("%s", p.style.dim("see what becomes of it: genesis "+a.hintAt(cmd.Ref)+"requests "+r.ID))
 	})
 }
 
@@ -53,7 +54,8 @@ Examples:
 
     genesis requests --state open
     genesis requests r7c1m9p0x7
-    genesis requests --mine`
+    genesis requests --mine
+    genesis --at nrel requests --mine`
 }
 
 func (cmd *requestsCmd) Run(a *app) error {

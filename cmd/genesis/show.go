@@ -20,16 +20,17 @@ scores, calibration and lineage of a model.
 Examples:
 
     genesis show turbines
+    genesis show nrel/turbines
     genesis show turbines --recipe > turbines.recipe.yaml
     genesis show turbine-power --json`
 }
 
 func (cmd *showCmd) Run(a *app) error {
-	c, err := a.connect()
+	c, ref, err := a.of(cmd.Ref)
 	if err != nil {
 		return err
 	}
-	d, err := c.Describe(a.ctx, cmd.Ref)
+	d, err := c.Describe(a.ctx, ref)
 	if err != nil {
 		return err
 	}

@@ -21,12 +21,12 @@ Examples:
 }
 
 func (cmd *verifyCmd) Run(a *app) error {
-	c, err := a.connect()
+	c, ref, err := a.of(cmd.Ref)
 	if err != nil {
 		return err
 	}
 	m, stop := a.progress()
-	v, err := c.Verify(a.ctx, cmd.Ref, m.event)
+	v, err := c.Verify(a.ctx, ref, m.event)
 	stop()
 	if err != nil {
 		return err

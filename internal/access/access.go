@@ -35,7 +35,8 @@ const (
 )
 
 // Ask is the question. The principal's Institution, Sector and Projects are not
-// read: they are looked up.
+// read: they are looked up. But for projects of other nodes, "nrel/wind": of those it is
+// the principal that tells, as package identity verified it.
 type Ask struct {
 	Principal genesis.Principal
 	Action    genesis.Action
@@ -253,6 +254,10 @@ func (ask Ask) key(purposeful bool) string {
 	b = binary.AppendUvarint(b, uint64(len(p.Scopes)))
 	for _, scope := range p.Scopes {
 		b = part(b, string(scope))
+	}
+	b = binary.AppendUvarint(b, uint64(len(p.Projects)))
+	for _, project := range p.Projects {
+		b = part(b, project)
 	}
 	if purposeful {
 		b = part(b, p.Purpose)

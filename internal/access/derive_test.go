@@ -119,7 +119,7 @@ func TestEverySourceCounts(t *testing.T) {
 		t.Errorf("a source that may be named: %+v", got)
 	}
 	w.Publish(a, genesis.Terms{Tier: genesis.TierControlled, Sensitivity: genesis.CUI})
-	if got := w.Answer(mia, genesis.Read, d); got.Rule != "second-factor" || !strings.Contains(got.Hint, "second factor") || !strings.Contains(got.Hint, "genesis request a") {
+	if got := w.Answer(mia, genesis.Read, d); got.Rule != "second-factor" || !strings.Contains(got.Hint, "second factor") || !strings.Contains(got.Hint, "genesis request nrel/a") {
 		t.Errorf("a sensitive source: %+v", got)
 	}
 	found, err := w.Constraints(t.Context(), d.Name, d.Version)

@@ -134,16 +134,28 @@ func inOrder(actions []genesis.Action) []genesis.Action {
 // canonGrantee names a person as decisions do.
 func (d *Decider) canonGrantee(to genesis.Grantee) genesis.Grantee {
 	kind, id := to.Split()
-	if kind == genesis.ToPerson {
+	switch kind {
+	case genesis.ToPerson:
 		return grantee(kind, d.canon(genesis.PersonID(id)))
+	case genesis.ToProject:
+		return grantee(kind, strings.TrimPrefix(id, string(d.node)+"/"))
 	}
 	return to
+}
+
+// elsewhere returns the node that a project's home is, where it is not this one.
+func elsewhere(project string) (genesis.NodeID, bool) {
+	home, _, is := strings.Cut(project, "/")
+	return genesis.NodeID(home), is
 }
 
 func (d *Decider) checkProject(ctx context.Context, tx *sql.Tx, g genesis.Grant, now time.Time) error {
 	kind, id := g.To.Split()
 	if kind != genesis.ToProject {
 		return nil
+	}
+	if home, is := elsewhere(id); is {
+		return d.checkHome(g, home)
 	}
 	p, err := readProject(ctx, tx, id)
 	if err != nil {
@@ -153,6 +165,15 @@ func (d *Decider) checkProject(ctx context.Context, tx *sql.Tx, g genesis.Grant,
 		return &genesis.Error{Op: "grant", Kind: genesis.Invalid, Subject: string(g.Name), Msg: fmt.Sprintf("project %s has ended", id)}
 	}
 	return nil
+}
+
+// checkHome wants the home of a project to be a member: whether there is the project, it
+// alone knows.
+func (d *Decider) checkHome(g genesis.Grant, home genesis.NodeID) error {
+	if _, ok := d.charter.Member(home); ok {
+		return nil
+	}
+	return &genesis.Error{Op: "grant", Kind: genesis.Invalid, Subject: string(g.Name), Msg: fmt.Sprintf("%s, the home of that project, is no member of the federation", home), Hint: "`genesis members` lists them"}
 }
 
 // checkRestricted refuses to grant reading what is restricted: of one version, or

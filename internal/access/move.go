@@ -94,7 +94,7 @@ func grantMove(name, flags string, conditioned, licensed bool) move {
 			return fmt.Sprintf("genesis grant %s --to person:%s --actions %s%s", refOf(f).Arg(), cmp.Or(f.who.id, "…"), a, flags)
 		},
 		ask: func(f facts, a genesis.Action) string {
-			words := fmt.Sprintf(`genesis request %s --actions %s --purpose "…"`, f.name.Arg(), a)
+			words := fmt.Sprintf(`genesis request %s --actions %s --purpose "…"`, genesis.Ref{Node: f.who.abroad, Name: f.name}.Arg(), a)
 			if f.terms.Agreement != nil {
 				words += ", accepting its agreement"
 			}

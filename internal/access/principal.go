@@ -73,7 +73,8 @@ type person struct {
 	member            string // id of the charter's member
 	registered        bool
 	home, owner       bool
-	built             *cedar.Entity // as policies see them
+	abroad            genesis.NodeID // what people of other nodes call this one
+	built             *cedar.Entity  // as policies see them
 }
 
 // person looks p up. Its home node may be empty, which means this one.
@@ -87,10 +88,25 @@ func (d *Decider) person(p genesis.Principal, ix *index) person {
 	if !who.home {
 		who.Duties = nil
 	}
+	if registered && !who.home {
+		who.abroad = d.node
+	}
 	who.id = d.canon(p.Person())
-	who.Projects = ix.memberOf[who.id]
+	who.Projects = d.projectsOf(p, ix.memberOf[who.id])
 	who.owner = who.home && p.Subject == LocalSubject && p.Has(genesis.DutySteward)
 	return who
+}
+
+// projectsOf are the projects that a person is in: those of this node by its own table,
+// whatever they came with; those of others as they came with them.
+func (d *Decider) projectsOf(p genesis.Principal, own []string) []string {
+	all := own
+	for _, id := range p.Projects {
+		if home, is := elsewhere(id); is && home != d.node && genesis.CheckProject(id) == nil {
+			all = append(slices.Clip(all), id)
+		}
+	}
+	return all
 }
 
 // canon is how a person is named in here: people of this node without it, so that

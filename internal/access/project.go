@@ -52,7 +52,7 @@ func (d *Decider) ChangeProject(ctx context.Context, tx *sql.Tx, id string, chan
 }
 
 func checkProject(p genesis.Project) error {
-	if err := genesis.CheckGrantee(grantee(genesis.ToProject, p.ID)); err != nil {
+	if _, is := elsewhere(p.ID); is || genesis.CheckProject(p.ID) != nil {
 		return &genesis.Error{Op: "put project", Kind: genesis.Invalid, Subject: p.ID, Msg: "is not the id of a project",
 			Hint: "write 1 to 64 of a-z, 0-9 and -, starting with a letter or digit"}
 	}

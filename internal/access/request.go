@@ -26,7 +26,7 @@ const (
 // to renew, the project).
 func (d *Decider) Ask(ctx context.Context, tx *sql.Tx, r genesis.AccessRequest) (genesis.AccessRequest, error) {
 	r = genesis.AccessRequest{ID: newID(), Name: r.Name, Version: r.Version, By: r.By, Actions: r.Actions, Purpose: r.Purpose,
-		Project: r.Project, Agreement: r.Agreement, Renews: r.Renews, State: genesis.RequestOpen, At: d.now().UTC()}
+		Project: strings.TrimPrefix(r.Project, string(d.node)+"/"), Agreement: r.Agreement, Renews: r.Renews, State: genesis.RequestOpen, At: d.now().UTC()}
 	if len(r.Actions) == 0 {
 		r.Actions = []genesis.Action{genesis.Read}
 	}
@@ -42,6 +42,7 @@ func (d *Decider) Ask(ctx context.Context, tx *sql.Tx, r genesis.AccessRequest) 
 			return r, err
 		}
 	}
+	r.By.Projects = nil // are for this decision, not for stewards to read
 	body, err := encode(r)
 	if err == nil {
 		_, err = tx.ExecContext(ctx, `INSERT INTO policy_requests (seq, id, name, person, state, format, body)
@@ -106,6 +107,13 @@ func (d *Decider) checkAskers(ctx context.Context, tx *sql.Tx, r genesis.AccessR
 	if r.Project == "" {
 		return nil
 	}
+	notTheirs := requestError(r, genesis.NotFound, fmt.Sprintf("there is no project %s of yours", r.Project), "")
+	if _, is := elsewhere(r.Project); is {
+		if slices.Contains(r.By.Projects, r.Project) {
+			return nil
+		}
+		return notTheirs
+	}
 	p, err := readProject(ctx, tx, r.Project)
 	if err != nil && genesis.KindOf(err) != genesis.NotFound {
 		return err
@@ -113,7 +121,7 @@ func (d *Decider) checkAskers(ctx context.Context, tx *sql.Tx, r genesis.AccessR
 	if runs(p, r.At) && slices.ContainsFunc(members(p), func(m genesis.PersonID) bool { return d.canon(m) == d.canon(r.By.Person()) }) {
 		return nil
 	}
-	return requestError(r, genesis.NotFound, fmt.Sprintf("there is no project %s of yours", r.Project), "")
+	return notTheirs
 }
 
 // checkRenewal wants the grant to renew to be theirs.

@@ -33,6 +33,9 @@ type doorman interface {
 	Tokens(ctx context.Context, who genesis.Principal, subject, after string, limit int) (*genesis.TokenPage, error)
 	CreateToken(ctx context.Context, who genesis.Principal, req genesis.TokenRequest) (*genesis.NewToken, error)
 	RevokeToken(ctx context.Context, who genesis.Principal, id string) error
+
+	PeerToken(ctx context.Context, who genesis.Principal, req genesis.PeerTokenRequest) (*genesis.PeerToken, error)
+	Exchange(ctx context.Context, remote string, req genesis.ExchangeRequest) (*genesis.PeerSession, error)
 }
 
 // registerDoor declares the routes of [doorman].
@@ -59,6 +62,8 @@ func (s *server) registerDoor(a huma.API) {
 	quick(s, a, op(get, "/v1/tokens", "tokens", "List tokens, newest first"), s.tokens)
 	quick(s, a, tellsSecret(creates(op(post, "/v1/tokens", "create-token", "Make a token for a program"))), ofBody(s.Service.CreateToken))
 	quick(s, a, op(del, "/v1/tokens/{id}", "revoke-token", "Revoke a token"), s.revokeToken)
+	quick(s, a, op(post, "/v1/tokens/peer", "peer-token", "Have this node vouch for you at another"), ofBody(s.Service.PeerToken))
+	quick(s, a, weighs(2, brief(op(post, "/v1/exchange", "exchange", "Get a session for the word of another node"))), s.exchange)
 }
 
 // remote says where a request comes from, for limits on guessing passwords.
@@ -87,6 +92,24 @@ func (s *server) signIn(ctx context.Context, _ genesis.Principal, in *signInInpu
 
 func (s *server) signOut(ctx context.Context, who genesis.Principal, _ *struct{}) (*nothing, error) {
 	return &nothing{}, s.Service.SignOut(ctx, who)
+}
+
+// maxExchange bounds a token of another node, with the tokens of projects in it.
+const maxExchange = 100 << 10
+
+// brief bounds the body of an operation that anybody may ask for.
+func brief(o huma.Operation) huma.Operation {
+	o.MaxBodyBytes = maxExchange
+	return o
+}
+
+type exchangeInput struct {
+	remote
+	Body genesis.ExchangeRequest
+}
+
+func (s *server) exchange(ctx context.Context, _ genesis.Principal, in *exchangeInput) (*genesis.PeerSession, error) {
+	return s.Service.Exchange(ctx, in.addr, in.Body)
 }
 
 type startDeviceInput struct{ remote }

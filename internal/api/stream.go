@@ -109,6 +109,9 @@ type streamSink struct {
 // are longer and are written by themselves.
 const prefixRoom = 8 << 10
 
+// Bodies are those in bufs.
+func (s *streamSink) Bodies() int { return len(s.bufs) }
+
 func (s *streamSink) Body(n int) []byte {
 	buf := &s.bufs[s.filled%2]
 	s.filled++

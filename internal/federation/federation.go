@@ -151,6 +151,9 @@ func (f *Federation) Members() []genesis.Member {
 	return slices.Clone(v.charter.Members())
 }
 
+// Fresh is until when people of other nodes are vouched for; zero where there are none.
+func (f *Federation) Fresh() time.Time { return f.view.Load().until }
+
 // Own is the node's own entry.
 func (f *Federation) Own() genesis.Member { return f.view.Load().own }
 

@@ -103,6 +103,58 @@ func fill(b []byte, n int) []byte {
 	return b
 }
 
+// TestErrorsFit: whatever a request names, the reason why it is refused arrives; clients
+// of gRPC take 8 KiB of it.
+func TestErrorsFit(t *testing.T) {
+	s := &service{}
+	w := serve(t, s)
+	for name, long := range map[string]string{"ascii": strings.Repeat("x", 900<<10), "others": strings.Repeat("\u00e4", 450<<10)} {
+		s.open = &genesis.Error{Op: "stream", Kind: genesis.Permission, Subject: long, Msg: "is " + long, Hint: "do " + long}
+		stream, err := w.DoGet(t.Context(), aTicket)
+		if err == nil {
+			_, err = stream.Recv()
+		}
+		size := 0
+		for key, values := range stream.Trailer() {
+			size += len(key) + len(values[0])*4/3
+		}
+		if size += 3 * len(status.Convert(err).Message()); status.Code(err) != codes.PermissionDenied || size < 500 || size > 8<<10 {
+			t.Errorf("%s: %v, of up to %d bytes", name, status.Code(err), size)
+		}
+	}
+}
+
+// TestTicketsFit: many tickets that are long are not listed.
+func TestTicketsFit(t *testing.T) {
+	req, plan := genesis.StreamRequest{Dataset: "things", Columns: []string{"a"}}, &genesis.StreamPlan{Name: "things", Shards: maxEndpoints}
+	if all, err := endpoints(req, plan); err != nil || len(all) != maxEndpoints {
+		t.Errorf("%d, %v", len(all), err)
+	}
+	for i := range 5000 {
+		req.Columns = append(req.Columns, fmt.Sprint("column-", i))
+	}
+	if all, err := endpoints(req, plan); genesis.KindOf(err) != genesis.Invalid {
+		t.Errorf("%d, %v", len(all), err)
+	}
+	plan.Shards = 8
+	if all, err := endpoints(req, plan); err != nil || len(all) != 8 {
+		t.Errorf("%d, %v", len(all), err)
+	}
+}
+
+// TestBodiesAreCounted: a sink says how much memory it may hold.
+func TestBodiesAreCounted(t *testing.T) {
+	s := newSink(t.Context(), nil)
+	const n = 1 << 20
+	held := 0
+	for range maxBodies {
+		held += cap(s.Body(n))
+	}
+	if most := s.Bodies() * n; held > most || s.another() != nil {
+		t.Errorf("%d bytes are held, and %d said", held, most)
+	}
+}
+
 // TestErrorsAsStatuses is the table that clients of gRPC are promised.
 func TestErrorsAsStatuses(t *testing.T) {
 	s := &service{}

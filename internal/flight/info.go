@@ -13,8 +13,9 @@ import (
 )
 
 const (
-	maxEndpoints = 1024   // of one flight
-	maxFlights   = 10_000 // of a list
+	maxEndpoints = 1024    // of one flight
+	maxTickets   = 2 << 20 // bytes of them: clients take 4 MiB
+	maxFlights   = 10_000  // of a list
 	page         = 100
 	maxHits      = 200
 	maxCriteria  = 1000 // bytes
@@ -27,8 +28,7 @@ func (h *handler) GetFlightInfo(ctx context.Context, d *pb.FlightDescriptor) (*p
 		return nil, err
 	}
 	if req.Shards > maxEndpoints {
-		return nil, &genesis.Error{Op: "describe flight", Kind: genesis.Invalid, Subject: "shards", Msg: fmt.Sprintf("is %d; at most %d are listed", req.Shards, maxEndpoints),
-			Hint: "write the tickets yourself: they differ in shard alone"}
+		return nil, tooMany(fmt.Sprintf("is %d; at most %d are listed", req.Shards, maxEndpoints))
 	}
 	who, err := h.caller(ctx)
 	if err != nil {
@@ -49,6 +49,10 @@ func (h *handler) GetFlightInfo(ctx context.Context, d *pb.FlightDescriptor) (*p
 	return info, err
 }
 
+func tooMany(msg string) error {
+	return &genesis.Error{Op: "describe flight", Kind: genesis.Invalid, Subject: "shards", Msg: msg, Hint: "write the tickets yourself: they differ in shard alone"}
+}
+
 // endpoints are those of the shards. All tickets are for the very order that was
 // described, whatever is published meanwhile.
 func endpoints(req genesis.StreamRequest, plan *genesis.StreamPlan) ([]*pb.FlightEndpoint, error) {
@@ -59,6 +63,9 @@ func endpoints(req genesis.StreamRequest, plan *genesis.StreamPlan) ([]*pb.Fligh
 		t, err := ticket(req)
 		if err != nil {
 			return nil, err
+		}
+		if len(t.Ticket)*plan.Shards > maxTickets {
+			return nil, tooMany(fmt.Sprintf("is %d; tickets for so many columns are listed for fewer", plan.Shards))
 		}
 		all[i] = &pb.FlightEndpoint{Ticket: t}
 	}

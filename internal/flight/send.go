@@ -114,6 +114,9 @@ func (s *sink) another() *body {
 	return &body{free: s.free}
 }
 
+// Bodies counts what they have in reserve, too, an eighth each.
+func (s *sink) Bodies() int { return maxBodies + 1 }
+
 // Send sends a message. Its body belongs to the connection from then on.
 func (s *sink) Send(m ipc.Message) error {
 	d := &data{header: m.Meta, metadata: appMetadata(m)}

@@ -44,18 +44,30 @@ func (h *handler) fail(ctx context.Context, method string, err error) error {
 	return statusOf(code, p).Err()
 }
 
+// maxLine bounds the lines of a message: clients of gRPC take 8 KiB of trailers, in which
+// each byte of a message may be three, and is once more in the details.
+const maxLine = 600
+
 func statusOf(code codes.Code, p genesis.Problem) *status.Status {
+	p.Detail, p.Hint = cut(p.Detail), cut(p.Hint)
 	st := status.New(code, p.Text())
 	info := &errdetails.ErrorInfo{Reason: reason(p.Kind), Domain: domain, Metadata: map[string]string{}}
 	for key, value := range map[string]string{"op": p.Op, "subject": p.Subject, "hint": p.Hint, "request": p.Request} {
 		if value != "" {
-			info.Metadata[key] = value
+			info.Metadata[key] = cut(value)
 		}
 	}
 	if detailed, err := st.WithDetails(info); err == nil {
 		return detailed
 	}
 	return st
+}
+
+func cut(s string) string {
+	if len(s) <= maxLine {
+		return s
+	}
+	return strings.ToValidUTF8(s[:maxLine], "") + "…"
 }
 
 // reason is a kind as ErrorInfo spells it: NOT_FOUND.

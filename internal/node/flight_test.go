@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
+	"database/sql"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -29,6 +30,7 @@ import (
 	rpc "google.golang.org/grpc/status"
 
 	"github.com/opengenesis/genesis"
+	"github.com/opengenesis/genesis/internal/store"
 	"github.com/opengenesis/genesis/internal/stream/ipc"
 )
 
@@ -584,6 +586,74 @@ func TestFlightTokens(t *testing.T) {
 	if _, _, err := f.get(w.as("loop"), ticketOf(genesis.StreamRequest{Dataset: "nightly"})); rpc.Code(err) != codes.Unauthenticated {
 		t.Errorf("a revoked token: %v", err)
 	}
+}
+
+// TestFlightsOutliveTokens: a flight goes on when its token runs out by itself; the token
+// begins no other one; and when the token, or a session, is revoked, the flight ends.
+func TestFlightsOutliveTokens(t *testing.T) {
+	w := newTown(t)
+	w.lend("lasting", long(300_000), genesis.Read)
+	token := w.personal("gil", "short")
+	f := w.fly(w.reach(false))
+	// begin reads a stream slowly, some 1200 batches, until it ends.
+	begin := func(who string) chan error {
+		t.Helper()
+		s, err := f.DoGet(w.as(who), ticketOf(genesis.StreamRequest{Dataset: "lasting", Batch: 256}))
+		if err == nil {
+			_, err = s.Recv()
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		ended := make(chan error, 1)
+		go func() {
+			for err == nil {
+				time.Sleep(5 * time.Millisecond)
+				_, err = s.Recv()
+			}
+			ended <- err
+		}()
+		return ended
+	}
+	ends := func(what string, ended chan error) {
+		t.Helper()
+		began := time.Now()
+		select {
+		case err := <-ended:
+			if code := rpc.Code(err); code != codes.PermissionDenied || time.Since(began) > 2*time.Second {
+				t.Errorf("%s: it ended after %v: %v", what, time.Since(began), err)
+			}
+		case <-time.After(promptly):
+			t.Errorf("%s: it goes on", what)
+		}
+	}
+	running := begin("short")
+	session := begin("gil")
+	w.must(nil, w.works.db.Tx(t.Context(), func(tx *sql.Tx) error {
+		_, err := tx.Exec("UPDATE tokens SET expires_at = $1 WHERE id = $2", store.Time(time.Now().Add(-time.Second)), token.ID)
+		return err
+	}))
+	select {
+	case err := <-running:
+		t.Fatalf("it ended with its token: %v", err)
+	case <-time.After(2 * time.Second):
+	}
+	if _, _, err := f.get(w.as("short"), ticketOf(genesis.StreamRequest{Dataset: "lasting"})); rpc.Code(err) != codes.Unauthenticated {
+		t.Errorf("a new one is answered %v", err)
+	}
+	if status, body := w.call("gil", "DELETE", "/v1/tokens/"+token.ID, ""); status != 200 {
+		t.Fatalf("%d %s", status, body)
+	}
+	ends("its token is revoked", running)
+	select {
+	case err := <-session:
+		t.Fatalf("the other ended, too: %v", err)
+	default:
+	}
+	if status, body := w.call("gil", "POST", "/v1/signout", ""); status != 200 {
+		t.Fatalf("%d %s", status, body)
+	}
+	ends("its session is over", session)
 }
 
 // TestFlightsLeaveNothing: clients that go away in the middle leave no goroutine and

@@ -330,6 +330,7 @@ func TestOddModels(t *testing.T) {
 		"no framework":        {`"framework":"My Framework","parts":{"a":` + file + `}`, 422},
 		"nameless metric":     {`"framework":"jax","metrics":[{"name":" ","value":1}],"parts":{"a":` + file + `}`, 422},
 		"not a number":        {`"framework":"jax","metrics":[{"name":"rmse","value":"1"}],"parts":{"a":` + file + `}`, 422},
+		"a long version":      {`"framework":"jax","framework_version":"` + strings.Repeat("v", 101) + `","targets":["` + strings.Repeat("v", 101) + `"],"parts":{"a":` + file + `}`, 422},
 		"no code":             {`"framework":"jax","code":"main.py","parts":{"a":` + file + `}`, 422},
 		"large parameters":    {`"framework":"jax","parameters":{"a":"` + strings.Repeat("x", 64<<10) + `"},"parts":{"a":` + file + `}`, 422},
 		"deep parameters":     {`"framework":"jax","parameters":{"a":` + strings.Repeat("[", 8) + strings.Repeat("]", 8) + `},"parts":{"a":` + file + `}`, 422},
@@ -590,6 +591,14 @@ func (f turning) ReadAt(b []byte, at int64) (int, error) {
 	return f.ReaderAt.ReadAt(b, at)
 }
 
+// person is who comes with somebody's token.
+func (w *town) person(name string) genesis.Principal {
+	w.Helper()
+	who, err := w.works.Authenticate(&http.Request{Header: http.Header{"Authorization": {"Bearer " + w.token[name]}}})
+	w.must(nil, err)
+	return who
+}
+
 // TestRevocationEndsLogging: a right that ends while the parts are stored ends it.
 func TestRevocationEndsLogging(t *testing.T) {
 	w := newTown(t)
@@ -603,12 +612,78 @@ func TestRevocationEndsLogging(t *testing.T) {
 		w.must(w.works.Revoke(t.Context(), w.local, g.ID, "over"))
 		time.Sleep(1500 * time.Millisecond)
 	})}
-	who := genesis.Principal{Subject: "gil", Node: "here"}
+	who := w.person("gil")
 	_, err := w.works.LogModel(t.Context(), who, req, map[string]*format.Raw{"a.bin": {Name: "a.bin", Size: int64(len(content)), At: file}}, nil)
 	if k := genesis.KindOf(err); k != genesis.Permission && k != genesis.Private {
 		t.Errorf("%v", err)
 	}
 	if _, err := w.works.Describe(t.Context(), w.local, "~gil/net"); genesis.KindOf(err) != genesis.NotFound {
 		t.Errorf("it is there: %v", err)
+	}
+}
+
+// TestStatedAtOnce: what several say at once of the same parts is all kept.
+func TestStatedAtOnce(t *testing.T) {
+	w := newTown(t)
+	var inputs []string
+	for i := range 4 {
+		name := fmt.Sprintf("source-%d", i)
+		w.lend(name, fmt.Sprintf("a,b\n1,%d\n", i), genesis.Read, genesis.TrainOn)
+		inputs = append(inputs, w.exact(name))
+	}
+	who := w.person("gil")
+	for round := range 5 {
+		content := fmt.Sprint("weights ", round)
+		var wg sync.WaitGroup
+		for _, in := range inputs {
+			var req genesis.LogModelRequest
+			w.must(nil, json.Unmarshal([]byte(`{"name":"~gil/net","framework":"jax","parts":{"a.bin":{"token":"x"}},"inputs":[{"ref":"`+in+`"}]}`), &req))
+			wg.Go(func() {
+				_, err := w.works.LogModel(t.Context(), who, req, map[string]*format.Raw{"a.bin": {Name: "a.bin", Size: int64(len(content)), At: strings.NewReader(content)}}, nil)
+				if err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+		d, err := w.works.Describe(t.Context(), w.local, "~gil/net")
+		w.must(nil, err)
+		var got []string
+		for _, in := range d.Report.Logged.Inputs {
+			got = append(got, in.Ref.String())
+		}
+		if slices.Sort(got); !cmp.Equal(got, inputs) || len(d.Provenance.Parents) != len(inputs) {
+			t.Errorf("round %d: %d inputs and %d parents are kept", round, len(got), len(d.Provenance.Parents))
+		}
+	}
+}
+
+// TestAnswersAreOfWhatWasAsked: that somebody agreed to training on one input says nothing
+// of another one.
+func TestAnswersAreOfWhatWasAsked(t *testing.T) {
+	w := newTown(t)
+	w.lend("one", "a,b\n1,2\n", genesis.Read)
+	w.lend("two", "a,b\n3,4\n", genesis.Read)
+	answer := func(inputs ...string) string {
+		t.Helper()
+		for _, f := range w.logged("gil", "~gil/net", inputs...).Findings {
+			if f.ID == "not-for-training" {
+				return f.Answer
+			}
+		}
+		return "no question"
+	}
+	if got := answer(w.exact("one")); got != "" {
+		t.Fatal(got)
+	}
+	_, err := w.works.Answer(t.Context(), w.local, "~gil/net", "not-for-training", "ada agreed")
+	w.must(nil, err)
+	for _, step := range []struct {
+		inputs []string
+		want   string
+	}{{[]string{w.exact("one")}, "ada agreed"}, {nil, "ada agreed"}, {[]string{w.exact("one"), w.exact("two")}, ""}} {
+		if got := answer(step.inputs...); got != step.want {
+			t.Errorf("with %v the answer is %q", step.inputs, got)
+		}
 	}
 }

@@ -349,6 +349,8 @@ var rows = []row{
 	{id: "tokens", method: "GET", path: "/v1/tokens?subject=gil"},
 	{id: "create-token", method: "POST", path: "/v1/tokens", body: `{"name":"t","subject":"gil"}`},
 	{id: "revoke-token", method: "DELETE", path: "/v1/tokens/none"},
+	{id: "peer-token", method: "POST", path: "/v1/tokens/peer", body: `{"audience":"there","key":"` + genesis.Thumbprint(make([]byte, genesis.PeerKeySize)) + `"}`},
+	{id: "exchange", method: "POST", path: "/v1/exchange", body: `{"token":"none","key":"AAAA"}`},
 	{id: "audit", method: "GET", path: "/v1/audit"},
 	{id: "audit-verify", method: "POST", path: "/v1/audit/verify"},
 	{id: "forget", method: "POST", path: "/v1/audit/forget", body: `{"person":"zoe","reason":"r"}`},

@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"crypto/ed25519"
 	"crypto/rand"
 	"errors"
 	"log/slog"
@@ -73,7 +74,7 @@ func openWork(ctx context.Context, h *Home, opt Options, log *slog.Logger) (_ Se
 	c := work.Config{DB: w.db, Catalog: catalog.New(w.db, blobs), Blobs: blobs, Node: h.Config.Node,
 		Drivers: Formats(), Limits: h.Config.Limits, Temp: runs, Uploads: h.Uploads(),
 		Memory: h.Config.Memory / 8, Bodies: h.Config.Memory / 2, Threads: h.Config.Threads, Software: "genesis " + genesis.Build().Version}
-	if err := w.openDoors(ctx, h, &c, opt.disk); err != nil {
+	if err := w.openDoors(ctx, h, &c, opt); err != nil {
 		return nil, err
 	}
 	if c.Secret, err = h.secret("rows.key"); err != nil { // after the journal, which misses keys that were lost
@@ -104,9 +105,9 @@ func openWork(ctx context.Context, h *Home, opt Options, log *slog.Logger) (_ Se
 }
 
 // openDoors opens what decides, what knows people and what keeps the evidence.
-func (w *works) openDoors(ctx context.Context, h *Home, c *work.Config, d disk.Disk) error {
+func (w *works) openDoors(ctx context.Context, h *Home, c *work.Config, opt Options) error {
 	var err error
-	c.Journal, err = journal.Open(ctx, journal.Config{Dir: h.Journal(), Keys: h.Keys(), DB: w.db, Node: h.Config.Node, Log: w.log, Window: max(h.Config.Journal.Window, 1), Disk: d})
+	c.Journal, err = journal.Open(ctx, journal.Config{Dir: h.Journal(), Keys: h.Keys(), DB: w.db, Node: h.Config.Node, Log: w.log, Window: max(h.Config.Journal.Window, 1), Disk: opt.disk})
 	if err != nil {
 		return err
 	}
@@ -114,13 +115,13 @@ func (w *works) openDoors(ctx context.Context, h *Home, c *work.Config, d disk.D
 	if err := h.DeclareRestored(ctx, c.Journal.NewEpoch); err != nil {
 		return err
 	}
-	if err := w.openFederation(h, c, d); err != nil {
+	if err := w.openFederation(h, c, &opt); err != nil {
 		return err
 	}
 	ours := func(ask func(context.Context, genesis.Principal) (genesis.Principal, error)) func(context.Context, genesis.Principal) (genesis.Principal, error) {
 		return func(ctx context.Context, p genesis.Principal) (genesis.Principal, error) {
-			if !p.SignedIn() || p.Node != h.Config.Node {
-				return p, nil // nobody has nothing to lose; for people of other nodes those vouch
+			if !p.SignedIn() {
+				return p, nil // nobody has nothing to lose
 			}
 			return ask(ctx, p)
 		}
@@ -145,7 +146,8 @@ func (w *works) openDoors(ctx context.Context, h *Home, c *work.Config, d disk.D
 	}
 	c.Identity, err = identity.Open(ctx, identity.Config{DB: w.db, Node: h.Config.Node, Charter: c.Charter, Providers: h.Config.Identity.Providers,
 		External: h.external(), Limits: identity.Limits{Session: h.Config.Identity.Session.Absolute, Idle: h.Config.Identity.Session.Idle},
-		Key: key, Passwords: h.Config.Identity.Passwords, Log: w.log, Record: work.RecordIdentity, Changed: c.Access.Changed})
+		Key: key, Passwords: h.Config.Identity.Passwords, Log: w.log, Record: work.RecordIdentity, Changed: c.Access.Changed,
+		Token: opt.token, Projects: c.Access.ProjectsOf})
 	if err != nil {
 		return err
 	}
@@ -153,9 +155,11 @@ func (w *works) openDoors(ctx context.Context, h *Home, c *work.Config, d disk.D
 	return nil
 }
 
-// openFederation opens the charter, which decides who is vouched for. It stands before
-// what decides, and is told afterwards whom to tell of changes.
-func (w *works) openFederation(h *Home, c *work.Config, d disk.Disk) error {
+// openFederation opens the charter, which decides who is vouched for, and the keys with
+// which this node vouches. It stands before what decides, and is told afterwards whom to
+// tell of changes.
+func (w *works) openFederation(h *Home, c *work.Config, opt *Options) error {
+	d := opt.disk
 	if d == nil {
 		d = disk.OS
 	}
@@ -173,7 +177,23 @@ func (w *works) openFederation(h *Home, c *work.Config, d disk.Disk) error {
 	}
 	w.closeLast(w.fed.Close)
 	w.Federator, c.Charter = w.fed, w.fed
+	if opt.charter != nil {
+		c.Charter = opt.charter
+	}
+	if opt.token == nil {
+		opt.token = w.tokenKey
+	}
 	return nil
+}
+
+// tokenKey is the key with which this node vouches for its people now, and its id.
+func (w *works) tokenKey() (string, ed25519.PrivateKey) {
+	k, err := w.fed.Key(genesis.KeyToken)
+	if err != nil { // the charter has one that is not here: nobody would believe another
+		w.log.Error("nobody is vouched for", "error", err)
+		return "", nil
+	}
+	return k.ID(), k.Private
 }
 
 // external is the node's URL as people reach it: without one that is configured,

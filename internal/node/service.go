@@ -2,11 +2,13 @@ package node
 
 import (
 	"context"
+	"crypto/ed25519"
 	"errors"
 	"io"
 	"log/slog"
 	"net"
 
+	"github.com/opengenesis/genesis/internal/access"
 	"github.com/opengenesis/genesis/internal/api"
 	"github.com/opengenesis/genesis/internal/journal/disk"
 )
@@ -28,6 +30,11 @@ type Options struct {
 
 	// disk is what the journal writes to; nil: the machine's. Tests break it.
 	disk disk.Disk
+
+	// charter and token are the federation's charter and the node's token key; nil: those
+	// of the home. Tests give others.
+	charter access.Charter
+	token   func() (string, ed25519.PrivateKey)
 
 	// peer tells the uid of the process at the other end; nil: the kernel's word.
 	peer func(net.Conn) (uint32, error)

@@ -22,6 +22,7 @@ type nowhere struct {
 	n      int
 }
 
+func (n *nowhere) Bodies() int { return 2 }
 func (n *nowhere) Body(size int) []byte {
 	n.n++
 	body := &n.bodies[n.n%2]

@@ -10,8 +10,8 @@ import (
 )
 
 // Budget bounds the memory that the bodies of all streams take together. A stream
-// holds what its largest two batches take, from when they were made until it ends. The
-// zero value is without bound.
+// holds what its largest batches take, as many as its sink keeps, from when they were made
+// until it ends. The zero value is without bound.
 type Budget struct {
 	Max  int64
 	used atomic.Int64
@@ -26,10 +26,10 @@ type share struct {
 	held int64
 }
 
-// grow sees that there is room for bodies of n bytes. The error is of kind Unavailable:
+// grow sees that there is room for so many bodies of n bytes. The error is of kind Unavailable:
 // other streams have it.
-func (s *share) grow(n int) error {
-	need := max(0, 2*(int64(n)-freeBody)) - s.held
+func (s *share) grow(bodies, n int) error {
+	need := max(0, int64(bodies)*(int64(n)-freeBody)) - s.held
 	if s.of == nil || s.of.Max <= 0 || need <= 0 {
 		return nil
 	}

@@ -10,18 +10,21 @@ func TestBudget(t *testing.T) {
 	b := &Budget{Max: 4 << 20}
 	one, two := share{of: b}, share{of: b}
 	for _, n := range []int{1000, freeBody, 1 << 20, 1 << 20, 500} { // 2 · (1 MiB − 128 KiB) are held
-		if err := one.grow(n); err != nil {
+		if err := one.grow(2, n); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := two.grow(2 << 20); genesis.KindOf(err) != genesis.Unavailable {
+	if err := two.grow(2, 2<<20); genesis.KindOf(err) != genesis.Unavailable {
 		t.Errorf("there was room for more than there is: %v", err)
 	}
-	if err := two.grow(freeBody); err != nil {
+	if err := two.grow(2, freeBody); err != nil {
 		t.Errorf("small batches are not counted: %v", err)
 	}
+	if err := two.grow(3, 1<<20); genesis.KindOf(err) != genesis.Unavailable {
+		t.Errorf("there was room for a third body, of which there is none: %v", err)
+	}
 	one.end()
-	if err := two.grow(2 << 20); err != nil {
+	if err := two.grow(2, 2<<20); err != nil {
 		t.Errorf("what was given back is not there: %v", err)
 	}
 	two.end()

@@ -23,6 +23,8 @@ type Sink interface {
 	// Send sends a message. Its body, if it has one, is the earliest that Body returned
 	// and that was not sent yet; message and body may be used again when Send returns.
 	Send(ipc.Message) error
+	// Bodies is how many of the largest bodies take the memory that the sink may hold.
+	Bodies() int
 }
 
 // Sender sends a stream, once.

@@ -179,7 +179,7 @@ func (s *Stream) rest(ctx context.Context, src source, enc encoder, sink Sink, k
 // room gives out bodies for which there is memory.
 func (s *Stream) room(sink Sink) func(int) ([]byte, error) {
 	return func(n int) ([]byte, error) {
-		if err := s.share.grow(n); err != nil {
+		if err := s.share.grow(sink.Bodies(), n); err != nil {
 			return nil, err
 		}
 		return sink.Body(n), nil

@@ -23,6 +23,8 @@ type buffer struct {
 	bytes.Buffer
 }
 
+func (b *buffer) Bodies() int { return 2 }
+
 func (b *buffer) Body(n int) []byte { return bytes.Repeat([]byte{0xa5}, n) } // what is not written shows
 
 func (b *buffer) Send(m ipc.Message) error {

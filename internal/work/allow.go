@@ -34,7 +34,7 @@ func (s *Service) allowTraining(ctx context.Context, who genesis.Principal, req 
 	err = s.allowUnread(ctx, who, v, pin)
 	var out *outOfBounds
 	if errors.As(err, &out) { // the policies allowed it, so that is what the log says up to here
-		e := event(d)
+		e := s.event(d)
 		e.Outcome, e.Rule = genesis.Refused, out.rule
 		if err := s.Journal.Append(ctx, e); err != nil {
 			return err

@@ -3,10 +3,12 @@ package work
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"path"
 	"slices"
+	"strconv"
 
 	"github.com/opengenesis/genesis"
 	"github.com/opengenesis/genesis/internal/access"
@@ -146,14 +148,15 @@ func (s *Service) refused(ctx context.Context, who genesis.Principal, d access.D
 // record makes a decision evidence. Many reads of one version share their entries.
 func (s *Service) record(ctx context.Context, d access.Decision) error {
 	if d.Action == genesis.Read && d.Allowed {
-		_, err := s.Journal.Share(ctx, event(d))
+		_, err := s.Journal.Share(ctx, s.event(d))
 		return err
 	}
-	return s.Journal.Append(ctx, event(d))
+	return s.Journal.Append(ctx, s.event(d))
 }
 
-// event is a decision as the journal keeps it.
-func event(d access.Decision) journal.Event {
+// event is a decision as the journal keeps it. That of a guest names the token by which
+// their home vouched for them.
+func (s *Service) event(d access.Decision) journal.Event {
 	p := d.Principal
 	e := journal.Event{Actor: p.Person(), Act: string(d.Action), Outcome: genesis.Refused, Subject: string(d.Resource.Name), Version: d.Resource.Version,
 		Rule: d.Rule, Purpose: p.Purpose, Institution: p.Institution, Sector: p.Sector, Student: p.Student}
@@ -161,10 +164,36 @@ func event(d access.Decision) journal.Event {
 		e.Outcome = genesis.Allowed
 	}
 	e.Project = d.Project
+	e.Detail = inSession(nil, s.session(p))
 	if d.Resource.Name == "" {
 		e.Subject = "node " + string(d.Resource.Part)
 	}
 	return e
+}
+
+// session is the id of the token by which another node vouched for somebody; "" for
+// people of this node.
+func (s *Service) session(who genesis.Principal) string {
+	if s.home(who) {
+		return ""
+	}
+	return who.Credential
+}
+
+// inSession adds a guest's session to the detail of an event.
+func inSession(d json.RawMessage, session string) json.RawMessage {
+	if session == "" {
+		return d
+	}
+	var members map[string]json.RawMessage
+	if d != nil && json.Unmarshal(d, &members) != nil { // not an object: say nothing wrong
+		return d
+	}
+	if members == nil {
+		members = map[string]json.RawMessage{}
+	}
+	members["session"] = json.RawMessage(strconv.Quote(session))
+	return detail(members)
 }
 
 // gone makes the refusal of what was withdrawn an error of its own kind, for
@@ -205,7 +234,7 @@ func (s *Service) MayNameFile(ctx context.Context, who genesis.Principal, path s
 	if err != nil {
 		return err
 	}
-	e := event(d)
+	e := s.event(d)
 	e.Act, e.Outcome, e.Detail = "name-file", genesis.Done, detail(map[string]string{"path": path})
 	return s.Journal.Append(ctx, e)
 }
@@ -257,6 +286,7 @@ func (s *Service) act(ctx context.Context, who genesis.Principal, name string, d
 		if err := do(tx, &e); err != nil {
 			return err
 		}
+		e.Detail = inSession(e.Detail, s.session(who))
 		return journal.Record(ctx, tx, e)
 	})
 	if err == nil {

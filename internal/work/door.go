@@ -40,7 +40,7 @@ func (s *Service) Authenticate(r *http.Request, session string) (genesis.Princip
 	if secret == "" || s.Identity == nil {
 		return genesis.Principal{}, nil
 	}
-	p, err := s.Identity.Authenticate(r.Context(), secret)
+	p, err := s.Identity.AuthenticateRequest(r, secret)
 	if err != nil {
 		return genesis.Principal{}, err
 	}
@@ -116,9 +116,25 @@ func (s *Service) WhoAmI(ctx context.Context, who genesis.Principal) (*genesis.P
 	if !p.SignedIn() {
 		return &p, nil
 	}
-	var err error
-	p.Projects, err = s.Access.ProjectsOf(ctx, p.Person())
+	own, err := s.Access.ProjectsOf(ctx, p.Person())
+	p.Projects = append(own, p.Projects...)
 	return &p, err
+}
+
+// PeerToken vouches for who at another node.
+func (s *Service) PeerToken(ctx context.Context, who genesis.Principal, req genesis.PeerTokenRequest) (*genesis.PeerToken, error) {
+	if !who.SignedIn() || !s.home(who) || s.Identity == nil {
+		return nil, homeOnly("vouch", who)
+	}
+	return pointed(s.Identity.PeerToken(ctx, who, req))
+}
+
+// Exchange gives a session for the word of another node.
+func (s *Service) Exchange(ctx context.Context, remote string, req genesis.ExchangeRequest) (*genesis.PeerSession, error) {
+	if s.Identity == nil {
+		return nil, &genesis.Error{Op: "sign in", Kind: genesis.Unsupported, Msg: "nobody signs in at this node"}
+	}
+	return pointed(s.Identity.Exchange(ctx, req, remote))
 }
 
 // operates decides whether who may act on a part of the node.

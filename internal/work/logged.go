@@ -174,6 +174,8 @@ func (l *logging) take(ctx context.Context) (v genesis.Version, unchanged bool, 
 	if err := l.store(ctx); err != nil {
 		return v, false, err
 	}
+	l.s.stating.Lock() // two that say something of the same parts at once are both kept
+	defer l.s.stating.Unlock()
 	in, err := l.commit(ctx)
 	if err != nil {
 		return v, false, err
@@ -291,6 +293,9 @@ func (l *logging) commit(ctx context.Context) (catalog.Commit, error) {
 		if err := l.s.Catalog.Record(ctx, before, genesis.RecordFindings, &findings); err != nil && genesis.KindOf(err) != genesis.NotFound {
 			return catalog.Commit{}, err
 		}
+		if l.asksAnew(*report.Logged) {
+			findings = slices.DeleteFunc(findings, func(f genesis.Finding) bool { return f.ID == codeUntrained })
+		}
 		if l.recall(*report.Logged); len(l.inputs) > 10*genesis.MaxLoggedInputs {
 			return catalog.Commit{}, tooMany("inputs, with those stated before,", len(l.inputs), 10*genesis.MaxLoggedInputs)
 		}
@@ -303,6 +308,14 @@ func (l *logging) commit(ctx context.Context) (catalog.Commit, error) {
 	records[genesis.RecordFindings] = l.findings(findings)
 	records[genesis.RecordProvenance] = genesis.Provenance{Sources: l.sources, Parents: l.parentRefs(), Software: l.software(), Started: now, Ended: now, By: l.s.by(l.who)}
 	return catalog.Commit{Name: l.req.Name, Kind: genesis.Model, Manifest: l.manifest, Layout: l.layout, Parents: l.parents, By: l.s.by(l.who), Bytes: l.bytes, Records: records}, nil
+}
+
+// asksAnew reports whether there are inputs that may not be trained on beside those that
+// were stated before: an answer was not about them.
+func (l *logging) asksAnew(before genesis.LoggedReport) bool {
+	return slices.ContainsFunc(l.unlearnt, func(ref string) bool {
+		return !slices.ContainsFunc(before.Inputs, func(in genesis.LoggedInput) bool { return in.Ref.String() == ref })
+	})
 }
 
 // recall adds inputs that were stated before.
@@ -345,6 +358,9 @@ func (l *logging) software() string {
 	return strings.TrimSpace(l.req.Framework + " " + l.req.FrameworkVersion)
 }
 
+// codeUntrained is the finding of inputs that may be read and not trained on.
+const codeUntrained = "not-for-training"
+
 // findings are what a person should know, or answer, before the model is published.
 // before are those of just these parts.
 func (l *logging) findings(before []genesis.Finding) []genesis.Finding {
@@ -355,7 +371,6 @@ func (l *logging) findings(before []genesis.Finding) []genesis.Finding {
 			Message: "inputs not stated: nobody said what the model was trained on, so it owes nothing to anybody",
 			Hint:    "log it again with its inputs; or `genesis answer " + name + ` inputs-not-stated "…"` + "` says why there are none"})
 	}
-	const codeUntrained = "not-for-training"
 	if len(l.unlearnt) > 0 || slices.ContainsFunc(before, func(f genesis.Finding) bool { return f.ID == codeUntrained }) {
 		all = append(all, genesis.Finding{ID: codeUntrained, Code: codeUntrained, Severity: genesis.Ask,
 			Message: "who logged it may read an input, and not train on it",

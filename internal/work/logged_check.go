@@ -61,10 +61,10 @@ func checkLogged(req *genesis.LogModelRequest) error {
 
 // checkStated bounds texts and figures.
 func checkStated(req *genesis.LogModelRequest) error {
-	texts := map[string]int{req.FrameworkVersion: 100} // by how long they may be
-	for _, t := range req.Targets {
-		texts[t] = 1000
+	if len(req.FrameworkVersion) > 100 {
+		return tooLong(req.FrameworkVersion, 100)
 	}
+	texts := slices.Clone(req.Targets)
 	if n := len(req.Targets); n > genesis.MaxLoggedTargets {
 		return tooMany("targets", n, genesis.MaxLoggedTargets)
 	}
@@ -75,22 +75,24 @@ func checkStated(req *genesis.LogModelRequest) error {
 		if strings.TrimSpace(m.Name) == "" || len(m.Name) > 100 || math.IsNaN(m.Value) || math.IsInf(m.Value, 0) {
 			return &genesis.Error{Op: "log model", Kind: genesis.Invalid, Subject: cutText(m.Name), Msg: "is not a metric: it has a name of at most 100 bytes and a finite value"}
 		}
-		texts[m.Split], texts[m.Target] = 1000, 1000
+		texts = append(texts, m.Split, m.Target)
 	}
 	for _, in := range req.Inputs {
 		if in.Key != "" && !keyPattern.MatchString(in.Key) {
 			return &genesis.Error{Op: "log model", Kind: genesis.Invalid, Subject: cutText(in.Key), Msg: "is not the key of a stream", Hint: "a key is 64 hexadecimal digits; the plan of the stream has it"}
 		}
-		for _, t := range []string{in.Table, in.Split, in.Epochs, in.Positions} {
-			texts[t] = 1000
-		}
+		texts = append(texts, in.Table, in.Split, in.Epochs, in.Positions)
 	}
-	for text, most := range texts {
-		if len(text) > most {
-			return &genesis.Error{Op: "log model", Kind: genesis.Invalid, Subject: cutText(text), Msg: fmt.Sprintf("is longer than %d bytes", most)}
+	for _, text := range texts {
+		if len(text) > 1000 {
+			return tooLong(text, 1000)
 		}
 	}
 	return nil
+}
+
+func tooLong(text string, most int) error {
+	return &genesis.Error{Op: "log model", Kind: genesis.Invalid, Subject: cutText(text), Msg: fmt.Sprintf("is longer than %d bytes", most)}
 }
 
 // cutText is the beginning of a text that may be of any length.

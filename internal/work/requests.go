@@ -22,7 +22,7 @@ func (s *Service) Ask(ctx context.Context, who genesis.Principal, req genesis.As
 		r.Version = v.Digest
 	}
 	by := d.Principal // of whom stewards are told what helps them to decide, and no more
-	r.By = genesis.Principal{Subject: by.Subject, Node: by.Node, Institution: by.Institution, Sector: by.Sector, Vetting: by.Vetting}
+	r.By = genesis.Principal{Subject: by.Subject, Node: by.Node, Institution: by.Institution, Sector: by.Sector, Vetting: by.Vetting, Projects: by.Projects}
 	return s.requested(ctx, who, "request", func(tx *sql.Tx) (genesis.AccessRequest, error) { return s.Access.Ask(ctx, tx, r) })
 }
 
@@ -241,7 +241,7 @@ func (s *Service) Explain(ctx context.Context, who genesis.Principal, person gen
 	own := !p.SignedIn() || p.Person() == who.Person()
 	if s.stewards(ctx, who) {
 		if !own {
-			e := event(d)
+			e := s.event(d)
 			e.Act, e.Outcome, e.Detail = "explain", genesis.Done, detail(map[string]any{"person": p.Person(), "action": a})
 			if err := s.Journal.Append(ctx, e); err != nil {
 				return nil, err

@@ -2,6 +2,7 @@ package work
 
 import (
 	"context"
+	"sync"
 
 	"github.com/opengenesis/genesis"
 	"github.com/opengenesis/genesis/internal/access"
@@ -48,6 +49,7 @@ type Service struct {
 	runs       *run.Manager
 	inspecting inspections
 	bodies     stream.Budget
+	stating    sync.Mutex // held while what is said of a model is joined with what was said before
 }
 
 // New returns a Service.
@@ -87,7 +89,7 @@ func (s *Service) preview(ctx context.Context, who genesis.Principal, v genesis.
 	if err != nil {
 		return false
 	}
-	e := event(d)
+	e := s.event(d)
 	e.Act = "preview"
 	_, err = s.Journal.Share(ctx, e)
 	return err == nil

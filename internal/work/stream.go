@@ -95,8 +95,8 @@ func (s *Service) openStream(ctx context.Context, who genesis.Principal, req gen
 		return nil, err
 	}
 	plan := st.Plan()
-	e := event(d)
-	e.Detail = detail(map[string]any{"stream": plan.Key, "table": plan.Table, "split": plan.Split, "mode": plan.Mode, "columns": req.Columns, "filter": req.Filter})
+	e := s.event(d)
+	e.Detail = inSession(detail(map[string]any{"stream": plan.Key, "table": plan.Table, "split": plan.Split, "mode": plan.Mode, "columns": req.Columns, "filter": req.Filter}), s.session(who))
 	shared, err := s.Journal.Share(ctx, e)
 	if err != nil {
 		return nil, err

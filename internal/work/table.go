@@ -19,7 +19,7 @@ func (s *Service) Table(ctx context.Context, who genesis.Principal, ref, table s
 	if err != nil {
 		return nil, genesis.Blob{}, err
 	}
-	shared, err := s.Journal.Share(ctx, event(d)) // of the entry that the decision left
+	shared, err := s.Journal.Share(ctx, s.event(d)) // of the entry that the decision left
 	if err != nil {
 		return nil, genesis.Blob{}, err
 	}

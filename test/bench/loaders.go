@@ -23,9 +23,9 @@ import (
 var loaderScripts embed.FS
 
 // How long the parts of loaders may take. What is not done by then is reported
-// as that, so that the whole ends within 25 minutes on any machine.
+// as that, so that the whole ends within half an hour on any machine.
 const (
-	speedTime  = 15 * time.Minute
+	speedTime  = 20 * time.Minute
 	resumeTime = 4 * time.Minute
 	memoryTime = 4 * time.Minute
 	stepTime   = 2 * time.Minute // one process

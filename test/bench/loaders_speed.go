@@ -18,10 +18,10 @@ var loaderPeers = []struct {
 	aim        string
 }{
 	{"hdf5", "shuffled HDF5, one row an item (h5py, map-style Dataset)", 200_000, "≥ 10"},
-	{"hugging", "streaming local Parquet, shuffle(buffer_size=10_000), with_format(\"torch\"), batch(256)", 400_000, "≥ 2"},
-	{"mosaic", "MDS shards, shuffle=True (py1e, the default)", 200_000, "≥ 2"},
+	{"hugging", "streaming local Parquet, shuffle(buffer_size=10_000), with_format(\"torch\"), batch(256)", 200_000, "≥ 2"},
+	{"mosaic", "MDS shards, shuffle=True (py1e, the default)", 100_000, "≥ 2"},
 	{"lit", "optimize, shuffle=True, one NumPy array a sample", 200_000, "≥ 2"},
-	{"wds", "tar shards of one .npy a sample, shuffle(10_000)", 100_000, "≥ 2"},
+	{"wds", "tar shards of one .npy a sample, shuffle(10_000)", 50_000, "≥ 2"},
 }
 
 // speed measures rows a second into a training loop.
@@ -133,8 +133,8 @@ func (l *lab) ours(rows written, mode string, workers int) (oneEpoch, error) {
 	return e, rows.same(e)
 }
 
-const ownHeading = `Ours by mode and workers, in turn in the same rounds; the ratio is to ` + "`full`" + ` without workers. Passing a batch from a worker to the
-loop costs PyTorch about a millisecond, whatever made it.
+const ownHeading = `Ours by mode and workers, in turn in the same rounds; the ratio is to ` + "`full`" + ` without workers. Passing something from a worker to the
+loop costs PyTorch about a millisecond, whatever it is: workers send some batches at a time.
 
 | mode | workers | rows a second, median (range) | ratio | first batch, median | rounds |
 |---|---|---|---|---|---|

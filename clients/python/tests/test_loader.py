@@ -20,6 +20,8 @@ from genesis import reader as reader_module
 torch = pytest.importorskip("torch")
 from torch.utils.data import DataLoader  # noqa: E402
 
+from genesis.loader import GROUP_ROWS, Loader, TorchDataset  # noqa: E402
+
 pytestmark = [
     pytest.mark.filterwarnings("ignore:This DataLoader will create"),
     pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning"),
@@ -119,6 +121,53 @@ def test_epochs(local: genesis.Dataset) -> None:
     fresh.load_state_dict(state)
     assert torch.equal(torch.cat([x for x, _ in fresh]), other)
     assert len(loader) == sum(1 for _ in loader)
+
+
+def test_the_loop_that_saved_a_state_goes_on_from_it(local: genesis.Dataset) -> None:
+    """set_epoch of the state's epoch keeps its position, once."""
+    options: dict[str, Any] = {"split": "train", "batch_size": 1000, "seed": 1}
+    want = whole(local, mode="full", epoch=2, **options)
+    for make in (local.loader, local.torch, local.numpy):
+        first: Any = make(**options)
+        first.set_epoch(2)
+        for _ in first:
+            state = first.state_dict() if not isinstance(first, TorchDataset) else first.stream.state_dict() | {"position": 1000}
+            break
+        state.update(shard=0, shards=1, at=1000)
+        again: Any = make(**options)
+        again.load_state_dict(state)
+        again.set_epoch(2)
+        rest = list(again)
+        assert sum(len(next(iter(b.values()))) for b in rest) == len(want) - 1000
+        if make != local.numpy:
+            assert [r for b in rest for r in rows(b)] == want[1000:]
+        again.set_epoch(2)
+        assert len(list(again)) == len(rest) + 1, "a state is for one iteration"
+        again.load_state_dict(state)
+        again.set_epoch(3)
+        assert len(list(again)) == len(rest) + 1, "another epoch begins at its first row"
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_small_batches_cross_in_groups(workers: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """To pass a message from a worker to the loop costs as much as some hundred small batches."""
+    crossed = 0
+    real = Loader._next
+
+    def counting(self: Loader, items: Any, *rest: Any) -> Any:
+        def told() -> Iterator[Any]:
+            nonlocal crossed
+            for item in items:
+                crossed += 1
+                yield item
+
+        return real(self, told(), *rest)
+
+    monkeypatch.setattr(Loader, "_next", counting)
+    with FakeNode(40_000) as fake:
+        loader = genesis.connect(fake.url).dataset("numbers").loader(batch_size=10, mode="sequential", num_workers=workers)
+        assert [b["n"].tolist() for b in loader] == [list(range(n, n + 10)) for n in range(0, 40_000, 10)]
+    assert crossed == workers * -(-40_000 // workers // GROUP_ROWS), "4,000 batches"
 
 
 def worlds(dataset: genesis.Dataset, world: int, workers: int, state: Any, **options: Any) -> list[Any]:
@@ -347,6 +396,8 @@ def test_arguments(local: genesis.Dataset) -> None:
             local.loader("train", loader=option)
     with pytest.raises(ValueError):
         local.loader("train", rank=2, world=2)
+    with pytest.raises(ValueError, match="go together"):
+        local.loader("train", rank=1)
     with pytest.raises(TypeError):
         len(local.loader("train", filter="dry_bulb > 20.0"))
 

@@ -9,16 +9,20 @@ import re
 import sys
 import threading
 import time
+import warnings
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
+import polars as pl
 import pytest
 from conftest import Served
 from fake import FakeNode
 
 import genesis
-from genesis import errors, place, progress, show
+from genesis import errors, files, place, progress, show
 from genesis.ahead import Ahead
 from genesis.names import name_from, quote
 from genesis.records import Bin, ColumnProfile
@@ -251,3 +255,55 @@ def test_a_real_dataset_in_a_notebook(node: Served) -> None:
         assert html.count("<svg") == len(connected.dataset("concrete").schema)
         assert "MPa" in checked.text and f'genesis.connect(home="{node.home}").dataset("concrete@1").to_pandas()' in checked.text
         assert "concrete" in Checked(connected.list()._repr_html_()).text
+
+
+# What people give
+
+
+class Frame(pd.DataFrame):
+    """A table of a package that derives its own."""
+
+
+def test_tables_of_others(node: Served) -> None:
+    with genesis.connect(home=node.home) as connected:
+        for name, data in (("derived", Frame({"v": range(9)})), ("series", pd.Series(range(9), name="v")), ("polars-series", pl.Series("v", range(9)))):
+            assert connected.prepare(data, name, proof=False).to_pandas()["v"].tolist() == list(range(9))
+
+
+def test_names_of_columns_in_any_form(node: Served) -> None:
+    with genesis.connect(home=node.home) as connected:
+        d = connected.dataset("concrete")
+        two = d.schema.names[:2]
+        for given in (pd.Index(two), np.array(two), (n for n in two), tuple(two), dict.fromkeys(two)):
+            assert list(d.to_pandas(columns=given).columns) == two  # type: ignore[arg-type]
+        with pytest.raises(ValueError, match="names none"):
+            d.to_arrow(columns=[])
+
+
+def test_a_home_of_the_user(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert place.resolve(None, None, "~/data", None).home == tmp_path / "data"
+
+
+def test_entries_with_commas() -> None:
+    """The node parts them at commas: Doe and Jane would be two people."""
+    with FakeNode(10) as fake, pytest.raises(ValueError, match="creators"):
+        genesis.connect(fake.url).dataset("numbers").set_card(creators=["Doe, Jane"])
+
+
+# Tables
+
+
+def test_an_index_without_a_name_is_not_left_out_silently() -> None:
+    frame = pd.DataFrame({"x": [1.0, 2.0]}, index=pd.to_datetime(["2027-01-01", "2027-01-02"]))
+    with pytest.warns(UserWarning, match="left out"):
+        files._spooled(frame).close()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        files._spooled(frame.reset_index(drop=True)).close()
+        files._spooled(frame.rename_axis("time")).close()
+
+
+def test_columns_of_several_types_are_named() -> None:
+    with pytest.raises(errors.Invalid, match="mixed"):
+        files._spooled(pd.DataFrame({"mixed": [1, "two"]}))

@@ -198,6 +198,8 @@ func checkAccount(op string, r genesis.AccountRequest) error {
 	switch {
 	case r.Subject == localSubject:
 		return invalid(op, r.Subject, "that is the owner of the node's home, who needs no account")
+	case r.Subject == genesis.NodeSubject:
+		return invalid(op, r.Subject, "that is how a node names itself to others")
 	case derivedSubject.MatchString(r.Subject):
 		return invalid(op, r.Subject, "names like this are of people who come from a provider")
 	case r.Service && r.Password != "":

@@ -111,7 +111,9 @@ func (i *Identity) readCredential(ctx context.Context, hash [32]byte, now time.T
 	if c.account.Disabled {
 		return nil, refused(Disabled, c.account.Subject)
 	}
-	c.principal = i.principal(&c.token, &c.account, now)
+	if c.principal, err = i.ofNode(ctx, i.principal(&c.token, &c.account, now), now); err != nil {
+		return nil, err
+	}
 	i.cache.put(hash, c, generation)
 	return c, nil
 }

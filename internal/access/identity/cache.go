@@ -163,6 +163,9 @@ const keepExpired = 90 * 24 * time.Hour
 func (i *Identity) prune(ctx context.Context) error {
 	return i.db.Tx(ctx, func(tx *sql.Tx) error {
 		_, err := tx.ExecContext(ctx, "DELETE FROM tokens WHERE expires_at < $1", store.Time(i.now().Add(-keepExpired)))
-		return err
+		if err != nil {
+			return err
+		}
+		return pruneOld(ctx, tx, i.now())
 	})
 }

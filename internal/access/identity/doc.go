@@ -11,6 +11,13 @@
 // [genesis.Principal]: the person, what their account and their provider say of
 // them, how surely they were recognised, and what their token is narrowed to.
 //
+// People of other nodes sign in at home as well, and come with its word: this node vouches
+// for its own elsewhere ([Identity.PeerToken]), and takes the word of others for a session
+// ([Identity.Exchange]), each request of which is signed ([Identity.AuthenticateRequest]).
+// They are nobody's accounts, and have no duties; what was vouched for ends with the
+// session, with their node's place in the charter, or with its key. Tokens and signatures
+// are package vouch's; docs/federation.md is the contract.
+//
 // Four rules hold everywhere here.
 //
 // A credential never makes a wider one. A token's scopes, duties and assurance

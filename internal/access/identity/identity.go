@@ -3,6 +3,7 @@ package identity
 import (
 	"cmp"
 	"context"
+	"crypto/ed25519"
 	"database/sql"
 	"encoding/json"
 	"io"
@@ -13,6 +14,7 @@ import (
 	"time"
 
 	"github.com/opengenesis/genesis"
+	"github.com/opengenesis/genesis/internal/access/identity/vouch"
 	"github.com/opengenesis/genesis/internal/store"
 )
 
@@ -47,9 +49,18 @@ type Config struct {
 	Record func(ctx context.Context, tx *sql.Tx, e Event) error
 	// Changed is called after what somebody may do has changed. May be nil.
 	Changed func()
+	// Token is the key with which this node vouches for its people at others, and its id;
+	// nil, or an empty id: it vouches for nobody.
+	Token func() (id string, key ed25519.PrivateKey)
+	// Projects are the ids of this node's projects that a person of it is in. May be nil.
+	Projects func(context.Context, genesis.PersonID) ([]string, error)
+	// Told are tokens of type project by which other nodes said lately that a person of
+	// this node is in a project of theirs. It answers at once: requests ask it. May be nil.
+	Told func(context.Context, genesis.PersonID) ([]string, error)
 }
 
-// Charter says which institution a node belongs to.
+// Charter says which institution a node belongs to, and which keys are a node's. One that
+// is signed for a time has a method Fresh() time.Time that says until when it is current.
 type Charter interface {
 	Member(genesis.NodeID) (genesis.Member, bool)
 }
@@ -93,6 +104,12 @@ type Identity struct {
 	spent     spent
 	devices   devices
 
+	token      func() (string, ed25519.PrivateKey)
+	projects   func(context.Context, genesis.PersonID) ([]string, error)
+	told       func(context.Context, genesis.PersonID) ([]string, error)
+	nonces     *vouch.Nonces
+	mostGuests struct{ person, node int } // sessions of guests that are kept
+
 	stop    context.CancelFunc
 	stopped sync.WaitGroup
 }
@@ -105,7 +122,9 @@ func Open(ctx context.Context, c Config) (*Identity, error) {
 	}
 	i := &Identity{db: c.DB, node: c.Node, charter: c.Charter, external: strings.TrimRight(c.External, "/"),
 		limits: c.Limits.withDefaults(), now: c.Now, log: c.Log, record: c.Record, changed: c.Changed,
-		cache: newCache(), passwords: newHasher(), providers: map[string]*provider{}, devices: newDevices()}
+		cache: newCache(), passwords: newHasher(), providers: map[string]*provider{}, devices: newDevices(),
+		token: c.Token, projects: c.Projects, told: c.Told}
+	i.mostGuests.person, i.mostGuests.node = mostOfPerson, mostOfNode
 	if i.now == nil {
 		i.now = time.Now
 	}
@@ -122,7 +141,7 @@ func Open(ctx context.Context, c Config) (*Identity, error) {
 	if i.cookies, err = newSealer(randomBytes(32)); err != nil {
 		return nil, err
 	}
-	i.attempts = newAttempts()
+	i.attempts, i.nonces = newAttempts(), vouch.NewNonces(i.now())
 	if i.leaked, err = openLeaked(c.Passwords); err != nil {
 		return nil, err
 	}

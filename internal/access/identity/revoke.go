@@ -56,6 +56,9 @@ func (i *Identity) RevokeAll(ctx context.Context, by genesis.Principal, subject 
 // session, or none any more).
 func (i *Identity) SignOut(ctx context.Context, who genesis.Principal) error {
 	const op = "sign out"
+	if !i.home(who) {
+		return i.signOutGuest(ctx, op, who)
+	}
 	t, err := i.valid(ctx, i.db.Read(), op, who)
 	if err != nil {
 		return err

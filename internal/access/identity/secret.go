@@ -27,8 +27,11 @@ const base62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 // deviceSecret is what a terminal holds while it waits; it is no token.
 const deviceSecret genesis.TokenKind = "device"
 
+// guestSecret is a session of somebody of another node.
+const guestSecret genesis.TokenKind = "guest"
+
 var secretLetters = map[genesis.TokenKind]byte{
-	genesis.SessionToken: 's', genesis.PersonalToken: 'p', genesis.ServiceToken: 'v', deviceSecret: 'd',
+	genesis.SessionToken: 's', genesis.PersonalToken: 'p', genesis.ServiceToken: 'v', deviceSecret: 'd', guestSecret: 'g',
 }
 
 // newSecret makes a secret and the hash under which it is known.

@@ -64,6 +64,7 @@ func (t *throttle) giveBack(key string) { t.slot(key).Add(-int64(t.every)) }
 // attempts count what failed, by what it was tried on and from where.
 type attempts struct {
 	subjects, remotes, codes, devices *throttle
+	exchanges, refusals               *throttle
 }
 
 func newAttempts() attempts {
@@ -72,6 +73,9 @@ func newAttempts() attempts {
 		remotes:  newThrottle(30, 2*time.Second),  // passwords from one address
 		codes:    newThrottle(5, 5*time.Minute),   // second factors of one account
 		devices:  newThrottle(10, time.Minute),    // user codes entered by one person
+
+		exchanges: newThrottle(60, time.Second),    // tokens of other nodes, from one address
+		refusals:  newThrottle(10, 10*time.Second), // entries about those that were refused, of one address or session
 	}
 }
 

@@ -235,6 +235,9 @@ func (i *Identity) session(ctx context.Context, op string, who genesis.Principal
 // came: for work that goes on after the request that began it. Errors: Permission
 // (with a [Refusal] as its cause: tell Expired from Revoked and Disabled).
 func (i *Identity) Current(ctx context.Context, who genesis.Principal) (genesis.Principal, error) {
+	if !i.home(who) {
+		return i.currentGuest(ctx, who)
+	}
 	return i.current(ctx, who, i.now())
 }
 
@@ -242,8 +245,12 @@ func (i *Identity) Current(ctx context.Context, who genesis.Principal) (genesis.
 const outlives = 24 * time.Hour
 
 // Lasting is Current for what outlives the credential that it was begun with, such as a
-// stream: one that ran out by itself within a day does, one that was revoked does not.
+// stream: one that ran out by itself within a day does, one that was revoked does not. A
+// guest's does where a later session of theirs goes on.
 func (i *Identity) Lasting(ctx context.Context, who genesis.Principal) (genesis.Principal, error) {
+	if !i.home(who) {
+		return i.currentGuest(ctx, who)
+	}
 	return i.current(ctx, who, i.now().Add(-outlives))
 }
 
@@ -251,7 +258,7 @@ func (i *Identity) Lasting(ctx context.Context, who genesis.Principal) (genesis.
 func (i *Identity) current(ctx context.Context, who genesis.Principal, at time.Time) (genesis.Principal, error) {
 	const op = "sign in"
 	if who.Credential == "" && who.Subject == localSubject && i.home(who) {
-		return who, nil
+		return i.ofNode(ctx, who, i.now())
 	}
 	var now genesis.Principal
 	err := i.db.Snapshot(ctx, func(tx *sql.Tx) error {
@@ -271,8 +278,11 @@ func (i *Identity) current(ctx context.Context, who genesis.Principal, at time.T
 		now = i.principal(t, a, i.now())
 		return nil
 	})
+	if err != nil {
+		return now, err
+	}
 	now.Projects, now.Purpose = who.Projects, who.Purpose
-	return now, err
+	return i.ofNode(ctx, now, i.now())
 }
 
 // Tokens returns a page of an account's sessions and tokens, newest first, and

@@ -70,7 +70,8 @@ func (e *Edge) admit(next http.Handler) http.Handler {
 			tooMany(w, r, "the node does as much at once as it may", time.Second)
 			return
 		default:
-			defer e.admission.leave(x.route)
+			x.place = x.route
+			defer func() { e.admission.leave(x.place) }()
 		}
 		next.ServeHTTP(w, r)
 	})
@@ -132,15 +133,20 @@ func (s *shares) add(caller string, stranger bool, w int) {
 }
 
 // share lets a caller have so many streams at once: a person, or the address of those
-// who did not sign in.
+// who did not sign in. Short requests are none until their client is slow.
 func (e *Edge) share(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		x := of(r.Context())
-		if x.socket || !x.route.Stream || x.route.Health {
+		if x.socket || x.route.Health {
 			next.ServeHTTP(w, r)
 			return
 		}
 		caller, stranger := callerOf(r)
+		if !x.route.Stream {
+			defer e.watch(x, caller, stranger)()
+			next.ServeHTTP(w, r)
+			return
+		}
 		if !e.shares.enter(caller, stranger, x.route) {
 			e.Metrics.refuse("share")
 			tooMany(w, r, "you have as much going on at once as one caller may", time.Second)

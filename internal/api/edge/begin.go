@@ -29,11 +29,13 @@ func begin(find func(*http.Request) (string, Route)) middleware {
 				x.id = rand.Text()
 			}
 			x.pattern, x.route = find(r)
-			x.out = newWriter(w)
+			x.kept = x.route.Stream && r.ProtoMajor == 2
+			x.out = newWriter(w, x)
+			defer x.out.leave()
 			w.Header().Set(IDHeader, x.id)
 			r = r.WithContext(context.WithValue(r.Context(), exchangeKey{}, x))
 			if r.Body != nil && r.Body != http.NoBody {
-				b := &timedBody{ReadCloser: r.Body, rc: http.NewResponseController(w), rolling: x.route.RawBody}
+				b := &timedBody{ReadCloser: r.Body, rc: http.NewResponseController(w), x: x, rolling: x.route.RawBody}
 				r.Body = b
 				defer b.leave()
 			}
@@ -57,10 +59,11 @@ func wellFormedID(id string) bool {
 }
 
 // timedBody bounds how long a body may take. The deadline goes when the body is
-// read: a deadline that passes later would end the request.
+// read to its end: a deadline that passes later would end the request.
 type timedBody struct {
 	io.ReadCloser
 	rc      *http.ResponseController
+	x       *exchange
 	rolling bool // a deadline for each read instead of one for all
 	started bool
 	ended   bool
@@ -71,8 +74,10 @@ func (b *timedBody) Read(p []byte) (int, error) {
 		b.started = true
 		_ = b.rc.SetReadDeadline(time.Now().Add(bodyTimeout))
 	}
+	b.x.slow.begin()
 	n, err := b.ReadCloser.Read(p)
-	if err != nil && !b.ended {
+	b.x.slow.end()
+	if err == io.EOF && !b.ended { // after another error the server must not wait for the rest
 		b.ended = true
 		_ = b.rc.SetReadDeadline(time.Time{})
 	}

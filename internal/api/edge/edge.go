@@ -123,6 +123,9 @@ type exchange struct {
 	socket  bool
 	began   time.Time
 	out     *writer
+	place   Route        // as what it counts among those that run; changed by slow alone
+	slow    *waiting     // nil: not a short request
+	kept    bool         // its deadline is moved on while nothing is written
 	told    atomic.Int32 // see [Told]; 0: nothing
 }
 

@@ -251,8 +251,19 @@ func TestFindingARowReadsLittle(t *testing.T) {
 		if n := Entries(tt.l); n > PageEntries {
 			t.Errorf("%s: the record has %d entries", tt.name, n)
 		}
+		least := time.Hour // of some tries: what else the machine does is not meant
+		for range 7 {
+			start := time.Now()
+			x := mustOpen(t, blobs, tt.l, "t")
+			if _, _, err := x.At(x.Rows() / 2); err != nil {
+				t.Fatal(err)
+			}
+			least = min(least, time.Since(start))
+		}
+		if least > 100*time.Millisecond { // 3 ms by BenchmarkFirstRow
+			t.Errorf("%s: finding one row takes %v", tt.name, least)
+		}
 		count.opened.Store(0)
-		start := time.Now()
 		x := mustOpen(t, blobs, tt.l, "t")
 		if n := count.opened.Load(); n != 0 {
 			t.Errorf("%s: opening the index reads %d blobs", tt.name, n)
@@ -262,9 +273,6 @@ func TestFindingARowReadsLittle(t *testing.T) {
 		}
 		if n := count.opened.Load(); n != tt.pages {
 			t.Errorf("%s: the first row asked for reads %d blobs, want %d", tt.name, n, tt.pages)
-		}
-		if took := time.Since(start); took > 100*time.Millisecond { // 3 ms by BenchmarkFirstRow
-			t.Errorf("%s: finding one row takes %v", tt.name, took)
 		}
 		if _, _, err := x.At(x.Rows()/2 + 1); err != nil || count.opened.Load() != tt.pages {
 			t.Errorf("%s: its neighbour reads more, %v", tt.name, err)

@@ -8,28 +8,66 @@ standard library's HTTP response reads into memory that Arrow allocated.
 
 from __future__ import annotations
 
+import base64
 import http.client
 import socket
 import ssl
+import threading
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 import pyarrow as pa
 
-__all__ = ["Body", "Broken", "fetch"]
+from .place import loopback
+
+__all__ = ["Abort", "Body", "Broken", "fetch"]
 
 # A stream's first byte may take long, while the node lays out a cache. Later ones do
 # not; a peer that vanished without a word is found out by keep-alive probes.
 TIMEOUT = 900.0
+CONNECT_TIMEOUT = 15.0
 
 END = b"\xff\xff\xff\xff\x00\x00\x00\x00"  # of an Arrow IPC stream
 
 
 class Broken(Exception):
     """A body that did not arrive whole."""
+
+
+class Abort:
+    """Ends a download from another thread, from before it was asked for: also a read that waits."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._socket: socket.socket | None = None
+        self.done = False
+
+    def __call__(self) -> None:
+        with self._lock:
+            self.done = True
+            self._end()
+
+    def follow(self, sock: socket.socket | None) -> None:
+        """Have this socket ended, at once if that was wanted already."""
+        with self._lock:
+            self._socket = sock
+            if self.done:
+                self._end()
+
+    def forget(self) -> None:
+        """Let go of the socket, before it is closed."""
+        with self._lock:
+            self._socket = None
+
+    def _end(self) -> None:
+        if self._socket is not None:
+            try:
+                self._socket.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass  # it is gone already
 
 
 class Body:
@@ -44,8 +82,8 @@ class Body:
     def __init__(self, connection: http.client.HTTPConnection, response: http.client.HTTPResponse) -> None:
         self._connection = connection
         self._response = response
-        self._socket: socket.socket | None = connection.sock
         self._last = b""
+        self.keep: Callable[[], None] | None = None  # is called while the body is read
         self.status = response.status
         self.headers = response.headers
         self.closed = False
@@ -60,6 +98,8 @@ class Body:
         Raises:
             Broken: the connection ended before the body did.
         """
+        if self.keep is not None:
+            self.keep()
         buffer = pa.allocate_buffer(n)
         view = memoryview(buffer)
         done = 0
@@ -100,19 +140,9 @@ class Body:
     def seekable(self) -> bool:
         return False
 
-    def abort(self) -> None:
-        """End the connection now: also a read that waits in another thread."""
-        sock = self._socket
-        if sock is not None:
-            try:
-                sock.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass  # it is gone already
-
     def close(self) -> None:
         """Give the connection back to the system. Not while another thread reads."""
         self.closed = True
-        self._socket = None
         self._response.close()
         self._connection.close()
 
@@ -136,7 +166,13 @@ class _Unix(http.client.HTTPConnection):
 
 
 def fetch(
-    target: str, headers: Mapping[str, str | bytes], *, unix: Path | None, url: str, tls: ssl.SSLContext | None
+    target: str,
+    headers: Mapping[str, str | bytes],
+    *,
+    unix: Path | None,
+    url: str,
+    tls: ssl.SSLContext | None,
+    abort: Abort,
 ) -> Body:
     """GET a path, with its query, of the node at a socket or a URL.
 
@@ -146,15 +182,15 @@ def fetch(
     connection = _Unix(unix) if unix is not None else _connection(url, tls)
     prefix = "" if unix is not None else urlsplit(url).path.rstrip("/")
     try:
-        connection.request("GET", prefix + target, headers=dict(headers))
-        if connection.sock is not None and unix is None:
+        connection.connect()
+        connection.sock.settimeout(TIMEOUT)
+        if unix is None:
             connection.sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        sock = connection.sock
-        response = connection.getresponse()
-        body = Body(connection, response)
-        body._socket = sock  # a response that ends the connection takes it from there
-        return body
+        abort.follow(connection.sock)
+        connection.request("GET", prefix + target, headers=dict(headers))
+        return Body(connection, connection.getresponse())
     except BaseException:
+        abort.forget()
         connection.close()
         raise
 
@@ -163,19 +199,27 @@ def _connection(url: str, tls: ssl.SSLContext | None) -> http.client.HTTPConnect
     parts = urlsplit(url)
     host, port = parts.hostname or "", parts.port
     if parts.scheme == "http":
-        return http.client.HTTPConnection(host, port, timeout=TIMEOUT)
+        return http.client.HTTPConnection(host, port, timeout=CONNECT_TIMEOUT)
     proxy = _proxy(host)
     if proxy is None:
-        return http.client.HTTPSConnection(host, port, timeout=TIMEOUT, context=tls)
-    through = http.client.HTTPSConnection(*proxy, timeout=TIMEOUT, context=tls)
-    through.set_tunnel(host, port or 443)
+        return http.client.HTTPSConnection(host, port, timeout=CONNECT_TIMEOUT, context=tls)
+    through = http.client.HTTPSConnection(proxy.hostname or "", proxy.port or 8080, timeout=CONNECT_TIMEOUT, context=tls)
+    through.set_tunnel(host, port or 443, _signed_in(proxy))
     return through
 
 
-def _proxy(host: str) -> tuple[str, int] | None:
+def _proxy(host: str) -> SplitResult | None:
     """Return the proxy that the environment names for a host, as httpx would take it."""
     named: Any = urllib.request.getproxies().get("https")
-    if not named or urllib.request.proxy_bypass(host):
+    if not named or loopback(host) or urllib.request.proxy_bypass(host):
         return None
     parts = urlsplit(named if "://" in named else "http://" + named)
-    return (parts.hostname, parts.port or 8080) if parts.hostname else None
+    return parts if parts.hostname else None
+
+
+def _signed_in(proxy: SplitResult) -> dict[str, str]:
+    """Return the headers by which the name and password in a proxy's URL sign in there."""
+    if proxy.username is None:
+        return {}
+    pair = f"{unquote(proxy.username)}:{unquote(proxy.password or '')}"
+    return {"Proxy-Authorization": "Basic " + base64.b64encode(pair.encode()).decode()}

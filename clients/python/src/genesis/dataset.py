@@ -13,7 +13,7 @@ from .arrays import Columns, Convert, Rows
 from .body import Broken
 from .errors import Internal, Invalid, Unavailable
 from .mapped import Mapped
-from .names import quote
+from .names import quote, terminal
 from .records import Card, Column, ColumnProfile, Finding, Readiness, Schema, Split, Version, read, read_all
 from .stream import PREFETCH, Query, Stream
 from .wire import Params, Wire
@@ -83,6 +83,9 @@ class Asset:
 
     def set_card(self, **fields: str | Sequence[str]) -> None:
         """Change fields of the card: ``set_card(license="CC-BY-4.0", keywords=["wind"])``."""
+        for field, words in fields.items():
+            if not isinstance(words, str) and any("," in word for word in words):
+                raise ValueError(f"{field}: commas part the entries, so none may be in one; of names write the first name first")
         body = {k: v if isinstance(v, str) else ", ".join(v) for k, v in fields.items()}
         self._wire.ask("PATCH", f"/v1/versions/{quote(self.ref)}/card", body=body)
         self.refresh()
@@ -123,7 +126,7 @@ class Asset:
         return said
 
     def __repr__(self) -> str:
-        return f"<genesis.{type(self).__name__} {self.ref}>"
+        return terminal(f"<genesis.{type(self).__name__} {self.ref}>")
 
 
 class Dataset(Asset):

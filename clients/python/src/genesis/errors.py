@@ -18,6 +18,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from .names import terminal
+
 __all__ = [
     "Canceled",
     "Conflict",
@@ -47,6 +49,7 @@ class Error(Exception):
         subject: to what: ``"turbines.csv"``.
         request: id of the request, as in the node's log; empty if none was answered.
         value: an offending cell's value, told only to those who may read it.
+        code: why a node does not take you for who you are: ``"expired"``, …; else empty.
         retry_after: seconds after which trying again makes sense, or ``None``.
     """
 
@@ -61,6 +64,7 @@ class Error(Exception):
         subject: str = "",
         request: str = "",
         value: str = "",
+        code: str = "",
         retry_after: float | None = None,
     ) -> None:
         message, hint = _of_worker(type(self), message, hint)
@@ -71,6 +75,7 @@ class Error(Exception):
         self.subject = subject
         self.request = request
         self.value = value
+        self.code = code
         self.retry_after = retry_after
 
     def __str__(self) -> str:
@@ -78,7 +83,7 @@ class Error(Exception):
         text = f"{what}: {self.message}" if what else self.message
         if self.value:
             text += f" ({self.value!r})"
-        return f"{text}\nhint: {self.hint}" if self.hint else text
+        return terminal(f"{text}\nhint: {self.hint}" if self.hint else text)
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Exceptions are pickled by their positional arguments alone; those of
@@ -194,7 +199,8 @@ _BY_STATUS: dict[int, type[Error]] = {
 
 def from_problem(problem: Mapping[str, Any], *, status: int = 0, retry_after: str | None = None) -> Error:
     """Return the error that a problem document, or an empty one with a status, is."""
-    status = int(problem.get("status") or status)
+    told = problem.get("status")
+    status = told if isinstance(told, int) and told else status
     cls = _BY_KIND.get(str(problem.get("kind", ""))) or _BY_STATUS.get(status)
     if cls is None:
         cls = Invalid if 400 <= status < 500 else Internal
@@ -208,6 +214,7 @@ def from_problem(problem: Mapping[str, Any], *, status: int = 0, retry_after: st
         subject=str(problem.get("subject", "")),
         request=str(problem.get("request", "")),
         value=str(problem.get("value", "")),
+        code=str(problem.get("code", "")),
         retry_after=_seconds(retry_after),
     )
 

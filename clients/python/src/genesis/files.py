@@ -13,6 +13,7 @@ import random
 import tempfile
 import time
 import uuid
+import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -30,7 +31,13 @@ PAUSE, MAX_PAUSE = 0.25, 30.0
 
 def is_table(data: Any) -> bool:
     """Report whether data is a table of pandas, polars or pyarrow. Imports none of them."""
-    return type(data).__module__.partition(".")[0] in ("pandas", "polars", "pyarrow")
+    return _maker(data) != ""
+
+
+def _maker(data: Any) -> str:
+    """Return which package's table data is, also by what it is derived from; empty: of none."""
+    roots = (c.__module__.partition(".")[0] for c in type(data).__mro__)
+    return next((r for r in roots if r in ("pandas", "polars", "pyarrow")), "")
 
 
 @contextmanager
@@ -63,7 +70,7 @@ def _opened(op: str, data: Any, name: str, stack: ExitStack) -> Iterator[tuple[s
     if not paths:
         raise ValueError("no file is named")
     for path in paths:
-        yield os.fspath(path), stack.enter_context(_open(op, Path(path)))
+        yield os.fspath(path), stack.enter_context(_open(op, Path(path).expanduser()))
 
 
 def _open(op: str, path: Path) -> IO[bytes]:
@@ -82,12 +89,13 @@ def _spooled(data: Any) -> IO[bytes]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    kind = type(data).__module__.partition(".")[0]
+    kind = _maker(data)
+    if kind in ("pandas", "polars") and hasattr(data, "to_frame"):
+        data = data.to_frame()  # a series; of lazy frames and frames there is no such method
     if kind == "polars":
         table = (data.collect() if hasattr(data, "collect") else data).to_arrow()
     elif kind == "pandas":
-        named = data.index.names != [None]  # an index that was named is a column
-        table = pa.Table.from_pandas(data, preserve_index=named).replace_schema_metadata()
+        table = _of_pandas(data)
     else:
         table = data.read_all() if hasattr(data, "read_all") else data
         if isinstance(table, pa.RecordBatch):
@@ -101,6 +109,21 @@ def _spooled(data: Any) -> IO[bytes]:
     except BaseException:
         file.close()
         raise
+
+
+def _of_pandas(data: Any) -> Any:
+    """Return a frame as Arrow. An index that was named is a column; another is left out, and not silently."""
+    import pyarrow as pa
+
+    named = data.index.names != [None]
+    if not named and type(data.index).__name__ != "RangeIndex":
+        say = "the index of the table has no name and is left out: `data.index.name = ...` makes it a column, `data.reset_index(drop=True)` drops it"
+        warnings.warn(say, stacklevel=2)
+    try:
+        return pa.Table.from_pandas(data, preserve_index=named).replace_schema_metadata()
+    except (pa.ArrowInvalid, pa.ArrowTypeError) as e:
+        hint = "give each column values of one type, or write a file"
+        raise Invalid(f"a column of the table has values of several types: {e}", op="read table", hint=hint) from None
 
 
 class _Upload:
@@ -132,7 +155,7 @@ class _Upload:
                 before = self._offset
                 if tries > TRIES:
                     raise
-                pause = e.retry_after or min(PAUSE * 2 ** (tries - 1), MAX_PAUSE)
+                pause = min(e.retry_after or PAUSE * 2 ** (tries - 1), MAX_PAUSE)
                 time.sleep(pause * random.uniform(0.5, 1))
 
     def _try(self) -> str:

@@ -48,6 +48,8 @@ GROUP_ROWS = 4096  # of a group, about
 
 def world_of(rank: int | None, world: int | None) -> tuple[int, int]:
     """Return rank and world size: those given, of torch.distributed, of torchrun, or 0 of 1."""
+    if (rank is None) != (world is None):
+        raise ValueError("rank and world go together: give both, or neither")
     if rank is None or world is None:
         if torch.distributed.is_available() and torch.distributed.is_initialized():
             rank, world = torch.distributed.get_rank(), torch.distributed.get_world_size()
@@ -86,6 +88,7 @@ class TorchDataset(IterableDataset):  # type: ignore[misc]
 
     def __iter__(self) -> Iterator[Any]:
         shard, shards = self.shard()
+        self.stream._loaded = False
         if self._begin is not None:
             begin = min(self._begin, self.stream.plan.rows)  # a shard's next batch may lie behind the last
             pieces = self.stream.pieces(begin, 0, shards)
@@ -100,9 +103,10 @@ class TorchDataset(IterableDataset):  # type: ignore[misc]
                 yield self._convert(piece.batch)
 
     def set_epoch(self, epoch: int) -> None:
-        """Choose the order of another epoch, and begin at its first row."""
+        """Choose the order of another epoch, and begin at its first row; see :meth:`Stream.set_epoch`."""
         self.stream.set_epoch(epoch)
-        self._begin, self._at = None, 0
+        if not self.stream._loaded:
+            self._begin, self._at = None, 0
 
     def state_dict(self) -> dict[str, Any]:
         """Return where this copy stands, as StatefulDataLoader wants it."""
@@ -266,6 +270,7 @@ class Loader:
     def __iter__(self) -> Iterator[Any]:
         begin, self._begin = self._begin or 0, None
         self._position = begin
+        self.stream._loaded = False
         return self._items(begin)
 
     def _items(self, begin: int) -> Iterator[Any]:
@@ -313,9 +318,14 @@ class Loader:
         return next(ready[worker])
 
     def set_epoch(self, epoch: int) -> None:
-        """Choose the order of another epoch, and begin at its first row."""
+        """Choose the order of another epoch, and begin at its first row.
+
+        Of the epoch of a state that was loaded and is not gone on from yet, it changes
+        nothing: the loop over epochs that made the state may go on with it.
+        """
         self.dataset.set_epoch(epoch)
-        self._position, self._begin = 0, None
+        if not self.stream._loaded:
+            self._position, self._begin = 0, None
 
     def state_dict(self) -> dict[str, Any]:
         """Return where the training stands, as JSON's types."""

@@ -1,4 +1,4 @@
-"""Names of datasets and models, and their place in URLs."""
+"""Names of datasets and models, their place in URLs, and what others say on a terminal."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import unicodedata
 from pathlib import PurePath
 from urllib.parse import quote as _quote
 
-__all__ = ["name_from", "quote"]
+__all__ = ["name_from", "quote", "terminal"]
 
 # Letters that no accent is taken off.
 _SPELLED = str.maketrans(
@@ -24,6 +24,11 @@ def quote(ref: str) -> str:
     if not ref:
         raise ValueError("a reference is not empty: write turbines, turbines@3 or nrel/turbines")
     return _quote(ref, safe="")
+
+
+def terminal(text: str) -> str:
+    """Return text without what steers a terminal, or reorders what it shows. Lines stay lines."""
+    return "".join(c if c.isprintable() or c == "\n" else " " if c.isspace() else "\ufffd" for c in text)
 
 
 def name_from(path: str) -> str:

@@ -11,7 +11,7 @@ from . import show
 from .dataset import Asset, Dataset
 from .files import brought, is_table
 from .model import Model, Predictions, log_model
-from .names import name_from, quote
+from .names import name_from, quote, terminal
 from .place import Place
 from .progress import Show, meter
 from .records import Version, read
@@ -45,9 +45,10 @@ class Node:
         said: dict[str, Any] = self._wire.get("/v1/node")
         return said
 
-    def whoami(self) -> dict[str, Any]:
-        """Return who the node takes you for."""
-        said: dict[str, Any] = self._wire.get("/v1/whoami")
+    def whoami(self, at: str | None = None) -> dict[str, Any]:
+        """Return who the node takes you for, or another node of the federation, by its id."""
+        wire = self._wire.at(at) if at else self._wire
+        said: dict[str, Any] = wire.get("/v1/whoami")
         return said
 
     def close(self) -> None:
@@ -91,15 +92,16 @@ class Node:
     def dataset(self, ref: str) -> Dataset:
         """Return a dataset: ``"turbines"``, ``"turbines@3"``, ``"nrel/turbines@sha256:…"``.
 
-        Nothing is asked of the node yet.
+        Nothing is asked of the node yet, but for its own id where ``ref`` names a node. That
+        may be any of the federation: your own vouches for you there.
         """
         quote(ref)
-        return Dataset(self._wire, ref)
+        return Dataset(*self._wire.of(ref))
 
     def model(self, ref: str) -> Model:
         """Return a model, by a reference like a dataset's."""
         quote(ref)
-        return Model(self._wire, ref)
+        return Model(*self._wire.of(ref))
 
     def runs(self, *, everybody: bool = False, state: str | None = None, limit: int = 100) -> Runs:
         """Return runs, newest first: your own, or for operators everybody's."""
@@ -219,7 +221,7 @@ class Found(list[Asset]):
         if not rows:
             return self._nothing()
         width = max(len(str(r[0])) for r in rows)
-        return "\n".join(f"{r[0]!s:<{width}}  {r[1]!s:<7}  {r[3]!s:>12}  {r[4]!s:<9}  {r[2]}".rstrip() for r in rows)
+        return terminal("\n".join(f"{r[0]!s:<{width}}  {r[1]!s:<7}  {r[3]!s:>12}  {r[4]!s:<9}  {r[2]}".rstrip() for r in rows))
 
     def _repr_html_(self) -> str:
         return show.listing(("name", "kind", "title", "rows", "state"), self._rows(), self._nothing())

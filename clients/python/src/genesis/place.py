@@ -20,13 +20,13 @@ import ipaddress
 import json
 import os
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from .errors import Invalid
 
-__all__ = ["Place", "Secret", "resolve"]
+__all__ = ["Place", "Secret", "loopback", "resolve"]
 
 
 class Secret:
@@ -44,11 +44,27 @@ class Secret:
         self._url = url
 
     def reveal(self) -> str | None:
-        """Return the token, or ``None`` if there is none."""
-        return self._given or os.environ.get("GENESIS_TOKEN") or _stored(self._url)
+        """Return the token, or ``None`` if there is none.
+
+        Raises:
+            Invalid: what is there cannot be one. Libraries for HTTP would say so with the token itself.
+        """
+        token = self._found()
+        if any(not "!" <= c <= "~" for c in token):
+            raise Invalid(
+                "is given something that is no token: one is a word of ASCII characters",
+                op="sign in",
+                subject=self._url,
+                hint="look at token=, $GENESIS_TOKEN, or what `genesis login` stored",
+            )
+        return token or None
+
+    def _found(self) -> str:
+        # Of a file it often has a line feed at its end.
+        return (self._given or os.environ.get("GENESIS_TOKEN") or _stored(self._url) or "").strip()
 
     def __repr__(self) -> str:
-        return "<token>" if self.reveal() else "<no token>"
+        return "<token>" if self._found() else "<no token>"
 
     def __getstate__(self) -> tuple[str | None, str]:
         return (self._given, self._url)
@@ -59,15 +75,21 @@ class Secret:
 
 @dataclass(frozen=True)
 class Place:
-    """A node: at a URL, or in a home on this machine."""
+    """A node: at a URL, or in a home on this machine; or another of its federation, at
+    which it vouches for whoever asks it."""
 
     url: str | None = None
     home: Path | None = None
     secret: Secret | None = field(default=None, compare=False)
     purpose: str = ""
+    node: str = ""  # the id of the other
 
     def __str__(self) -> str:
-        return self.url or str(self.home)
+        return self.node or self.url or str(self.home)
+
+    def at(self, node: str) -> Place:
+        """Return another node of the federation; "": the one that vouches there."""
+        return replace(self, node=node)
 
     def call(self) -> str:
         """Return the Python that connects here from another notebook, without the token."""
@@ -79,7 +101,7 @@ class Place:
 
     def stranger(self) -> str:
         """Return what to do where nobody is signed in; empty where somebody is, and in a home."""
-        if not self.url or (self.secret is not None and self.secret.reveal()):
+        if self.node or not self.url or (self.secret is not None and self.secret.reveal()):
             return ""
         return f"nobody is signed in: `genesis login {self.url}`, or genesis.connect({json.dumps(self.url)}, token)"
 
@@ -91,13 +113,14 @@ def resolve(node: str | None, token: str | None, home: str | os.PathLike[str] | 
         Invalid: what is given is no URL of a node, or a token would go over the
             network in the clear.
     """
-    why = purpose if purpose is not None else os.environ.get("GENESIS_PURPOSE", "")
+    said = purpose if purpose is not None else os.environ.get("GENESIS_PURPOSE", "")
+    why = " ".join("".join(c if c.isprintable() else " " for c in said).split())  # one line of a header
     if node and home:
         raise ValueError("a node is at a URL or in a home: give node= or home=, not both")
     if not node and not home:
         node = os.environ.get("GENESIS_NODE")
     if not node:
-        return Place(home=Path(home) if home else default_home(), purpose=why)
+        return Place(home=Path(home).expanduser() if home else default_home(), purpose=why)
     url = node.rstrip("/")
     secret = Secret(token, url)
     _check(url, secret)
@@ -105,16 +128,32 @@ def resolve(node: str | None, token: str | None, home: str | os.PathLike[str] | 
 
 
 def _check(url: str, secret: Secret) -> None:
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    parts = _split(url)
+    if parts is None or parts.scheme not in ("http", "https") or not parts.hostname:
         raise Invalid("is not the URL of a node", op="reach node", subject=url, hint="write https://data.example.edu")
-    if parts.scheme == "http" and not _loopback(parts.hostname) and secret.reveal():
+    if parts.username is not None or parts.password is not None:
+        host = f"{parts.scheme}://{parts.hostname}"
+        raise Invalid("has a name or a password in its URL", op="reach node", subject=host, hint="sign in with token=")
+    if parts.scheme == "http" and not loopback(parts.hostname) and secret.reveal():
         raise Invalid(
             "would get the token in the clear", op="reach node", subject=url, hint="use the node's https:// URL"
         )
 
 
-def _loopback(host: str) -> bool:
+def _split(url: str) -> SplitResult | None:
+    """Return the parts of a URL, or ``None`` of what is none."""
+    if any(c == " " or not c.isprintable() for c in url):
+        return None
+    try:
+        parts = urlsplit(url)
+        _ = parts.port  # is read only now
+        return parts
+    except ValueError:
+        return None
+
+
+def loopback(host: str) -> bool:
+    """Report whether a host is this machine itself."""
     if host == "localhost":
         return True
     try:

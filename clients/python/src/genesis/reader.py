@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 import pyarrow.ipc
 
-from .body import Body, Broken
+from .body import Abort, Body, Broken
 from .errors import Error, Gone, NotFound, Permission, RetryWarning, Unavailable, ended
 from .names import quote
 from .records import Plan
@@ -29,6 +29,9 @@ TRIES = 8
 PAUSE = 0.25
 MAX_PAUSE = 8.0
 NOTICE = 2.0  # seconds after which somebody is told
+
+# What pyarrow, and we, raise at bytes that are no batches; MemoryError at lengths that are none.
+_SPOILT = (pa.ArrowException, OSError, LookupError, TypeError, ValueError, MemoryError)
 
 
 class Piece(NamedTuple):
@@ -54,19 +57,18 @@ class Reader:
         self.at = position + shard * self._batch
         self._params = {**params, "batch": plan.batch, "block": plan.block or None, "key": plan.key}
         self._stop = threading.Event()
-        self._body: Body | None = None
+        self._abort = Abort()
         self._began = False  # the node let us read
 
     def stop(self) -> None:
         """End the reading, from another thread: it raises or ends soon."""
         self._stop.set()
-        body = self._body
-        if body is not None:
-            body.abort()
+        self._abort()
 
     def read(self) -> Iterator[Piece]:
         """Yield the shard's batches in order, each once."""
         tries, since = 0, 0.0
+        error: Error
         while self.at < self._plan.rows and not self._stop.is_set():
             before = self.at
             try:
@@ -75,7 +77,11 @@ class Reader:
             except Unavailable as e:
                 error = e
             except (Permission, NotFound, Gone) as e:
-                raise (ended(e, self._plan.ref, self.at) if self._began else e) from None
+                error = e
+                if not self._wire.mendable(e):
+                    raise (ended(e, self._plan.ref, self.at) if self._began else e) from None
+            if self._stop.is_set():
+                return
             if tries == 0 or self.at > before:
                 tries, since = 0, time.monotonic()
             tries += 1
@@ -86,7 +92,7 @@ class Reader:
             if self._stop.wait(pause):
                 return
 
-    def _notice(self, since: float, pause: float, error: Unavailable) -> float:
+    def _notice(self, since: float, pause: float, error: Error) -> float:
         """Say once that a node which is away since then is waited for."""
         if time.monotonic() + pause - since >= NOTICE:
             warnings.warn(
@@ -103,12 +109,14 @@ class Reader:
         body = self._open()
         try:
             return pa.ipc.open_stream(body).schema
+        except (Broken, *_SPOILT) as e:
+            raise self._why(body, str(e)) from e
         finally:
             body.close()
 
     def _open(self) -> Body:
         params = {**self._params, "position": self.at or None, "shards": self._shards if self._shards > 1 else None}
-        return self._wire.download(f"/v1/datasets/{quote(self._plan.ref)}/stream", params)
+        return self._wire.download(f"/v1/datasets/{quote(self._plan.ref)}/stream", params, abort=self._abort)
 
     def _connection(self) -> Iterator[Piece]:
         """Yield what one connection brings.
@@ -117,7 +125,7 @@ class Reader:
             Unavailable: it broke off, and trying again may help.
             Error: the reason that the node gives for having cut it off.
         """
-        body = self._body = self._open()
+        body = self._open()
         try:
             if self._stop.is_set():
                 return
@@ -128,7 +136,7 @@ class Reader:
                 return
             raise self._why(body, str(e)) from e
         finally:
-            self._body = None
+            self._abort.forget()
             body.close()
 
     def _decode(self, body: Body) -> Iterator[Piece]:
@@ -139,13 +147,14 @@ class Reader:
                     batch, said = batches.read_next_batch_with_custom_metadata()
                 except StopIteration:
                     break
+                batch.validate(full=True)  # else wrong offsets would have Arrow read anywhere, or crash
                 position, following = int(said["genesis.position"]), int(said["genesis.next"])
                 if position != self.at or following <= position:
                     raise Unavailable(f"the node sent the batch at {position} in place of that at {self.at}", op="stream")
                 self.at = following + (self._shards - 1) * self._batch
                 yield Piece(batch, position, following)
                 del batch, said
-        except (pa.ArrowInvalid, OSError, KeyError, TypeError) as e:
+        except _SPOILT as e:
             raise Broken(str(e)) from e
         if not body.at_end:
             raise Broken("the stream has no end marker")

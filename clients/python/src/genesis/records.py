@@ -10,6 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, TypeVar
 
+from .names import terminal
+
 __all__ = [
     "Bin",
     "Card",
@@ -91,7 +93,7 @@ class Schema(Sequence[Column]):
         width = max((len(n) for n in self.names), default=0)
         lines = [f"{self.table}: {self.rows:,} rows"]
         lines += [f"  {c.name:<{width}}  {c.type:<11}  {c.unit:<8}  {c.role}".rstrip() for c in self._columns]
-        return "\n".join(lines)
+        return terminal("\n".join(lines))
 
 
 @dataclass(frozen=True)
@@ -187,7 +189,7 @@ class Readiness:
     def __repr__(self) -> str:
         lines = [f"{self.passed} of {self.passed + self.failed} readiness checks pass"]
         lines += [f"  {c.id}: {c.evidence}" + (f"\n    fix: {c.fix}" if c.fix else "") for c in self.failing]
-        return "\n".join(lines)
+        return terminal("\n".join(lines))
 
 
 @dataclass(frozen=True)

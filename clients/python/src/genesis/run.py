@@ -6,6 +6,7 @@ from typing import Any
 
 from . import show
 from .errors import Canceled, from_problem
+from .names import terminal
 from .progress import Show, meter
 from .wire import Wire
 
@@ -70,7 +71,7 @@ class Run:
         return (self.id, self.raw["kind"], self.raw.get("subject", ""), self.state, self.raw.get("created", "")[:19])
 
     def __repr__(self) -> str:
-        return f"<genesis.Run {self.id}: {self.raw['kind']} {self.raw.get('subject', '')}, {self.state}>"
+        return terminal(f"<genesis.Run {self.id}: {self.raw['kind']} {self.raw.get('subject', '')}, {self.state}>")
 
     def _repr_html_(self) -> str:
         said = [(k, self.raw.get(k)) for k in ("kind", "subject", "state", "created", "started", "ended", "tries")]

@@ -90,6 +90,8 @@ def dataset(d: Dataset) -> str:
         said.append(d.card.license)
     more = f"<p>and {len(schema) - MOST} more columns</p>" if len(schema) > MOST else ""
     ref = str(version) if version.number else version.ref  # a draft has no name shorter than its digest
+    if d._wire.place.node:
+        ref = f"{d._wire.place.node}/{ref}"
     load = f"{d._wire.place.call()}.dataset({json.dumps(ref)}).to_pandas()"
     return (
         f"<div><h4>{text(d.title)}</h4><p><code>{text(version)}</code> · {text(' · '.join(said))}</p>"

@@ -51,6 +51,10 @@ class Query:
             if isinstance(names, str):
                 part = f'; a part is split="{names}", the first argument of .stream and .loader alone' if what == "columns" else ""
                 raise TypeError(f'{what} is a list of names, {what}=["{names}"]{part}')
+            if names is not None and not isinstance(names, (list, tuple)):  # an index of pandas, an array
+                object.__setattr__(self, what, [str(name) for name in names])
+        if self.columns is not None and not self.columns:
+            raise ValueError("columns names none: leave it out for all columns")
         if self.batch is not None and self.batch < 1:
             raise ValueError("batch_size is at least 1")
 
@@ -103,6 +107,7 @@ class Stream:
         self.prefetch = prefetch
         self._position = position
         self._begin: int | None = position  # of the next iteration; None: 0
+        self._loaded = False  # _begin is of a state
         self._plan: Plan | None = None
         self._key: str | None = None  # that the order must have
         self._seen: dict[int, int] = {}  # by epoch: how far it was consumed
@@ -159,7 +164,14 @@ class Stream:
         return said
 
     def set_epoch(self, epoch: int) -> None:
-        """Choose the order of another epoch, and begin at its first row."""
+        """Choose the order of another epoch, and begin at its first row.
+
+        Of the epoch of a state that was loaded and is not gone on from yet, it changes
+        nothing: the loop over epochs that made the state may go on with it.
+        """
+        if epoch == self.epoch and self._loaded and self._begin is not None:
+            return
+        self._loaded = False
         self.epoch = epoch
         self._plan, self._key = None, None
         self._position, self._begin = 0, 0
@@ -204,6 +216,7 @@ class Stream:
         self._ref, self._key, self._plan = str(state["version"]), str(state["key"]), None
         self.epoch = int(state["epoch"])
         self._position = self._begin = int(state["position"])
+        self._loaded = True
         try:
             self.within(self._position)
         except BaseException:
@@ -261,7 +274,7 @@ class Stream:
         return self._batches()
 
     def _batches(self) -> Iterator[pa.RecordBatch]:
-        begin, self._begin = self._begin or 0, None
+        begin, self._begin, self._loaded = self._begin or 0, None, False
         self._position = begin
         pieces = self.pieces(begin)
         try:

@@ -18,22 +18,21 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 import httpx
 
-from .body import Body, fetch
-from .errors import Error, Internal, Invalid, NotFound, Permission, Unavailable, from_problem
+from .answer import MAX_PROBLEM, Params, beginning, bounded, broken, decode, foreign, lines, pairs, problem, unreached
+from .body import Abort, Body, Broken, fetch
+from .errors import Error, Invalid, NotFound, Permission, Unavailable, from_problem
+from .guest import MENDABLE, Guest
 from .home import Home
-from .place import Place
+from .place import Place, loopback
 
 __all__ = ["Params", "Wire", "Watch"]
 
-Params = Mapping[str, Any]
 Watch = Callable[[dict[str, Any]], None]  # is told events of progress
 
-# A JSON answer is at most this long, so that a hostile node cannot fill memory.
-MAX_ANSWER = 1 << 30
 QUICK = httpx.Timeout(120, connect=15)  # seconds
 LONG = httpx.Timeout(None, connect=15)
 
@@ -58,7 +57,13 @@ class Wire:
         self._lock = threading.Lock()
         self._http: httpx.Client | None = None
         self._tls: ssl.SSLContext | None = None
-        self.home = Home(self.place.home) if self.place.home is not None else None
+        self._guest: Guest | None = None
+        self._at: dict[str, Wire] = {}
+        self._id = ""
+        home = self.place.home
+        if self.place.node:
+            self._guest, home = Guest(Wire(self.place.at("")), self.place.node), None
+        self.home = Home(home) if home is not None else None
         self._end = weakref.finalize(self, _close, self.home, self._clients())
         self._end.atexit = False  # home.py sees to that
         _wires.add(self)
@@ -83,6 +88,11 @@ class Wire:
             made = list(self._made)
             self._http = None
             self._made.clear()
+        with self._lock:
+            others = [*self._at.values(), *([self._guest.home] if self._guest else [])]
+            self._at.clear()
+        for other in others:
+            other.close()
         for client in made:  # also those of nodes that were replaced
             client.close()
         if self.home is not None:
@@ -92,12 +102,38 @@ class Wire:
         """In a child of a fork: connections and locks are the parent's."""
         if self.home is not None:
             self.home.abandon()
+        if self._guest is not None:
+            self._guest.forked()
         self._lock = threading.Lock()
         self._http = None
         # Closing them would wait for locks of threads that are not here, and collecting
         # them warns, from wherever the collector happens to run: they are kept.
         _inherited.extend(self._made)
         self._made.clear()
+
+    def of(self, ref: str) -> tuple[Wire, str]:
+        """Return the way to the node that a reference names, and what it names there.
+
+        Raises:
+            NotFound: that is no node of the federation.
+        """
+        node, slash, rest = ref.partition("/")
+        if not slash or node.startswith("~") or self._guest is not None:
+            return self, ref
+        return self.at(node), rest
+
+    def at(self, node: str) -> Wire:
+        """Return the way to a node of the federation, by its id; this one, if it is it."""
+        if not self._id:
+            self._id = str(self.get("/v1/node").get("node", ""))
+        if node == self._id:
+            return self
+        with self._lock:
+            if node not in self._at:
+                self._at[node] = Wire(self.place.at(node))
+            other = self._at[node]
+        assert other._guest is not None
+        return other
 
     # Requests.
 
@@ -125,7 +161,10 @@ class Wire:
             Error: of the kind that the node says; Unavailable if it does not answer.
         """
         with self._send(method, path, params=params, body=body, content=content, headers=headers, timeout=QUICK) as r:
-            return _decode(b"".join(_bounded(r)))
+            said = decode(b"".join(bounded(r)), self.place)
+        if method == "GET" and not isinstance(said, dict):
+            raise foreign(self.place)
+        return said
 
     def watch(
         self,
@@ -146,45 +185,65 @@ class Wire:
             Error: that which the last line is, or Unavailable where there is no last line.
         """
         with self._send(method, path, params=params, body=body, headers=headers, timeout=LONG) as response:
-            for line in _lines(response):
-                said = _decode(line)
+            for line in lines(response):
+                said = decode(line, self.place)
+                if not isinstance(said, dict):
+                    raise foreign(self.place)
                 if problem := said.get("error"):
-                    raise self._told(from_problem(problem))
+                    raise self._told(from_problem(problem if isinstance(problem, dict) else {}))
                 if "result" in said:
                     return said["result"]
                 if watch is not None and "event" in said:
                     watch(said["event"])
-        raise _broken()
+        raise broken()
 
-    def download(self, path: str, params: Params | None = None) -> Body:
+    def told(self, method: str, path: str, body: Any, timeout: httpx.Timeout) -> tuple[Any, str | None]:
+        """Return the JSON answer of a request, and when the node says that it was made."""
+        with self._send(method, path, body=body, timeout=timeout) as r:
+            return decode(b"".join(bounded(r)), self.place), r.headers.get("Date")
+
+    def download(self, path: str, params: Params | None = None, abort: Abort | None = None) -> Body:
         """Open an answer of bytes, to be read and closed.
 
         Raises:
             Error: the problem that came instead.
         """
-        target = path + ("?" + urlencode(_pairs(params)) if params else "")
+        abort = abort or Abort()
+        target = path + ("?" + urlencode(pairs(params)) if params else "")
+        for again in (True, False):
+            session, headers = self._signed("GET", target)
+            body = self._fetch(target, {**self._headers(), **headers}, abort)
+            if body.status == 200:
+                body.keep = self._guest.keep if self._guest else None
+                return body
+            try:
+                text = body.read(MAX_PROBLEM)
+            except Broken:
+                text = b""  # the status says enough
+            finally:
+                body.close()
+            error = problem(text, body.status, body.headers)
+            if not (again and self._mended(error, body.headers.get("Date"), session)):
+                break
+        raise self._told(error)
+
+    def _fetch(self, target: str, headers: Mapping[str, str | bytes], abort: Abort) -> Body:
         for again in (True, False):
             self._rejoin()
             try:
-                body = fetch(
+                return fetch(
                     target,
-                    self._headers(),
+                    headers,
                     unix=self.home.api_socket() if self.home else None,
-                    url=self.place.url or "",
-                    tls=self._context() if self.place.url else None,
+                    url=self._url(),
+                    tls=None if self.home else self._context(),
+                    abort=abort,
                 )
-                break
             except (OSError, http.client.HTTPException) as e:
-                if again and self._gone(e):
+                if again and not abort.done and self._gone(e):
                     continue
-                raise _unreached(self.place, e) from None
-        if body.status == 200:
-            return body
-        try:
-            problem = body.read(1 << 20)
-        finally:
-            body.close()
-        raise self._told(_problem(problem, body.status, body.headers.get("Retry-After")))
+                raise unreached(self.place, e) from None
+        raise AssertionError
 
     def why_broken(self, body: Body) -> Error | None:
         """Ask the node why a download broke off. ``None``: it does not know, or is away."""
@@ -216,31 +275,42 @@ class Wire:
         """Send a request and yield the response, or raise the problem that it is."""
         self._rejoin()
         all_headers = {**self._headers(), **(headers or {})}
+        session = ""
         for again in (True, False):
             client = self._client()
             request = client.build_request(
                 method,
                 path,
-                params=urlencode(_pairs(params)) if params else None,
+                params=urlencode(pairs(params)) if params else None,
                 json=body,
                 content=content,
                 headers=[(k.encode(), v if isinstance(v, bytes) else v.encode()) for k, v in all_headers.items()],
                 timeout=timeout,
             )
+            session, signed = self._signed(method, request.url.raw_path.decode("ascii"))
+            request.headers.update(signed)
             try:
                 response = client.send(request, stream=True)
-                break
             except httpx.TransportError as e:
                 if again and self._may_repeat(method, e):
                     continue
-                raise _unreached(self.place, e) from None
+                raise unreached(self.place, e) from None
+            if response.status_code < 300:
+                break
+            try:
+                text = beginning(response)
+            except httpx.RequestError as e:
+                raise broken() from e
+            finally:
+                response.close()
+            error = problem(text, response.status_code, response.headers)
+            repeatable = again and (content is None or isinstance(content, bytes))
+            if not (repeatable and self._mended(error, response.headers.get("Date"), session)):
+                raise self._told(error)
         try:
-            if response.status_code >= 300:
-                text = b"".join(_bounded(response))
-                raise self._told(_problem(text, response.status_code, response.headers.get("Retry-After")))
             yield response
-        except httpx.TransportError as e:
-            raise _broken() from e
+        except httpx.RequestError as e:
+            raise broken() from e
         finally:
             response.close()
 
@@ -282,18 +352,35 @@ class Wire:
             self._http = None  # requests of other threads may be under way on it
         return True
 
+    def _signed(self, method: str, target: str) -> tuple[str, dict[str, str]]:
+        """Return the session at another node, and the headers that sign a request in it."""
+        if self._guest is None:
+            return "", {}
+        return self._guest.sign(method, target.removeprefix(urlsplit(self._guest.url).path))
+
+    def _mended(self, error: Error, date: str | None, session: str) -> bool:
+        return self._guest is not None and self._guest.mend(error, date, session)
+
+    def mendable(self, error: Error) -> bool:
+        """Report whether a stream ended with a session at another node: another goes on."""
+        return self._guest is not None and error.code in MENDABLE
+
+    def _url(self) -> str:
+        return self._guest.url if self._guest else self.place.url or ""
+
     def _headers(self) -> dict[str, str | bytes]:
         headers: dict[str, str | bytes] = {"User-Agent": _AGENT, "Accept-Encoding": "identity"}
         if self.place.purpose:
             headers["Genesis-Purpose"] = self.place.purpose.encode()
         if self.home is not None:
             headers["Genesis-Session"] = self.home.session().id
-        token = self.place.secret.reveal() if self.place.secret else None
+        token = self.place.secret.reveal() if self.place.secret and not self.place.node else None
         if token:
             headers["Authorization"] = "Bearer " + token
         return headers
 
     def _client(self) -> httpx.Client:
+        url = self._url()
         with self._lock:
             if self._http is None:
                 if self.home is not None:
@@ -301,7 +388,9 @@ class Wire:
                     self._http = httpx.Client(transport=transport, base_url="http://genesis", timeout=QUICK, trust_env=False)
                 else:
                     tls = self._context_locked()
-                    self._http = httpx.Client(base_url=self.place.url or "", verify=tls, timeout=QUICK)
+                    # A proxy could not reach a node here, and would get the token in the clear.
+                    proxies = not loopback(urlsplit(url).hostname or "")
+                    self._http = httpx.Client(base_url=url, verify=tls, timeout=QUICK, trust_env=proxies)
                 self._made.append(self._http)
             return self._http
 
@@ -334,72 +423,3 @@ def _after_fork() -> None:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)
-
-
-def _pairs(params: Params | None) -> list[tuple[str, str]]:
-    """Return a query's pairs: lists repeat, what is None is left out."""
-    pairs: list[tuple[str, str]] = []
-    for key, value in (params or {}).items():
-        if isinstance(value, bool):
-            pairs += [(key, "true")] if value else []
-        elif isinstance(value, (list, tuple)):
-            pairs += [(key, str(v)) for v in value]
-        elif value is not None:
-            pairs.append((key, str(value)))
-    return pairs
-
-
-def _bounded(response: httpx.Response) -> Iterator[bytes]:
-    left = MAX_ANSWER
-    for piece in response.iter_bytes():
-        left -= len(piece)
-        if left < 0:
-            raise Internal("the node's answer is longer than 1 GiB")
-        yield piece
-
-
-def _lines(response: httpx.Response) -> Iterator[bytes]:
-    """Yield lines. One without its line feed was cut off, and is none."""
-    rest = b""
-    for piece in _bounded(response):
-        *whole, rest = (rest + piece).split(b"\n")
-        yield from whole
-
-
-def _decode(text: bytes) -> Any:
-    if not text:
-        return None
-    try:
-        return json.loads(text)
-    except ValueError:
-        raise _broken() from None
-
-
-def _problem(text: bytes, status: int, retry_after: str | None) -> Error:
-    try:
-        said = json.loads(text)
-    except ValueError:
-        said = {}
-    if not isinstance(said, dict):
-        said = {}
-    hint = "it speaks https: write https:// in its URL" if status == 400 and b"HTTPS server" in text else ""
-    return from_problem({"hint": hint, **said}, status=status, retry_after=retry_after)
-
-
-def _broken() -> Unavailable:
-    return Unavailable("the connection to the node broke off before the answer was whole", hint="try again")
-
-
-def _unreached(place: Place, error: Exception) -> Unavailable:
-    text = str(error)
-    hint, why = "", text or "no answer came"
-    if "refused" in text:
-        why, hint = "nobody listens there", "is the node started (`genesis serve`), and the port right?"
-    elif "CERTIFICATE_VERIFY_FAILED" in text:
-        why = "its certificate is not trusted here"
-        hint = "add the authority that signed it to this machine's, or name its file in $SSL_CERT_FILE"
-    elif "Name or service not known" in text or "nodename nor servname" in text:
-        why, hint = "no machine of that name is known", "is the URL spelt right, and this machine on the network?"
-    elif "WRONG_VERSION_NUMBER" in text:
-        why, hint = "it does not speak https", "write http:// for a node on this machine; one elsewhere needs a certificate"
-    return Unavailable(why, op="reach node", subject=str(place), hint=hint)

@@ -80,7 +80,7 @@ func (f *Federation) keepInvitation(ctx context.Context, who genesis.Principal, 
 		if waiting >= maxOpen {
 			return refusal("invite", genesis.Conflict, inv.Institution, "too many invitations wait for their answer", "each ends after seven days")
 		}
-		_, err = tx.ExecContext(ctx, "INSERT INTO invitations (secret, institution, sector, node, made_by, made, expires) VALUES ($1, $2, $3, $4, $5, $6, $7)",
+		_, err = tx.ExecContext(ctx, "INSERT INTO invitations (hash, institution, sector, node, made_by, made, expires) VALUES ($1, $2, $3, $4, $5, $6, $7)",
 			hashOf(inv.Secret), inv.Institution, string(inv.Sector), string(inv.Node), string(who.Person()), f.Now().UTC().Format(time.RFC3339), inv.Expires.Unix())
 		if err != nil {
 			return store.Error("invite", inv.Institution, err)
@@ -144,7 +144,7 @@ func (f *Federation) find(ctx context.Context, secret []byte, by string) (invite
 		return no(genesis.Permission, "the invitation is not one of this node")
 	}
 	x := invited{hash: hashOf(secret)}
-	err := f.DB.Read().QueryRowContext(ctx, "SELECT institution, sector, node, expires, used_by FROM invitations WHERE secret = $1", x.hash).
+	err := f.DB.Read().QueryRowContext(ctx, "SELECT institution, sector, node, expires, used_by FROM invitations WHERE hash = $1", x.hash).
 		Scan(&x.institution, &x.sector, &x.node, &x.expires, &x.usedBy)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
@@ -166,7 +166,7 @@ const dropped = "-"
 // use makes an invitation used, if it is not yet.
 func (f *Federation) use(ctx context.Context, x invited, by string, e journal.Event) error {
 	return f.DB.Tx(ctx, func(tx *sql.Tx) error {
-		done, err := tx.ExecContext(ctx, "UPDATE invitations SET used_by = $1 WHERE secret = $2 AND used_by IN ('', $1)", by, x.hash)
+		done, err := tx.ExecContext(ctx, "UPDATE invitations SET used_by = $1 WHERE hash = $2 AND used_by IN ('', $1)", by, x.hash)
 		if err != nil {
 			return store.Error("join", "", err)
 		}
@@ -180,7 +180,7 @@ func (f *Federation) use(ctx context.Context, x invited, by string, e journal.Ev
 // spoil makes an invitation good for nothing, after the change it asked for was dropped.
 func (f *Federation) spoil(ctx context.Context, hash string) error {
 	return f.DB.Tx(ctx, func(tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, "UPDATE invitations SET used_by = $1 WHERE secret = $2", dropped, hash)
+		_, err := tx.ExecContext(ctx, "UPDATE invitations SET used_by = $1 WHERE hash = $2", dropped, hash)
 		return store.Error("drop draft", "", err)
 	})
 }

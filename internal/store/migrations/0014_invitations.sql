@@ -4,7 +4,7 @@
 -- with one ("mit/" and the id of its message key), '-' where the change it asked for was
 -- dropped: good once either way.
 CREATE TABLE invitations (
-    secret      TEXT PRIMARY KEY,
+    hash        TEXT PRIMARY KEY,
     institution TEXT NOT NULL,
     sector      TEXT NOT NULL,
     node        TEXT NOT NULL,

@@ -86,7 +86,7 @@ func placeOf(path string) (from int64) {
 // TestLyingPeer: whatever a node answers, nothing is mirrored that it did not sign; and
 // once it answers as it should, all that it says is.
 func TestLyingPeer(t *testing.T) {
-	seeds := 30
+	seeds := 12
 	if testing.Short() {
 		seeds = 5
 	}
@@ -177,7 +177,7 @@ func invents(t *testing.T, h *here, ever said) {
 
 // TestForksAtRandom: of two logs that part somewhere, one is followed.
 func TestForksAtRandom(t *testing.T) {
-	seeds := 12
+	seeds := 6
 	if testing.Short() {
 		seeds = 2
 	}

@@ -57,12 +57,12 @@ func TestMirror(t *testing.T) {
 // on, and nothing is lost or told twice.
 func TestResume(t *testing.T) {
 	o, h := startOther(t, t.TempDir()), startHere(t)
-	o.sayAll(names("a", 1500), "one", "public")
+	o.sayAll(names("a", 1100), "one", "public")
 	o.newEpoch()
-	o.sayAll(names("b", 700), "one", "public")
+	o.sayAll(names("b", 300), "one", "public")
 	o.sayAll(names("a", 20), "", "members")
 	for fail := 0; ; fail++ {
-		left := 3 + fail/3 // grows, so that it ends
+		left := 3 + fail/2 // grows, so that it ends
 		err := h.look(o.member(), liar{o, func(_ string, b []byte, err error) (io.ReadCloser, error) {
 			if left--; left == 0 {
 				return nil, errors.New("the connection broke")

@@ -131,7 +131,7 @@ func (e *findEngine) others(c *listings.Corpus, n int) (string, error) {
 // searchGrowth measures queries as nodes are added, each with as many listings.
 func searchGrowth(c config, v *listings.Vocabulary) (string, error) {
 	var out strings.Builder
-	each := c.listings / 50
+	each := c.listings / 100
 	fmt.Fprintf(&out, growthHeading, each)
 	for _, nodes := range []int{2, 5, 10, 20} {
 		corpus := &listings.Corpus{Vocabulary: v, Nodes: nodes, Seed: 3}

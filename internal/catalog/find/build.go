@@ -11,15 +11,17 @@ import (
 	"github.com/zeebo/xxh3"
 )
 
-// builder makes a segment of documents.
+// builder makes a segment of documents. What it collects of each goes to the ends of
+// long lists, and is put in the order of terms at the end: that is several times faster than
+// lists by term, which grow all over the memory.
 type builder struct {
 	ids     [kinds]map[string]uint32 // of terms, by kind
-	steps   []uint32                 // terms, from 1, by number
 	terms   []string
-	posts   [][]uint32 // by term: document and level
-	best    []level    // of the document at hand, by term
-	mark    []uint32   // the document for which that holds, from 1
-	used    []uint32   // the document's terms
+	posts   []post
+	steps   []uint32 // document and, in the lower half, the number of a step
+	best    []level  // of the document at hand, by term
+	mark    []uint32 // the document for which that holds, from 1
+	used    []uint32 // the document's terms
 	keys    []string
 	cells   [][rowBytes]byte
 	singles [singles][]uint32 // term, from 1
@@ -30,13 +32,16 @@ type builder struct {
 	stored  [][]byte
 }
 
+// post is a document that has a term, and at what level.
+type post struct{ term, doc uint32 } // the level is in the lowest three bits
+
 // rowBytes is how many bytes a document has in all columns.
 const rowBytes = 32 + 4 + 8 + 1 + 8 + 8 + 8 + 32
 
 // build returns the segment of documents, in the order of their keys and
 // versions; none comes twice.
 func build(docs []Document) (*builder, error) {
-	b := &builder{steps: make([]uint32, numSteps)}
+	b := &builder{}
 	for i := range b.ids {
 		b.ids[i] = map[string]uint32{}
 	}
@@ -54,7 +59,7 @@ func (b *builder) id(kind byte, text string) uint32 {
 		id = uint32(len(b.terms))
 		b.ids[kind][text] = id
 		b.terms = append(b.terms, term(kind, text))
-		b.posts, b.best, b.mark = append(b.posts, nil), append(b.best, 0), append(b.mark, 0)
+		b.best, b.mark = append(b.best, 0), append(b.mark, 0)
 	}
 	return id
 }
@@ -91,7 +96,7 @@ func (b *builder) add(d *Document) error {
 	}
 	doc := uint32(len(b.keys))
 	for _, id := range b.used {
-		b.posts[id] = append(b.posts[id], doc<<3|uint32(b.best[id]))
+		b.posts = append(b.posts, post{id, doc<<3 | uint32(b.best[id])})
 	}
 	b.keys = append(b.keys, keyOf(d.Node, d.Name))
 	b.cells = append(b.cells, cells(&d.Listing))
@@ -123,11 +128,7 @@ func (b *builder) noteStep(from, to string) {
 	if from == "" || to == "" {
 		return
 	}
-	n := step(from, to)
-	if b.steps[n] == 0 {
-		b.steps[n] = b.id(kindStep, stepText(n)) + 1
-	}
-	b.note(b.steps[n]-1, 0)
+	b.steps = append(b.steps, uint32(len(b.keys))<<16|uint32(step(from, to)))
 }
 
 // numSteps is how many different numbers steps have. Some have the same; what follows
@@ -206,22 +207,9 @@ func (b *builder) write(out *sink) (uint64, error) {
 	}
 	w.byVersion(func(i int) rawDigest { return rawDigest(b.cells[i][:32]) })
 
-	order := make([]uint32, len(b.terms))
-	for i := range order {
-		order[i] = uint32(i)
-	}
-	slices.SortFunc(order, func(x, y uint32) int { return cmp.Compare(b.terms[x], b.terms[y]) })
-	place := make([]uint32, len(b.terms))
-	var l lists
 	out.begin(secPostings)
-	for i, id := range order {
-		place[id] = uint32(i)
-		l.reset()
-		for _, p := range b.posts[id] {
-			l[p&7] = append(l[p&7], p>>3)
-		}
-		w.term(b.terms[id], &l)
-	}
+	place := b.writeTerms(&w)
+	b.writeSteps(&w)
 	w.endTerms()
 	b.writeValues(&w, place)
 	w.seq(func(i int, buf []byte) []byte {
@@ -239,6 +227,57 @@ func (b *builder) write(out *sink) (uint64, error) {
 	})
 	w.stored(func(i int) []byte { return b.stored[i] })
 	return out.finish()
+}
+
+// writeTerms writes all terms but steps, and returns their places by number.
+func (b *builder) writeTerms(w *segmentWriter) []uint32 {
+	order := make([]uint32, len(b.terms))
+	for i := range order {
+		order[i] = uint32(i)
+	}
+	slices.SortFunc(order, func(x, y uint32) int { return cmp.Compare(b.terms[x], b.terms[y]) })
+	docs, ends := grouped(len(b.terms), len(b.posts), func(i int) (uint32, uint32) { return b.posts[i].term, b.posts[i].doc })
+	place := make([]uint32, len(b.terms))
+	var l lists
+	for i, id := range order {
+		place[id] = uint32(i)
+		l.reset()
+		for _, p := range docs[ends[id]:ends[id+1]] {
+			l[p&7] = append(l[p&7], p>>3)
+		}
+		w.term(b.terms[id], &l)
+	}
+	return place
+}
+
+// writeSteps writes the steps, which come after all other terms.
+func (b *builder) writeSteps(w *segmentWriter) {
+	docs, ends := grouped(numSteps, len(b.steps), func(i int) (uint32, uint32) { return b.steps[i] & (numSteps - 1), b.steps[i] >> 16 })
+	for n := range numSteps {
+		if has := slices.Compact(docs[ends[n]:ends[n+1]]); len(has) > 0 {
+			w.term(term(kindStep, stepText(uint16(n))), &lists{has})
+		}
+	}
+}
+
+// grouped returns the values of pairs by their keys, which are below a number, in the
+// order in which they come, and where those of each key begin.
+func grouped(keys, n int, pair func(i int) (key, value uint32)) (values []uint32, ends []int) {
+	ends = make([]int, keys+2)
+	for i := range n {
+		key, _ := pair(i)
+		ends[key+2]++
+	}
+	for key := range keys {
+		ends[key+2] += ends[key+1]
+	}
+	values = make([]uint32, n)
+	for i := range n {
+		key, value := pair(i)
+		values[ends[key+1]] = value
+		ends[key+1]++
+	}
+	return values, ends[:keys+1]
 }
 
 func (b *builder) writeValues(w *segmentWriter, place []uint32) {

@@ -290,8 +290,9 @@ type FederationInfo struct {
 	Standing   Standing    `json:"standing"`
 	Holder     bool        `json:"holder"` // of the charter
 	Federation *Federation `json:"federation,omitempty"`
-	Heard      time.Time   `json:"heard,omitzero"`   // when a peer last told what this node knows, or more
-	Advice     []string    `json:"advice,omitempty"` // what somebody has to do, in words
+	Catalogues []Followed  `json:"catalogues,omitempty"` // of the others, as they are mirrored here: told to operators
+	Heard      time.Time   `json:"heard,omitzero"`       // when a peer last told what this node knows, or more
+	Advice     []string    `json:"advice,omitempty"`     // what somebody has to do, in words
 }
 
 // FederationRequest makes a federation of this node.
@@ -379,4 +380,16 @@ type CharterDraft struct {
 type DraftList struct {
 	Drafts  []CharterDraft `json:"drafts"`
 	Missing []NodeID       `json:"missing,omitempty"`
+}
+
+// Followed is how the catalogue log of another node is followed.
+type Followed struct {
+	Node     NodeID    `json:"node"`
+	Class    Class     `json:"class"`
+	Origin   string    `json:"origin,omitempty"`
+	Entries  int64     `json:"entries"`            // that were verified
+	Listings int64     `json:"listings"`           // that hold
+	Fresh    time.Time `json:"fresh,omitzero"`     // when it was last known to be all there is
+	Standing string    `json:"standing,omitempty"` // "": good; behind, refused, forked
+	Reason   string    `json:"reason,omitempty"`
 }

@@ -174,6 +174,18 @@ func printFederation(p *printer, x *genesis.FederationInfo) {
 	if !x.Heard.IsZero() {
 		p.field("heard of others", x.Heard.Local().Format("2006-01-02 15:04"))
 	}
+	if len(x.Catalogues) > 0 {
+		p.heading("Catalogues of others")
+		t := newTable("node", "class", ">listings", "as of", "")
+		for _, c := range x.Catalogues {
+			fresh := "not yet whole"
+			if !c.Fresh.IsZero() {
+				fresh = c.Fresh.Local().Format("2006-01-02 15:04:05")
+			}
+			t.row(string(c.Node), string(c.Class), count(c.Listings), fresh, clean(strings.TrimSpace(c.Standing+" "+c.Reason)))
+		}
+		t.print(p)
+	}
 	for _, s := range x.Advice {
 		p.line("%s", p.style.dim(clean(s)))
 	}

@@ -56,3 +56,18 @@ func capture(ts *testscript.TestScript, _ bool, args []string) {
 	}
 	ts.Setenv(args[0], found[len(found)-1])
 }
+
+// becomes runs a command until its stdout has a pattern, for half a minute at most:
+// becomes 'public +1' genesis federation show --refresh.
+func becomes(ts *testscript.TestScript, _ bool, args []string) {
+	want := regexp.MustCompile("(?m)" + args[0])
+	for began := time.Now(); ; time.Sleep(100 * time.Millisecond) {
+		ts.Check(ts.Exec(args[1], args[2:]...))
+		if want.MatchString(ts.ReadFile("stdout")) {
+			return
+		}
+		if time.Since(began) > 30*time.Second {
+			ts.Fatalf("stdout does not get %s", args[0])
+		}
+	}
+}

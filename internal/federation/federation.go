@@ -17,6 +17,7 @@ import (
 
 	"github.com/opengenesis/genesis"
 	"github.com/opengenesis/genesis/internal/federation/charter"
+	"github.com/opengenesis/genesis/internal/federation/mirror"
 	"github.com/opengenesis/genesis/internal/federation/nodekey"
 	"github.com/opengenesis/genesis/internal/journal"
 	"github.com/opengenesis/genesis/internal/journal/disk"
@@ -35,10 +36,11 @@ type Config struct {
 	// MayOperate decides whether somebody may operate the node. Errors: Permission.
 	MayOperate func(context.Context, genesis.Principal) error
 
-	HTTP *http.Client     // nil: one that follows no redirect
-	Disk disk.Disk        // nil: the machine's
-	Now  func() time.Time // nil: the clock
-	Log  *slog.Logger     // nil: none
+	HTTP  *http.Client     // nil: one that follows no redirect
+	Peers *http.Client     // for what is long, with deadlines of its own; nil: likewise
+	Disk  disk.Disk        // nil: the machine's
+	Now   func() time.Time // nil: the clock
+	Log   *slog.Logger     // nil: none
 }
 
 // recorder keeps evidence. internal/journal does.
@@ -49,6 +51,10 @@ type recorder interface {
 func (c *Config) fill() {
 	if c.HTTP == nil {
 		c.HTTP = newHTTP()
+	}
+	if c.Peers == nil {
+		c.Peers = newHTTP()
+		c.Peers.Timeout = 0
 	}
 	if c.Disk == nil {
 		c.Disk = disk.OS
@@ -71,6 +77,11 @@ type Federation struct {
 	bell  atomic.Pointer[func()]
 	ends  *time.Timer // when the view does
 	peers peers
+	wake  chan struct{} // the charter is another
+
+	mirror *mirror.Mirror // nil: nobody is followed
+	vouch  Vouch
+	doors  map[genesis.NodeID]*door // to whom is followed; of Run
 
 	mu    sync.Mutex // of what changes the charter, and of what follows
 	desk  desk
@@ -90,7 +101,7 @@ type view struct {
 // format), Unavailable.
 func Open(c Config) (*Federation, error) {
 	c.fill()
-	f := &Federation{Config: c}
+	f := &Federation{Config: c, wake: make(chan struct{}, 1), doors: map[genesis.NodeID]*door{}}
 	if err := f.mend(); err != nil {
 		return nil, err
 	}
@@ -198,6 +209,10 @@ func (f *Federation) show(c *charter.Charter) {
 func (f *Federation) Tell(changed func()) { f.bell.Store(&changed) }
 
 func (f *Federation) changed() {
+	select {
+	case f.wake <- struct{}{}:
+	default:
+	}
 	if ring := f.bell.Load(); ring != nil {
 		(*ring)()
 	}

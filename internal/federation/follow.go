@@ -89,11 +89,16 @@ func jitter(d time.Duration) time.Duration { return d*3/4 + rand.N(d/2+1) }
 
 // Run keeps the charter current until ctx ends.
 func (f *Federation) Run(ctx context.Context) {
-	for wait := time.Second; ; wait = askEvery {
+	next := time.After(jitter(time.Second))
+	for {
+		f.follow(ctx)
 		select {
 		case <-ctx.Done():
 			return
-		case <-time.After(jitter(wait)):
+		case <-f.wake:
+			continue
+		case <-next:
+			next = time.After(jitter(askEvery))
 		}
 		_ = f.refresh(ctx, askAtOnce) // what went wrong is in the log
 		if err := f.keep(ctx); err != nil && ctx.Err() == nil {
@@ -127,7 +132,11 @@ func (f *Federation) RefreshFederation(ctx context.Context, who genesis.Principa
 	if err != nil {
 		return nil, err
 	}
-	return f.FederationInfo(ctx)
+	info, err := f.FederationInfo(ctx)
+	if err == nil {
+		info.Catalogues, err = f.catalogues(ctx)
+	}
+	return info, err
 }
 
 // refresh asks some members for their charter. Errors: that none of them answered.

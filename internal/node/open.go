@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"runtime/debug"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/opengenesis/genesis"
@@ -22,6 +23,7 @@ import (
 	"github.com/opengenesis/genesis/internal/blob/file"
 	"github.com/opengenesis/genesis/internal/catalog"
 	"github.com/opengenesis/genesis/internal/federation"
+	"github.com/opengenesis/genesis/internal/federation/mirror"
 	"github.com/opengenesis/genesis/internal/federation/nodekey"
 	"github.com/opengenesis/genesis/internal/journal"
 	"github.com/opengenesis/genesis/internal/journal/disk"
@@ -38,6 +40,8 @@ type works struct {
 	*work.Service
 	api.Federator // the same as fed
 	fed           *federation.Federation
+	mirror        *mirror.Mirror // of other nodes' catalogues; nil where the node serves one command
+	background    sync.WaitGroup
 	db            *store.DB
 	log           *slog.Logger
 	closers       []func() error
@@ -95,10 +99,13 @@ func openWork(ctx context.Context, h *Home, opt Options, log *slog.Logger) (_ Se
 	}
 	w.closeLast(w.Service.CloseRuns)
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
-	w.closeLast(func() error { stop(); return nil })
+	w.closeLast(func() error { stop(); w.background.Wait(); return nil })
 	go w.openOnTime(background)
 	if opt.Network { // others cannot reach a node that serves one command
-		go w.fed.Run(background)
+		w.mirror = mirror.New(mirror.Config{DB: w.db, Self: h.Config.Node, Log: log})
+		w.closeLast(w.mirror.Close)
+		w.fed.Mirrors(w.mirror, c.Identity.NodeToken)
+		w.background.Go(func() { w.fed.Run(background) })
 	}
 	go w.keepHouse(background)
 	return w, nil

@@ -195,6 +195,9 @@ func (w *works) openFederation(h *Home, c *work.Config, opt *Options) error {
 
 // tokenKey is the key with which this node vouches for its people now, and its id.
 func (w *works) tokenKey() (string, ed25519.PrivateKey) {
+	if w.fed.Fresh().IsZero() { // there is nobody to vouch to
+		return "", nil
+	}
 	k, err := w.fed.Key(genesis.KeyToken)
 	if err != nil { // the charter has one that is not here: nobody would believe another
 		w.log.Error("nobody is vouched for", "error", err)

@@ -107,7 +107,7 @@ func (i *Identity) upToDate(op string) error {
 		return nil
 	}
 	return &genesis.Error{Op: op, Kind: genesis.Unavailable, Subject: string(i.node), Msg: "the charter is past its end, " + d.Fresh().UTC().Format(time.RFC3339) + ": nobody is vouched for until a newer one arrives",
-		Hint: "`genesis federation status` says which nodes were asked for it"}
+		Hint: "`genesis federation show --refresh` asks for it"}
 }
 
 // lasts is until when somebody's credential is good, and when they signed in.

@@ -19,8 +19,8 @@ import pytest
 from fake import VERSION, FakeNode, Handler, split
 
 import genesis
+from genesis import answer
 from genesis import reader as reader_module
-from genesis import wire as wire_module
 from genesis.names import terminal
 
 SECRET = "gen_p_secret"
@@ -98,7 +98,7 @@ def test_a_problem_that_breaks_off() -> None:
 
 def test_long_problems_are_cut(monkeypatch: pytest.MonkeyPatch) -> None:
     taken = 0
-    real = wire_module._bounded
+    real = answer.bounded
 
     def counted(*args: Any) -> Iterator[bytes]:
         nonlocal taken
@@ -106,7 +106,7 @@ def test_long_problems_are_cut(monkeypatch: pytest.MonkeyPatch) -> None:
             taken += len(piece)
             yield piece
 
-    monkeypatch.setattr(wire_module, "_bounded", counted)
+    monkeypatch.setattr(answer, "bounded", counted)
     with answering(500, {}, b"x" * (40 << 20)) as node:
         with pytest.raises(genesis.Internal):
             node.info()
@@ -126,7 +126,7 @@ def test_a_long_line_takes_no_square() -> None:
     pieces = [b"x" * 1000] * 6_000 + [b"\n", b"a\nb\nc"]
     response: Any = type("Response", (), {"iter_bytes": lambda self: iter(pieces)})()
     began = time.process_time()
-    assert [len(line) for line in wire_module._lines(response)] == [6_000_000, 1, 1]
+    assert [len(line) for line in answer.lines(response)] == [6_000_000, 1, 1]
     assert time.process_time() - began < 1
 
 

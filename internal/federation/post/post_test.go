@@ -52,7 +52,6 @@ type end struct {
 	db   *store.DB
 	key  ed25519.PrivateKey
 	now  func() time.Time
-	acts []string // what was acted upon, kept as the database keeps it
 	lost []string // what was given up, with why
 }
 

@@ -130,10 +130,13 @@ type change struct {
 // because a newer program stated it, or a broken one, is passed over.
 func (b *batch) add(entry []byte, hash tlog.Hash, said genesis.Stated) error {
 	b.hashes = append(b.hashes, hash)
+	what := fmt.Sprintf("%s, place %d", b.origin(b.st.epoch), said.Place)
 	if said.Text == nil {
+		if said.Salt != nil || said.Listing != nil { // who withholds a statement has nothing to prove
+			return wrong(what, "what proves a statement is there, and the statement is not", nil)
+		}
 		return nil // it does not hold, or is not for us
 	}
-	what := fmt.Sprintf("%s, place %d", b.origin(b.st.epoch), said.Place)
 	if err := journal.CheckStatement(entry, journal.Witnessed{Place: said.Place, Text: said.Text, Salt: said.Salt}); err != nil {
 		return wrong(what, "what is said to stand there does not", err)
 	}

@@ -93,8 +93,8 @@ func TestLyingPeer(t *testing.T) {
 	told := map[string]int{}
 	for n := range seeds {
 		seed := rand.Uint64()
-		if n == 0 {
-			seed = 1
+		if n < 2 { // of the second, a bit made a statement look withheld
+			seed = []uint64{1, 9255451253404372660}[n]
 		}
 		if !t.Run(fmt.Sprint(seed), func(t *testing.T) { lyingPeer(t, rand.New(rand.NewPCG(seed, 1)), told) }) {
 			t.Fatalf("seed %d fails", seed)

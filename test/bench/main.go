@@ -6,7 +6,7 @@
 //	go run ./bench -out ../docs/benchmarks.md            # everything, about 45 minutes
 //	go run ./bench -size 100000000 -pairs 3 -only prepare
 //	go run ./bench -only loaders -out ../docs/benchmarks.md # that section alone, at most 25 minutes
-//	go run ./bench -only search -out ../docs/benchmarks.md # that section alone, about an hour
+//	go run ./bench -only search -out ../docs/benchmarks.md # that section alone, about 40 minutes
 //
 // Peers: the duckdb command line (pip install duckdb-cli), sha256sum,
 // scikit-learn in $GENESIS_TEST_PYTHON, and the loaders that `make bench-peers`

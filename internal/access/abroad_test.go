@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/opengenesis/genesis"
+	"github.com/opengenesis/genesis/internal/access"
 	"github.com/opengenesis/genesis/internal/access/accesstest"
 )
 
@@ -83,5 +84,24 @@ func TestAskingForAProjectOfAnotherNode(t *testing.T) {
 	})
 	if g.To != "project:mit/wind" {
 		t.Errorf("the grant is to %s", g.To)
+	}
+}
+
+// TestHintsNameTheNodeToItsGuests: what to type is told as it is typed where they are:
+// with the node's name to people of other nodes, without it to everybody else.
+func TestHintsNameTheNodeToItsGuests(t *testing.T) {
+	w := accesstest.Open(t)
+	r := accesstest.Dataset("turbines")
+	w.Publish(r, genesis.Terms{Tier: genesis.TierControlled})
+	open := accesstest.Dataset("weather")
+	w.Publish(open, genesis.Terms{Tier: genesis.TierPublic, Uses: genesis.Uses{Train: genesis.UseConditional}})
+	for name, p := range map[string]genesis.Principal{"a guest": accesstest.Person("mit", "mia"), "home": accesstest.Person("nrel", "bob"), "nobody": {}} {
+		for _, of := range []access.Resource{r, open} {
+			d := w.Answer(p, genesis.TrainOn, of)
+			t.Logf("%s of %s: %v %q %q", name, of.Name, d.Allowed, d.Reason, d.Hint)
+			if strings.Contains(d.Hint, "genesis request") && strings.Contains(d.Hint, "nrel/") != (name == "a guest") {
+				t.Errorf("%s is told %q", name, d.Hint)
+			}
+		}
 	}
 }

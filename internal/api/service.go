@@ -23,6 +23,7 @@ type Service interface {
 	streamer
 	Federator
 	logKeeper
+	Witness
 }
 
 // maker does long work on raw files and versions.

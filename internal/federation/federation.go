@@ -19,6 +19,7 @@ import (
 	"github.com/opengenesis/genesis/internal/federation/charter"
 	"github.com/opengenesis/genesis/internal/federation/mirror"
 	"github.com/opengenesis/genesis/internal/federation/nodekey"
+	"github.com/opengenesis/genesis/internal/federation/witness"
 	"github.com/opengenesis/genesis/internal/journal"
 	"github.com/opengenesis/genesis/internal/journal/disk"
 	"github.com/opengenesis/genesis/internal/store"
@@ -79,8 +80,9 @@ type Federation struct {
 	peers peers
 	wake  chan struct{} // the charter is another
 
-	mirror *mirror.Mirror // nil: nobody is followed
-	vouch  Vouch
+	mirror  *mirror.Mirror   // nil: no catalogue is followed
+	witness *witness.Witness // nil: no audit log is
+	vouch   Vouch
 	doors  map[genesis.NodeID]*door // to whom is followed; of Run
 
 	mu    sync.Mutex // of what changes the charter, and of what follows

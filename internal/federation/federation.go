@@ -83,7 +83,7 @@ type Federation struct {
 	mirror  *mirror.Mirror   // nil: no catalogue is followed
 	witness *witness.Witness // nil: no audit log is
 	vouch   Vouch
-	doors  map[genesis.NodeID]*door // to whom is followed; of Run
+	doors   map[genesis.NodeID]*door // to whom is followed; of Run
 
 	mu    sync.Mutex // of what changes the charter, and of what follows
 	desk  desk

@@ -44,7 +44,7 @@ type works struct {
 	api.Witness   // the same as witness
 	fed           *federation.Federation
 	witness       *witness.Witness // of other nodes' audit logs
-	mirror        *mirror.Mirror // of other nodes' catalogues; nil where the node serves one command
+	mirror        *mirror.Mirror   // of other nodes' catalogues; nil where the node serves one command
 	background    sync.WaitGroup
 	db            *store.DB
 	log           *slog.Logger

@@ -92,10 +92,14 @@ func dayOf(t time.Time) int64 { return t.Unix() / (24 * 60 * 60) }
 // keepDay makes a state the one that is kept of its day, and lets go of days long past.
 func keepDay(ctx context.Context, tx *sql.Tx, node genesis.NodeID, s state, at time.Time) error {
 	_, err := tx.ExecContext(ctx, `INSERT INTO witness_days (node, day, epoch, size, root, note, at) VALUES ($1, $2, $3, $4, $5, $6, $7)
-		ON CONFLICT (node, day) DO UPDATE SET epoch = $3, size = $4, root = $5, note = $6, at = $7`,
+		ON CONFLICT (node, day, epoch) DO UPDATE SET size = $4, root = $5, note = $6, at = $7`,
 		string(node), dayOf(at), s.epoch, s.tree.N, s.tree.Hash.String(), s.note, store.Time(at))
 	if err == nil {
 		_, err = tx.ExecContext(ctx, "DELETE FROM witness_days WHERE day <= $1", dayOf(at)-keptDays)
+	}
+	if err == nil { // a node that begins epoch after epoch
+		_, err = tx.ExecContext(ctx, `DELETE FROM witness_days WHERE node = $1 AND (day, epoch) IN
+			(SELECT day, epoch FROM witness_days WHERE node = $1 ORDER BY day DESC, epoch DESC LIMIT -1 OFFSET $2)`, string(node), genesis.MaxKept)
 	}
 	return err
 }
@@ -117,7 +121,7 @@ func before(ctx context.Context, q querier, node genesis.NodeID, epoch int, size
 
 // checkpoints are those that are kept of a node's log, newest first.
 func checkpoints(ctx context.Context, q querier, node genesis.NodeID) ([]genesis.KeptCheckpoint, error) {
-	rows, err := q.QueryContext(ctx, "SELECT note, at FROM witness_days WHERE node = $1 ORDER BY day DESC LIMIT $2", string(node), genesis.MaxKept)
+	rows, err := q.QueryContext(ctx, "SELECT note, at FROM witness_days WHERE node = $1 ORDER BY day DESC, epoch DESC LIMIT $2", string(node), genesis.MaxKept)
 	if err != nil {
 		return nil, store.Error("read checkpoints", string(node), err)
 	}

@@ -194,7 +194,7 @@ func (w *Witness) get(ctx context.Context, p *peer, path string, most int64) ([]
 	_, way := p.met()
 	body, err := way.Get(ctx, path)
 	if err != nil {
-		if genesis.KindOf(err) == "" {
+		if known := (*genesis.Error)(nil); !errors.As(err, &known) {
 			err = failed(genesis.Unavailable, "it does not answer", err)
 		}
 		return nil, err

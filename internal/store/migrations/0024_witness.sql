@@ -16,7 +16,7 @@ CREATE TABLE witness_logs (
     strikes  BIGINT NOT NULL  -- signatures and proofs in a row that did not hold
 );
 
--- The last checkpoint of each day. It outlives a membership.
+-- The last checkpoint of each day, and of each epoch on it. It outlives a membership.
 CREATE TABLE witness_days (
     node  TEXT   NOT NULL,
     day   BIGINT NOT NULL, -- since 1970, UTC
@@ -25,7 +25,7 @@ CREATE TABLE witness_days (
     root  TEXT   NOT NULL,
     note  BYTEA  NOT NULL,
     at    BIGINT NOT NULL,
-    PRIMARY KEY (node, day)
+    PRIMARY KEY (node, day, epoch)
 );
 CREATE INDEX witness_days_day ON witness_days (day);
 

@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 	"net/http"
+	"net/url"
 
 	"github.com/opengenesis/genesis"
 )
@@ -22,4 +23,11 @@ func (c *Client) AuditPeers(ctx context.Context, p genesis.Progress) (*genesis.P
 // differs is in the result, not an error.
 func (c *Client) Reconcile(ctx context.Context, req genesis.ReconcileRequest, p genesis.Progress) (*genesis.Reconciliation, error) {
 	return long[genesis.Reconciliation](ctx, c, http.MethodPost, "/v1/audit/reconcile", nil, req, p)
+}
+
+// Report returns what the node did in a quarter; "" is this one.
+func (c *Client) Report(ctx context.Context, q genesis.Quarter, p genesis.Progress) (*genesis.Report, error) {
+	v := url.Values{}
+	set(v, "quarter", string(q))
+	return long[genesis.Report](ctx, c, http.MethodGet, "/v1/report", v, nil, p)
 }

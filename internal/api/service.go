@@ -24,6 +24,7 @@ type Service interface {
 	Federator
 	logKeeper
 	Witness
+	reporter
 }
 
 // maker does long work on raw files and versions.

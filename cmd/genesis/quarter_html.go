@@ -16,7 +16,7 @@ const barWidth = 300
 
 var quarterTemplate = template.Must(template.New("report").Funcs(template.FuncMap{
 	"amount": amountText, "change": changeText, "parts": parts, "groups": groupsBy, "title": title, "period": periodText, "numbers": numbers,
-	"capital": capital, "clean": clean, "short": short, "bar": bar, "count": count, "times": func(i, n int) int { return i * n },
+	"capital": capital, "clean": clean, "label": label, "bar": bar, "count": count, "times": func(i, n int) int { return i * n },
 }).Parse(quarterPage))
 
 // reportHTML writes a report as one file that asks for nothing from elsewhere.
@@ -36,8 +36,8 @@ func bar(all []genesis.FigureGroup, g genesis.FigureGroup) int {
 	return max(1, int(barWidth**g.Now.Value/most))
 }
 
-// short is a text that fits beside its bar.
-func short(s string) string {
+// label is a text that fits beside its bar.
+func label(s string) string {
 	const most = 34
 	all := []rune(clean(s))
 	if len(all) <= most {

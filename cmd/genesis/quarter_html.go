@@ -1,7 +1,7 @@
 package main
 
 import (
-	_ "embed"
+	"embed"
 	"html/template"
 	"io"
 
@@ -9,15 +9,15 @@ import (
 )
 
 //go:embed quarter.html
-var quarterPage string
+var quarterPage embed.FS
 
 // barWidth is the width of the longest bar.
 const barWidth = 300
 
-var quarterTemplate = template.Must(template.New("report").Funcs(template.FuncMap{
+var quarterTemplate = template.Must(template.New("quarter.html").Funcs(template.FuncMap{
 	"amount": amountText, "change": changeText, "parts": parts, "groups": groupsBy, "title": title, "period": periodText, "numbers": numbers,
 	"capital": capital, "clean": clean, "label": label, "bar": bar, "count": count, "times": func(i, n int) int { return i * n },
-}).Parse(quarterPage))
+}).ParseFS(quarterPage, "quarter.html"))
 
 // reportHTML writes a report as one file that asks for nothing from elsewhere.
 func reportHTML(w io.Writer, r *genesis.Report) error { return quarterTemplate.Execute(w, r) }

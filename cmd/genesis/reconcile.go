@@ -58,7 +58,7 @@ func printReconciliation(p *printer, r *genesis.Reconciliation) {
 	}
 	p.field("its log", witnessedText(r.Log))
 	if r.Unknown > 0 {
-		p.field("forgotten", plural(r.Unknown, "entry")+" of which what was said is not known any more")
+		p.field("forgotten", entriesText(r.Unknown)+" of which what was said is not known any more")
 	}
 	if r.Cut != "" {
 		p.field("cut", clean(r.Cut))
@@ -102,7 +102,7 @@ func sumsText(k genesis.ReconcileSums) string {
 func witnessedText(w genesis.Witnessed) string {
 	text := "its checkpoints are not kept here yet"
 	if w.Point.Epoch > 0 {
-		text = fmt.Sprintf("epoch %d, %s, proved to have grown since %s", w.Point.Epoch, plural(w.Point.Size, "entry"), when(w.Since))
+		text = fmt.Sprintf("epoch %d, %s, proved to have grown since %s", w.Point.Epoch, entriesText(w.Point.Size), when(w.Since))
 	}
 	if w.Standing != genesis.WitnessGood {
 		text += "; " + string(w.Standing) + ": " + clean(w.Reason)
@@ -187,7 +187,7 @@ func printPeers(p *printer, all *genesis.PeerWitnesses) {
 		case one.Kept == 0:
 			p.field(clean(string(one.Node)), "keeps no checkpoint of this log yet")
 		default:
-			p.field(clean(string(one.Node)), fmt.Sprintf("%d of %s hold, since %s, up to %s of epoch %d", one.Held, plural(int64(one.Kept), "checkpoint"), when(one.First), plural(one.Newest.Size, "entry"), one.Newest.Epoch))
+			p.field(clean(string(one.Node)), fmt.Sprintf("%d of %s hold, since %s, up to %s of epoch %d", one.Held, plural(int64(one.Kept), "checkpoint"), when(one.First), entriesText(one.Newest.Size), one.Newest.Epoch))
 		}
 		for _, lines := range [][]string{one.Wrong, one.Lost, one.Odd} {
 			for _, line := range lines {

@@ -49,14 +49,14 @@ func prove(node genesis.NodeID, keys []ed25519.PublicKey, known state, a *genesi
 	if err != nil || known.epoch == 0 {
 		return outcome{state: latest}, err
 	}
-	refused := func(standing genesis.WitnessStanding, format string, args ...any) (outcome, error) {
-		return outcome{}, &fault{standing, fmt.Sprintf(format, args...), a.Checkpoint}
+	refused := func(standing genesis.WitnessStanding, reason string) (outcome, error) {
+		return outcome{}, &fault{standing, reason, a.Checkpoint}
 	}
 	switch {
 	case latest.epoch < known.epoch:
-		return refused(genesis.WitnessBehind, "it answers with epoch %d, and was in epoch %d", latest.epoch, known.epoch)
+		return refused(genesis.WitnessBehind, fmt.Sprintf("it answers with epoch %d, and was in epoch %d", latest.epoch, known.epoch))
 	case latest.epoch != known.epoch+len(a.Begun):
-		return refused(genesis.WitnessRefused, "it does not show how the epochs between %d and %d began", known.epoch, latest.epoch)
+		return refused(genesis.WitnessRefused, fmt.Sprintf("it does not show how the epochs between %d and %d began", known.epoch, latest.epoch))
 	}
 	end, err := endOf(node, known.epoch, latest, a)
 	if err != nil {
@@ -64,15 +64,15 @@ func prove(node genesis.NodeID, keys []ed25519.PublicKey, known state, a *genesi
 	}
 	switch {
 	case end.N == known.tree.N && end.Hash != known.tree.Hash:
-		return refused(genesis.WitnessForked, "it has another root hash at the same size of %d", end.N)
+		return refused(genesis.WitnessForked, fmt.Sprintf("it has another root hash at the same size of %d", end.N))
 	case end.N < known.tree.N && latest.epoch == known.epoch:
-		return refused(genesis.WitnessBehind, "it answers with its state of %d entries, and had %d", end.N, known.tree.N)
+		return refused(genesis.WitnessBehind, fmt.Sprintf("it answers with its state of %d entries, and had %d", end.N, known.tree.N))
 	case end.N < known.tree.N:
 		return outcome{state: latest, ended: &end}, nil
 	case end.N > known.tree.N && known.tree.N > 0:
 		p, ok := hashes(a.Proof)
 		if !ok || tlog.CheckTree(p, end.N, end.Hash, known.tree.N, known.tree.Hash) != nil {
-			return refused(genesis.WitnessRefused, "it does not prove that its state of %d entries grew from that of %d", end.N, known.tree.N)
+			return refused(genesis.WitnessRefused, fmt.Sprintf("it does not prove that its state of %d entries grew from that of %d", end.N, known.tree.N))
 		}
 	}
 	return outcome{state: latest}, nil

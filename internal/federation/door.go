@@ -92,7 +92,7 @@ func (d *door) send(ctx context.Context, base, path, session string) (*http.Resp
 	proof := genesis.PeerProof{Created: d.f.Now().Add(d.offset), Nonce: rand.Text()}
 	d.mu.Unlock()
 	proof.Sign(req, below.EscapedPath(), d.secret)
-	resp, err := d.f.Peers.Do(req)
+	resp, err := d.f.http.Do(req)
 	if err != nil {
 		return nil, unreached(base, err)
 	}

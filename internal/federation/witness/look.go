@@ -223,5 +223,6 @@ func said(err error) string {
 	return err.Error()
 }
 
-// soon is when a member is asked again that could not be.
-func soon(fails int) time.Duration { return min(time.Minute<<min(fails, 10), time.Hour) }
+// soon is when a member is asked again that could not be: first in seconds, for it may
+// just not have heard yet that this node is a member, and then ever later.
+func soon(fails int) time.Duration { return min(time.Second<<min(fails, 20), time.Hour) }

@@ -196,17 +196,26 @@ func (w *Witness) all() []*peer {
 
 // run asks those whose time has come.
 func (w *Witness) run(ctx context.Context) {
-	tick := time.NewTicker(min(w.Interval, time.Minute))
-	defer tick.Stop()
 	for {
 		w.round(ctx)
 		select {
 		case <-ctx.Done():
 			return
-		case <-tick.C:
+		case <-time.After(w.pause()):
 		case <-w.nudged:
 		}
 	}
+}
+
+// pause is until when nobody is due, a minute at most: clocks may be set.
+func (w *Witness) pause() time.Duration {
+	now, pause := w.Now(), time.Minute
+	for _, p := range w.all() {
+		p.mu.Lock()
+		pause = min(pause, p.next.Sub(now))
+		p.mu.Unlock()
+	}
+	return max(pause, 100*time.Millisecond)
 }
 
 // round asks all that are due, some at once.

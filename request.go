@@ -76,6 +76,7 @@ type TrainRequest struct {
 	Epochs   int      `json:"epochs,omitempty"`  // at most; 0: chosen
 	Members  int      `json:"members,omitempty"` // nets in the ensemble; 0: chosen
 	Threads  int      `json:"threads,omitempty"` // 0: all cores; the result does not depend on it
+	Where    string   `json:"where,omitempty" enum:"here,there" doc:"where to train on another node's data; if missing, there if one may train on them but not read them"`
 }
 
 // Trained is the outcome of train.

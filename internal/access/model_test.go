@@ -55,8 +55,11 @@ func known(p genesis.Principal) bool {
 }
 
 func (m *model) stewards(p genesis.Principal, r access.Resource) bool {
-	if p.Subject == "" || p.Node != "nrel" {
+	switch {
+	case !known(p):
 		return false
+	case p.Node != "nrel":
+		return strings.HasPrefix(string(r.Name), "~"+p.Subject+"+"+string(p.Node)+"/")
 	}
 	return p.Has(genesis.DutySteward) || strings.HasPrefix(string(r.Name), "~"+p.Subject+"/")
 }

@@ -93,8 +93,11 @@ func openWork(ctx context.Context, h *Home, opt Options, log *slog.Logger) (_ Se
 	c.BackUp = backUpOf(h, &c)
 	w.post = w.newPost(&c)
 	c.Post = w.post
+	c.Peers = w.fed.People(func(ctx context.Context, who genesis.Principal, audience genesis.NodeID, thumbprint string) (genesis.PeerToken, error) {
+		return c.Identity.PeerToken(ctx, who, genesis.PeerTokenRequest{Audience: audience, Key: thumbprint})
+	})
 	w.Service = work.New(c)
-	w.post.Handle, w.post.Undelivered, w.post.Changed = w.Service.Handlers(), w.Service.Undelivered, c.Access.Changed
+	w.post.Handle, w.post.Undelivered, w.post.Changed = w.Service.Handlers(), w.Service.Undelivered, w.messaged
 	limits := run.Limits{Concurrent: h.Config.Runs.Concurrent, Queue: h.Config.Runs.Queue, Memory: h.Config.Runs.Memory, Time: h.Config.Runs.Time,
 		Keep: h.Config.Runs.Keep, KeepLast: h.Config.Runs.KeepLast}
 	err = w.Service.OpenRuns(ctx, run.Config{Dir: h.Runs(), Limits: limits, Worker: worker(h.Path),
@@ -214,6 +217,12 @@ func (w *works) newPost(c *work.Config) *post.Post {
 		k, err := w.fed.Key(genesis.KeyMessage)
 		return k.Private, err
 	}})
+}
+
+// messaged is told that a message of another node was acted upon, or one to it given up.
+func (w *works) messaged() {
+	w.Access.Changed()
+	w.Look()
 }
 
 // tokenKey is the key with which this node vouches for its people now, and its id.

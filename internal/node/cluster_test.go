@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/opengenesis/genesis"
+	"github.com/opengenesis/genesis/internal/federation/post"
 )
 
 // cluster is a federation of whole nodes in one process, over a network that a test
@@ -61,7 +62,7 @@ func (c *cluster) start(id genesis.NodeID) *town {
 	clock := c.line.clock(id)
 	at := &seat{path: c.TempDir(), edit: func(h *Home, o *Options) {
 		h.Config.Node, h.Config.URL, h.Config.Institution, h.Config.Sector = id, url, fmt.Sprintf("The %s", id), genesis.Laboratory
-		o.peers, o.now = c.line.from(id), clock.now
+		o.peers, o.now, o.pauses = c.line.from(id), clock.now, post.Pauses{First: 50 * time.Millisecond, Most: 500 * time.Millisecond}
 	}}
 	w := openTown(c.T, mustHome(c.T, at.path), at.edit)
 	at.door.Store(&w.node.handler)

@@ -91,7 +91,7 @@ func openWork(ctx context.Context, h *Home, opt Options, log *slog.Logger) (_ Se
 	}
 	w.closeLast(c.Cache.Close)
 	c.BackUp = backUpOf(h, &c)
-	w.post = w.newPost(&c)
+	w.post = w.newPost(&c, opt)
 	c.Post = w.post
 	c.Peers = w.fed.People(func(ctx context.Context, who genesis.Principal, audience genesis.NodeID, thumbprint string) (genesis.PeerToken, error) {
 		return c.Identity.PeerToken(ctx, who, genesis.PeerTokenRequest{Audience: audience, Key: thumbprint})
@@ -212,8 +212,8 @@ func (w *works) openFederation(h *Home, c *work.Config, opt *Options) error {
 
 // newPost carries messages between nodes. Those of a node that serves one command wait
 // for one that others can reach.
-func (w *works) newPost(c *work.Config) *post.Post {
-	return post.New(post.Config{DB: w.db, Node: c.Node, Charter: c.Charter, Send: w.fed.Send, Now: c.Now, Log: w.log, Key: func() (ed25519.PrivateKey, error) {
+func (w *works) newPost(c *work.Config, opt Options) *post.Post {
+	return post.New(post.Config{Pauses: opt.pauses, DB: w.db, Node: c.Node, Charter: c.Charter, Send: w.fed.Send, Now: c.Now, Log: w.log, Key: func() (ed25519.PrivateKey, error) {
 		k, err := w.fed.Key(genesis.KeyMessage)
 		return k.Private, err
 	}})

@@ -82,6 +82,7 @@ type TrainRequest struct {
 // Trained is the outcome of train.
 type Trained struct {
 	Version Version     `json:"version"`
+	At      NodeID      `json:"at,omitempty"` // where it is; "": at this node
 	Report  ModelReport `json:"report"`
 	Resumed bool        `json:"resumed,omitempty"` // went on from a checkpoint of a training that was stopped
 }

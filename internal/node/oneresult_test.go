@@ -117,9 +117,9 @@ func (w *brokenWorld) check(end genesis.Run) {
 	var models, spent, counted, open int
 	for query, into := range map[string]*int{
 		fmt.Sprintf("SELECT count(*) FROM versions v JOIN assets a ON a.id = v.asset_id WHERE a.name = '~ada+mit/m%d'", w.seed): &models,
-		"SELECT coalesce(sum(spent), 0) FROM unread_trainings":                                                              &spent,
-		"SELECT count(*) FROM run_orders WHERE spent = 1":                                                                   &counted,
-		"SELECT count(*) FROM run_orders WHERE state <> 'ended'":                                                            &open,
+		"SELECT coalesce(sum(spent), 0) FROM unread_trainings":                                                                  &spent,
+		"SELECT count(*) FROM run_orders WHERE spent = 1":                                                                       &counted,
+		"SELECT count(*) FROM run_orders WHERE state <> 'ended'":                                                                &open,
 	} {
 		if err := nrel.DB().Read().QueryRowContext(w.Context(), query).Scan(into); err != nil {
 			w.Fatal(err)

@@ -113,7 +113,11 @@ func attached[T any](ctx context.Context, s *Service, who genesis.Principal, kin
 	}
 	s.Access.Changed()
 	var out T
-	return &out, json.Unmarshal(r.Result, &out)
+	err = json.Unmarshal(r.Result, &out)
+	if t, ok := any(&out).(*genesis.Trained); ok {
+		t.At = r.At
+	}
+	return &out, err
 }
 
 // submit authorises a request and queues it. done lets go of the files, after the

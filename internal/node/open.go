@@ -219,8 +219,10 @@ func (w *works) newPost(c *work.Config, opt Options) *post.Post {
 	}})
 }
 
-// messaged is told that a message of another node was acted upon, or one to it given up.
+// messaged is told that a message of another node was acted upon, or one to it given up:
+// that may have put others.
 func (w *works) messaged() {
+	w.post.Wake()
 	w.Access.Changed()
 	w.Look()
 }

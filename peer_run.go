@@ -2,6 +2,7 @@ package genesis
 
 import (
 	"encoding/json"
+	"slices"
 	"time"
 )
 
@@ -31,6 +32,12 @@ type RunTold struct {
 	Error   *Problem        `json:"error,omitempty"`  // as whoever asked for it is told
 }
 
+// maxToldError bounds the words of an error that another node tells, in bytes.
+const maxToldError = 32 << 10
+
+// toldKinds are the kinds of errors that another node may tell of a run.
+var toldKinds = []ErrorKind{Invalid, NotFound, Gone, Exists, Private, Permission, Conflict, Unavailable, Unsupported, Canceled, Internal}
+
 // Check reports why what is told cannot be of a run, or nil: what another node says is
 // kept and shown here. Errors: Invalid.
 func (t RunTold) Check() error {
@@ -45,8 +52,8 @@ func (t RunTold) Check() error {
 	case (t.State == RunDone) != (t.Result != nil) || (t.State == RunFailed || t.State == RunCanceled) != (t.Error != nil):
 		return bad("a run that is done has a result, one that failed or was canceled an error, and no other has either")
 	}
-	if t.Error != nil && t.Error.Kind.ExitStatus() == 1 && t.Error.Kind != Internal {
-		return bad("its error is of no kind that is known here")
+	if e := t.Error; e != nil && (!slices.Contains(toldKinds, e.Kind) || len(e.Detail)+len(e.Message)+len(e.Hint)+len(e.Subject)+len(e.Value) > maxToldError) {
+		return bad("its error is of no kind that is known here, or too long")
 	}
 	if t.Result == nil {
 		return nil
@@ -76,10 +83,5 @@ type May struct {
 
 // Allows reports whether an action is among those.
 func (m May) Allows(a Action) bool {
-	for _, one := range m.Actions {
-		if one == a {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(m.Actions, a)
 }

@@ -195,6 +195,41 @@ func TestThereCanceledFirst(t *testing.T) {
 	}
 }
 
+// TestThereForgotten: an order that the other node lost, to a backup that is older, is
+// carried out all the same, and an end that this one lost is told again.
+func TestThereForgotten(t *testing.T) {
+	p := newPair(t)
+	mit := p.towns["mit"]
+	change := func(id genesis.NodeID, query string, args ...any) {
+		t.Helper()
+		err := p.towns[id].works.DB().Tx(t.Context(), func(tx *sql.Tx) error {
+			_, err := tx.ExecContext(t.Context(), query, args...)
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	told := p.submit("", tiny("nrel/turbines"))
+	p.ended(told.ID)
+	p.line.cuts("nrel")
+	lost := p.submit("", tiny("nrel/turbines"))
+	change("mit", "UPDATE post_out SET state = 'taken' WHERE about = $1", lost.ID)
+	change("mit", "UPDATE runs SET state = 'sent', seen = 0, heard = 0, result = '', ended_at = NULL WHERE id = $1", told.ID)
+	p.line.breaks(nil)
+	p.line.clocks["mit"].turn(25 * time.Hour)
+	for _, id := range []string{lost.ID, told.ID} {
+		p.eventually("what was lost is asked again", func() bool {
+			r, err := mit.works.Run(t.Context(), mit.local, id)
+			return err == nil && r.State == genesis.RunDone
+		})
+	}
+	var models int
+	if err := p.towns["nrel"].works.DB().Read().QueryRow("SELECT spent FROM unread_trainings").Scan(&models); err != nil || models != 2 {
+		t.Errorf("%d trainings were counted, %v", models, err)
+	}
+}
+
 // TestThereHostile: what another node says of runs that are not its own counts for
 // nothing, and neither does what cannot be.
 func TestThereHostile(t *testing.T) {

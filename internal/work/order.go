@@ -81,7 +81,7 @@ func (s *Service) takeOrder(ctx context.Context, tx *sql.Tx, m genesis.PeerMessa
 	case have != nil && have.node == m.From && have.asker.Subject == "":
 		return s.endEarly(ctx, tx, m, who)
 	case have != nil && have.node == m.From && have.asker.Person() == who.Person() && bytes.Equal(have.request.Request, body.Run.Request):
-		return nil // its home asks twice
+		return s.tellAgain(ctx, tx, *have) // its home has heard nothing for long
 	case have != nil:
 		return takenID(body.Run.ID)
 	}
@@ -164,7 +164,9 @@ func (s *Service) takeCancel(ctx context.Context, tx *sql.Tx, m genesis.PeerMess
 		return store.Error("take order", body.Run, err)
 	case have.node != m.From:
 		return run.NotFound(body.Run)
-	case have.state == orderEnded || have.canceled:
+	case have.state == orderEnded:
+		return s.tellAgain(ctx, tx, *have)
+	case have.canceled:
 		return nil
 	}
 	if _, err := tx.ExecContext(ctx, "UPDATE run_orders SET canceled = 1 WHERE run = $1", body.Run); err != nil {
@@ -195,19 +197,38 @@ func ended(id string, why error, at time.Time) genesis.RunTold {
 	return genesis.RunTold{Run: id, State: state, Error: &p, Ended: at.UTC().Truncate(time.Microsecond)}
 }
 
-// tellTx puts what is told of a run, under the next number.
+// tellTx puts what is told of a run, under the next number: the time, so that it is higher
+// than before also when the node was restored from a backup.
 func (s *Service) tellTx(ctx context.Context, tx *sql.Tx, o order, t genesis.RunTold) error {
 	state, end := orderSubmitted, any(nil)
 	if t.State.Ended() {
 		state, end = orderEnded, store.Time(s.now())
 	}
-	err := tx.QueryRowContext(ctx, "UPDATE run_orders SET seq = seq + 1, told = $2, tries = $3, state = $4, ended_at = $5 WHERE run = $1 RETURNING seq",
-		o.run, string(t.State), t.Tries, state, end).Scan(&t.Seq)
+	text, err := json.Marshal(t)
+	if err != nil {
+		return err
+	}
+	err = tx.QueryRowContext(ctx, "UPDATE run_orders SET seq = max(seq + 1, $2), told = $3, tries = $4, state = $5, ended_at = $6, last = $7 WHERE run = $1 RETURNING seq",
+		o.run, s.now().UnixMilli(), string(t.State), t.Tries, state, end, string(text)).Scan(&t.Seq)
 	if err != nil {
 		return store.Error("tell of run", o.run, err)
 	}
 	_, err = s.Post.Put(ctx, tx, o.node, messageRunState, o.run, t)
 	return err
+}
+
+// tellAgain puts once more what was told last, if anything was.
+func (s *Service) tellAgain(ctx context.Context, tx *sql.Tx, o order) error {
+	var text string
+	err := tx.QueryRowContext(ctx, "SELECT last FROM run_orders WHERE run = $1", o.run).Scan(&text)
+	if err != nil || text == "" {
+		return store.Error("tell of run", o.run, err)
+	}
+	var last genesis.RunTold
+	if err := json.Unmarshal([]byte(text), &last); err != nil {
+		return store.Error("tell of run", o.run, err)
+	}
+	return s.tellTx(ctx, tx, o, last)
 }
 
 // pruneOrders forgets orders that ended long ago.

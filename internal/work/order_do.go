@@ -4,7 +4,9 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"maps"
 	"path"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -36,6 +38,7 @@ type clerk struct {
 	mu    sync.Mutex
 	busy  map[string]bool // orders in hand; true: look again afterwards
 	later map[string]postponed
+	asked map[string]time.Time // when it was last asked again about a run at another node
 }
 
 // postponed is an order that is left alone for a while.
@@ -45,7 +48,7 @@ type postponed struct {
 }
 
 func newClerk(s *Service) *clerk {
-	return &clerk{s: s, ring: make(chan struct{}, 1), stop: func() {}, busy: map[string]bool{}, later: map[string]postponed{}}
+	return &clerk{s: s, ring: make(chan struct{}, 1), stop: func() {}, busy: map[string]bool{}, later: map[string]postponed{}, asked: map[string]time.Time{}}
 }
 
 func (c *clerk) start() {
@@ -58,6 +61,33 @@ func (c *clerk) start() {
 func (c *clerk) close() {
 	c.stop()
 	c.work.Wait()
+}
+
+// quiet reports whether nothing was heard for so long of a run at another node that it is
+// asked again, and takes it for asked.
+func (c *clerk) quiet(r genesis.Run) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	now, last := c.s.now(), c.asked[r.ID]
+	for _, t := range []time.Time{r.Created, r.Heard} {
+		if t.After(last) {
+			last = t
+		}
+	}
+	if now.Sub(last) < mostQuiet {
+		return false
+	}
+	c.asked[r.ID] = now
+	return true
+}
+
+// forget keeps no more of runs that are not among those.
+func (c *clerk) forget(all []run.Pending) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	maps.DeleteFunc(c.asked, func(id string, _ time.Time) bool {
+		return !slices.ContainsFunc(all, func(r run.Pending) bool { return r.ID == id })
+	})
 }
 
 // look has the clerk look at what there is.

@@ -32,9 +32,18 @@ const (
 // tried for thirty days, and an order stands for seven.
 const mostSilent = 40 * 24 * time.Hour
 
-// sentPin is what is remembered of an order: what this node vouched for, which it takes
-// back when it no longer holds.
+// mostQuiet is after how long an order is sent once more of which nothing was heard: the
+// other node tells again, or has lost it, to a backup that is older.
+const mostQuiet = 24 * time.Hour
+
+// sentPin is what is remembered of an order.
 type sentPin struct {
+	Order genesis.RunOrder `json:"order"`
+	Says  vouchedFor       `json:"says"`
+}
+
+// vouchedFor is what this node vouched for, and takes back when it no longer holds.
+type vouchedFor struct {
 	Vetting     genesis.VettingState `json:"vetting,omitempty"`
 	Citizenship genesis.Citizenship  `json:"citizenship,omitempty"`
 	Student     bool                 `json:"student,omitempty"`
@@ -155,17 +164,17 @@ func (s *Service) send(ctx context.Context, who genesis.Principal, req genesis.R
 	if err != nil {
 		return genesis.Run{}, err
 	}
-	pin, err := s.standing(ctx, who)
+	says, err := s.standing(ctx, who)
 	if err != nil {
 		return genesis.Run{}, err
 	}
-	in.Pinned = pin
 	q.Where = ""
 	text, err := json.Marshal(q)
 	if err != nil {
 		return genesis.Run{}, err
 	}
 	order := genesis.RunOrder{By: by, Run: genesis.RunRequest{ID: req.ID, Kind: req.Kind, Request: text}}
+	in.Pinned = sentPin{order, says}
 	var out genesis.Run
 	err = s.DB.Tx(ctx, func(tx *sql.Tx) error {
 		r, fresh, err := s.runs.SendTx(ctx, tx, req, who, in, at)
@@ -190,28 +199,28 @@ func (s *Service) recordRun(ctx context.Context, tx *sql.Tx, who genesis.Princip
 }
 
 // standing is what this node says of somebody of its own now.
-func (s *Service) standing(ctx context.Context, who genesis.Principal) (sentPin, error) {
+func (s *Service) standing(ctx context.Context, who genesis.Principal) (vouchedFor, error) {
 	now, err := s.Identity.Lasting(ctx, who)
 	if err != nil {
-		return sentPin{}, err
+		return vouchedFor{}, err
 	}
 	projects, err := s.Access.ProjectsOf(ctx, genesis.PersonOf(s.Node, who.Subject))
 	slices.Sort(projects)
-	return sentPin{Vetting: now.Vetting, Citizenship: now.Citizenship, Student: now.Student, Projects: projects}, err
+	return vouchedFor{Vetting: now.Vetting, Citizenship: now.Citizenship, Student: now.Student, Projects: projects}, err
 }
 
 // standingByAccount is standing of somebody whose session ran out by itself.
-func (s *Service) standingByAccount(ctx context.Context, who genesis.Principal) (sentPin, error) {
+func (s *Service) standingByAccount(ctx context.Context, who genesis.Principal) (vouchedFor, error) {
 	a, err := s.Identity.Account(ctx, who.Subject)
 	if genesis.KindOf(err) == genesis.NotFound || err == nil && a.Disabled {
-		return sentPin{}, &genesis.Error{Op: "vouch", Kind: genesis.Permission, Subject: who.Subject, Msg: "the account is no more, or disabled"}
+		return vouchedFor{}, &genesis.Error{Op: "vouch", Kind: genesis.Permission, Subject: who.Subject, Msg: "the account is no more, or disabled"}
 	}
 	if err != nil {
-		return sentPin{}, err
+		return vouchedFor{}, err
 	}
 	projects, err := s.Access.ProjectsOf(ctx, genesis.PersonOf(s.Node, who.Subject))
 	slices.Sort(projects)
-	return sentPin{Vetting: a.Vetting.State, Citizenship: a.Citizenship, Student: a.Student, Projects: projects}, err
+	return vouchedFor{Vetting: a.Vetting.State, Citizenship: a.Citizenship, Student: a.Student, Projects: projects}, err
 }
 
 // takeRunState keeps what another node says of a run that it carries out.
@@ -276,10 +285,14 @@ func (s *Service) mindSent(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	s.clerk.forget(pending)
 	for _, r := range pending {
 		if s.now().Sub(r.Created) > mostSilent {
 			err = errors.Join(err, s.giveUp(ctx, r.Run))
 			continue
+		}
+		if s.clerk.quiet(r.Run) {
+			err = errors.Join(err, s.askAgain(ctx, r))
 		}
 		if r.State == genesis.RunCanceling {
 			continue
@@ -296,10 +309,11 @@ func (s *Service) mindSent(ctx context.Context) error {
 // lapsed says what this node vouched for of whoever asked for a run and does not any
 // more; "": nothing. A session that ran out by itself takes nothing back.
 func (s *Service) lapsed(ctx context.Context, r run.Pending) (string, error) {
-	var before sentPin
-	if err := json.Unmarshal(r.Pinned, &before); err != nil {
+	var pin sentPin
+	if err := json.Unmarshal(r.Pinned, &pin); err != nil {
 		return "", err
 	}
+	before := pin.Says
 	now, err := s.standing(ctx, r.By)
 	var refused identity.Refusal
 	if errors.As(err, &refused) && refused == identity.Expired {
@@ -316,6 +330,27 @@ func (s *Service) lapsed(ctx context.Context, r run.Pending) (string, error) {
 		return "what the home of whoever asked vouched for holds no longer", nil
 	}
 	return "", nil
+}
+
+// askAgain sends once more what was asked last about a run of which nothing was heard.
+// Asking twice is asking once.
+func (s *Service) askAgain(ctx context.Context, r run.Pending) error {
+	var pin sentPin
+	if err := json.Unmarshal(r.Pinned, &pin); err != nil {
+		return err
+	}
+	kind, body := messageRun, any(pin.Order)
+	if r.State == genesis.RunCanceling {
+		kind, body = messageCancel, genesis.RunCancel{Run: r.ID}
+	}
+	err := s.DB.Tx(ctx, func(tx *sql.Tx) error {
+		_, err := s.Post.Put(ctx, tx, r.At, kind, r.ID, body)
+		return err
+	})
+	if err == nil {
+		s.Post.Wake()
+	}
+	return err
 }
 
 // takeBack asks the node that carries a run out to stop it. by is who does.

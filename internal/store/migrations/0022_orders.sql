@@ -9,7 +9,7 @@ ALTER TABLE runs ADD COLUMN heard BIGINT NOT NULL DEFAULT 0;
 CREATE INDEX runs_node ON runs (node, state) WHERE node <> '';
 
 -- Orders of other nodes for runs here, by the id of the run. What was last told of one is
--- in told and tries, under the number seq. spent: it was counted as a training without
+-- last, as JSON, under the number seq, and in told and tries. spent: it was counted as a training without
 -- reading.
 CREATE TABLE run_orders (
     run       TEXT   PRIMARY KEY,
@@ -23,6 +23,7 @@ CREATE TABLE run_orders (
     seq       BIGINT NOT NULL DEFAULT 0,
     told      TEXT   NOT NULL DEFAULT '',
     tries     BIGINT NOT NULL DEFAULT 0,
+    last      TEXT   NOT NULL DEFAULT '',
     taken_at  BIGINT NOT NULL,
     ended_at  BIGINT
 );

@@ -51,6 +51,7 @@ func (s *server) register(a huma.API) {
 	s.registerLogs(a)
 	s.registerWitness(a)
 	s.registerReport(a)
+	s.registerThere(a)
 }
 
 func op(method, path, id, summary string) huma.Operation {

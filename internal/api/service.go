@@ -25,6 +25,7 @@ type Service interface {
 	logKeeper
 	Witness
 	reporter
+	allower
 }
 
 // maker does long work on raw files and versions.

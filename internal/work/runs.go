@@ -27,6 +27,7 @@ func (s *Service) OpenRuns(ctx context.Context, c run.Config) error {
 			s.clerk.look()
 		}
 	}
+	c.Ended = s.runEnded
 	c.Settings, c.Soft = s.settings(), 8*s.Memory
 	c.Compute = (&Workbench{Blobs: s.Blobs, Drivers: s.Drivers}).Compute
 	s.clerk = newClerk(s)

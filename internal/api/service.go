@@ -23,9 +23,9 @@ type Service interface {
 	streamer
 	Federator
 	logKeeper
+	allower
 	Witness
 	reporter
-	allower
 }
 
 // maker does long work on raw files and versions.

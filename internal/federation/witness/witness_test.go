@@ -156,6 +156,36 @@ func TestDeclaredEndThatNeverWas(t *testing.T) {
 	}
 }
 
+// TestEpochThatIsMadeUp: what an epoch declares counts as it stands in the log, and not as
+// it is shown.
+func TestEpochThatIsMadeUp(t *testing.T) {
+	c := newClock()
+	nrel, mit := start(t, c, "nrel", t.TempDir()), start(t, c, "mit", t.TempDir())
+	original, forged := nrel.twin()
+	wire := meet(original, mit)
+	original.grow(10)
+	known := mit.look().Point
+	forged.grow(20)
+	if err := forged.journal.NewEpoch(t.Context(), "x"); err != nil {
+		t.Fatal(err)
+	}
+	wire.to = forged
+	wire.lie = func(_ string, b []byte, _ error) ([]byte, error) {
+		var a genesis.AuditState
+		if err := json.Unmarshal(b, &a); err != nil || len(a.Begun) != 1 {
+			return nil, errors.New("there is no epoch")
+		}
+		at := bytes.Index(a.Begun[0].Entry, []byte(`"root":"`)) + len(`"root":"`)
+		copy(a.Begun[0].Entry[at:], known.Root)
+		a.Begun[0].Entry = bytes.Replace(a.Begun[0].Entry, []byte(`"size":20`), []byte(`"size":10`), 1)
+		return json.Marshal(a)
+	}
+	mit.look()
+	if got := mit.look(); got.Standing != genesis.WitnessRefused || got.Point != known || !strings.Contains(got.Reason, "first entry of epoch 2") {
+		t.Errorf("%+v", got)
+	}
+}
+
 // TestAnswersThatAreNone: a signature that fails once is an accident, and neither it nor
 // an answer that is none changes what is kept.
 func TestAnswersThatAreNone(t *testing.T) {

@@ -1,6 +1,11 @@
 package genesis
 
-import "time"
+import (
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+)
 
 // SearchQuery says what to look for in the catalogues that a node knows.
 type SearchQuery struct {
@@ -33,6 +38,67 @@ type SearchFilter struct {
 type VariableFilter struct {
 	Name string
 	Unit string
+}
+
+// ParseVariable reads a filter by variable: "wind_speed", or "wind_speed:m/s".
+func ParseVariable(text string) VariableFilter {
+	if i := strings.LastIndexByte(text, ':'); i >= 0 {
+		return VariableFilter{Name: text[:i], Unit: text[i+1:]}
+	}
+	return VariableFilter{Name: text}
+}
+
+// String is what ParseVariable reads.
+func (v VariableFilter) String() string {
+	if v.Unit == "" && !strings.Contains(v.Name, ":") {
+		return v.Name
+	}
+	return v.Name + ":" + v.Unit
+}
+
+// Params writes the query as parameters of GET /v1/search.
+func (q SearchQuery) Params() url.Values {
+	p := url.Values{}
+	set := func(name, value string) {
+		if value != "" {
+			p.Set(name, value)
+		}
+	}
+	number := func(name string, n int64) {
+		if n != 0 {
+			p.Set(name, strconv.FormatInt(n, 10))
+		}
+	}
+	set("q", q.Text)
+	for f, values := range q.Filter.Values {
+		p[string(f)] = values
+	}
+	for _, v := range q.Filter.Variables {
+		p.Add("variable", v.String())
+	}
+	for _, f := range q.Facets {
+		p.Add("facets", string(f))
+	}
+	number("min_rows", q.Filter.MinRows)
+	number("max_rows", q.Filter.MaxRows)
+	if q.Filter.Time != (Period{}) {
+		set("time", q.Filter.Time.String())
+	}
+	if q.Filter.Place != nil {
+		set("place", q.Filter.Place.String())
+	}
+	if q.Filter.HasModel != nil {
+		set("has_model", strconv.FormatBool(*q.Filter.HasModel))
+	}
+	number("values", int64(q.Values))
+	number("limit", int64(q.Limit))
+	set("after", q.After)
+	for name, on := range map[string]bool{"local": q.Local, "own": q.Own} {
+		if on {
+			p.Set(name, "true")
+		}
+	}
+	return p
 }
 
 // Facet is a property whose values are counted and filtered by.

@@ -3,7 +3,6 @@ package find
 import (
 	"cmp"
 	"encoding/binary"
-	"encoding/json"
 	"math"
 	"slices"
 
@@ -77,9 +76,9 @@ func (b *builder) note(id uint32, at level) bool {
 }
 
 func (b *builder) add(d *Document) error {
-	text, err := json.Marshal(d.Listing)
-	if err != nil || len(text) > maxListing {
-		return &genesis.Error{Op: "index listing", Kind: genesis.Invalid, Subject: string(d.Node) + "/" + string(d.Name), Msg: "is too large or cannot be written as JSON", Err: err}
+	text, err := d.text()
+	if err != nil {
+		return err
 	}
 	b.used = b.used[:0]
 	b.addText(&d.Listing)

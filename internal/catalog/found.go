@@ -28,12 +28,20 @@ const (
 // Touch notes that what is found of versions may be another. Without a version it is all of
 // an asset, without a name all of a node; this node has no name.
 func Touch(ctx context.Context, tx *sql.Tx, u Urgency, ids ...find.ID) error {
+	if len(ids) == 0 {
+		return nil
+	}
+	// Prepared once: to read the statement takes longer than to write the row.
+	note, err := tx.PrepareContext(ctx, `INSERT INTO found_queue (node, name, version, urgency, seq)
+		SELECT $1, $2, $3, $4, coalesce(max(seq), 0) + 1 FROM found_queue WHERE true
+		ON CONFLICT (node, name, version) DO UPDATE SET seq = excluded.seq,
+			urgency = CASE WHEN found_queue.urgency > excluded.urgency THEN found_queue.urgency ELSE excluded.urgency END`)
+	if err != nil {
+		return store.Error("note change", "", err)
+	}
+	defer note.Close()
 	for _, id := range ids {
-		_, err := tx.ExecContext(ctx, `INSERT INTO found_queue (node, name, version, urgency, seq)
-			SELECT $1, $2, $3, $4, coalesce(max(seq), 0) + 1 FROM found_queue WHERE true
-			ON CONFLICT (node, name, version) DO UPDATE SET seq = excluded.seq, urgency = CASE WHEN found_queue.urgency > excluded.urgency THEN found_queue.urgency ELSE excluded.urgency END`,
-			string(id.Node), string(id.Name), string(id.Version), int(u))
-		if err != nil {
+		if _, err := note.ExecContext(ctx, string(id.Node), string(id.Name), string(id.Version), int(u)); err != nil {
 			return store.Error("note change", string(id.Name), err)
 		}
 	}

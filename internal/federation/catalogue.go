@@ -8,11 +8,14 @@ import (
 	"github.com/opengenesis/genesis/internal/federation/mirror"
 )
 
+// Vouches says how this node gives its word, for itself and for its people.
+func (f *Federation) Vouches(itself Vouch, people PersonVouch) {
+	f.vouch, f.people.vouch = itself, people
+}
+
 // Mirrors has the catalogues of all other members followed from the next Run on, as they
 // come and go with the charter.
-func (f *Federation) Mirrors(m *mirror.Mirror, vouch Vouch) {
-	f.mirror, f.vouch = m, vouch
-}
+func (f *Federation) Mirrors(m *mirror.Mirror) { f.mirror = m }
 
 // follow follows whom the charter has now, and nobody else. A charter that is past its
 // end changes nothing: what is known stays, and its doors are closed.

@@ -82,6 +82,7 @@ type Federation struct {
 	mirror *mirror.Mirror // nil: nobody is followed
 	vouch  Vouch
 	doors  map[genesis.NodeID]*door // to whom is followed; of Run
+	people people                   // for whom others are asked
 
 	mu    sync.Mutex // of what changes the charter, and of what follows
 	desk  desk

@@ -40,7 +40,7 @@ type works struct {
 	*work.Service
 	api.Federator // the same as fed
 	fed           *federation.Federation
-	mirror        *mirror.Mirror // of other nodes' catalogues; nil where the node serves one command
+	mirror        *mirror.Mirror // of other nodes' catalogues
 	background    sync.WaitGroup
 	db            *store.DB
 	log           *slog.Logger
@@ -89,7 +89,12 @@ func openWork(ctx context.Context, h *Home, opt Options, log *slog.Logger) (_ Se
 	}
 	w.closeLast(c.Cache.Close)
 	c.BackUp = backUpOf(h, &c)
+	w.mirror = mirror.New(mirror.Config{DB: w.db, Self: h.Config.Node, Log: log})
+	w.closeLast(w.mirror.Close)
+	c.SearchDir, c.Mirror, c.Peers = h.Search(), w.mirror, w.fed
 	w.Service = work.New(c)
+	w.closeLast(w.Service.CloseSearch)
+	w.fed.Vouches(c.Identity.NodeToken, c.Identity.PeerToken)
 	limits := run.Limits{Concurrent: h.Config.Runs.Concurrent, Queue: h.Config.Runs.Queue, Memory: h.Config.Runs.Memory, Time: h.Config.Runs.Time,
 		Keep: h.Config.Runs.Keep, KeepLast: h.Config.Runs.KeepLast}
 	err = w.Service.OpenRuns(ctx, run.Config{Dir: h.Runs(), Limits: limits, Worker: worker(h.Path),
@@ -102,10 +107,9 @@ func openWork(ctx context.Context, h *Home, opt Options, log *slog.Logger) (_ Se
 	w.closeLast(func() error { stop(); w.background.Wait(); return nil })
 	go w.openOnTime(background)
 	if opt.Network { // others cannot reach a node that serves one command
-		w.mirror = mirror.New(mirror.Config{DB: w.db, Self: h.Config.Node, Log: log})
-		w.closeLast(w.mirror.Close)
-		w.fed.Mirrors(w.mirror, c.Identity.NodeToken)
+		w.fed.Mirrors(w.mirror)
 		w.background.Go(func() { w.fed.Run(background) })
+		w.background.Go(func() { w.FollowChanges(background) })
 	}
 	go w.keepHouse(background)
 	return w, nil

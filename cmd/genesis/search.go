@@ -150,7 +150,9 @@ func printFound(p *printer, r *genesis.SearchResult, a *app) {
 		printFacet(p, f, r.Facets[f])
 	}
 	p.line("")
-	p.line("%s", p.style.dim(foundText(r)))
+	if r.Total > 0 {
+		p.line("%s", p.style.dim(foundText(r)))
+	}
 	printCoverage(p, r.Coverage)
 	if r.Next != "" {
 		p.line("%s", p.style.dim("more: --after "+r.Next))

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"iter"
 	"slices"
+	"time"
 
 	"github.com/opengenesis/genesis"
 	"github.com/opengenesis/genesis/internal/catalog"
@@ -133,10 +134,10 @@ func (m *Mirror) Standing(ctx context.Context) ([]genesis.Followed, error) {
 			return nil, store.Error("read mirror", "", err)
 		}
 		if fresh != 0 {
-			f.Fresh = store.TimeAt(fresh)
+			f.Fresh = store.TimeAt(fresh).Truncate(time.Second)
 		}
 		if at := m.seen[seenKey{f.Node, f.Class}]; at.After(f.Fresh) {
-			f.Fresh = at.UTC()
+			f.Fresh = at.UTC().Truncate(time.Second)
 		}
 		all = append(all, f)
 	}

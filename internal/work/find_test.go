@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -273,4 +275,84 @@ func TestGrantOnSourceLeadsToHeirs(t *testing.T) {
 	finds(eve, genesis.SearchQuery{}, 2)
 	finds(eve, genesis.SearchQuery{Own: true}, 0) // in a class that mit mirrors
 	finds(eve, genesis.SearchQuery{Filter: genesis.SearchFilter{HasModel: &with}}, 1)
+}
+
+// TestIndexIsMended: an index that is lost, damaged, of another database or behind at
+// start answers as one that never was.
+func TestIndexIsMended(t *testing.T) {
+	l, ctx := openLibrary(t, 3), t.Context()
+	for range 30 {
+		l.act()
+	}
+	dir := l.SearchDir
+	want := l.listed(keeper)
+	if len(want) < 3 {
+		t.Fatalf("only %v is there", want)
+	}
+	reopen := func() {
+		t.Helper()
+		if err := l.CloseSearch(); err != nil {
+			t.Fatal(err)
+		}
+		runs := l.runs
+		l.Service = New(l.Config)
+		l.runs = runs
+		t.Cleanup(func() { l.CloseSearch() })
+	}
+	check := func(what string) {
+		t.Helper()
+		if diff := cmp.Diff(l.listed(keeper), l.found(ctx, keeper, genesis.SearchQuery{})); diff != "" {
+			t.Errorf("%s (-listed +found):\n%s", what, diff)
+		}
+	}
+	check("at first")
+	for what, do := range map[string]func(){
+		"as it was":               func() {},
+		"lost":                    func() { must(t, os.RemoveAll(dir)) },
+		"damaged":                 func() { spoil(t, dir, 1) },
+		"damaged, and opens well": func() { spoil(t, dir, 2) },
+		"behind": func() { // what was committed after the process last touched the index
+			for range 5 {
+				l.commit()
+			}
+		},
+		"of another database": func() {
+			must(t, l.DB.Tx(ctx, func(tx *sql.Tx) error {
+				_, err := tx.Exec("UPDATE found_series SET series = 'another'")
+				return err
+			}))
+			_, err := l.Withdraw(ctx, keeper, "none", "")
+			if genesis.KindOf(err) != genesis.NotFound {
+				t.Fatal(err)
+			}
+		},
+	} {
+		do()
+		reopen()
+		check(what)
+		l.commit()
+		check(what + ", and goes on")
+	}
+}
+
+// spoil changes the first part of each segment.
+func spoil(t *testing.T, dir string, part int) {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(dir, "*.seg"))
+	must(t, err)
+	for _, f := range files {
+		b, err := os.ReadFile(f)
+		must(t, err)
+		for i := range b[:len(b)/part] {
+			b[i] ^= 0x5A
+		}
+		must(t, os.WriteFile(f, b, 0o600))
+	}
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
 }

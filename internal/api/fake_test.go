@@ -19,7 +19,10 @@ type fake struct {
 	operator
 	Federator
 	logKeeper
-	search   func(genesis.SearchQuery) (*genesis.SearchResult, error)
+	search func(genesis.SearchQuery) (*genesis.SearchResult, error)
+	Witness
+	reporter
+	allower
 	describe func(who genesis.Principal, ref string) (*genesis.Description, error)
 	train    func(ctx context.Context, p genesis.Progress) (*genesis.Trained, error)
 	prepare  func(req genesis.PrepareRequest, files, splits []*format.Raw) (*genesis.Prepared, error)

@@ -24,6 +24,9 @@ type Service interface {
 	Federator
 	logKeeper
 	searcher
+	Witness
+	reporter
+	allower
 }
 
 // maker does long work on raw files and versions.

@@ -20,6 +20,7 @@ import (
 	"github.com/opengenesis/genesis/internal/federation/mirror"
 	"github.com/opengenesis/genesis/internal/federation/nodekey"
 	"github.com/opengenesis/genesis/internal/federation/post"
+	"github.com/opengenesis/genesis/internal/federation/witness"
 	"github.com/opengenesis/genesis/internal/journal"
 	"github.com/opengenesis/genesis/internal/journal/disk"
 	"github.com/opengenesis/genesis/internal/store"
@@ -78,11 +79,11 @@ type Federation struct {
 
 	http    *http.Client // for other nodes
 	hearsay hearsay
-	mirror  *mirror.Mirror // nil: nobody is followed
-	post    *post.Post     // nil: no messages
+	mirror  *mirror.Mirror   // nil: no catalogue is followed
+	witness *witness.Witness // nil: no audit log is
+	post    *post.Post       // nil: no messages
 	vouch   Vouch
 	doors   map[genesis.NodeID]*door // to whom is followed; of Run
-	people  people                   // for whom others are asked
 
 	mu    sync.Mutex // of what changes the charter, and of what follows
 	desk  desk

@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	"github.com/opengenesis/genesis"
+	"github.com/opengenesis/genesis/internal/access"
 	"github.com/opengenesis/genesis/internal/store"
 	"github.com/opengenesis/genesis/internal/work/search"
 )
@@ -47,6 +48,19 @@ func (s *Service) Similar(ctx context.Context, who genesis.Principal, ref string
 		r = genesis.Ref{Name: v.Name} // by the version that they would get
 	}
 	return ix.Similar(ctx, who, r, limit)
+}
+
+// neighbours are the other members, and the way to them.
+type neighbours struct {
+	Peers
+	access.Charter
+}
+
+func (s *Service) neighbours() search.Peers {
+	if s.Peers == nil || s.Charter == nil {
+		return nil
+	}
+	return neighbours{s.Peers, s.Charter}
 }
 
 // finder is what searches.

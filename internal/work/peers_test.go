@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"net/http"
 	"slices"
 	"strings"
 	"sync"
@@ -13,6 +14,7 @@ import (
 	"time"
 
 	"github.com/opengenesis/genesis"
+	"github.com/opengenesis/genesis/internal/access"
 )
 
 // others are nodes that answer as a test has it.
@@ -22,19 +24,20 @@ type others struct {
 	asked map[genesis.NodeID][]string // by whom, and for what
 }
 
-func (o *others) Members() []genesis.Member {
+func (o *others) charter() access.Charter {
 	all := []genesis.Member{{ID: "here"}}
 	for _, id := range slices.Sorted(maps.Keys(o.say)) {
 		all = append(all, genesis.Member{ID: id})
 	}
-	return all
+	return access.Chartered(all...)
 }
 
-func (o *others) AskAs(ctx context.Context, who genesis.Principal, node genesis.NodeID, path string) (io.ReadCloser, error) {
+func (o *others) Get(ctx context.Context, who genesis.Principal, node genesis.NodeID, path string, _ http.Header) (*http.Response, error) {
 	o.mu.Lock()
 	o.asked[node] = append(o.asked[node], string(who.Person())+" "+path)
 	o.mu.Unlock()
-	return o.say[node](ctx)
+	body, err := o.say[node](ctx)
+	return &http.Response{Body: body}, err
 }
 
 // says is a node that tells of listings.
@@ -101,7 +104,7 @@ func TestOtherNodes(t *testing.T) {
 		},
 	}}
 	l := openLibrary(t, 1)
-	l.Service, _ = OpenTest(t, func(c *Config) { c.Peers = o })
+	l.Service, _ = OpenTest(t, func(c *Config) { c.Peers, c.Charter = o, o.charter() })
 	l.add("own")
 	ada := genesis.Principal{Subject: "ada", Node: "here", Duties: []genesis.Duty{genesis.DutySteward}}
 	q := genesis.SearchQuery{Text: "wind", Facets: []genesis.Facet{genesis.FacetField, genesis.FacetNode}}

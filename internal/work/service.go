@@ -47,10 +47,12 @@ type Config struct {
 
 	SearchDir string        // folder of the search index; "": nothing is searched
 	Mirror    search.Mirror // of other nodes' catalogues; nil: none
-	Peers     search.Peers  // other nodes, to ask them; nil: none
 
 	// Post tells other nodes what has to arrive; nil where there are none.
 	Post Post
+
+	// Peers asks other nodes for people of this one; nil where there are none.
+	Peers Peers
 
 	// BackUp copies the whole home; nil where there is none.
 	BackUp func(context.Context, genesis.BackupRequest, genesis.Progress) (*genesis.Backup, error)
@@ -71,6 +73,8 @@ type Service struct {
 	bodies     stream.Budget
 	searcher   *search.Searcher // nil: nothing is searched
 	settled    settled
+	clerk      *clerk
+	heard      bell       // of runs that other nodes carry out
 	stating    sync.Mutex // held while what is said of a model is joined with what was said before
 }
 
@@ -79,7 +83,7 @@ func New(c Config) *Service {
 	s := &Service{Config: c}
 	s.bodies.Max = c.Bodies
 	if c.SearchDir != "" {
-		s.searcher = search.New(search.Config{DB: c.DB, Catalog: c.Catalog, Access: c.Access, Node: c.Node, Dir: c.SearchDir, Mirror: c.Mirror, Peers: c.Peers,
+		s.searcher = search.New(search.Config{DB: c.DB, Catalog: c.Catalog, Access: c.Access, Node: c.Node, Dir: c.SearchDir, Mirror: c.Mirror, Peers: s.neighbours(),
 			Settled: s.classesHold, Now: s.now, Log: c.Log})
 	}
 	return s

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"net/url"
 	"slices"
 	"strings"
@@ -20,9 +21,9 @@ import (
 type Peers interface {
 	// Members are those that are vouched for, this node among them.
 	Members() []genesis.Member
-	// AskAs returns the body of what is at a path of another node for somebody of this one.
-	// Errors: Unavailable, Permission, and what the other node says.
-	AskAs(ctx context.Context, who genesis.Principal, node genesis.NodeID, path string) (io.ReadCloser, error)
+	// Get returns what is at a path of another node, as somebody of this one gets it. Errors:
+	// Unavailable, Permission, and what the other node says.
+	Get(ctx context.Context, who genesis.Principal, node genesis.NodeID, path string, header http.Header) (*http.Response, error)
 }
 
 const (
@@ -105,12 +106,12 @@ func askQuery(q genesis.SearchQuery) url.Values {
 
 // askOne asks one node, and holds its answer against what it may say.
 func (s *Searcher) askOne(ctx context.Context, who genesis.Principal, node genesis.NodeID, path string) answer {
-	body, err := s.Peers.AskAs(ctx, who, node, path)
+	resp, err := s.Peers.Get(ctx, who, node, path, nil)
 	if err != nil {
 		return s.failed(ctx, node, err)
 	}
-	defer body.Close()
-	text, err := io.ReadAll(io.LimitReader(body, maxAnswer+1))
+	defer resp.Body.Close()
+	text, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
 	if err != nil {
 		return s.failed(ctx, node, err)
 	}

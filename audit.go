@@ -39,7 +39,7 @@ type AuditEntry struct {
 // an older node may name others.
 var Acts = []string{"account", "approve", "audit", "backup", "cancel-run", "charter", "commit", "deny", "end-project", "epoch", "erase",
 	"exchange", "explain", "forget", "fork", "gc", "grant", "invite", "lower", "message", "move-journal", "name-file", "open", "preview",
-	"project", "publish", "purge", "record", "request", "revoke", "send-message", "sign-in", "sign-out", "take-message", "terms", "token",
+	"project", "publish", "pull", "purge", "record", "request", "revoke", "send-message", "sign-in", "sign-out", "take-message", "terms", "token",
 	"vetting", "vouch", "withdraw", "withdraw-request"}
 
 // AuditQuery says which entries to list, newest first. Empty fields match all.

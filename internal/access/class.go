@@ -34,7 +34,13 @@ func (r Reach) Of(c genesis.Class) bool {
 // nothing is known, and for such a person of each other member. Errors: Internal,
 // Unavailable.
 func (d *Decider) Reach(ctx context.Context, tx *sql.Tx, r Resource, now time.Time) (Reach, error) {
-	s := survey{d: d, tx: tx, ask: Ask{Action: genesis.Discover, Resource: r}, now: now, assets: map[assetKey]*asset{}}
+	return d.reach(ctx, tx, Ask{Action: genesis.Discover, Resource: r}, now)
+}
+
+// reach is Reach of any question; whose it is does not count.
+func (d *Decider) reach(ctx context.Context, tx *sql.Tx, ask Ask, now time.Time) (Reach, error) {
+	r := ask.Resource
+	s := survey{d: d, tx: tx, ask: ask, now: now, assets: map[assetKey]*asset{}}
 	if err := s.prepare(ctx); err != nil {
 		return Reach{}, store.Error("find class", string(r.Name), err)
 	}

@@ -60,8 +60,8 @@ func (q question) answer() verdict {
 	if !v.allowed {
 		return v
 	}
-	asked := q.ofSources()
 	for i := range q.sources {
+		asked := q.ofSource(q.sources[i])
 		if refused := q.judgeSource(i, asked); len(asked) > 0 && !refused.allowed {
 			return refused
 		}
@@ -84,17 +84,26 @@ func (q question) judgeSource(i int, asked []genesis.Action) verdict {
 	return first
 }
 
-// ofSources are the actions of which every source must allow one, so that the
-// question's action is allowed on what was made from them. To steward something is
-// no use of what it was made from; to know of it is no news to those who steward
-// or made it; and who trained a model may use it while they may train.
-func (q question) ofSources() []genesis.Action {
-	made := q.target.creator != "" && q.target.creator == q.target.who.id
+// ofSource are the actions of which a source must allow one, so that the question's
+// action is allowed on what was made from it. To steward something is no use of what it
+// was made from; to know of it is no news to those who steward or made it; and who trained
+// a model may use it while they may train. Of what another node keeps from the stewards of
+// this one, a copy is kept from them, too, but for those whose it is and the home's owner,
+// who has the files.
+func (q question) ofSource(of facts) []genesis.Action {
+	who := q.target.who
+	made := q.target.creator != "" && q.target.creator == who.id
+	whose := made || who.owner || who.home && ownerOf(q.target.name) == who.id
 	switch q.action {
-	case genesis.Steward, genesis.Operate:
+	case genesis.Operate:
 		return nil
+	case genesis.Steward:
+		if whose || !foreign(of.name) {
+			return nil
+		}
+		return []genesis.Action{genesis.Discover}
 	case genesis.Discover, genesis.Request:
-		if q.target.steward || made {
+		if whose || q.target.steward && !foreign(of.name) {
 			return nil
 		}
 		return []genesis.Action{genesis.Discover}

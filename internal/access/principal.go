@@ -137,9 +137,9 @@ func grantee(kind genesis.GranteeKind, id string) genesis.Grantee {
 }
 
 // stewards reports whether the person stewards what is called name: by duty, or
-// because it is their own.
+// because it is their own. What is of another node nobody stewards here.
 func (p person) stewards(name genesis.Name) bool {
-	return p.home && (p.Has(genesis.DutySteward) || ownerOf(name) == p.id)
+	return p.home && !foreign(name) && (p.Has(genesis.DutySteward) || ownerOf(name) == p.id)
 }
 
 // ownerOf returns whose "~subject/name" a name is, or "".

@@ -49,8 +49,8 @@ type Owed struct {
 	Name    string  `json:"name"`
 	Version Digest  `json:"version"`
 	Kind    Kind    `json:"kind"`
-	Terms  Terms   `json:"terms"`            // as wide as the node opens it to all, and no wider
-	Leaves []Leave `json:"leaves,omitempty"` // of whoever copies
+	Terms   Terms   `json:"terms"`            // as wide as the node opens it to all, and no wider
+	Leaves  []Leave `json:"leaves,omitempty"` // of whoever copies
 }
 
 // Leave is what the person who copies a version may do with it beyond what everybody may.

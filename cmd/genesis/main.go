@@ -36,6 +36,7 @@ type commands struct {
 	Show    showCmd    `cmd:"" help:"Show everything about a dataset or model."`
 	List    listCmd    `cmd:"" help:"List datasets and models."`
 	Search  searchCmd  `cmd:"" help:"Find datasets and models by words."`
+	Pull    pullCmd    `cmd:"" help:"Copy a version of another node."`
 	Export  exportCmd  `cmd:"" help:"Write a table of a version as Parquet or CSV."`
 	Diff    diffCmd    `cmd:"" help:"Compare two versions: schema, rows, distributions."`
 	Train   trainCmd   `cmd:"" help:"Train a neural network on a dataset version."`

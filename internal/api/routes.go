@@ -49,6 +49,7 @@ func (s *server) register(a huma.API) {
 	s.registerFederation(a)
 	s.registerRuns(a)
 	s.registerLogs(a)
+	s.registerPull(a)
 }
 
 func op(method, path, id, summary string) huma.Operation {

@@ -23,6 +23,7 @@ type Service interface {
 	streamer
 	Federator
 	logKeeper
+	puller
 }
 
 // maker does long work on raw files and versions.

@@ -89,6 +89,10 @@ func openWork(ctx context.Context, h *Home, opt Options, log *slog.Logger) (_ Se
 	}
 	w.closeLast(c.Cache.Close)
 	c.BackUp = backUpOf(h, &c)
+	c.Quota = h.Config.Uploads.Quota
+	c.Peers = w.fed.People(func(ctx context.Context, who genesis.Principal, audience genesis.NodeID, thumbprint string) (genesis.PeerToken, error) {
+		return c.Identity.PeerToken(ctx, who, genesis.PeerTokenRequest{Audience: audience, Key: thumbprint})
+	})
 	w.Service = work.New(c)
 	limits := run.Limits{Concurrent: h.Config.Runs.Concurrent, Queue: h.Config.Runs.Queue, Memory: h.Config.Runs.Memory, Time: h.Config.Runs.Time,
 		Keep: h.Config.Runs.Keep, KeepLast: h.Config.Runs.KeepLast}
@@ -312,6 +316,9 @@ func (w *works) keepHouse(ctx context.Context) {
 			w.log.Error("old runs cannot be removed", "error", err)
 		case pruned > 0:
 			w.log.Info("old runs removed", "runs", pruned)
+		}
+		if err := w.PruneParts(ctx); err != nil && ctx.Err() == nil {
+			w.log.Error("what came of pulls that did not end cannot be removed", "error", err)
 		}
 		select {
 		case <-ctx.Done():

@@ -41,6 +41,8 @@ type Config struct {
 	Software string           // "genesis 0.1.0", for the provenance
 	Now      func() time.Time // nil: time.Now
 	Log      *slog.Logger     // nil: nothing is logged
+	Peers    Peers            // other nodes; nil: there are none
+	Quota    int64            // bytes that one person may be copying from other nodes; 0: without bound
 	Secret   []byte           // keys what is kept of rows that were trained on without reading them
 
 	// BackUp copies the whole home; nil where there is none.
@@ -53,6 +55,8 @@ type Service struct {
 	runs       *run.Manager
 	inspecting inspections
 	bodies     stream.Budget
+	members    members
+	pulls      pulls
 	stating    sync.Mutex // held while what is said of a model is joined with what was said before
 }
 

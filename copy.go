@@ -90,15 +90,17 @@ type Pulled struct {
 	Owes      []Owed  `json:"owes"`                // as its node said
 }
 
-// CopyName is how a copy is called if nobody says otherwise: as at its node, and below the
-// person's own name where they do not steward this one.
-func CopyName(r Ref, subject string, steward bool) Name {
+// CopyNames are how a copy is called if nobody says otherwise: as at its node, or where
+// that is the name of something else with the node before it; below the person's own name
+// where they do not steward this one.
+func CopyNames(r Ref, subject string, steward bool) [2]Name {
 	base := string(r.Name)
 	if i := strings.LastIndexByte(base, '/'); i >= 0 {
 		base = base[i+1:]
 	}
-	if steward {
-		return Name(base)
+	below := ""
+	if !steward {
+		below = "~" + subject + "/"
 	}
-	return Name("~" + subject + "/" + base)
+	return [2]Name{Name(below + base), Name(below + string(r.Node) + "-" + base)}
 }

@@ -44,18 +44,22 @@ func (cmd *predictCmd) copyHere(a *app, ref genesis.Ref, away error) (string, er
 	if err != nil {
 		return "", away
 	}
-	d, err := a.client.Describe(a.ctx, genesis.Ref{Name: genesis.CopyName(ref, who.Subject, who.Has(genesis.DutySteward))}.String())
-	if err != nil || d.Provenance == nil || d.Provenance.Copied == nil {
-		return "", away
+	for _, name := range genesis.CopyNames(ref, who.Subject, who.Has(genesis.DutySteward)) {
+		d, err := a.client.Describe(a.ctx, string(name))
+		if err != nil || d.Provenance == nil || d.Provenance.Copied == nil || !isCopy(*d.Provenance.Copied, ref) {
+			continue
+		}
+		err = a.aside(func(p *printer) {
+			p.line("%s does not answer: this is done with the copy of %s", clean(string(ref.Node)), when(d.Provenance.Copied.At))
+		})
+		return d.Version.Ref().String(), err
 	}
-	of := d.Provenance.Copied
-	if of.From.Node != ref.Node || of.From.Name != ref.Name || ref.Number != 0 && ref.Number != of.Number || ref.Digest != "" && ref.Digest != of.From.Digest {
-		return "", away
-	}
-	err = a.aside(func(p *printer) {
-		p.line("%s does not answer: this is done with the copy of %s", clean(string(ref.Node)), when(of.At))
-	})
-	return d.Version.Ref().String(), err
+	return "", away
+}
+
+// isCopy reports whether a copy is of what a reference names.
+func isCopy(c genesis.Copied, of genesis.Ref) bool {
+	return c.From.Node == of.Node && c.From.Name == of.Name && (of.Number == 0 || of.Number == c.Number) && (of.Digest == "" || of.Digest == c.From.Digest)
 }
 
 // send makes the command one at the model's node, to which the rows go, if that was asked

@@ -102,37 +102,34 @@ func (s *Service) allowPull(ctx context.Context, who genesis.Principal, q genesi
 	}
 	name := q.Name
 	if name == "" {
-		name = genesis.CopyName(ref, who.Subject, s.stewards(ctx, who))
+		if name, err = s.freeName(ctx, ref, genesis.CopyNames(ref, who.Subject, s.stewards(ctx, who))); err != nil {
+			return "", err
+		}
 	}
 	if err := genesis.CheckName(name); err != nil {
 		return "", err
 	}
-	if err := s.may(ctx, who, genesis.Steward, name); err != nil {
-		return "", err
-	}
-	if q.Name == "" {
-		if err := s.freeFor(ctx, name, ref); err != nil {
-			return "", err
-		}
-	}
 	pin.Pull = &ref
-	return string(name), nil
+	return string(name), s.may(ctx, who, genesis.Steward, name)
 }
 
-// freeFor refuses to take a name for a copy, because nobody said another, that is of
-// something else.
-func (s *Service) freeFor(ctx context.Context, name genesis.Name, ref genesis.Ref) error {
-	v, err := s.Catalog.Last(ctx, name, nil)
-	if genesis.KindOf(err) == genesis.NotFound {
-		return nil
+// freeName returns the first of some names that is not one of something else: of nothing
+// yet, or of copies of what is copied.
+func (s *Service) freeName(ctx context.Context, ref genesis.Ref, names [2]genesis.Name) (genesis.Name, error) {
+	for _, name := range names {
+		v, err := s.Catalog.Last(ctx, name, nil)
+		if genesis.KindOf(err) == genesis.NotFound {
+			return name, nil
+		}
+		if err != nil {
+			return "", err
+		}
+		from, err := s.copiedFrom(ctx, v)
+		if err != nil || from != nil && from.From.Node == ref.Node && from.From.Name == ref.Name {
+			return name, err
+		}
 	}
-	if err != nil {
-		return err
-	}
-	if from, err := s.copiedFrom(ctx, v); err != nil || from != nil && from.From.Node == ref.Node && from.From.Name == ref.Name {
-		return err
-	}
-	return &genesis.Error{Op: "pull", Kind: genesis.Exists, Subject: string(name), Msg: "is the name of something else here", Hint: "say another: --name " + string(ref.Node) + "-" + string(name[strings.LastIndexByte(string(name), '/')+1:])}
+	return "", &genesis.Error{Op: "pull", Kind: genesis.Exists, Subject: ref.String(), Msg: fmt.Sprintf("%s and %s are names of something else here", names[0], names[1]), Hint: "say another: --name NAME"}
 }
 
 // copiedFrom says where a version was copied from; nil: it is none that was.

@@ -135,7 +135,10 @@ func checkLeave(name genesis.Name, l genesis.Leave) error {
 	if l.Condition == "" {
 		return nil
 	}
-	_, err := compileCondition(l.Condition)
+	c, err := compileCondition(l.Condition)
+	if err == nil && c.here {
+		err = owedWrong(string(name), "has a leave on a condition about projects, whose ids mean others here")
+	}
 	return err
 }
 

@@ -32,6 +32,9 @@ func (e entities) Get(uid cedar.EntityUID) (cedar.Entity, bool) {
 // judge asks the policies about one set of facts. A policy that cannot be
 // evaluated refuses: it might have been one that forbids.
 func (p *policies) judge(f facts, a genesis.Action) verdict {
+	if foreign(f.name) && p.abroad != nil {
+		p = p.abroad
+	}
 	who, what := f.who.built, f.built
 	allow, why := cedar.Authorize(p.byAction[a], entities{who, what}, cedar.Request{
 		Principal: who.UID, Action: actionUID(a), Resource: what.UID, Context: f.context(a),
@@ -108,11 +111,17 @@ func (q question) ofSource(of facts) []genesis.Action {
 		}
 		return []genesis.Action{genesis.Discover}
 	case genesis.Infer, genesis.Evaluate:
-		if made && q.target.kind == genesis.Model {
+		if made && q.target.kind == genesis.Model && !q.copied() {
 			return []genesis.Action{q.action, genesis.TrainOn}
 		}
 	}
 	return []genesis.Action{q.action}
+}
+
+// copied reports whether the thing is a copy of another node's: who made it has trained
+// nothing.
+func (q question) copied() bool {
+	return slices.ContainsFunc(q.sources, func(f facts) bool { return foreign(f.name) && f.version == q.target.version })
 }
 
 // of is the same question about another action.
@@ -171,7 +180,7 @@ func (d *Decider) gather(ctx context.Context, on shelf, who person, ask Ask, now
 			return q, until, err
 		}
 	}
-	q.target = factsOf(who, ask.Resource, a, now, ask.Outside)
+	q.target = factsOf(who.toward(ask.Resource.Name), ask.Resource, a, now, ask.Outside)
 	q.target.creator = d.canon(ask.Resource.Creator)
 	q.target.held = on.index.heldOn(who, ask.Resource.Name, ask.Resource.Version, now)
 	q.target.built = q.target.entity()
@@ -181,7 +190,7 @@ func (d *Decider) gather(ctx context.Context, on shelf, who person, ask Ask, now
 		if err != nil {
 			return q, until, err
 		}
-		f := sourceFacts(who, s, of, now, ask.Outside)
+		f := sourceFacts(who.toward(s.name), s, of, now, ask.Outside)
 		f.creator = d.canon(s.creator)
 		f.held = on.index.heldOn(who, s.name, s.version, now)
 		f.built = f.entity()

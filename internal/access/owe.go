@@ -45,11 +45,21 @@ func (d *Decider) Owed(ctx context.Context, ask Ask) ([]genesis.Owed, error) {
 			if err != nil {
 				return err
 			}
-			owed = append(owed, genesis.Owed{Name: string(o.name), Version: o.version, Kind: o.kind, Terms: terms, Leaves: o.leaves})
+			it := genesis.Owed{Name: string(o.name), Version: o.version, Kind: o.kind, Terms: terms, Leaves: o.leaves}
+			if !readable(it) {
+				return &genesis.Error{Op: "copy", Kind: genesis.Permission, Subject: string(ask.Resource.Name), Msg: "what lets them read it is a condition on projects of this node, which no other can tell",
+					Hint: "read it here; or ask its steward for a grant that has no such condition"}
+			}
+			owed = append(owed, it)
 		}
 		return nil
 	})
 	return owed, err
+}
+
+// readable reports whether what a copy owes lets anybody read it.
+func readable(o genesis.Owed) bool {
+	return o.Terms.Tier != genesis.TierControlled || slices.ContainsFunc(o.Leaves, func(l genesis.Leave) bool { return slices.Contains(l.Actions, genesis.Read) })
 }
 
 // owing is one version that a copy owes to.
@@ -64,7 +74,7 @@ func (d *Decider) leaves(set *policies, f facts) []genesis.Leave {
 	var all []genesis.Leave
 	for _, g := range f.held.grants {
 		actions := slices.DeleteFunc(slices.Clone(carried), func(a genesis.Action) bool { return !slices.Contains(g.Actions, a) })
-		if len(actions) == 0 {
+		if len(actions) == 0 || g.condition != nil && g.condition.here {
 			continue
 		}
 		leave := genesis.Leave{Actions: actions, Until: g.Until, Condition: g.Condition, Licence: g.Licence, Purpose: g.Purpose, Agreement: g.Agreement, Grant: g.ID}
@@ -99,20 +109,21 @@ func (d *Decider) openTo(ctx context.Context, tx *sql.Tx, set *policies, f facts
 	node, subject := t.By.Split(d.node)
 	t.By = genesis.PersonOf(node, subject)
 	var err error
-	if t.Tier, t.Hidden, err = d.generalTier(ctx, tx, f, t.Uses, now); err != nil {
+	if t.Tier, t.Hidden, err = d.generalTier(ctx, tx, set, f, t.Uses, now); err != nil {
 		return t, err
 	}
 	return t, nil
 }
 
 // generalTier is the tier whose rules let everybody do no more than they may here: of the
-// four actions each that is not marked otherwise.
-func (d *Decider) generalTier(ctx context.Context, tx *sql.Tx, f facts, uses genesis.Uses, now time.Time) (tier genesis.Tier, hidden bool, err error) {
+// four actions each that is not marked otherwise. What the institution permits to some does
+// not count, and where it forbids something to some, nobody has it for being anybody.
+func (d *Decider) generalTier(ctx context.Context, tx *sql.Tx, set *policies, f facts, uses genesis.Uses, now time.Time) (tier genesis.Tier, hidden bool, err error) {
 	of := Resource{Name: f.name, Version: f.version, State: f.state, Kind: f.kind}
 	reach := func(a genesis.Action) Reach {
 		var r Reach
 		if err == nil {
-			r, err = d.reach(ctx, tx, Ask{Action: a, Resource: of, Outside: a != genesis.Discover}, now)
+			r, err = d.reach(ctx, tx, set.builtIn, Ask{Action: a, Resource: of, Outside: a != genesis.Discover}, now)
 		}
 		return r
 	}
@@ -122,14 +133,14 @@ func (d *Decider) generalTier(ctx context.Context, tx *sql.Tx, f facts, uses gen
 			continue
 		}
 		switch r := reach(a); {
-		case !r.Of(genesis.ClassMembers):
+		case !r.Of(genesis.ClassMembers) || set.ownForbids(a):
 			tier = genesis.TierControlled
 		case a == genesis.Read && !r.Of(genesis.ClassPublic) && tier == genesis.TierPublic:
 			tier = genesis.TierRegistered
 		}
 	}
 	if tier == genesis.TierControlled {
-		hidden = !reach(genesis.Discover).Of(genesis.ClassMembers)
+		hidden = !reach(genesis.Discover).Of(genesis.ClassMembers) || set.ownForbids(genesis.Discover)
 	}
 	return tier, hidden, err
 }

@@ -142,6 +142,16 @@ func (p person) stewards(name genesis.Name) bool {
 	return p.home && !foreign(name) && (p.Has(genesis.DutySteward) || ownerOf(name) == p.id)
 }
 
+// toward is the person as one who asks for something of another node: to own this home
+// excepts them from nothing there.
+func (p person) toward(name genesis.Name) person {
+	if p.owner && foreign(name) {
+		p.owner = false
+		p.built = p.entity()
+	}
+	return p
+}
+
 // ownerOf returns whose "~subject/name" a name is, or "".
 func ownerOf(name genesis.Name) string {
 	if subject, _, ok := strings.Cut(string(name), "/"); ok {

@@ -100,6 +100,9 @@ func (s *Service) allowPull(ctx context.Context, who genesis.Principal, q genesi
 	case !who.SignedIn() || !s.home(who):
 		return "", homeOnly("pull", who)
 	}
+	if _, ok := s.Charter.Member(ref.Node); !ok {
+		return "", &genesis.Error{Op: "pull", Kind: genesis.NotFound, Subject: q.Ref, Msg: string(ref.Node) + " is no member of the federation, or not vouched for now", Hint: "`genesis members` lists them"}
+	}
 	name := q.Name
 	if name == "" {
 		if name, err = s.freeName(ctx, ref, genesis.CopyNames(ref, who.Subject, s.stewards(ctx, who))); err != nil {

@@ -141,9 +141,9 @@ func (t *fetching) manifest(ctx context.Context) (m genesis.Manifest, err error)
 	return catalog.ReadManifest(ctx, t.Blobs, v, t.Columns)
 }
 
-// one brings a blob, and waits for it.
+// one brings a blob, and waits for it, also where it is on its way already.
 func (t *fetching) one(ctx context.Context, b genesis.Blob) error {
-	if fresh, err := t.count(b); !fresh || err != nil {
+	if _, err := t.count(b); err != nil {
 		return err
 	}
 	return t.bring(ctx, b)
@@ -210,12 +210,16 @@ func (t *fetching) walk(ctx context.Context, give func(genesis.Blob) error) erro
 			return err
 		}
 	}
-	return layout.Bring(ctx, t.Blobs, t.bundle.Layout, func(p genesis.LayoutPage) error {
+	err := layout.Bring(ctx, t.Blobs, t.bundle.Layout, func(p genesis.LayoutPage) error {
 		if p.Size > layout.MaxPage {
 			return t.wrong("a page of its layout is too long")
 		}
 		return t.one(ctx, p.Blob)
 	}, give)
+	if e := new(genesis.Error); errors.As(err, &e) && e.Op == "read layout" { // here it is no damage
+		err = t.wrong("its layout cannot be read: " + e.Msg)
+	}
+	return err
 }
 
 // because makes the end of a context an error of ours.

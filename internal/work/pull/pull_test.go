@@ -164,7 +164,7 @@ type taker struct {
 
 func newTaker(t testing.TB, o *owner, store *blob.Store) *taker {
 	k := &taker{whole: map[genesis.Digest]bool{}}
-	k.Fetcher = &Fetcher{Blobs: store, Scope: "ada from nrel", Columns: 5000, Patience: 300 * time.Millisecond, Stall: 300 * time.Millisecond,
+	k.Fetcher = &Fetcher{Blobs: store, Scope: "ada from nrel", Columns: 5000, Patience: 600 * time.Millisecond, Stall: 10 * time.Second,
 		Get: func(ctx context.Context, path string, h http.Header) (*http.Response, error) {
 			req, err := http.NewRequestWithContext(ctx, http.MethodGet, o.url+path, nil)
 			if err != nil {
@@ -268,6 +268,7 @@ func TestResume(t *testing.T) {
 		return true
 	}
 	k := newTaker(t, o, store)
+	k.Patience = time.Minute
 	ctx, stop := context.WithCancel(t.Context())
 	k.Progress = func(e genesis.Event) {
 		if e.Done > 4*mib {
@@ -278,7 +279,7 @@ func TestResume(t *testing.T) {
 		t.Fatalf("stopped: %v", err)
 	}
 	again := newTaker(t, o, store)
-	again.whole = k.whole
+	again.whole, again.Patience = k.whole, time.Minute
 	if _, err := again.Fetch(t.Context(), b); err != nil {
 		t.Fatal(err)
 	}
@@ -447,6 +448,9 @@ func TestLies(t *testing.T) {
 			k := newTaker(t, o, store)
 			if what == "more columns than are taken" {
 				k.Columns = 2
+			}
+			if what == "a byte a second" {
+				k.Stall = 300 * time.Millisecond
 			}
 			got, err := k.Fetch(t.Context(), b)
 			if got != nil || genesis.KindOf(err) != c.kind || !strings.Contains(err.Error(), c.says) {

@@ -32,6 +32,8 @@ type Federator interface {
 	Join(ctx context.Context, req genesis.JoinRequest) (*genesis.CharterChange, error)
 	Hear(ctx context.Context, req genesis.MessageRequest) (*genesis.CharterChange, error)
 	AddSignatures(ctx context.Context, id string, parts genesis.DraftParts) (*genesis.CharterChange, error)
+
+	TakeMessage(ctx context.Context, message []byte) (receipt []byte, err error)
 }
 
 // registerFederation declares the routes of [Federator].
@@ -56,6 +58,10 @@ func (s *server) registerFederation(a huma.API) {
 	quick(s, a, small(op(post, "/v1/federation/join", "take-in", "For the node that was invited: join")), fromNode(s.Service.Join))
 	quick(s, a, small(op(post, "/v1/federation/requests", "hear", "For members' nodes: ask to leave, or to have keys replaced")), fromNode(s.Service.Hear))
 	quick(s, a, small(op(post, "/v1/federation/drafts/{id}/signatures", "add-signatures", "For holders' nodes: a holder's signatures of a draft")), s.addSignatures)
+
+	messages := op(post, "/v1/messages", "take-message", "For members' nodes: take a message that has to arrive")
+	messages.MaxBodyBytes = genesis.MaxPeerMessage + 1
+	short(s, a, messages, s.takeMessage)
 }
 
 // maxMessage bounds what another node sends: a draft without its list, and more.
@@ -111,4 +117,15 @@ func (s *server) descriptor(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("Content-Type", "application/jose")
 	_, _ = w.Write([]byte(text)) // who does not listen has no need of it
+}
+
+// messageInput is a message between nodes as it is signed.
+type messageInput struct {
+	RawBody []byte `contentType:"application/jose"`
+}
+
+// takeMessage answers with the receipt, signed: who sent the message can show it.
+func (s *server) takeMessage(ctx context.Context, _ genesis.Principal, in *messageInput) (*file, error) {
+	receipt, err := s.Service.TakeMessage(ctx, in.RawBody)
+	return &file{Type: genesis.PeerMessageType, Cache: "no-store", Body: receipt}, err
 }

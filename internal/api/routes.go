@@ -50,6 +50,8 @@ func (s *server) register(a huma.API) {
 	s.registerRuns(a)
 	s.registerLogs(a)
 	s.registerPull(a)
+	s.registerWitness(a)
+	s.registerReport(a)
 }
 
 func op(method, path, id, summary string) huma.Operation {

@@ -24,6 +24,8 @@ type Service interface {
 	Federator
 	logKeeper
 	puller
+	Witness
+	reporter
 }
 
 // maker does long work on raw files and versions.

@@ -104,7 +104,7 @@ func (d *door) send(ctx context.Context, base, path, session string, header http
 	proof := genesis.PeerProof{Created: d.f.Now().Add(d.offset), Nonce: rand.Text()}
 	d.mu.Unlock()
 	proof.Sign(req, below.EscapedPath(), d.secret)
-	resp, err := d.f.Peers.Do(req)
+	resp, err := d.f.http.Do(req)
 	if err != nil {
 		return nil, unreached(base, err)
 	}
@@ -120,6 +120,9 @@ func (d *door) current(ctx context.Context, m genesis.Member) (string, error) {
 	defer d.turn.Unlock()
 	if s := d.good(); s != "" { // another one asked meanwhile
 		return s, nil
+	}
+	if _, _, err := d.f.speaks(ctx, m); err != nil {
+		return "", err
 	}
 	token, err := d.vouch(ctx, d.node, genesis.Thumbprint(d.secret))
 	if err != nil {

@@ -19,6 +19,8 @@ import (
 	"github.com/opengenesis/genesis/internal/federation/charter"
 	"github.com/opengenesis/genesis/internal/federation/mirror"
 	"github.com/opengenesis/genesis/internal/federation/nodekey"
+	"github.com/opengenesis/genesis/internal/federation/post"
+	"github.com/opengenesis/genesis/internal/federation/witness"
 	"github.com/opengenesis/genesis/internal/journal"
 	"github.com/opengenesis/genesis/internal/journal/disk"
 	"github.com/opengenesis/genesis/internal/store"
@@ -36,11 +38,11 @@ type Config struct {
 	// MayOperate decides whether somebody may operate the node. Errors: Permission.
 	MayOperate func(context.Context, genesis.Principal) error
 
-	HTTP  *http.Client     // nil: one that follows no redirect
-	Peers *http.Client     // for what is long, with deadlines of its own; nil: likewise
-	Disk  disk.Disk        // nil: the machine's
-	Now   func() time.Time // nil: the clock
-	Log   *slog.Logger     // nil: none
+	Speaks genesis.Speaks    // zero: what this program speaks
+	Peers  http.RoundTripper // carries what is asked of other nodes; nil: the network
+	Disk   disk.Disk         // nil: the machine's
+	Now    func() time.Time  // nil: the clock
+	Log    *slog.Logger      // nil: none
 }
 
 // recorder keeps evidence. internal/journal does.
@@ -49,12 +51,8 @@ type recorder interface {
 }
 
 func (c *Config) fill() {
-	if c.HTTP == nil {
-		c.HTTP = newHTTP()
-	}
-	if c.Peers == nil {
-		c.Peers = newHTTP()
-		c.Peers.Timeout = 0
+	if c.Speaks.APIs == nil {
+		c.Speaks = genesis.Spoken
 	}
 	if c.Disk == nil {
 		c.Disk = disk.OS
@@ -79,9 +77,13 @@ type Federation struct {
 	peers peers
 	wake  chan struct{} // the charter is another
 
-	mirror *mirror.Mirror // nil: nobody is followed
-	vouch  Vouch
-	doors  map[genesis.NodeID]*door // to whom is followed; of Run
+	http    *http.Client // for other nodes
+	hearsay hearsay
+	mirror  *mirror.Mirror   // nil: no catalogue is followed
+	witness *witness.Witness // nil: no audit log is
+	post    *post.Post       // nil: no messages
+	vouch   Vouch
+	doors   map[genesis.NodeID]*door // to whom is followed; of Run
 
 	mu    sync.Mutex // of what changes the charter, and of what follows
 	desk  desk
@@ -101,7 +103,7 @@ type view struct {
 // format), Unavailable.
 func Open(c Config) (*Federation, error) {
 	c.fill()
-	f := &Federation{Config: c, wake: make(chan struct{}, 1), doors: map[genesis.NodeID]*door{}}
+	f := &Federation{Config: c, http: newHTTP(c.Peers), wake: make(chan struct{}, 1), doors: map[genesis.NodeID]*door{}}
 	if err := f.mend(); err != nil {
 		return nil, err
 	}

@@ -27,9 +27,9 @@ const (
 )
 
 // newHTTP returns a client for other nodes: it follows no redirect, because the
-// charter says where a node is.
-func newHTTP() *http.Client {
-	return &http.Client{Timeout: askTimeout, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+// charter says where a node is. Deadlines are those of what is asked.
+func newHTTP(inner http.RoundTripper) *http.Client {
+	return &http.Client{Transport: inner, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 }
 
 // question is one request to another node.
@@ -52,7 +52,7 @@ func (f *Federation) ask(ctx context.Context, q question) (answer []byte, etag s
 	if err != nil {
 		return nil, "", err
 	}
-	resp, err := f.HTTP.Do(req)
+	resp, err := f.http.Do(req)
 	if err != nil {
 		return nil, "", unreached(q.base, err)
 	}

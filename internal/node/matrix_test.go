@@ -134,7 +134,17 @@ func newTown(t *testing.T, edits ...func(*Home, *Options)) *town {
 		t.Fatal(err)
 	}
 	h := mustHome(t, dir)
-	h.Config.Node, h.Config.Serve.Rate.PerSecond = "here", 0
+	h.Config.Node = "here"
+	w := openTown(t, h, edits...)
+	maps.Copy(w.token, tokens)
+	w.token["scoped"] = w.narrow("sam", "discover")
+	return w
+}
+
+// openTown starts a node over a home.
+func openTown(t *testing.T, h *Home, edits ...func(*Home, *Options)) *town {
+	t.Helper()
+	h.Config.Serve.Rate.PerSecond = 0
 	opt := Options{Network: true}
 	for _, edit := range edits {
 		edit(h, &opt)
@@ -148,10 +158,7 @@ func newTown(t *testing.T, edits ...func(*Home, *Options)) *town {
 		srv.Close()
 		_ = n.close()
 	})
-	w := &town{T: t, node: n, url: srv.URL, works: n.service.(*works), local: access.Local("here"), token: map[string]string{"forged": "gen_p_forged"}, asset: map[string]string{}}
-	maps.Copy(w.token, tokens)
-	w.token["scoped"] = w.narrow("sam", "discover")
-	return w
+	return &town{T: t, node: n, url: srv.URL, works: n.service.(*works), local: access.Local(h.Config.Node), token: map[string]string{"forged": "gen_p_forged"}, asset: map[string]string{}}
 }
 
 // settle makes an account and signs it in.
@@ -335,6 +342,7 @@ var rows = []row{
 	{id: "take-in", method: "POST", path: "/v1/federation/join", body: `{"secret":"","descriptor":"none"}`},
 	{id: "hear", method: "POST", path: "/v1/federation/requests", body: `{"message":"none"}`},
 	{id: "add-signatures", method: "POST", path: "/v1/federation/drafts/none/signatures", body: `{"targets":""}`},
+	{id: "take-message", method: "POST", path: "/v1/messages", body: `none`},
 	{id: "explain", method: "GET", path: "/v1/explain?person=ada&action=read&ref=REF"},
 	{id: "sign-in-methods", method: "GET", path: "/v1/signin"},
 	{id: "sign-in", method: "POST", path: "/v1/signin", body: `{"subject":"nobody","password":"wrong"}`},
@@ -377,6 +385,13 @@ var rows = []row{
 	{id: "log-tile", method: "GET", path: "/v1/logs/members/1/tile/0/000.p/1"},
 	{id: "log-statements", method: "GET", path: "/v1/logs/members/statements"},
 	{id: "log-statements", method: "GET", path: "/v1/logs/public/statements"},
+	{id: "audit-state", method: "GET", path: "/v1/audit/state"},
+	{id: "audit-kept", method: "GET", path: "/v1/audit/kept"},
+	{id: "audit-shared", method: "GET", path: "/v1/audit/shared?kind=token&from=2026-01-01T00:00:00Z&until=2027-01-01T00:00:00Z"},
+	{id: "audit-checkpoints", method: "GET", path: "/v1/audit/checkpoints"},
+	{id: "audit-peers", method: "POST", path: "/v1/audit/peers"},
+	{id: "reconcile", method: "POST", path: "/v1/audit/reconcile", body: `{"peer":"mit"}`},
+	{id: "report", method: "GET", path: "/v1/report"},
 	{id: "sign-out", method: "POST", path: "/v1/signout"}, // last: it ends their session
 }
 

@@ -25,6 +25,8 @@ import (
 	"github.com/opengenesis/genesis/internal/federation"
 	"github.com/opengenesis/genesis/internal/federation/mirror"
 	"github.com/opengenesis/genesis/internal/federation/nodekey"
+	"github.com/opengenesis/genesis/internal/federation/post"
+	"github.com/opengenesis/genesis/internal/federation/witness"
 	"github.com/opengenesis/genesis/internal/journal"
 	"github.com/opengenesis/genesis/internal/journal/disk"
 	"github.com/opengenesis/genesis/internal/store"
@@ -39,7 +41,10 @@ import (
 type works struct {
 	*work.Service
 	api.Federator // the same as fed
+	api.Witness   // the same as witness
 	fed           *federation.Federation
+	witness       *witness.Witness // of other nodes' audit logs
+	post          *post.Post
 	mirror        *mirror.Mirror // of other nodes' catalogues; nil where the node serves one command
 	background    sync.WaitGroup
 	db            *store.DB
@@ -75,7 +80,7 @@ func openWork(ctx context.Context, h *Home, opt Options, log *slog.Logger) (_ Se
 		return nil, homeError(runs, genesis.Internal, "cannot be made", "", err)
 	}
 	bound(h.Config.Memory)
-	c := work.Config{DB: w.db, Catalog: catalog.New(w.db, blobs), Blobs: blobs, Node: h.Config.Node,
+	c := work.Config{DB: w.db, Catalog: catalog.New(w.db, blobs), Blobs: blobs, Node: h.Config.Node, Now: opt.now,
 		Drivers: Formats(), Limits: h.Config.Limits, Temp: runs, Uploads: h.Uploads(),
 		Memory: h.Config.Memory / 8, Bodies: h.Config.Memory / 2, Threads: h.Config.Threads, Software: "genesis " + genesis.Build().Version, Log: log}
 	if err := w.openDoors(ctx, h, &c, opt); err != nil {
@@ -93,7 +98,10 @@ func openWork(ctx context.Context, h *Home, opt Options, log *slog.Logger) (_ Se
 	c.Peers = w.fed.People(func(ctx context.Context, who genesis.Principal, audience genesis.NodeID, thumbprint string) (genesis.PeerToken, error) {
 		return c.Identity.PeerToken(ctx, who, genesis.PeerTokenRequest{Audience: audience, Key: thumbprint})
 	})
+	w.post = w.newPost(&c)
+	c.Post = w.post
 	w.Service = work.New(c)
+	w.post.Handle, w.post.Undelivered, w.post.Changed = w.Service.Handlers(), w.Service.Undelivered, c.Access.Changed
 	limits := run.Limits{Concurrent: h.Config.Runs.Concurrent, Queue: h.Config.Runs.Queue, Memory: h.Config.Runs.Memory, Time: h.Config.Runs.Time,
 		Keep: h.Config.Runs.Keep, KeepLast: h.Config.Runs.KeepLast}
 	err = w.Service.OpenRuns(ctx, run.Config{Dir: h.Runs(), Limits: limits, Worker: worker(h.Path),
@@ -102,14 +110,22 @@ func openWork(ctx context.Context, h *Home, opt Options, log *slog.Logger) (_ Se
 		return nil, err
 	}
 	w.closeLast(w.Service.CloseRuns)
+	w.openWitness(h, &c)
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
 	w.closeLast(func() error { stop(); w.background.Wait(); return nil })
 	go w.openOnTime(background)
 	if opt.Network { // others cannot reach a node that serves one command
-		w.mirror = mirror.New(mirror.Config{DB: w.db, Self: h.Config.Node, Log: log})
+		w.mirror = mirror.New(mirror.Config{DB: w.db, Self: h.Config.Node, Log: log, Now: opt.now})
 		w.closeLast(w.mirror.Close)
 		w.fed.Mirrors(w.mirror, c.Identity.NodeToken)
+		w.fed.Witnesses(w.witness, c.Identity.NodeToken)
+		w.witness.Start()
 		w.background.Go(func() { w.fed.Run(background) })
+		w.fed.Messages(w.post)
+		w.closeLast(w.post.Close)
+		if err := w.post.Start(background); err != nil {
+			return nil, err
+		}
 	}
 	go w.keepHouse(background)
 	return w, nil
@@ -146,7 +162,7 @@ func (w *works) openDoors(ctx context.Context, h *Home, c *work.Config, opt Opti
 	state := func(ctx context.Context, r access.Resource) (genesis.State, error) {
 		return c.Catalog.State(ctx, genesis.Version{Name: r.Name, Digest: r.Version})
 	}
-	c.Access, err = access.Open(ctx, access.Config{DB: w.db, Node: h.Config.Node, Charter: c.Charter, PolicyDir: h.Config.Policy.Dir, Live: ours(live), Lasting: ours(lasting), State: state})
+	c.Access, err = access.Open(ctx, access.Config{DB: w.db, Node: h.Config.Node, Charter: c.Charter, PolicyDir: h.Config.Policy.Dir, Live: ours(live), Lasting: ours(lasting), State: state, Now: opt.now})
 	if err != nil {
 		return err
 	}
@@ -158,7 +174,7 @@ func (w *works) openDoors(ctx context.Context, h *Home, c *work.Config, opt Opti
 	c.Identity, err = identity.Open(ctx, identity.Config{DB: w.db, Node: h.Config.Node, Charter: c.Charter, Providers: h.Config.Identity.Providers,
 		External: h.external(), Limits: identity.Limits{Session: h.Config.Identity.Session.Absolute, Idle: h.Config.Identity.Session.Idle},
 		Key: key, Passwords: h.Config.Identity.Passwords, Log: w.log, Record: work.RecordIdentity, Changed: c.Access.Changed,
-		Token: opt.token, Projects: c.Access.ProjectsOf})
+		Token: opt.token, Projects: c.Access.ProjectsOf, Now: opt.now})
 	if err != nil {
 		return err
 	}
@@ -174,12 +190,16 @@ func (w *works) openFederation(h *Home, c *work.Config, opt *Options) error {
 	if d == nil {
 		d = disk.OS
 	}
-	keys, err := nodekey.Open(h.Keys(), d, time.Now)
+	clock := opt.now
+	if clock == nil {
+		clock = time.Now
+	}
+	keys, err := nodekey.Open(h.Keys(), d, clock)
 	if err != nil {
 		return err
 	}
 	w.fed, err = federation.Open(federation.Config{
-		Dir: h.Federation(), Disk: d, Keys: keys, LogKey: c.Journal.PublicKey(), DB: w.db, Journal: c.Journal, Log: w.log,
+		Dir: h.Federation(), Disk: d, Keys: keys, LogKey: c.Journal.PublicKey(), DB: w.db, Journal: c.Journal, Log: w.log, Now: clock, Peers: opt.peers,
 		Self:       genesis.Member{ID: h.Config.Node, Institution: h.Config.Institution, Sector: h.Config.Sector, URL: h.Config.URL},
 		MayOperate: func(ctx context.Context, who genesis.Principal) error { return w.MayOperate(ctx, who) },
 	})
@@ -195,6 +215,24 @@ func (w *works) openFederation(h *Home, c *work.Config, opt *Options) error {
 		opt.token = w.tokenKey
 	}
 	return nil
+}
+
+// openWitness opens what keeps the checkpoints of other nodes' audit logs, and shows them
+// this node's.
+func (w *works) openWitness(h *Home, c *work.Config) {
+	w.witness = witness.New(witness.Config{DB: w.db, Self: h.Config.Node, Journal: c.Journal, Member: c.Charter.Member, MayLook: w.MayLook, Now: c.Now, Log: w.log,
+		Taken: func(ctx context.Context, message string) (bool, error) { return post.Taken(ctx, w.db, message) }})
+	w.Witness = w.witness
+	w.closeLast(w.witness.Close)
+}
+
+// newPost carries messages between nodes. Those of a node that serves one command wait
+// for one that others can reach.
+func (w *works) newPost(c *work.Config) *post.Post {
+	return post.New(post.Config{DB: w.db, Node: c.Node, Charter: c.Charter, Send: w.fed.Send, Now: c.Now, Log: w.log, Key: func() (ed25519.PrivateKey, error) {
+		k, err := w.fed.Key(genesis.KeyMessage)
+		return k.Private, err
+	}})
 }
 
 // tokenKey is the key with which this node vouches for its people now, and its id.

@@ -7,6 +7,8 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"net/http"
+	"time"
 
 	"github.com/opengenesis/genesis/internal/access"
 	"github.com/opengenesis/genesis/internal/api"
@@ -35,6 +37,11 @@ type Options struct {
 	// of the home. Tests give others.
 	charter access.Charter
 	token   func() (string, ed25519.PrivateKey)
+
+	// peers carries what this node asks of others; nil: the network. now is its clock; nil:
+	// the machine's. Tests break the one and set the other.
+	peers http.RoundTripper
+	now   func() time.Time
 
 	// peer tells the uid of the process at the other end; nil: the kernel's word.
 	peer func(net.Conn) (uint32, error)

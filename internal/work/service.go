@@ -2,6 +2,7 @@ package work
 
 import (
 	"context"
+	"database/sql"
 	"log/slog"
 	"sync"
 	"time"
@@ -45,8 +46,18 @@ type Config struct {
 	Quota    int64            // bytes that one person may be copying from other nodes; 0: without bound
 	Secret   []byte           // keys what is kept of rows that were trained on without reading them
 
+	// Post tells other nodes what has to arrive; nil where there are none.
+	Post Post
+
 	// BackUp copies the whole home; nil where there is none.
 	BackUp func(context.Context, genesis.BackupRequest, genesis.Progress) (*genesis.Backup, error)
+}
+
+// Post keeps what another node has to be told, in the transaction of the act that it
+// tells of, and sends it until it is taken. internal/federation/post does.
+type Post interface {
+	Put(ctx context.Context, tx *sql.Tx, to genesis.NodeID, kind, about string, body any) (genesis.PeerMessage, error)
+	Wake()
 }
 
 // Service does a node's work over one catalogue and one blob store.

@@ -66,11 +66,8 @@ func (i *Identity) NodeToken(ctx context.Context, audience genesis.NodeID, thumb
 
 // peer finds what it takes to vouch at another node.
 func (i *Identity) peer(op string, audience genesis.NodeID, thumbprint string) (s vouch.Signer, m genesis.Member, err error) {
-	if i.token != nil {
-		s.ID, s.Key = i.token()
-	}
-	if s.ID == "" || i.charter == nil {
-		return s, m, &genesis.Error{Op: op, Kind: genesis.Unsupported, Subject: string(i.node), Msg: "this node is in no federation, and vouches for nobody"}
+	if s, err = i.signer(op); err != nil {
+		return s, m, err
 	}
 	raw, err := base64.RawURLEncoding.Strict().DecodeString(thumbprint)
 	if err != nil || len(raw) != 32 {
@@ -79,16 +76,24 @@ func (i *Identity) peer(op string, audience genesis.NodeID, thumbprint string) (
 	if audience == i.node {
 		return s, m, invalid(op, string(audience), "that is this node: no token is needed at home")
 	}
-	if _, ok := i.charter.Member(i.node); !ok {
-		return s, m, &genesis.Error{Op: op, Kind: genesis.Unsupported, Subject: string(i.node), Msg: "this node is no member of its federation any more, and vouches for nobody"}
-	}
-	if err := i.upToDate(op); err != nil {
-		return s, m, err
-	}
 	if m, ok := i.charter.Member(audience); ok {
 		return s, m, nil
 	}
 	return s, m, &genesis.Error{Op: op, Kind: genesis.Invalid, Code: genesis.CodeBadAudience, Subject: string(audience), Msg: "is no member of the federation", Hint: "`genesis members` lists them"}
+}
+
+// signer signs what this node says of its people to other members.
+func (i *Identity) signer(op string) (s vouch.Signer, err error) {
+	if i.token != nil {
+		s.ID, s.Key = i.token()
+	}
+	if s.ID == "" || i.charter == nil {
+		return s, &genesis.Error{Op: op, Kind: genesis.Unsupported, Subject: string(i.node), Msg: "this node is in no federation, and vouches for nobody"}
+	}
+	if _, ok := i.charter.Member(i.node); !ok {
+		return s, &genesis.Error{Op: op, Kind: genesis.Unsupported, Subject: string(i.node), Msg: "this node is no member of its federation any more, and vouches for nobody"}
+	}
+	return s, i.upToDate(op)
 }
 
 // dated is a charter that has to be signed anew from time to time.

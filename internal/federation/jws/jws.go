@@ -16,8 +16,8 @@ import (
 	"github.com/opengenesis/genesis"
 )
 
-// Max bounds a message; a descriptor has a few kilobytes.
-const Max = 64 << 10
+// Max bounds a message, in bytes; a descriptor has a few kilobytes.
+const Max = genesis.MaxPeerMessage
 
 // Message is a JWS that was read and not checked.
 type Message struct {

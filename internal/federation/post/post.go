@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/opengenesis/genesis"
+	"github.com/opengenesis/genesis/internal/federation/jws"
 	"github.com/opengenesis/genesis/internal/journal"
 	"github.com/opengenesis/genesis/internal/store"
 )
@@ -27,14 +28,14 @@ type Charter interface {
 
 // Handler acts upon a message in the transaction that keeps it as received. Errors of
 // kind Unavailable, Canceled and Internal have it sent again; others refuse it for good.
-type Handler func(ctx context.Context, tx *sql.Tx, m Message) error
+type Handler = func(ctx context.Context, tx *sql.Tx, m Message) error
 
 // Config is what a Post works with.
 type Config struct {
 	DB      *store.DB
 	Node    genesis.NodeID
 	Charter Charter
-	Key     func() (id string, key ed25519.PrivateKey) // with which this node signs messages now
+	Key     func() (ed25519.PrivateKey, error) // with which this node signs messages now
 	// Send brings a signed message to a member and returns the signed receipt. A refusal
 	// comes as the error that the other node told.
 	Send func(ctx context.Context, to genesis.Member, message []byte) (receipt []byte, err error)
@@ -175,24 +176,30 @@ func (p *Post) Receive(ctx context.Context, text []byte) ([]byte, error) {
 	return p.receipt(m, digest)
 }
 
+// Taken reports whether a database has the receipt of a message.
+func Taken(ctx context.Context, db *store.DB, id string) (is bool, err error) {
+	err = db.Read().QueryRowContext(ctx, "SELECT EXISTS (SELECT 1 FROM post_out WHERE id = $1 AND state = $2)", id, taken).Scan(&is)
+	return is, store.Error("read messages", id, err)
+}
+
 // read reads a message and checks who wrote it.
 func (p *Post) read(text []byte) (m Message, digest genesis.Digest, err error) {
 	s, err := parse(typeMessage, text)
 	if err != nil {
 		return m, "", err
 	}
-	if err := json.Unmarshal(s.payload, &m); err != nil {
+	if err := json.Unmarshal(s.Payload, &m); err != nil {
 		return m, "", bad("its payload is not a message")
 	}
 	now := p.Now()
-	if err := m.check(p.Node, now); err != nil {
+	if err := check(&m, p.Node, now); err != nil {
 		return m, "", err
 	}
 	member, ok := p.Charter.Member(m.From)
 	if !ok || m.From == p.Node {
 		return m, "", &genesis.Error{Op: "take message", Kind: genesis.Unavailable, Subject: string(m.From), Msg: "is no other member of the federation as far as is known here", Hint: "the charters of both sides may differ: `genesis federation show`"}
 	}
-	return m, genesis.DigestOf(s.payload), s.verify(member, now)
+	return m, genesis.DigestOf(s.Payload), verify(s, member, now)
 }
 
 // keep remembers a message as received, and reports whether it is new.
@@ -225,6 +232,15 @@ func (p *Post) receipt(m Message, digest genesis.Digest) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	id, key := p.Key()
-	return sign(typeReceipt, id, key, payload)
+	return p.sign(typeReceipt, payload)
+}
+
+// sign puts a payload under this node's signature.
+func (p *Post) sign(typ string, payload []byte) ([]byte, error) {
+	key, err := p.Key()
+	if err != nil {
+		return nil, err
+	}
+	text, err := jws.Sign(typ, key, payload)
+	return []byte(text), err
 }

@@ -189,8 +189,7 @@ func (s *sender) send(ctx context.Context, place int64, m Message, payload []byt
 	if !ok {
 		return &genesis.Error{Op: "send message", Kind: genesis.Unavailable, Subject: string(s.peer), Msg: "is no member of the federation now"}
 	}
-	id, key := p.Key()
-	text, err := sign(typeMessage, id, key, payload)
+	text, err := p.sign(typeMessage, payload)
 	if err != nil {
 		return &genesis.Error{Op: "send message", Kind: genesis.Internal, Subject: string(s.peer), Err: err}
 	}
@@ -217,11 +216,11 @@ func (p *Post) checkReceipt(from genesis.Member, m Message, digest genesis.Diges
 	if err != nil {
 		return fail("its receipt cannot be read")
 	}
-	if err := s.verify(from, p.Now()); err != nil {
+	if err := verify(s, from, p.Now()); err != nil {
 		return fail("its receipt is not signed by it")
 	}
 	var r Receipt
-	if json.Unmarshal(s.payload, &r) != nil || r.ID != m.ID || r.From != m.From || r.To != m.To || r.Digest != digest {
+	if json.Unmarshal(s.Payload, &r) != nil || r.ID != m.ID || r.From != m.From || r.To != m.To || r.Digest != digest {
 		return fail("its receipt is of another message")
 	}
 	return nil

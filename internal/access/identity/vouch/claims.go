@@ -141,9 +141,26 @@ var (
 	citizenships = []genesis.Citizenship{genesis.CitizenshipUnknown, genesis.USCitizen, genesis.USPerson, genesis.ForeignNational}
 )
 
+// CheckPerson reports what no node may say of somebody in a message, or nil.
+func CheckPerson(v genesis.Vouched) error {
+	switch {
+	case genesis.CheckSubject(v.Subject) != nil || v.Subject == genesis.NodeSubject:
+		return malformed("message", "it speaks of nobody a node can vouch for")
+	case !known(v.Assurance, v.Vetting, v.Citizenship):
+		return malformed("message", "assurance, vetting or citizenship is none that is known here")
+	case len(v.Projects) > MaxProjects:
+		return malformed("message", "it has more than %d projects", MaxProjects)
+	}
+	return nil
+}
+
+func known(a genesis.Assurance, v genesis.VettingState, c genesis.Citizenship) bool {
+	return slices.Contains(assurances, a) && slices.Contains(vettings, v) && slices.Contains(citizenships, c)
+}
+
 func (w Word) checkPerson() error {
 	switch {
-	case !slices.Contains(assurances, w.Assurance) || !slices.Contains(vettings, w.Vetting) || !slices.Contains(citizenships, w.Citizenship):
+	case !known(w.Assurance, w.Vetting, w.Citizenship):
 		return malformed("token", "assurance, vetting or citizenship is none that is known here")
 	case w.Until.IsZero() || !w.Until.After(w.Issued.Time):
 		return malformed("token", "until is missing, or before iat")

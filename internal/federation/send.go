@@ -1,0 +1,73 @@
+package federation
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+
+	"github.com/opengenesis/genesis"
+	"github.com/opengenesis/genesis/internal/federation/post"
+)
+
+// Messages has the messages of a post go to other members and come from them.
+func (f *Federation) Messages(p *post.Post) { f.post = p }
+
+// Send brings a signed message to a member and returns its receipt, as of package post.
+func (f *Federation) Send(ctx context.Context, to genesis.Member, message []byte) ([]byte, error) {
+	if err := f.mayReach(to.URL); err != nil {
+		return nil, unavailable(err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	if _, _, err := f.speaks(ctx, to); err != nil { // it may be updated while the message waits
+		return nil, unavailable(err)
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, to.URL+messagesPath, bytes.NewReader(message))
+	if err != nil {
+		return nil, unavailable(refusal("send message", genesis.Invalid, to.URL, "is not the URL of a node", ""))
+	}
+	req.Header.Set("Content-Type", genesis.PeerMessageType)
+	resp, err := f.http.Do(req)
+	if err != nil {
+		return nil, unreached(to.URL, err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return nil, f.notTaken(to, resp)
+	}
+	receipt, err := io.ReadAll(io.LimitReader(resp.Body, maxProblem+1))
+	if err != nil {
+		return nil, unreached(to.URL, err)
+	}
+	if len(receipt) > maxProblem {
+		return nil, refusal("send message", genesis.Unavailable, string(to.ID), fmt.Sprintf("its receipt is longer than %d bytes", maxProblem), "")
+	}
+	return receipt, nil
+}
+
+const messagesPath = "/v1/messages"
+
+// notTaken is why a node did not take a message. What does not come from a node that
+// looked at it (a proxy's answer, a node that is older, or busy) is worth another try.
+func (f *Federation) notTaken(to genesis.Member, resp *http.Response) error {
+	err := problem(question{base: to.URL}, resp)
+	if resp.StatusCode >= 500 || resp.StatusCode == http.StatusTooManyRequests || resp.Header.Get("Content-Type") != "application/problem+json" {
+		return unavailable(err)
+	}
+	return err
+}
+
+// unavailable makes an error one that is worth another try: a charter may change.
+func unavailable(err error) error {
+	return &genesis.Error{Op: "send message", Kind: genesis.Unavailable, Msg: err.Error(), Err: err}
+}
+
+// TakeMessage takes a message of another node and returns the receipt.
+func (f *Federation) TakeMessage(ctx context.Context, message []byte) ([]byte, error) {
+	if f.post == nil {
+		return nil, refusal("take message", genesis.Unavailable, string(f.Self.ID), "this node takes no messages now", "")
+	}
+	return f.post.Receive(ctx, message)
+}

@@ -1,0 +1,50 @@
+package genesis
+
+import (
+	"encoding/json"
+	"time"
+)
+
+// PeerMessageFormat is the format number of messages between nodes, and of receipts,
+// that this program writes.
+const PeerMessageFormat = 1
+
+// MaxPeerMessage bounds a signed message, in bytes.
+const MaxPeerMessage = 1 << 20
+
+// PeerMessageType is the media type of what nodes sign and send.
+const PeerMessageType = "application/jose"
+
+// PeerMessage is what one node tells another.
+type PeerMessage struct {
+	Format int             `json:"format"`
+	ID     string          `json:"id"`
+	From   NodeID          `json:"from"`
+	To     NodeID          `json:"to"`
+	Kind   string          `json:"kind"`            // "request", "run", …
+	About  string          `json:"about,omitempty"` // id of the request, run or project it belongs to
+	At     time.Time       `json:"at"`
+	Body   json.RawMessage `json:"body,omitempty"`
+}
+
+// PeerReceipt says that a message was taken.
+type PeerReceipt struct {
+	Format int       `json:"format"`
+	ID     string    `json:"id"`
+	From   NodeID    `json:"from"` // who sent the message
+	To     NodeID    `json:"to"`   // who took it
+	Digest Digest    `json:"digest"`
+	At     time.Time `json:"at"`
+}
+
+// Vouched is somebody as their home vouches for them in a message. Institution and
+// sector are the charter's.
+type Vouched struct {
+	Subject     string       `json:"subject"`
+	Assurance   Assurance    `json:"assurance,omitempty"`
+	Vetting     VettingState `json:"vetting,omitempty"`
+	Citizenship Citizenship  `json:"citizenship,omitempty"`
+	Student     bool         `json:"student,omitempty"`
+	Projects    []string     `json:"projects,omitempty"` // tokens, as in the token of a person
+	Purpose     string       `json:"purpose,omitempty"`
+}

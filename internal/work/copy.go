@@ -221,3 +221,21 @@ func (c *copying) tx(ctx context.Context, tx *sql.Tx, staged *catalog.Staged) (a
 		Detail: detail(map[string]any{"from": out.Copied.From.String(), "number": out.Copied.Number, "bytes": b.Bytes, "moved": out.Moved, "tier": out.Copied.Tier, "grants": out.Copied.Grants, "unchanged": out.Unchanged})}
 	return out, journal.Record(ctx, tx, e)
 }
+
+// EndLeaves ends what copies here owe to a grant that the node which made it took back, in
+// the transaction that takes its message. What reads or computes by such a leave ends within
+// a second of the commit, of which the caller tells access.
+func (s *Service) EndLeaves(ctx context.Context, tx *sql.Tx, node genesis.NodeID, grant, reason string) error {
+	ended, err := s.Access.EndLeaves(ctx, tx, node, grant, genesis.PersonOf(node, genesis.NodeSubject), reason)
+	if err != nil {
+		return err
+	}
+	for _, g := range ended {
+		e := journal.Event{Act: "revoke", Outcome: genesis.Done, Subject: string(g.Name), Version: g.Version,
+			Detail: detail(map[string]string{"grant": g.ID, "origin": grant, "to": string(g.To), "node": string(node), "reason": reason})}
+		if err := journal.Record(ctx, tx, e); err != nil {
+			return err
+		}
+	}
+	return nil
+}

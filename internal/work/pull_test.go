@@ -3,6 +3,7 @@ package work_test
 import (
 	"bytes"
 	"context"
+	"database/sql"
 	"encoding/json"
 	"errors"
 	"io"
@@ -251,6 +252,34 @@ func TestWhatIsRestrictedStays(t *testing.T) {
 	var e *genesis.Error
 	if genesis.KindOf(err) != genesis.Permission || !strings.Contains(err.Error(), "never leave") || !errors.As(err, &e) || !strings.Contains(e.Hint, "genesis train") {
 		t.Errorf("%v", err)
+	}
+}
+
+// TestRevokedThereEndsHere: what a copy owes to a grant ends with it, once that is told.
+func TestRevokedThereEndsHere(t *testing.T) {
+	here, there := twins(t)
+	publishedThere(t, there, "secret", genesis.TierControlled, 40)
+	g, err := there.Grant(t.Context(), access.Local("there"), genesis.GrantRequest{Ref: "secret", To: "person:here/ada", Actions: []genesis.Action{genesis.Read}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := here.Pull(t.Context(), ada, genesis.PullRequest{Ref: "there/secret"}, nil); err != nil {
+		t.Fatal(err)
+	}
+	read := func() error { return here.Export(t.Context(), ada, "~ada/secret", "", "csv", nil, io.Discard, nil) }
+	if err := read(); err != nil {
+		t.Fatal(err)
+	}
+	err = here.DB.Tx(t.Context(), func(tx *sql.Tx) error { return here.EndLeaves(t.Context(), tx, "there", g.ID, "a mistake") })
+	here.Access.Changed()
+	if err != nil || genesis.KindOf(read()) != genesis.Permission {
+		t.Errorf("%v; she reads: %v", err, read())
+	}
+	if _, err := here.Describe(t.Context(), ada, "~ada/secret"); err != nil {
+		t.Errorf("she does not know of her own copy: %v", err)
+	}
+	if _, err := here.Erase(t.Context(), ada, "~ada/secret", "it is over"); err != nil {
+		t.Errorf("she cannot erase it: %v", err)
 	}
 }
 

@@ -242,9 +242,12 @@ func (s *Service) sameHere(ctx context.Context, who genesis.Principal, d genesis
 		return nil, err
 	}
 	for _, v := range all {
-		_, err := s.decide(ctx, who, genesis.Read, resource(v))
-		if isRefusal(err) || genesis.KindOf(err) == genesis.Gone {
+		d, err := s.Access.Decide(ctx, s.ask(who, genesis.Read, resource(v)))
+		if isRefusal(err) { // which nobody asked for: it is no evidence of anything
 			continue
+		}
+		if err == nil {
+			err = s.record(ctx, d)
 		}
 		if err != nil {
 			return nil, err

@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"io"
 	"os"
-	"slices"
 
 	"github.com/opengenesis/genesis"
 	"github.com/opengenesis/genesis/internal/access"
@@ -356,21 +355,6 @@ func (s *Service) watchRun(ctx context.Context, r genesis.Run, pin json.RawMessa
 		return ended, func() {}
 	}
 	return s.watchAll(ctx, asks)
-}
-
-// watchAll is Watch of several questions.
-func (s *Service) watchAll(ctx context.Context, asks []access.Ask) (context.Context, func()) {
-	var releases []func()
-	for _, ask := range asks {
-		var release func()
-		ctx, release = s.Access.Watch(ctx, ask)
-		releases = append(releases, release)
-	}
-	return ctx, func() {
-		for _, release := range slices.Backward(releases) {
-			release()
-		}
-	}
 }
 
 // needs returns what must be allowed while a run goes on. A training that was not

@@ -58,16 +58,28 @@ func (f *Fetcher) Fetch(ctx context.Context, b *genesis.Bundle) (*Fetched, error
 		return nil, err
 	}
 	m, err := t.manifest(ctx)
+	if err == nil {
+		err = t.rest(ctx)
+	}
+	if err == nil {
+		err = t.fits(ctx, m)
+	}
 	if err != nil {
-		return nil, err
-	}
-	if err := t.rest(ctx); err != nil {
-		return nil, err
-	}
-	if err := t.fits(ctx, m); err != nil {
+		if dropped := t.drop(ctx, err); dropped != nil {
+			err = errors.Join(err, dropped)
+		}
 		return nil, err
 	}
 	return &Fetched{Bundle: b, Manifest: m, Blobs: t.seen, Moved: t.moved.Load()}, nil
+}
+
+// drop removes what came of a version that is not to be had.
+func (t *fetching) drop(ctx context.Context, why error) error {
+	switch genesis.KindOf(why) {
+	case genesis.Permission, genesis.Private, genesis.NotFound, genesis.Gone, genesis.Invalid:
+		return t.Blobs.DropParts(context.WithoutCancel(ctx), t.Scope, slices.Collect(maps.Keys(t.seen)))
+	}
+	return nil
 }
 
 // fetching is one version on its way.

@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"path"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -28,7 +29,12 @@ const mib = 1 << 20
 
 func newStore(t testing.TB) *blob.Store {
 	t.Helper()
-	d, err := file.Open(t.TempDir())
+	return storeIn(t, t.TempDir())
+}
+
+func storeIn(t testing.TB, dir string) *blob.Store {
+	t.Helper()
+	d, err := file.Open(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -122,20 +128,20 @@ func (o *owner) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	b, ok := o.as[d]
 	if !ok {
 		var err error
-		if b, err = o.store.Stat(r.Context(), d); err != nil {
+		if b, err = o.store.Stat(context.WithoutCancel(r.Context()), d); err != nil {
 			http.NotFound(w, r)
 			return
 		}
 	}
 	if leaves {
-		raw, err := o.store.Leaves(r.Context(), b)
+		raw, err := o.store.Leaves(context.WithoutCancel(r.Context()), b)
 		if err != nil {
 			o.t.Error(err)
 		}
 		_, _ = w.Write(raw)
 		return
 	}
-	f, err := o.store.Open(r.Context(), b)
+	f, err := o.store.Open(context.WithoutCancel(r.Context()), b)
 	if err != nil {
 		o.t.Error(err)
 		return
@@ -291,12 +297,12 @@ func TestResume(t *testing.T) {
 
 // cut sends a blob, and breaks the connection after some bytes.
 func (o *owner) cut(w http.ResponseWriter, r *http.Request, most int64) {
-	b, err := o.store.Stat(r.Context(), genesis.Digest(path.Base(r.URL.Path)))
+	b, err := o.store.Stat(context.WithoutCancel(r.Context()), genesis.Digest(path.Base(r.URL.Path)))
 	if err != nil {
 		http.NotFound(w, r)
 		return
 	}
-	f, err := o.store.Open(r.Context(), b)
+	f, err := o.store.Open(context.WithoutCancel(r.Context()), b)
 	if err != nil {
 		o.t.Error(err)
 		return
@@ -444,7 +450,8 @@ func TestLies(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			store := newStore(t)
+			dir := t.TempDir()
+			store := storeIn(t, dir)
 			k := newTaker(t, o, store)
 			if what == "more columns than are taken" {
 				k.Columns = 2
@@ -457,6 +464,9 @@ func TestLies(t *testing.T) {
 				t.Errorf("%v (%s)", err, genesis.KindOf(err))
 			}
 			sound(t, store)
+			if left, err := filepath.Glob(filepath.Join(dir, "parts", "*")); err != nil || len(left) > 0 && c.kind != genesis.Unavailable {
+				t.Errorf("of what is not to be had there is left %v, %v", left, err)
+			}
 		})
 	}
 }

@@ -96,7 +96,7 @@ func (q question) judgeSource(i int, asked []genesis.Action) verdict {
 func (q question) ofSource(of facts) []genesis.Action {
 	who := q.target.who
 	made := q.target.creator != "" && q.target.creator == who.id
-	whose := made || who.owner || who.home && ownerOf(q.target.name) == who.id
+	whose := made || who.owner || who.id != "" && ownerOf(q.target.name) == who.id
 	switch q.action {
 	case genesis.Operate:
 		return nil

@@ -20,6 +20,7 @@ type fake struct {
 	Federator
 	logKeeper
 	puller
+	allower
 	Witness
 	reporter
 	describe func(who genesis.Principal, ref string) (*genesis.Description, error)

@@ -50,6 +50,7 @@ func (s *server) register(a huma.API) {
 	s.registerRuns(a)
 	s.registerLogs(a)
 	s.registerPull(a)
+	s.registerThere(a)
 	s.registerWitness(a)
 	s.registerReport(a)
 }

@@ -24,6 +24,7 @@ type Service interface {
 	Federator
 	logKeeper
 	puller
+	allower
 	Witness
 	reporter
 }

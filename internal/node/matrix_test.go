@@ -343,6 +343,7 @@ var rows = []row{
 	{id: "hear", method: "POST", path: "/v1/federation/requests", body: `{"message":"none"}`},
 	{id: "add-signatures", method: "POST", path: "/v1/federation/drafts/none/signatures", body: `{"targets":""}`},
 	{id: "take-message", method: "POST", path: "/v1/messages", body: `none`},
+	{id: "may", method: "GET", path: "/v1/versions/REF/may"},
 	{id: "explain", method: "GET", path: "/v1/explain?person=ada&action=read&ref=REF"},
 	{id: "sign-in-methods", method: "GET", path: "/v1/signin"},
 	{id: "sign-in", method: "POST", path: "/v1/signin", body: `{"subject":"nobody","password":"wrong"}`},
@@ -515,8 +516,8 @@ func deniedByDefault(t *testing.T, matrix string) {
 			t.Errorf("%s %s: a forged token is answered %s", op, tier, status["forged"])
 		}
 		ok := strings.HasPrefix(status["nobody"], "2")
-		readable := tier == "public" && slices.Contains([]string{"describe", "conditions", "diff", "export", "table", "table-head", "stream", "stream-plan", "stream-warm", "bundle", "version-blob", "blob-leaves"}, op) ||
-			tier == "withdrawn" && slices.Contains([]string{"describe", "conditions"}, op)
+		readable := tier == "public" && slices.Contains([]string{"describe", "conditions", "may", "diff", "export", "table", "table-head", "stream", "stream-plan", "stream-warm", "bundle", "version-blob", "blob-leaves"}, op) ||
+			tier == "withdrawn" && slices.Contains([]string{"describe", "conditions", "may"}, op)
 		if ok && !readable && !slices.Contains(open, op) {
 			t.Errorf("%s %s: nobody is answered %s", op, tier, status["nobody"])
 		}

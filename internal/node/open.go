@@ -95,13 +95,13 @@ func openWork(ctx context.Context, h *Home, opt Options, log *slog.Logger) (_ Se
 	w.closeLast(c.Cache.Close)
 	c.BackUp = backUpOf(h, &c)
 	c.Quota = h.Config.Uploads.Quota
+	w.post = w.newPost(&c, opt)
+	c.Post = w.post
 	c.Peers = w.fed.People(func(ctx context.Context, who genesis.Principal, audience genesis.NodeID, thumbprint string) (genesis.PeerToken, error) {
 		return c.Identity.PeerToken(ctx, who, genesis.PeerTokenRequest{Audience: audience, Key: thumbprint})
 	})
-	w.post = w.newPost(&c)
-	c.Post = w.post
 	w.Service = work.New(c)
-	w.post.Handle, w.post.Undelivered, w.post.Changed = w.Service.Handlers(), w.Service.Undelivered, c.Access.Changed
+	w.post.Handle, w.post.Undelivered, w.post.Changed = w.Service.Handlers(), w.Service.Undelivered, w.messaged
 	limits := run.Limits{Concurrent: h.Config.Runs.Concurrent, Queue: h.Config.Runs.Queue, Memory: h.Config.Runs.Memory, Time: h.Config.Runs.Time,
 		Keep: h.Config.Runs.Keep, KeepLast: h.Config.Runs.KeepLast}
 	err = w.Service.OpenRuns(ctx, run.Config{Dir: h.Runs(), Limits: limits, Worker: worker(h.Path),
@@ -228,11 +228,19 @@ func (w *works) openWitness(h *Home, c *work.Config) {
 
 // newPost carries messages between nodes. Those of a node that serves one command wait
 // for one that others can reach.
-func (w *works) newPost(c *work.Config) *post.Post {
-	return post.New(post.Config{DB: w.db, Node: c.Node, Charter: c.Charter, Send: w.fed.Send, Now: c.Now, Log: w.log, Key: func() (ed25519.PrivateKey, error) {
+func (w *works) newPost(c *work.Config, opt Options) *post.Post {
+	return post.New(post.Config{Pauses: opt.pauses, DB: w.db, Node: c.Node, Charter: c.Charter, Send: w.fed.Send, Now: c.Now, Log: w.log, Key: func() (ed25519.PrivateKey, error) {
 		k, err := w.fed.Key(genesis.KeyMessage)
 		return k.Private, err
 	}})
+}
+
+// messaged is told that a message of another node was acted upon, or one to it given up:
+// that may have put others.
+func (w *works) messaged() {
+	w.post.Wake()
+	w.Access.Changed()
+	w.Look()
 }
 
 // tokenKey is the key with which this node vouches for its people now, and its id.

@@ -17,12 +17,6 @@ import (
 	"github.com/opengenesis/genesis/internal/work/pull"
 )
 
-// Peers reaches other nodes. internal/federation does.
-type Peers interface {
-	// Get returns what is at a path of another node, as somebody of this one gets it.
-	Get(ctx context.Context, who genesis.Principal, node genesis.NodeID, path string, header http.Header) (*http.Response, error)
-}
-
 // keepParts is how long what came of a pull that did not end stays: as long as blobs that
 // nothing refers to.
 const keepParts = grace

@@ -42,12 +42,14 @@ type Config struct {
 	Software string           // "genesis 0.1.0", for the provenance
 	Now      func() time.Time // nil: time.Now
 	Log      *slog.Logger     // nil: nothing is logged
-	Peers    Peers            // other nodes; nil: there are none
 	Quota    int64            // bytes that one person may be copying from other nodes; 0: without bound
 	Secret   []byte           // keys what is kept of rows that were trained on without reading them
 
 	// Post tells other nodes what has to arrive; nil where there are none.
 	Post Post
+
+	// Peers asks other nodes for people of this one; nil where there are none.
+	Peers Peers
 
 	// BackUp copies the whole home; nil where there is none.
 	BackUp func(context.Context, genesis.BackupRequest, genesis.Progress) (*genesis.Backup, error)
@@ -68,6 +70,8 @@ type Service struct {
 	bodies     stream.Budget
 	members    members
 	pulls      pulls
+	clerk      *clerk
+	heard      bell       // of runs that other nodes carry out
 	stating    sync.Mutex // held while what is said of a model is joined with what was said before
 }
 

@@ -19,6 +19,7 @@ type fake struct {
 	operator
 	Federator
 	logKeeper
+	puller
 	allower
 	search func(genesis.SearchQuery) (*genesis.SearchResult, error)
 	Witness

@@ -48,6 +48,7 @@ func (s *server) register(a huma.API) {
 	s.registerFederation(a)
 	s.registerRuns(a)
 	s.registerLogs(a)
+	s.registerPull(a)
 	s.registerThere(a)
 	s.registerSearch(a)
 	s.registerWitness(a)

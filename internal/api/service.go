@@ -23,6 +23,7 @@ type Service interface {
 	streamer
 	Federator
 	logKeeper
+	puller
 	allower
 	searcher
 	Witness

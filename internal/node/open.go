@@ -97,6 +97,7 @@ func openWork(ctx context.Context, h *Home, opt Options, log *slog.Logger) (_ Se
 	w.mirror = mirror.New(mirror.Config{DB: w.db, Self: h.Config.Node, Log: log, Now: opt.now})
 	w.closeLast(w.mirror.Close)
 	c.SearchDir, c.Mirror = h.Search(), w.mirror
+	c.Quota = h.Config.Uploads.Quota
 	w.post = w.newPost(&c, opt)
 	c.Post = w.post
 	c.Peers = w.fed.People(func(ctx context.Context, who genesis.Principal, audience genesis.NodeID, thumbprint string) (genesis.PeerToken, error) {
@@ -364,6 +365,9 @@ func (w *works) keepHouse(ctx context.Context) {
 			w.log.Error("old runs cannot be removed", "error", err)
 		case pruned > 0:
 			w.log.Info("old runs removed", "runs", pruned)
+		}
+		if err := w.PruneParts(ctx); err != nil && ctx.Err() == nil {
+			w.log.Error("what came of pulls that did not end cannot be removed", "error", err)
 		}
 		select {
 		case <-ctx.Done():

@@ -43,6 +43,7 @@ type Config struct {
 	Software string           // "genesis 0.1.0", for the provenance
 	Now      func() time.Time // nil: time.Now
 	Log      *slog.Logger     // nil: nothing is logged
+	Quota    int64            // bytes that one person may be copying from other nodes; 0: without bound
 	Secret   []byte           // keys what is kept of rows that were trained on without reading them
 
 	SearchDir string        // folder of the search index; "": nothing is searched
@@ -73,6 +74,8 @@ type Service struct {
 	bodies     stream.Budget
 	searcher   *search.Searcher // nil: nothing is searched
 	settled    settled
+	members    members
+	pulls      pulls
 	clerk      *clerk
 	heard      bell       // of runs that other nodes carry out
 	stating    sync.Mutex // held while what is said of a model is joined with what was said before

@@ -45,7 +45,7 @@ type works struct {
 	fed           *federation.Federation
 	witness       *witness.Witness // of other nodes' audit logs
 	post          *post.Post
-	mirror        *mirror.Mirror // of other nodes' catalogues; nil where the node serves one command
+	mirror        *mirror.Mirror // of other nodes' catalogues
 	background    sync.WaitGroup
 	db            *store.DB
 	log           *slog.Logger
@@ -94,12 +94,16 @@ func openWork(ctx context.Context, h *Home, opt Options, log *slog.Logger) (_ Se
 	}
 	w.closeLast(c.Cache.Close)
 	c.BackUp = backUpOf(h, &c)
+	w.mirror = mirror.New(mirror.Config{DB: w.db, Self: h.Config.Node, Log: log, Now: opt.now})
+	w.closeLast(w.mirror.Close)
+	c.SearchDir, c.Mirror = h.Search(), w.mirror
 	w.post = w.newPost(&c, opt)
 	c.Post = w.post
 	c.Peers = w.fed.People(func(ctx context.Context, who genesis.Principal, audience genesis.NodeID, thumbprint string) (genesis.PeerToken, error) {
 		return c.Identity.PeerToken(ctx, who, genesis.PeerTokenRequest{Audience: audience, Key: thumbprint})
 	})
 	w.Service = work.New(c)
+	w.closeLast(w.Service.CloseSearch)
 	w.post.Handle, w.post.Undelivered, w.post.Changed = w.Service.Handlers(), w.Service.Undelivered, w.messaged
 	limits := run.Limits{Concurrent: h.Config.Runs.Concurrent, Queue: h.Config.Runs.Queue, Memory: h.Config.Runs.Memory, Time: h.Config.Runs.Time,
 		Keep: h.Config.Runs.Keep, KeepLast: h.Config.Runs.KeepLast}
@@ -114,12 +118,11 @@ func openWork(ctx context.Context, h *Home, opt Options, log *slog.Logger) (_ Se
 	w.closeLast(func() error { stop(); w.background.Wait(); return nil })
 	go w.openOnTime(background)
 	if opt.Network { // others cannot reach a node that serves one command
-		w.mirror = mirror.New(mirror.Config{DB: w.db, Self: h.Config.Node, Log: log, Now: opt.now})
-		w.closeLast(w.mirror.Close)
 		w.fed.Mirrors(w.mirror, c.Identity.NodeToken)
 		w.fed.Witnesses(w.witness, c.Identity.NodeToken)
 		w.witness.Start()
 		w.background.Go(func() { w.fed.Run(background) })
+		w.background.Go(func() { w.FollowChanges(background) })
 		w.fed.Messages(w.post)
 		w.closeLast(w.post.Close)
 		if err := w.post.Start(background); err != nil {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/opengenesis/genesis"
+	"github.com/opengenesis/genesis/internal/access"
 )
 
 // cluster is a federation of whole nodes in one process, over a network that a test
@@ -20,13 +21,14 @@ type cluster struct {
 	*testing.T
 	line  *line
 	towns map[genesis.NodeID]*town
+	gates map[genesis.NodeID]*gate
 	order []genesis.NodeID
 }
 
 // newCluster starts nodes and makes a federation of them, which the first holds.
 func newCluster(t *testing.T, ids ...genesis.NodeID) *cluster {
 	t.Helper()
-	c := &cluster{T: t, line: &line{at: map[string]genesis.NodeID{}}, towns: map[genesis.NodeID]*town{}}
+	c := &cluster{T: t, line: &line{at: map[string]genesis.NodeID{}}, towns: map[genesis.NodeID]*town{}, gates: map[genesis.NodeID]*gate{}}
 	for _, id := range ids {
 		c.start(id)
 	}
@@ -53,20 +55,15 @@ func (c *cluster) start(id genesis.NodeID) *town {
 	if err != nil {
 		c.Fatal(err)
 	}
-	url := "http://" + l.Addr().String()
 	c.line.add(id, l.Addr().String())
-	clock := c.line.clock(id)
-	w := openTown(c.T, mustHome(c.T, c.TempDir()), func(h *Home, o *Options) {
-		h.Config.Node, h.Config.URL, h.Config.Institution, h.Config.Sector = id, url, fmt.Sprintf("The %s", id), genesis.Laboratory
-		o.peers, o.now = c.line.from(id), clock.now
-	})
-	srv := &http.Server{Handler: w.node.handler, ReadHeaderTimeout: time.Minute}
+	c.gates[id] = &gate{clock: c.line.clock(id)}
+	srv := &http.Server{Handler: c.gates[id], ReadHeaderTimeout: time.Minute}
 	go func() { _ = srv.Serve(l) }()
 	c.Cleanup(func() { _ = srv.Close() })
-	w.url = url
-	c.towns[id] = w
+	c.towns[id] = &town{T: c.T, url: "http://" + l.Addr().String(), local: access.Local(id), token: map[string]string{}, asset: map[string]string{}}
 	c.order = append(c.order, id)
-	return w
+	c.open(id, c.TempDir())
+	return c.towns[id]
 }
 
 // join has a node join the federation of the first.
@@ -99,6 +96,7 @@ type line struct {
 	clocks map[genesis.NodeID]*clock
 	// fault breaks requests: an error before they arrive, and one in place of the answer.
 	fault func(from, to genesis.NodeID, r *http.Request) (before, after error)
+	over  chan struct{} // closed when another fault begins
 }
 
 func (l *line) add(id genesis.NodeID, addr string) {
@@ -121,7 +119,10 @@ func (l *line) clock(id genesis.NodeID) *clock {
 func (l *line) breaks(f func(from, to genesis.NodeID, r *http.Request) (before, after error)) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.fault = f
+	if l.over != nil {
+		close(l.over)
+	}
+	l.fault, l.over = f, make(chan struct{})
 }
 
 // cuts has nothing get from or to some nodes.

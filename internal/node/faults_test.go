@@ -104,14 +104,11 @@ func (c *cluster) checkpoint(at genesis.NodeID, class genesis.Class) []byte {
 func (c *cluster) forks(id genesis.NodeID) {
 	c.Helper()
 	w, dir := c.towns[id], c.TempDir()
-	if err := w.works.db.Tx(c.Context(), func(*sql.Tx) error { return copyDisk(dir, w.node.home.Path) }); err != nil {
-		c.Fatal(err)
-	}
+	c.copyHome(id, dir)
 	c.offer(id, "true", genesis.PublishRequest{Tier: genesis.TierPublic})
 	c.follows("mit", append(c.mirrored("mit"), "public "+string(id)+"/true@1 public"))
 	twin := &cluster{T: c.T, line: c.line, towns: map[genesis.NodeID]*town{id: {T: c.T, url: w.url, local: w.local}}, gates: map[genesis.NodeID]*gate{id: {clock: c.line.clocks[id]}}}
 	twin.open(id, dir)
-	twin.towns[id].peers.over.Store(true)
 	twin.offer(id, "false", genesis.PublishRequest{Tier: genesis.TierPublic})
 	c.lies(id, func(w http.ResponseWriter, r *http.Request, _ http.Handler) { twin.gates[id].ServeHTTP(w, r) })
 }

@@ -115,10 +115,11 @@ func (c *cluster) drips(id genesis.NodeID, part string, piece []byte, every time
 	})
 }
 
-// life is the network of a node from one start to its end: a node that was killed says
-// nothing any more, whatever its process still does.
+// life is a node from one start to its end: one that was killed says nothing any more,
+// whatever its process still does.
 type life struct {
 	*end
+	disk *still
 	over atomic.Bool
 }
 
@@ -136,14 +137,41 @@ func (c *cluster) open(id genesis.NodeID, dir string) {
 	h := mustHome(c.T, dir)
 	h.Config.Node, h.Config.URL, h.Config.Institution, h.Config.Sector = id, w.url, fmt.Sprintf("The %s", id), genesis.Laboratory
 	h.Config.Serve.Rate.PerSecond = 0
-	w.peers = &life{end: &end{c.line, id}}
-	n, err := Start(c.Context(), h, Options{Network: true, peers: w.peers, now: c.line.clocks[id].now})
+	l := &life{end: &end{c.line, id}, disk: newStill()}
+	n, err := Start(c.Context(), h, Options{Network: true, peers: l, disk: l.disk, now: c.line.clocks[id].now})
 	if err != nil {
 		c.Fatalf("%s: %v", id, err)
 	}
 	c.Cleanup(func() { _ = n.close() })
-	w.node, w.works = n, n.service.(*works)
-	c.gates[id].set(func(g *gate) { g.node = n.handler })
+	w.node, w.works, w.life = n, n.service.(*works), l
+	c.gates[id].set(func(g *gate) { g.node = l.answers(n.handler) })
+}
+
+// answers are those of a node while it lives.
+func (l *life) answers(node http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { node.ServeHTTP(&voice{w, l}, r) })
+}
+
+// voice breaks off when its node is killed.
+type voice struct {
+	http.ResponseWriter
+	*life
+}
+
+func (v *voice) Unwrap() http.ResponseWriter { return v.ResponseWriter }
+
+func (v *voice) WriteHeader(status int) {
+	if v.over.Load() {
+		panic(http.ErrAbortHandler)
+	}
+	v.ResponseWriter.WriteHeader(status)
+}
+
+func (v *voice) Write(b []byte) (int, error) {
+	if v.over.Load() {
+		panic(http.ErrAbortHandler)
+	}
+	return v.ResponseWriter.Write(b)
 }
 
 // shut ends a node as its operator does. What it was doing ends first.
@@ -167,8 +195,7 @@ func (c *cluster) restart(id genesis.NodeID) {
 // nothing more happens.
 func (c *cluster) kill(id genesis.NodeID) {
 	c.Helper()
-	dir := c.snapshot(id)
-	c.open(id, dir)
+	c.open(id, c.snapshot(id))
 }
 
 // snapshot cuts a node off and returns a home as its disk was at that moment.
@@ -176,17 +203,28 @@ func (c *cluster) snapshot(id genesis.NodeID) string {
 	c.Helper()
 	w, dir := c.towns[id], c.TempDir()
 	c.gates[id].set(func(g *gate) { g.node = nil })
-	w.peers.over.Store(true)
-	err := w.works.db.Tx(c.Context(), func(*sql.Tx) error { return copyDisk(dir, w.node.home.Path) })
-	if err != nil {
-		c.Fatalf("%s: %v", id, err)
-	}
+	w.life.over.Store(true) // what it answered before is on the disk
+	c.copyHome(id, dir)
 	_ = w.node.close() // its disk is one that nobody reads any more
 	return dir
 }
 
-// copyDisk copies a home while its node runs. The database comes first and its log next:
-// what else there is may be ahead of them, never behind.
+// copyHome copies the home of a node that runs, as it is at one moment.
+func (c *cluster) copyHome(id genesis.NodeID, dir string) {
+	c.Helper()
+	w := c.towns[id]
+	err := w.works.db.Tx(c.Context(), func(*sql.Tx) error {
+		w.life.disk.mu.Lock()
+		defer w.life.disk.mu.Unlock()
+		return copyDisk(dir, w.node.home.Path)
+	})
+	if err != nil {
+		c.Fatalf("%s: %v", id, err)
+	}
+}
+
+// copyDisk copies the files of a home. Of a database the file comes first and what was
+// written ahead next, so that pages that are brought from there meanwhile are in one.
 func copyDisk(to, from string) error {
 	var files []string
 	err := filepath.WalkDir(from, func(path string, e os.DirEntry, err error) error {
@@ -198,10 +236,7 @@ func copyDisk(to, from string) error {
 		}
 		return err
 	})
-	first := func(path string) int {
-		return 2 - slices.Index([]string{"catalog.db-wal", "catalog.db"}, filepath.Base(path))
-	}
-	slices.SortStableFunc(files, func(a, b string) int { return first(a) - first(b) })
+	slices.Sort(files) // x.db before x.db-wal
 	for _, path := range files {
 		if err == nil {
 			err = copyFile(filepath.Join(to, path[len(from):]), path)
@@ -370,4 +405,15 @@ func (c *cluster) entries(at genesis.NodeID, q genesis.AuditQuery) []genesis.Aud
 			return all
 		}
 	}
+}
+
+// admit makes an account of a program, with a token that lasts: unlike passwords, that
+// takes no time.
+func (w *town) admit(name string) {
+	w.Helper()
+	_, err := w.works.CreateAccount(w.Context(), w.local, genesis.AccountRequest{Subject: name, Service: true})
+	w.must(nil, err)
+	made, err := w.works.CreateToken(w.Context(), w.local, genesis.TokenRequest{Subject: name, Name: "test", Days: 366})
+	w.must(nil, err)
+	w.token[name] = made.Secret
 }

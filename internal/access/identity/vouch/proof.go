@@ -103,14 +103,17 @@ func NewNonces(now time.Time) *Nonces {
 // been used then, by a clock that was ahead by as much as it may be. Errors: Permission,
 // with the Code replayed or expired; Unavailable (more requests than can be remembered).
 func (n *Nonces) Use(of [sha256.Size]byte, made time.Time, p Proof, now time.Time) error {
-	if made.Before(n.began) && !p.Created.After(n.began.Add(Skew)) {
-		return refuse(genesis.CodeExpired, "proof", "exchange another token of your own node for a new session", "this node has been running since %s, and does not know whether this was used before", clock(n.began))
-	}
 	sum := sha256.Sum256(append(of[:], p.Nonce...))
 	key := nonce(sum[:nonceBytes])
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if now.Sub(n.turned) >= generation {
+	if now.Before(n.began) { // the clock was set back: by the one that counts now, it has been running since
+		n.began = now
+	}
+	if made.Before(n.began) && !p.Created.After(n.began.Add(Skew)) {
+		return refuse(genesis.CodeExpired, "proof", "exchange another token of your own node for a new session", "this node has been running since %s, and does not know whether this was used before", clock(n.began))
+	}
+	if since := now.Sub(n.turned); since >= generation || since < 0 { // the clock may have been set back
 		n.turn(now)
 	}
 	_, young := n.young[key]

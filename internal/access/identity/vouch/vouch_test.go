@@ -325,7 +325,7 @@ func TestNonces(t *testing.T) {
 	}
 	before := noon.Add(-time.Hour)
 	for _, at := range []time.Duration{-2 * time.Second, 0, time.Minute} { // by clocks that are ahead, too
-		if err := n.Use(one, before, of(noon.Add(at), "b"), noon.Add(at)); codeOf(err) != genesis.CodeExpired {
+		if err := n.Use(one, before, of(noon.Add(at), "b"), noon); codeOf(err) != genesis.CodeExpired {
 			t.Errorf("of a session of before, made %v after the node began: %v", at, err)
 		}
 	}
@@ -337,6 +337,12 @@ func TestNonces(t *testing.T) {
 	}
 	if len(n.young)+len(n.old) != 0 {
 		t.Errorf("%d are kept", len(n.young)+len(n.old))
+	}
+	n.turn(n.turned.Add(24 * time.Hour))
+	n.of[one] = MostOfOne
+	yesterday := noon.Add(-24 * time.Hour)
+	if err := n.Use(one, yesterday, of(yesterday, "d"), yesterday); err != nil {
+		t.Errorf("after the clock was set back: %v", err)
 	}
 	n.of[one] = MostOfOne
 	if err := n.Use(one, noon, of(noon, "c"), n.turned); genesis.KindOf(err) != genesis.Unavailable {

@@ -76,11 +76,13 @@ type TrainRequest struct {
 	Epochs   int      `json:"epochs,omitempty"`  // at most; 0: chosen
 	Members  int      `json:"members,omitempty"` // nets in the ensemble; 0: chosen
 	Threads  int      `json:"threads,omitempty"` // 0: all cores; the result does not depend on it
+	Where    string   `json:"where,omitempty" enum:"here,there" doc:"where to train on another node's data; if missing, there if one may train on them but not read them"`
 }
 
 // Trained is the outcome of train.
 type Trained struct {
 	Version Version     `json:"version"`
+	At      NodeID      `json:"at,omitempty"` // where it is; "": at this node
 	Report  ModelReport `json:"report"`
 	Resumed bool        `json:"resumed,omitempty"` // went on from a checkpoint of a training that was stopped
 }

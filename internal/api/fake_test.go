@@ -19,6 +19,9 @@ type fake struct {
 	operator
 	Federator
 	logKeeper
+	Witness
+	reporter
+	allower
 	describe func(who genesis.Principal, ref string) (*genesis.Description, error)
 	train    func(ctx context.Context, p genesis.Progress) (*genesis.Trained, error)
 	prepare  func(req genesis.PrepareRequest, files, splits []*format.Raw) (*genesis.Prepared, error)

@@ -47,7 +47,7 @@ func (s *server) search(ctx context.Context, who genesis.Principal, in *searchIn
 // RefInput names a version: one percent-encoded segment of the path. (It is
 // exported because huma fills only exported fields, embedded ones too.)
 type RefInput struct {
-	Ref string `path:"ref" maxLength:"300" doc:"[node/]name[@version], percent-encoded as one segment" example:"turbines@3"`
+	Ref string `path:"ref" maxLength:"400" doc:"[node/]name[@version], percent-encoded as one segment" example:"turbines@3"`
 }
 
 func (s *server) describe(ctx context.Context, who genesis.Principal, in *RefInput) (*genesis.Description, error) {
@@ -182,8 +182,8 @@ func (s *server) verify(ctx context.Context, who genesis.Principal, in *RefInput
 }
 
 type diffInput struct {
-	From string `query:"from" required:"true" maxLength:"300" doc:"a Ref"`
-	To   string `query:"to" required:"true" maxLength:"300" doc:"a Ref"`
+	From string `query:"from" required:"true" maxLength:"400" doc:"a Ref"`
+	To   string `query:"to" required:"true" maxLength:"400" doc:"a Ref"`
 }
 
 func (s *server) diff(ctx context.Context, who genesis.Principal, in *diffInput, p genesis.Progress) (*genesis.Diff, error) {

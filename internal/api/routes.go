@@ -49,6 +49,9 @@ func (s *server) register(a huma.API) {
 	s.registerFederation(a)
 	s.registerRuns(a)
 	s.registerLogs(a)
+	s.registerWitness(a)
+	s.registerReport(a)
+	s.registerThere(a)
 }
 
 func op(method, path, id, summary string) huma.Operation {

@@ -23,6 +23,9 @@ type Service interface {
 	streamer
 	Federator
 	logKeeper
+	Witness
+	reporter
+	allower
 }
 
 // maker does long work on raw files and versions.

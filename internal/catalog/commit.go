@@ -24,6 +24,8 @@ type Commit struct {
 	By       string                     // who commits
 	Bytes    int64                      // stored
 	Rows     int64
+	Session  string // by which somebody of another node came who commits; "": of this one
+	Run      string // that made it; "": none
 }
 
 // Commit stages a version and adds it, in a transaction of its own: [Catalog.Stage]
@@ -229,10 +231,16 @@ func (w writer) commit(s *Staged) (row, bool, error) {
 	if err := w.lineage(r, s.in.Parents); err != nil {
 		return row{}, false, err
 	}
-	return r, unchanged, w.journal(r, "commit", map[string]any{
+	detail := map[string]any{
 		"kind": s.in.Kind, "unchanged": unchanged, "rows": s.in.Rows, "bytes": s.in.Bytes,
 		"parents": parentRefs(s.in.Parents[:min(len(s.in.Parents), 100)]), "records": digests(s.records),
-	})
+	}
+	for name, value := range map[string]string{"run": s.in.Run, "session": s.in.Session} {
+		if value != "" {
+			detail[name] = value
+		}
+	}
+	return r, unchanged, w.journal(r, "commit", detail)
 }
 
 func parentRefs(parents []genesis.Version) []string {

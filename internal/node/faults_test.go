@@ -63,7 +63,7 @@ func changed(b []byte, at int) []byte {
 }
 
 var troubles = map[string]trouble{
-	"dead":                {begin: func(c *cluster, id genesis.NodeID) { c.shut(id) }, mend: func(c *cluster, id genesis.NodeID) { c.open(id, c.towns[id].node.home.Path) }, stale: true},
+	"dead":                {begin: func(c *cluster, id genesis.NodeID) { c.stop(id) }, mend: func(c *cluster, id genesis.NodeID) { c.restart(id) }, stale: true},
 	"cut off":             {begin: func(c *cluster, id genesis.NodeID) { c.line.cuts(id) }, mend: mends, stale: true},
 	"slow":                {begin: func(c *cluster, id genesis.NodeID) { c.line.slows(time.Minute, id) }, mend: mends, stale: true},
 	"a byte now and then": {begin: func(c *cluster, id genesis.NodeID) { c.drips(id, "/", []byte("{"), 50*time.Millisecond) }, mend: mends, stale: true},

@@ -21,6 +21,7 @@ import (
 	"github.com/opengenesis/genesis"
 	"github.com/opengenesis/genesis/client"
 	"github.com/opengenesis/genesis/internal/federation/mirror"
+	"github.com/opengenesis/genesis/internal/federation/post"
 )
 
 // gate stands where a node is reached. It is there while the node is not, and may lie in
@@ -138,7 +139,7 @@ func (c *cluster) open(id genesis.NodeID, dir string) {
 	h.Config.Node, h.Config.URL, h.Config.Institution, h.Config.Sector = id, w.url, fmt.Sprintf("The %s", id), genesis.Laboratory
 	h.Config.Serve.Rate.PerSecond = 0
 	l := &life{end: &end{c.line, id}, disk: newStill()}
-	n, err := Start(c.Context(), h, Options{Network: true, peers: l, disk: l.disk, now: c.line.clocks[id].now})
+	n, err := Start(context.WithoutCancel(c.Context()), h, Options{Network: true, peers: l, disk: l.disk, now: c.line.clocks[id].now, pauses: post.Pauses{First: 50 * time.Millisecond, Most: 500 * time.Millisecond}})
 	if err != nil {
 		c.Fatalf("%s: %v", id, err)
 	}
@@ -174,8 +175,8 @@ func (v *voice) Write(b []byte) (int, error) {
 	return v.ResponseWriter.Write(b)
 }
 
-// shut ends a node as its operator does. What it was doing ends first.
-func (c *cluster) shut(id genesis.NodeID) {
+// stop stops a node, in the midst of what it does.
+func (c *cluster) stop(id genesis.NodeID) {
 	c.Helper()
 	c.gates[id].set(func(g *gate) { g.node = nil })
 	if err := c.towns[id].node.close(); err != nil {
@@ -183,10 +184,9 @@ func (c *cluster) shut(id genesis.NodeID) {
 	}
 }
 
-// restart ends a node and starts it again.
+// restart starts a node again that was stopped, with its home as it was left.
 func (c *cluster) restart(id genesis.NodeID) {
 	c.Helper()
-	c.shut(id)
 	c.open(id, c.towns[id].node.home.Path)
 }
 

@@ -364,7 +364,7 @@ func (h *history) stop() error {
 	at, _ := pick(h, h.order)
 	h.notes("%s", at)
 	if !h.down[at] {
-		h.shut(at)
+		h.cluster.stop(at)
 		h.down[at] = true
 	}
 	return nil
@@ -372,7 +372,7 @@ func (h *history) stop() error {
 
 // start starts a node that was stopped.
 func (h *history) start(at genesis.NodeID) {
-	h.open(at, h.towns[at].node.home.Path)
+	h.restart(at)
 	h.hears(at)
 	h.down[at] = false
 }

@@ -340,6 +340,7 @@ var rows = []row{
 	{id: "hear", method: "POST", path: "/v1/federation/requests", body: `{"message":"none"}`},
 	{id: "add-signatures", method: "POST", path: "/v1/federation/drafts/none/signatures", body: `{"targets":""}`},
 	{id: "take-message", method: "POST", path: "/v1/messages", body: `none`},
+	{id: "may", method: "GET", path: "/v1/versions/REF/may"},
 	{id: "explain", method: "GET", path: "/v1/explain?person=ada&action=read&ref=REF"},
 	{id: "sign-in-methods", method: "GET", path: "/v1/signin"},
 	{id: "sign-in", method: "POST", path: "/v1/signin", body: `{"subject":"nobody","password":"wrong"}`},
@@ -382,6 +383,13 @@ var rows = []row{
 	{id: "log-tile", method: "GET", path: "/v1/logs/members/1/tile/0/000.p/1"},
 	{id: "log-statements", method: "GET", path: "/v1/logs/members/statements"},
 	{id: "log-statements", method: "GET", path: "/v1/logs/public/statements"},
+	{id: "audit-state", method: "GET", path: "/v1/audit/state"},
+	{id: "audit-kept", method: "GET", path: "/v1/audit/kept"},
+	{id: "audit-shared", method: "GET", path: "/v1/audit/shared?kind=token&from=2026-01-01T00:00:00Z&until=2027-01-01T00:00:00Z"},
+	{id: "audit-checkpoints", method: "GET", path: "/v1/audit/checkpoints"},
+	{id: "audit-peers", method: "POST", path: "/v1/audit/peers"},
+	{id: "reconcile", method: "POST", path: "/v1/audit/reconcile", body: `{"peer":"mit"}`},
+	{id: "report", method: "GET", path: "/v1/report"},
 	{id: "sign-out", method: "POST", path: "/v1/signout"}, // last: it ends their session
 }
 
@@ -497,8 +505,8 @@ func deniedByDefault(t *testing.T, matrix string) {
 			t.Errorf("%s %s: a forged token is answered %s", op, tier, status["forged"])
 		}
 		ok := strings.HasPrefix(status["nobody"], "2")
-		readable := tier == "public" && slices.Contains([]string{"describe", "conditions", "diff", "export", "table", "table-head", "stream", "stream-plan", "stream-warm"}, op) ||
-			tier == "withdrawn" && slices.Contains([]string{"describe", "conditions"}, op)
+		readable := tier == "public" && slices.Contains([]string{"describe", "conditions", "may", "diff", "export", "table", "table-head", "stream", "stream-plan", "stream-warm"}, op) ||
+			tier == "withdrawn" && slices.Contains([]string{"describe", "conditions", "may"}, op)
 		if ok && !readable && !slices.Contains(open, op) {
 			t.Errorf("%s %s: nobody is answered %s", op, tier, status["nobody"])
 		}

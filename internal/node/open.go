@@ -26,6 +26,7 @@ import (
 	"github.com/opengenesis/genesis/internal/federation/mirror"
 	"github.com/opengenesis/genesis/internal/federation/nodekey"
 	"github.com/opengenesis/genesis/internal/federation/post"
+	"github.com/opengenesis/genesis/internal/federation/witness"
 	"github.com/opengenesis/genesis/internal/journal"
 	"github.com/opengenesis/genesis/internal/journal/disk"
 	"github.com/opengenesis/genesis/internal/store"
@@ -40,7 +41,9 @@ import (
 type works struct {
 	*work.Service
 	api.Federator // the same as fed
+	api.Witness   // the same as witness
 	fed           *federation.Federation
+	witness       *witness.Witness // of other nodes' audit logs
 	post          *post.Post
 	mirror        *mirror.Mirror // of other nodes' catalogues; nil where the node serves one command
 	background    sync.WaitGroup
@@ -91,10 +94,13 @@ func openWork(ctx context.Context, h *Home, opt Options, log *slog.Logger) (_ Se
 	}
 	w.closeLast(c.Cache.Close)
 	c.BackUp = backUpOf(h, &c)
-	w.post = w.newPost(&c)
+	w.post = w.newPost(&c, opt)
 	c.Post = w.post
+	c.Peers = w.fed.People(func(ctx context.Context, who genesis.Principal, audience genesis.NodeID, thumbprint string) (genesis.PeerToken, error) {
+		return c.Identity.PeerToken(ctx, who, genesis.PeerTokenRequest{Audience: audience, Key: thumbprint})
+	})
 	w.Service = work.New(c)
-	w.post.Handle, w.post.Undelivered, w.post.Changed = w.Service.Handlers(), w.Service.Undelivered, c.Access.Changed
+	w.post.Handle, w.post.Undelivered, w.post.Changed = w.Service.Handlers(), w.Service.Undelivered, w.messaged
 	limits := run.Limits{Concurrent: h.Config.Runs.Concurrent, Queue: h.Config.Runs.Queue, Memory: h.Config.Runs.Memory, Time: h.Config.Runs.Time,
 		Keep: h.Config.Runs.Keep, KeepLast: h.Config.Runs.KeepLast}
 	err = w.Service.OpenRuns(ctx, run.Config{Dir: h.Runs(), Limits: limits, Worker: worker(h.Path),
@@ -103,6 +109,7 @@ func openWork(ctx context.Context, h *Home, opt Options, log *slog.Logger) (_ Se
 		return nil, err
 	}
 	w.closeLast(w.Service.CloseRuns)
+	w.openWitness(h, &c)
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
 	w.closeLast(func() error { stop(); w.background.Wait(); return nil })
 	go w.openOnTime(background)
@@ -110,6 +117,8 @@ func openWork(ctx context.Context, h *Home, opt Options, log *slog.Logger) (_ Se
 		w.mirror = mirror.New(mirror.Config{DB: w.db, Self: h.Config.Node, Log: log, Now: opt.now})
 		w.closeLast(w.mirror.Close)
 		w.fed.Mirrors(w.mirror, c.Identity.NodeToken)
+		w.fed.Witnesses(w.witness, c.Identity.NodeToken)
+		w.witness.Start()
 		w.background.Go(func() { w.fed.Run(background) })
 		w.fed.Messages(w.post)
 		w.closeLast(w.post.Close)
@@ -207,13 +216,30 @@ func (w *works) openFederation(h *Home, c *work.Config, opt *Options) error {
 	return nil
 }
 
+// openWitness opens what keeps the checkpoints of other nodes' audit logs, and shows them
+// this node's.
+func (w *works) openWitness(h *Home, c *work.Config) {
+	w.witness = witness.New(witness.Config{DB: w.db, Self: h.Config.Node, Journal: c.Journal, Member: c.Charter.Member, MayLook: w.MayLook, Now: c.Now, Log: w.log,
+		Taken: func(ctx context.Context, message string) (bool, error) { return post.Taken(ctx, w.db, message) }})
+	w.Witness = w.witness
+	w.closeLast(w.witness.Close)
+}
+
 // newPost carries messages between nodes. Those of a node that serves one command wait
 // for one that others can reach.
-func (w *works) newPost(c *work.Config) *post.Post {
-	return post.New(post.Config{DB: w.db, Node: c.Node, Charter: c.Charter, Send: w.fed.Send, Now: c.Now, Log: w.log, Key: func() (ed25519.PrivateKey, error) {
+func (w *works) newPost(c *work.Config, opt Options) *post.Post {
+	return post.New(post.Config{Pauses: opt.pauses, DB: w.db, Node: c.Node, Charter: c.Charter, Send: w.fed.Send, Now: c.Now, Log: w.log, Key: func() (ed25519.PrivateKey, error) {
 		k, err := w.fed.Key(genesis.KeyMessage)
 		return k.Private, err
 	}})
+}
+
+// messaged is told that a message of another node was acted upon, or one to it given up:
+// that may have put others.
+func (w *works) messaged() {
+	w.post.Wake()
+	w.Access.Changed()
+	w.Look()
 }
 
 // tokenKey is the key with which this node vouches for its people now, and its id.

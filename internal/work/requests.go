@@ -33,7 +33,11 @@ func (s *Service) requested(ctx context.Context, who genesis.Principal, name str
 		var err error
 		r, err = do(tx)
 		e.Subject, e.Version, e.Project = string(r.Name), r.Version, r.Project
-		e.Detail = detail(map[string]any{"request": r.ID, "of": r.By.Person(), "actions": r.Actions, "state": r.State, "grant": r.Grant, "agreement": r.Agreement, "reason": r.Reason})
+		said := map[string]any{"request": r.ID, "of": r.By.Person(), "actions": r.Actions, "state": r.State, "grant": r.Grant, "agreement": r.Agreement, "reason": r.Reason}
+		if !r.Until.IsZero() {
+			said["until"] = r.Until
+		}
+		e.Detail = detail(said)
 		return err
 	})
 	if err != nil {

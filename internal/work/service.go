@@ -47,6 +47,9 @@ type Config struct {
 	// Post tells other nodes what has to arrive; nil where there are none.
 	Post Post
 
+	// Peers asks other nodes for people of this one; nil where there are none.
+	Peers Peers
+
 	// BackUp copies the whole home; nil where there is none.
 	BackUp func(context.Context, genesis.BackupRequest, genesis.Progress) (*genesis.Backup, error)
 }
@@ -64,6 +67,8 @@ type Service struct {
 	runs       *run.Manager
 	inspecting inspections
 	bodies     stream.Budget
+	clerk      *clerk
+	heard      bell       // of runs that other nodes carry out
 	stating    sync.Mutex // held while what is said of a model is joined with what was said before
 }
 

@@ -90,6 +90,9 @@ type Config struct {
 	// Commit checks an outcome and returns the act that commits it.
 	Commit func(ctx context.Context, r genesis.Run, pinned, outcome json.RawMessage) (Act, error)
 
+	// Ended is told, in the transaction that ends it, of every run that ends. Nil: nobody is.
+	Ended func(ctx context.Context, tx *sql.Tx, r genesis.Run) error
+
 	// Watch returns a context derived from ctx that ends when the asker's access
 	// does, with the reason as its cause, and a function to stop watching. It is
 	// called for the time in the queue, and again for every try. Nil: nobody
@@ -103,6 +106,10 @@ type Config struct {
 	// waited for them: right for a server, while the next command of a terminal
 	// should not wait for a dead one's work.
 	ResumeAttached bool
+
+	// Changed is called after a run's state changed, or may have. It must not block. Nil:
+	// nobody asks.
+	Changed func(genesis.Run)
 
 	Log *slog.Logger // nil: nothing is logged
 }
@@ -141,6 +148,9 @@ func Open(ctx context.Context, cfg Config) (*Manager, error) {
 	cfg.Limits = cfg.Limits.withDefaults()
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Changed == nil {
+		cfg.Changed = func(genesis.Run) {}
 	}
 	if cfg.Worker != nil {
 		inheritFiles()

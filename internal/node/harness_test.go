@@ -375,11 +375,11 @@ func (c *cluster) follows(by genesis.NodeID, want []string) {
 	c.Helper()
 	slices.Sort(want)
 	var have []string
-	for began := time.Now(); ; time.Sleep(5 * time.Millisecond) {
+	for began := time.Now(); ; time.Sleep(time.Duration(len(c.order)) * 2 * time.Millisecond) {
 		if have = c.mirrored(by); slices.Equal(have, want) {
 			return
 		}
-		if time.Since(began) > 20*time.Second {
+		if time.Since(began) > max(20*time.Second, time.Duration(len(c.order))*5*time.Second) {
 			status, _ := c.towns[by].works.mirror.Status(c.Context())
 			c.Fatalf("%s mirrors\n%q, not\n%q\n%+v", by, have, want, status)
 		}

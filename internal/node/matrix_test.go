@@ -38,6 +38,7 @@ type town struct {
 	node  *Node
 	url   string
 	works *works
+	life  *life // of one that stands in a cluster
 	local genesis.Principal
 	token map[string]string // by person
 	asset map[string]string // by tier: the name that stands for it now

@@ -94,18 +94,19 @@ func openWork(ctx context.Context, h *Home, opt Options, log *slog.Logger) (_ Se
 	}
 	w.closeLast(c.Cache.Close)
 	c.BackUp = backUpOf(h, &c)
-	w.mirror = mirror.New(mirror.Config{DB: w.db, Self: h.Config.Node, Log: log, Now: opt.now})
+	w.post = w.newPost(&c, opt)
+	c.Post = w.post
+	w.mirror = mirror.New(mirror.Config{DB: w.db, Self: h.Config.Node, Log: log, Now: opt.now, Report: w.fed.Accuse, Reported: w.post.Wake})
 	w.closeLast(w.mirror.Close)
 	c.SearchDir, c.Mirror = h.Search(), w.mirror
 	c.Quota = h.Config.Uploads.Quota
-	w.post = w.newPost(&c, opt)
-	c.Post = w.post
 	c.Peers = w.fed.People(func(ctx context.Context, who genesis.Principal, audience genesis.NodeID, thumbprint string) (genesis.PeerToken, error) {
 		return c.Identity.PeerToken(ctx, who, genesis.PeerTokenRequest{Audience: audience, Key: thumbprint})
 	})
 	w.Service = work.New(c)
 	w.closeLast(w.Service.CloseSearch)
 	w.post.Handle, w.post.Undelivered, w.post.Changed = w.Service.Handlers(), w.Service.Undelivered, w.messaged
+	w.post.Handle["evidence"] = w.fed.HearEvidence
 	limits := run.Limits{Concurrent: h.Config.Runs.Concurrent, Queue: h.Config.Runs.Queue, Memory: h.Config.Runs.Memory, Time: h.Config.Runs.Time,
 		Keep: h.Config.Runs.Keep, KeepLast: h.Config.Runs.KeepLast}
 	err = w.Service.OpenRuns(ctx, run.Config{Dir: h.Runs(), Limits: limits, Worker: worker(h.Path),

@@ -104,7 +104,7 @@ func (s *Service) newTerms(ctx context.Context, who genesis.Principal, v genesis
 	if err != nil {
 		return t, err
 	}
-	terms := access.Merge(old, req, agreement, who.Person(), time.Now().UTC())
+	terms := access.Merge(old, req, agreement, who.Person(), s.now().UTC())
 	if err := access.CheckTerms(v.Name, v.Digest, terms); err != nil || agreement == nil {
 		return terms, err
 	}
@@ -243,7 +243,7 @@ func (s *Service) Conditions(ctx context.Context, who genesis.Principal, ref str
 	c := &genesis.Conditions{Version: v, You: []genesis.Action{}}
 	terms, err := s.Access.Terms(ctx, v.Name, v.Digest)
 	if err == nil {
-		c.Terms, c.Tier = &terms, terms.TierAt(time.Now())
+		c.Terms, c.Tier = &terms, terms.TierAt(s.now())
 	} else if genesis.KindOf(err) != genesis.NotFound {
 		return nil, err
 	}
@@ -362,7 +362,7 @@ func (s *Service) Grants(ctx context.Context, who genesis.Principal, q genesis.G
 			err = s.addOwn(ctx, who, q, page)
 		}
 		if q.Expiring > 0 || q.To != "" {
-			end := time.Now().Add(days(q.Expiring))
+			end := s.now().Add(days(q.Expiring))
 			page.Grants = slices.DeleteFunc(page.Grants, func(g genesis.Grant) bool {
 				return q.Expiring > 0 && (g.Until.IsZero() || g.Until.After(end)) || q.To != "" && g.To != q.To
 			})
@@ -392,7 +392,7 @@ func (s *Service) grantsOf(ctx context.Context, who genesis.Principal, q genesis
 	}
 	to := genesis.Grantee(string(genesis.ToPerson) + ":" + string(who.Person()))
 	named, _, err := s.Access.Grants(ctx, access.GrantQuery{Name: q.Name, To: to, Limit: 1000})
-	now := time.Now()
+	now := s.now()
 	return append(all, slices.DeleteFunc(named, func(g genesis.Grant) bool { return g.Active(now) })...), err
 }
 

@@ -1,6 +1,7 @@
 package access
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -19,13 +20,13 @@ const (
 	maxMessages = 200 // of one request
 )
 
-// Ask takes up a request for access: r says what for; the rest is filled in. The
-// caller has decided that the asker may ask. Where the terms have an agreement, its
-// digest is how the asker accepts it. Errors: Invalid, Conflict (an agreement other
-// than the one in force; a request for the same that is open), NotFound (the grant
-// to renew, the project).
+// Ask takes up a request for access: r says what for; the rest is filled in, but for the
+// id of one that was made at the asker's home. The caller has decided that the asker may
+// ask. Where the terms have an agreement, its digest is how the asker accepts it. Errors:
+// Invalid, Conflict (an agreement other than the one in force; a request for the same that
+// is open; the id is taken), NotFound (the grant to renew, the project).
 func (d *Decider) Ask(ctx context.Context, tx *sql.Tx, r genesis.AccessRequest) (genesis.AccessRequest, error) {
-	r = genesis.AccessRequest{ID: newID(), Name: r.Name, Version: r.Version, By: r.By, Actions: r.Actions, Purpose: r.Purpose,
+	r = genesis.AccessRequest{ID: cmp.Or(r.ID, newID()), Name: r.Name, Version: r.Version, By: r.By, Actions: r.Actions, Purpose: r.Purpose,
 		Project: strings.TrimPrefix(r.Project, string(d.node)+"/"), Agreement: r.Agreement, Renews: r.Renews, State: genesis.RequestOpen, At: d.now().UTC()}
 	if len(r.Actions) == 0 {
 		r.Actions = []genesis.Action{genesis.Read}
@@ -37,7 +38,7 @@ func (d *Decider) Ask(ctx context.Context, tx *sql.Tx, r genesis.AccessRequest) 
 		return r, requestError(r, genesis.Invalid, msg, hint)
 	}
 	r.Actions = inOrder(r.Actions)
-	for _, check := range []func(context.Context, *sql.Tx, genesis.AccessRequest) error{d.checkAgreement, d.checkAskers, d.checkRenewal, d.checkOpen} {
+	for _, check := range []func(context.Context, *sql.Tx, genesis.AccessRequest) error{checkID, d.checkAgreement, d.checkAskers, d.checkRenewal, d.checkOpen} {
 		if err := check(ctx, tx, r); err != nil {
 			return r, err
 		}
@@ -72,6 +73,18 @@ func requestWrong(r genesis.AccessRequest) (msg, hint string) {
 // text reports whether s is something to read, and not too much of it.
 func text(s string) bool {
 	return strings.TrimSpace(s) != "" && len(s) <= maxText && utf8.ValidString(s)
+}
+
+// checkID wants an id that no other request has.
+func checkID(ctx context.Context, tx *sql.Tx, r genesis.AccessRequest) error {
+	var n int
+	if err := tx.QueryRowContext(ctx, "SELECT count(*) FROM policy_requests WHERE id = $1", r.ID).Scan(&n); err != nil {
+		return store.Error("request", string(r.Name), err)
+	}
+	if n > 0 {
+		return requestError(r, genesis.Conflict, "another request has the id "+r.ID, "")
+	}
+	return nil
 }
 
 // checkAgreement wants the agreement in force to be accepted.
@@ -171,6 +184,12 @@ func (d *Decider) checkOpen(ctx context.Context, tx *sql.Tx, r genesis.AccessReq
 		return requestError(r, genesis.Conflict, fmt.Sprintf("%d requests of yours are open", n), "withdraw those that you no longer need")
 	}
 	return nil
+}
+
+// RequestTx is any request as a transaction has it, for what is not done for anybody.
+func (d *Decider) RequestTx(ctx context.Context, tx *sql.Tx, id string) (genesis.AccessRequest, error) {
+	r, err := one[genesis.AccessRequest](ctx, tx, "SELECT format, body FROM policy_requests WHERE id = $1", id)
+	return r, missing(err, noRequest(id))
 }
 
 // RequestByID returns a request, to its asker and to those who steward what it

@@ -18,6 +18,7 @@ type fake struct {
 	runner
 	operator
 	Federator
+	teller
 	logKeeper
 	describe func(who genesis.Principal, ref string) (*genesis.Description, error)
 	train    func(ctx context.Context, p genesis.Progress) (*genesis.Trained, error)

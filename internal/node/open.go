@@ -92,9 +92,9 @@ func openWork(ctx context.Context, h *Home, opt Options, log *slog.Logger) (_ Se
 	w.closeLast(c.Cache.Close)
 	c.BackUp = backUpOf(h, &c)
 	w.post = w.newPost(&c)
-	c.Post = w.post
+	c.Post, c.Peers = w.post, w.fed
 	w.Service = work.New(c)
-	w.post.Handle, w.post.Undelivered, w.post.Changed = w.Service.Handlers(), w.Service.Undelivered, c.Access.Changed
+	w.post.Handle, w.post.Undelivered, w.post.Changed = w.Service.Handlers(), w.Service.Undelivered, w.Service.Told
 	limits := run.Limits{Concurrent: h.Config.Runs.Concurrent, Queue: h.Config.Runs.Queue, Memory: h.Config.Runs.Memory, Time: h.Config.Runs.Time,
 		Keep: h.Config.Runs.Keep, KeepLast: h.Config.Runs.KeepLast}
 	err = w.Service.OpenRuns(ctx, run.Config{Dir: h.Runs(), Limits: limits, Worker: worker(h.Path),
@@ -116,6 +116,7 @@ func openWork(ctx context.Context, h *Home, opt Options, log *slog.Logger) (_ Se
 		if err := w.post.Start(background); err != nil {
 			return nil, err
 		}
+		w.background.Go(func() { w.KeepMemberships(background) })
 	}
 	go w.keepHouse(background)
 	return w, nil
@@ -164,12 +165,20 @@ func (w *works) openDoors(ctx context.Context, h *Home, c *work.Config, opt Opti
 	c.Identity, err = identity.Open(ctx, identity.Config{DB: w.db, Node: h.Config.Node, Charter: c.Charter, Providers: h.Config.Identity.Providers,
 		External: h.external(), Limits: identity.Limits{Session: h.Config.Identity.Session.Absolute, Idle: h.Config.Identity.Session.Idle},
 		Key: key, Passwords: h.Config.Identity.Passwords, Log: w.log, Record: work.RecordIdentity, Changed: c.Access.Changed,
-		Token: opt.token, Projects: c.Access.ProjectsOf, Now: opt.now})
+		Token: opt.token, Projects: c.Access.ProjectsOf, Told: w.tokensOf, Now: opt.now})
 	if err != nil {
 		return err
 	}
 	w.closeLast(c.Identity.Close)
 	return nil
+}
+
+// tokensOf are the tokens of projects elsewhere that somebody of this node is in.
+func (w *works) tokensOf(ctx context.Context, person genesis.PersonID) ([]string, error) {
+	if w.Service == nil { // it is being opened, and nobody asks yet
+		return nil, nil
+	}
+	return w.TokensOf(ctx, person)
 }
 
 // openFederation opens the charter, which decides who is vouched for, and the keys with
@@ -312,6 +321,9 @@ func (w *works) openOnTime(ctx context.Context) {
 		}
 		if err := w.RestateDue(ctx); err != nil && ctx.Err() == nil {
 			w.log.Error("what the logs of the catalogue say is behind", "error", err)
+		}
+		if err := w.TellOver(ctx); err != nil && ctx.Err() == nil {
+			w.log.Error("other nodes cannot be told which grants ended", "error", err)
 		}
 		select {
 		case <-ctx.Done():

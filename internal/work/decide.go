@@ -278,19 +278,24 @@ func homeOnly(op string, who genesis.Principal) error {
 }
 
 // act does something in one transaction with its entry of the journal, and tells
-// access that what it decides by may have changed. do may fill in the entry.
+// access that what it decides by may have changed, and other nodes what was put for them.
+// do may fill in the entry.
 func (s *Service) act(ctx context.Context, who genesis.Principal, name string, do func(*sql.Tx, *journal.Event) error) error {
-	err := s.DB.Tx(ctx, func(tx *sql.Tx) error {
-		p := access.Complete(s.Charter, who)
-		e := journal.Event{Actor: who.Person(), Act: name, Outcome: genesis.Done, Purpose: who.Purpose, Institution: p.Institution, Sector: p.Sector, Student: p.Student}
-		if err := do(tx, &e); err != nil {
-			return err
-		}
-		e.Detail = inSession(e.Detail, s.session(who))
-		return journal.Record(ctx, tx, e)
-	})
+	err := s.DB.Tx(ctx, func(tx *sql.Tx) error { return s.actIn(ctx, tx, who, name, do) })
 	if err == nil {
 		s.Access.Changed()
+		s.wake()
 	}
 	return err
+}
+
+// actIn is act within a transaction; whose it is tells of the change.
+func (s *Service) actIn(ctx context.Context, tx *sql.Tx, who genesis.Principal, name string, do func(*sql.Tx, *journal.Event) error) error {
+	p := access.Complete(s.Charter, who)
+	e := journal.Event{Actor: who.Person(), Act: name, Outcome: genesis.Done, Purpose: who.Purpose, Institution: p.Institution, Sector: p.Sector, Student: p.Student}
+	if err := do(tx, &e); err != nil {
+		return err
+	}
+	e.Detail = inSession(e.Detail, s.session(who))
+	return journal.Record(ctx, tx, e)
 }

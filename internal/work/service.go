@@ -3,6 +3,7 @@ package work
 import (
 	"context"
 	"database/sql"
+	"io"
 	"log/slog"
 	"sync"
 	"time"
@@ -18,6 +19,7 @@ import (
 	"github.com/opengenesis/genesis/internal/store"
 	"github.com/opengenesis/genesis/internal/stream"
 	"github.com/opengenesis/genesis/internal/stream/cache"
+	"github.com/opengenesis/genesis/internal/work/abroad"
 	"github.com/opengenesis/genesis/internal/work/run"
 )
 
@@ -46,6 +48,9 @@ type Config struct {
 
 	// Post tells other nodes what has to arrive; nil where there are none.
 	Post Post
+	// Peers reads, in this node's own name, what another node answers; nil where there
+	// are none.
+	Peers Peers
 
 	// BackUp copies the whole home; nil where there is none.
 	BackUp func(context.Context, genesis.BackupRequest, genesis.Progress) (*genesis.Backup, error)
@@ -56,6 +61,13 @@ type Config struct {
 type Post interface {
 	Put(ctx context.Context, tx *sql.Tx, to genesis.NodeID, kind, about string, body any) (genesis.PeerMessage, error)
 	Wake()
+	// Waits is since when a message about something waits; zero: none does.
+	Waits(ctx context.Context, about string) (time.Time, error)
+}
+
+// Peers asks other nodes. internal/federation does.
+type Peers interface {
+	Get(ctx context.Context, node genesis.NodeID, path string) (io.ReadCloser, error)
 }
 
 // Service does a node's work over one catalogue and one blob store.
@@ -64,13 +76,16 @@ type Service struct {
 	runs       *run.Manager
 	inspecting inspections
 	bodies     stream.Budget
-	stating    sync.Mutex // held while what is said of a model is joined with what was said before
+	abroad     abroad.Store
+	renewing   chan struct{} // tokens of projects are asked for
+	stating    sync.Mutex    // held while what is said of a model is joined with what was said before
 }
 
 // New returns a Service.
 func New(c Config) *Service {
 	s := &Service{Config: c}
 	s.bodies.Max = c.Bodies
+	s.abroad, s.renewing = abroad.Store{DB: c.DB, Node: c.Node, Now: s.now}, make(chan struct{}, 1)
 	return s
 }
 

@@ -13,6 +13,8 @@ type predictCmd struct {
 	Out    string  `help:"Where to write: a file ending in .parquet or .csv, or - with --format." placeholder:"FILE" required:""`
 	Format string  `help:"parquet or csv, if the file's name does not say." enum:"parquet,csv," default:"" placeholder:"FORMAT"`
 	Level  float64 `help:"Share of true values the interval is to hold." default:"0.9" placeholder:"LEVEL"`
+
+	Project string `help:"The project for which it is done." placeholder:"ID"`
 }
 
 func (predictCmd) Help() string {
@@ -41,7 +43,7 @@ func (cmd *predictCmd) Run(a *app) error {
 	}
 	m, stop := a.progress()
 	defer stop()
-	made, err := c.Predict(a.ctx, genesis.PredictRequest{Model: cmd.Model, Files: refs, Level: cmd.Level, Format: format}, m.event)
+	made, err := c.Predict(a.ctx, genesis.PredictRequest{Model: cmd.Model, Files: refs, Level: cmd.Level, Format: format, Project: cmd.Project}, m.event)
 	if err != nil {
 		return err
 	}

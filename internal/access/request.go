@@ -1,7 +1,6 @@
 package access
 
 import (
-	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -20,13 +19,19 @@ const (
 	maxMessages = 200 // of one request
 )
 
-// Ask takes up a request for access: r says what for; the rest is filled in, but for the
-// id of one that was made at the asker's home. The caller has decided that the asker may
-// ask. Where the terms have an agreement, its digest is how the asker accepts it. Errors:
-// Invalid, Conflict (an agreement other than the one in force; a request for the same that
-// is open; the id is taken), NotFound (the grant to renew, the project).
+// Ask takes up a request for access: r says what for; the rest is filled in. The
+// caller has decided that the asker may ask. Where the terms have an agreement, its
+// digest is how the asker accepts it. Errors: Invalid, Conflict (an agreement other
+// than the one in force; a request for the same that is open), NotFound (the grant
+// to renew, the project).
 func (d *Decider) Ask(ctx context.Context, tx *sql.Tx, r genesis.AccessRequest) (genesis.AccessRequest, error) {
-	r = genesis.AccessRequest{ID: cmp.Or(r.ID, newID()), Name: r.Name, Version: r.Version, By: r.By, Actions: r.Actions, Purpose: r.Purpose,
+	return d.AskAs(ctx, tx, newID(), r)
+}
+
+// AskAs is Ask of a request that has an id already: it was made at the asker's home.
+// Errors: as of Ask; Conflict, if the id is taken.
+func (d *Decider) AskAs(ctx context.Context, tx *sql.Tx, id string, r genesis.AccessRequest) (genesis.AccessRequest, error) {
+	r = genesis.AccessRequest{ID: id, Name: r.Name, Version: r.Version, By: r.By, Actions: r.Actions, Purpose: r.Purpose,
 		Project: strings.TrimPrefix(r.Project, string(d.node)+"/"), Agreement: r.Agreement, Renews: r.Renews, State: genesis.RequestOpen, At: d.now().UTC()}
 	if len(r.Actions) == 0 {
 		r.Actions = []genesis.Action{genesis.Read}

@@ -105,11 +105,18 @@ func (s *Service) find(ctx context.Context, who genesis.Principal, ref string) (
 
 // enter resolves a reference and decides whether who may do a to it.
 func (s *Service) enter(ctx context.Context, who genesis.Principal, a genesis.Action, ref string) (genesis.Version, access.Decision, error) {
+	return s.enterFor(ctx, who, a, ref, "")
+}
+
+// enterFor is enter for what is done for a project.
+func (s *Service) enterFor(ctx context.Context, who genesis.Principal, a genesis.Action, ref, project string) (genesis.Version, access.Decision, error) {
 	v, err := s.find(ctx, who, ref)
 	if err != nil {
 		return v, access.Decision{}, err
 	}
-	d, err := s.decide(ctx, who, a, resource(v))
+	ask := s.ask(who, a, resource(v))
+	ask.Project = s.ownProject(project)
+	d, err := s.decideAsk(ctx, ask)
 	return v, d, err
 }
 
@@ -123,11 +130,15 @@ func (s *Service) resolve(ctx context.Context, who genesis.Principal, a genesis.
 // before the first byte. While there can be no evidence, nothing that needs it is
 // allowed. The error is that of a refusal, or Unavailable.
 func (s *Service) decide(ctx context.Context, who genesis.Principal, a genesis.Action, r access.Resource) (access.Decision, error) {
-	d, refusal := s.Access.Decide(ctx, s.ask(who, a, r))
+	return s.decideAsk(ctx, s.ask(who, a, r))
+}
+
+func (s *Service) decideAsk(ctx context.Context, ask access.Ask) (access.Decision, error) {
+	d, refusal := s.Access.Decide(ctx, ask)
 	if refusal != nil {
-		return d, s.refused(ctx, who, d, refusal)
+		return d, s.refused(ctx, ask.Principal, d, refusal)
 	}
-	if slices.Contains(evident, a) {
+	if slices.Contains(evident, ask.Action) {
 		return d, s.record(ctx, d)
 	}
 	return d, nil

@@ -246,6 +246,9 @@ func (s *Service) Conditions(ctx context.Context, who genesis.Principal, ref str
 	if c.Constraints, err = s.Access.ConstraintsFor(ctx, who, v.Name, v.Digest); err != nil {
 		return nil, err
 	}
+	if c.Projects, err = s.teamsFor(ctx, who, v); err != nil {
+		return nil, err
+	}
 	for _, a := range genesis.Actions {
 		_, err := s.Access.Decide(ctx, s.ask(who, a, resource(v)))
 		if err != nil && !isRefusal(err) {

@@ -45,8 +45,7 @@ func (s *Service) takeRequest(ctx context.Context, tx *sql.Tx, m genesis.PeerMes
 	if err != nil {
 		return err
 	}
-	r.ID = m.About
-	return s.requestedIn(ctx, tx, who, "request", s.tellState, func(tx *sql.Tx) (genesis.AccessRequest, error) { return s.Access.Ask(ctx, tx, r) })
+	return s.requestedIn(ctx, tx, who, "request", s.tellState, func(tx *sql.Tx) (genesis.AccessRequest, error) { return s.Access.AskAs(ctx, tx, m.About, r) })
 }
 
 // takeWithdrawn takes a request back for who asked.

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"database/sql"
+	"encoding/json"
 	"slices"
 	"strings"
 
@@ -140,4 +141,55 @@ func (s *Service) EndProject(ctx context.Context, who genesis.Principal, id stri
 		return s.tellProject(ctx, tx, p, p)
 	})
 	return &p, err
+}
+
+// ownProject is how this node calls a project.
+func (s *Service) ownProject(id string) string { return strings.TrimPrefix(id, string(s.Node)+"/") }
+
+// inProject wants somebody to be in the project for which they do something; "" is none.
+func (s *Service) inProject(ctx context.Context, who genesis.Principal, project string) error {
+	if project == "" {
+		return nil
+	}
+	in, err := s.Access.In(ctx, who, project)
+	if err == nil && !in {
+		err = &genesis.Error{Op: "act for project", Kind: genesis.Permission, Subject: project, Msg: "you are not in it", Hint: "`genesis project list` shows your projects"}
+	}
+	return err
+}
+
+// projectOfRun is the project for which a run is.
+func (s *Service) projectOfRun(r genesis.Run) string {
+	var req struct {
+		Project string `json:"project"`
+	}
+	if json.Unmarshal(r.Request, &req) != nil {
+		return "" // then it is no request, and says so where it is read
+	}
+	return s.ownProject(req.Project)
+}
+
+// madeFor opens what a run made to the people of the project for which it was.
+func (s *Service) madeFor(ctx context.Context, tx *sql.Tx, r genesis.Run, v genesis.Version) error {
+	project := s.projectOfRun(r)
+	if project == "" {
+		return nil
+	}
+	return s.actIn(ctx, tx, r.By, "grant", func(tx *sql.Tx, e *journal.Event) error {
+		e.Subject, e.Version, e.Project, e.Detail = string(v.Name), v.Digest, project, detail(map[string]string{"to": "project:" + project, "run": r.ID})
+		return s.Access.MadeFor(ctx, tx, resource(v), project)
+	})
+}
+
+// teamsFor are the projects for which a version was made, as far as who may know of them:
+// to its stewards all, to others their own.
+func (s *Service) teamsFor(ctx context.Context, who genesis.Principal, v genesis.Version) ([]string, error) {
+	all, err := s.Access.Teams(ctx, v.Name, v.Digest)
+	if err != nil || len(all) == 0 {
+		return nil, err
+	}
+	if _, err := s.Access.Decide(ctx, s.ask(who, genesis.Steward, resource(v))); err == nil || !isRefusal(err) {
+		return all, err
+	}
+	return slices.DeleteFunc(all, func(id string) bool { return s.inProject(ctx, who, id) != nil }), nil
 }

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -21,12 +22,13 @@ type cluster struct {
 	line  *line
 	towns map[genesis.NodeID]*town
 	order []genesis.NodeID
+	serve map[genesis.NodeID]*http.Server
 }
 
 // newCluster starts nodes and makes a federation of them, which the first holds.
 func newCluster(t *testing.T, ids ...genesis.NodeID) *cluster {
 	t.Helper()
-	c := &cluster{T: t, line: &line{at: map[string]genesis.NodeID{}}, towns: map[genesis.NodeID]*town{}}
+	c := &cluster{T: t, line: &line{at: map[string]genesis.NodeID{}}, towns: map[genesis.NodeID]*town{}, serve: map[genesis.NodeID]*http.Server{}}
 	for _, id := range ids {
 		c.start(id)
 	}
@@ -53,10 +55,16 @@ func (c *cluster) start(id genesis.NodeID) *town {
 	if err != nil {
 		c.Fatal(err)
 	}
-	url := "http://" + l.Addr().String()
 	c.line.add(id, l.Addr().String())
-	clock := c.line.clock(id)
-	w := openTown(c.T, mustHome(c.T, c.TempDir()), func(h *Home, o *Options) {
+	c.order = append(c.order, id)
+	return c.open(id, c.TempDir(), l, c.line.clock(id))
+}
+
+// open starts the node of a home.
+func (c *cluster) open(id genesis.NodeID, path string, l net.Listener, clock *clock) *town {
+	c.Helper()
+	url := "http://" + l.Addr().String()
+	w := openTown(c.T, mustHome(c.T, path), func(h *Home, o *Options) {
 		h.Config.Node, h.Config.URL, h.Config.Institution, h.Config.Sector = id, url, fmt.Sprintf("The %s", id), genesis.Laboratory
 		o.peers, o.now = c.line.from(id), clock.now
 	})
@@ -64,9 +72,25 @@ func (c *cluster) start(id genesis.NodeID) *town {
 	go func() { _ = srv.Serve(l) }()
 	c.Cleanup(func() { _ = srv.Close() })
 	w.url = url
-	c.towns[id] = w
-	c.order = append(c.order, id)
+	c.towns[id], c.serve[id] = w, srv
 	return w
+}
+
+// reopen closes a node and starts it again, with its home and at its address.
+func (c *cluster) reopen(id genesis.NodeID) *town {
+	c.Helper()
+	was := c.towns[id]
+	_ = c.serve[id].Close()
+	if err := was.node.close(); err != nil {
+		c.Fatal(err)
+	}
+	l, err := net.Listen("tcp", strings.TrimPrefix(was.url, "http://"))
+	if err != nil {
+		c.Fatal(err)
+	}
+	now := c.open(id, was.node.home.Path, l, c.line.clocks[id])
+	now.token = was.token
+	return now
 }
 
 // join has a node join the federation of the first.

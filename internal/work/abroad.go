@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -309,7 +310,8 @@ func (s *Service) undeliveredAbroad(ctx context.Context, tx *sql.Tx, m genesis.P
 // whyText is an error for whoever waits: what is wrong, and what to do about it.
 func whyText(err error) string {
 	text := err.Error()
-	if e, ok := err.(*genesis.Error); ok {
+	var e *genesis.Error
+	if errors.As(err, &e) {
 		text = cmp.Or(e.Msg, text)
 		if e.Hint != "" {
 			text += ": " + e.Hint

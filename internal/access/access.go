@@ -56,7 +56,7 @@ type Decision struct {
 	Reason       string    // in words, safe for whoever may discover the resource
 	Hint         string    // refused: what would be accepted, if the asker may know of it
 	Grant        string    // id of the grant that lets them, when one does
-	Project      string    // for which it is done; else that to which the grant was made, where nothing but it lets them
+	Project      string    // for which it is done; else the one by which alone they may: to which the grant was made, or for which the thing was
 	Reads        bool      // may also read all of it: else the limits of training without reading apply
 	Until        time.Time // it may change by itself from then on; zero: it will not
 }

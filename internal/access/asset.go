@@ -108,7 +108,7 @@ type facts struct {
 	terms    genesis.Terms
 	tier     genesis.Tier // in force; "" of a draft
 	steward  bool
-	team     bool // it was made for a project that they are in
+	team     string // a project that they are in, and for which it was made; "" without
 	outside  bool
 	anywhere bool     // it is a source: the token's scopes are about what was made of it
 	lowered  bool     // it is a source, and its tier here is not its own
@@ -187,7 +187,7 @@ func (f facts) context(a genesis.Action) cedar.Record {
 	h := f.held.of(a)
 	return cedar.NewRecord(cedar.RecordMap{
 		"steward":     cedar.Boolean(f.steward),
-		"team":        cedar.Boolean(f.team),
+		"team":        cedar.Boolean(f.team != ""),
 		"use":         cedar.String(f.terms.Uses.Of(a)),
 		"outside":     cedar.Boolean(f.outside),
 		"scoped":      cedar.Boolean(f.anywhere || inScope(f.who.Principal, a, f.name)),

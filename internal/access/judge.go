@@ -104,7 +104,7 @@ func (q question) ofSources() []genesis.Action {
 		}
 		return []genesis.Action{genesis.Discover}
 	case genesis.Infer, genesis.Evaluate:
-		if (made || q.target.team) && q.target.kind == genesis.Model {
+		if (made || q.target.team != "") && q.target.kind == genesis.Model {
 			return []genesis.Action{q.action, genesis.TrainOn}
 		}
 	}
@@ -147,7 +147,7 @@ func (d *Decider) question(ctx context.Context, ask Ask, now time.Time) (questio
 	who.Projects = projects
 	q, until, err := d.gather(ctx, shelf{d.asset, d.index}, who, ask, now)
 	q.policies = d.policies
-	q.stranger = ask.Project != "" && !who.among([]string{d.ownProject(ask.Project)})
+	q.stranger = ask.Project != "" && who.among([]string{d.ownProject(ask.Project)}) == ""
 	return q, sooner(until, ends), err
 }
 
@@ -235,6 +235,9 @@ func (q question) decision(ask Ask) Decision {
 		held := q.target.held.of(ask.Action)
 		if out.Grant = held.grant; v.rule == "grant" {
 			out.Project = held.project
+		}
+		if v.rule == "team" || v.rule == "team-model" {
+			out.Project = q.target.team
 		}
 		if ask.Project != "" {
 			out.Project = ask.Project

@@ -112,9 +112,13 @@ func (d *Decider) projectsOf(p genesis.Principal, own []string) []string {
 // ownProject is how a project is named in here: those of this node without it.
 func (d *Decider) ownProject(id string) string { return strings.TrimPrefix(id, string(d.node)+"/") }
 
-// among reports whether the person is in one of some projects.
-func (p person) among(projects []string) bool {
-	return p.registered && slices.ContainsFunc(projects, func(id string) bool { return slices.Contains(p.Projects, id) })
+// among is the first of some projects that the person is in, "" if it is none.
+func (p person) among(projects []string) string {
+	i := slices.IndexFunc(projects, func(id string) bool { return slices.Contains(p.Projects, id) })
+	if i < 0 || !p.registered {
+		return ""
+	}
+	return projects[i]
 }
 
 // canon is how a person is named in here: people of this node without it, so that

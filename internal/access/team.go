@@ -65,7 +65,7 @@ func (d *Decider) In(ctx context.Context, p genesis.Principal, project string) (
 	err = d.locked(ctx, d.gen.Load(), func() error {
 		who := d.person(p, d.index)
 		who.Projects, _ = d.index.current(who.Projects, d.now())
-		in = who.among([]string{d.ownProject(project)})
+		in = who.among([]string{d.ownProject(project)}) != ""
 		return nil
 	})
 	return in, err

@@ -1,7 +1,6 @@
 package genesis
 
 import (
-	"encoding/json"
 	"slices"
 	"strings"
 	"time"
@@ -173,32 +172,17 @@ type Approval struct {
 
 // Project is a group of people of any institutions.
 type Project struct {
-	ID        string           `json:"id"` // "nrel/wind" of another node
-	Title     string           `json:"title,omitempty"`
-	Lead      PersonID         `json:"lead"`
-	Members   []PersonID       `json:"members"` // of another node's project: those of this node
-	Purpose   string           `json:"purpose,omitempty"`
-	Agreement ProjectAgreement `json:"agreement,omitzero"`
-	Until     time.Time        `json:"until,omitzero"`
-	By        PersonID         `json:"by"`
-	At        time.Time        `json:"at"`
-	Ended     bool             `json:"ended,omitempty"`
-}
-
-// ProjectAgreement is under what people of several institutions work together.
-type ProjectAgreement struct {
-	Kind    string `json:"kind,omitempty"`    // CRADA, MOU, …
-	Results string `json:"results,omitempty"` // who owns them
-}
-
-// UnmarshalJSON reads an agreement. Earlier versions wrote it as a text.
-func (a *ProjectAgreement) UnmarshalJSON(b []byte) error {
-	*a = ProjectAgreement{}
-	if len(b) > 0 && b[0] == '"' {
-		return json.Unmarshal(b, &a.Kind)
-	}
-	type plain ProjectAgreement
-	return json.Unmarshal(b, (*plain)(a))
+	ID        string     `json:"id"` // "nrel/wind" of another node
+	Title     string     `json:"title,omitempty"`
+	Lead      PersonID   `json:"lead"`
+	Members   []PersonID `json:"members"` // of another node's project: those of this node
+	Purpose   string     `json:"purpose,omitempty"`
+	Agreement string     `json:"agreement,omitempty"` // its kind: CRADA, MOU, …; before there was Results, all of it
+	Results   string     `json:"results,omitempty"`   // who owns them
+	Until     time.Time  `json:"until,omitzero"`
+	By        PersonID   `json:"by"`
+	At        time.Time  `json:"at"`
+	Ended     bool       `json:"ended,omitempty"`
 }
 
 // Member is an institution of the federation, as its charter has it.
@@ -298,8 +282,8 @@ func (r ProjectRequest) Apply(p *Project) {
 	set(&p.Title, r.Title)
 	set(&p.Members, r.Members)
 	set(&p.Purpose, r.Purpose)
-	set(&p.Agreement.Kind, r.Agreement)
-	set(&p.Agreement.Results, r.Results)
+	set(&p.Agreement, r.Agreement)
+	set(&p.Results, r.Results)
 	set(&p.Until, r.Until)
 	if r.Lead != "" {
 		p.Lead = r.Lead

@@ -120,7 +120,7 @@ func printProjects(p *printer, list []genesis.Project) {
 		if x.Ended {
 			ended = "yes"
 		}
-		t.row(x.ID, x.Title, string(x.Lead), strings.Join(members, ", "), x.Purpose, x.Agreement.Kind, x.Agreement.Results, dateText(x.Until), ended)
+		t.row(x.ID, x.Title, string(x.Lead), strings.Join(members, ", "), x.Purpose, x.Agreement, x.Results, dateText(x.Until), ended)
 	}
 	t.print(p)
 }

@@ -533,14 +533,14 @@ func TestProjects(t *testing.T) {
 		many[i] = "mit/mia"
 	}
 	long := strings.Repeat("x", 4001)
-	if err := put(genesis.Project{ID: "many", Lead: "bob", By: "ann", Members: many, Title: long[1:], Purpose: long[1:], Agreement: genesis.ProjectAgreement{Results: long[1:]}}); err != nil {
+	if err := put(genesis.Project{ID: "many", Lead: "bob", By: "ann", Members: many, Title: long[1:], Purpose: long[1:], Agreement: long[1:], Results: long[1:]}); err != nil {
 		t.Errorf("as much as there may be: %v", err)
 	}
 	for _, bad := range []genesis.Project{
 		{ID: "Wind", Lead: "bob", By: "ann"}, {ID: "", Lead: "bob", By: "ann"}, {ID: "w", By: "ann"}, {ID: "w", Lead: "bob"},
 		{ID: "w", Lead: "not a person", By: "ann"}, {ID: "w", Lead: "bob", Members: []genesis.PersonID{"a/b/c"}, By: "ann"},
 		{ID: "w", Lead: "bob", By: "ann", Members: append(many, "mit/mia")},
-		{ID: "w", Lead: "bob", By: "ann", Title: long}, {ID: "w", Lead: "bob", By: "ann", Purpose: long}, {ID: "w", Lead: "bob", By: "ann", Agreement: genesis.ProjectAgreement{Results: long}},
+		{ID: "w", Lead: "bob", By: "ann", Title: long}, {ID: "w", Lead: "bob", By: "ann", Purpose: long}, {ID: "w", Lead: "bob", By: "ann", Agreement: long},
 	} {
 		if err := put(bad); genesis.KindOf(err) != genesis.Invalid {
 			t.Errorf("%.100v: %v", bad, err)

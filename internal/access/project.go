@@ -66,7 +66,7 @@ func checkProject(p genesis.Project) error {
 		return bad("a project names who made it")
 	case len(p.Members) > maxMembers:
 		return bad(fmt.Sprintf("a project has at most %d members", maxMembers))
-	case max(len(p.Title), len(p.Purpose), len(p.Agreement.Kind), len(p.Agreement.Results)) > maxText:
+	case max(len(p.Title), len(p.Purpose), len(p.Agreement), len(p.Results)) > maxText:
 		return bad(fmt.Sprintf("its title, purpose or agreement is longer than %d bytes", maxText))
 	}
 	for _, m := range members(p) {

@@ -15,8 +15,9 @@ import (
 
 // Bounds of requests.
 const (
-	maxOpen     = 100 // open requests of one person
-	maxMessages = 200 // of one request
+	maxOpen     = 100    // open requests of one person
+	maxOfNode   = 10_000 // and of the people of another node
+	maxMessages = 200    // of one request
 )
 
 // Ask takes up a request for access: r says what for; the rest is filled in. The
@@ -43,7 +44,7 @@ func (d *Decider) AskAs(ctx context.Context, tx *sql.Tx, id string, r genesis.Ac
 		return r, requestError(r, genesis.Invalid, msg, hint)
 	}
 	r.Actions = inOrder(r.Actions)
-	for _, check := range []func(context.Context, *sql.Tx, genesis.AccessRequest) error{checkID, d.checkAgreement, d.checkAskers, d.checkRenewal, d.checkOpen} {
+	for _, check := range []func(context.Context, *sql.Tx, genesis.AccessRequest) error{checkID, d.checkNode, d.checkAgreement, d.checkAskers, d.checkRenewal, d.checkOpen} {
 		if err := check(ctx, tx, r); err != nil {
 			return r, err
 		}
@@ -78,6 +79,25 @@ func requestWrong(r genesis.AccessRequest) (msg, hint string) {
 // text reports whether s is something to read, and not too much of it.
 func text(s string) bool {
 	return strings.TrimSpace(s) != "" && len(s) <= maxText && utf8.ValidString(s)
+}
+
+// checkNode bounds the open requests of the people of another node: how many people there
+// are is that node's to say.
+func (d *Decider) checkNode(ctx context.Context, tx *sql.Tx, r genesis.AccessRequest) error {
+	node, _ := r.By.Person().Split(d.node)
+	if node == d.node {
+		return nil
+	}
+	var n int
+	err := tx.QueryRowContext(ctx, "SELECT count(*) FROM policy_requests WHERE person >= $1 AND person < $2 AND state = $3",
+		string(node)+"/", string(node)+"0", string(genesis.RequestOpen)).Scan(&n) // '0' follows '/'
+	if err != nil {
+		return store.Error("request", string(r.Name), err)
+	}
+	if n >= maxOfNode {
+		return requestError(r, genesis.Conflict, fmt.Sprintf("%d requests of people of %s are open", n, node), "withdraw those that are not needed")
+	}
+	return nil
 }
 
 // checkID wants an id that no other request has.

@@ -322,8 +322,8 @@ func (w *works) openOnTime(ctx context.Context) {
 		if err := w.RestateDue(ctx); err != nil && ctx.Err() == nil {
 			w.log.Error("what the logs of the catalogue say is behind", "error", err)
 		}
-		if err := w.TellOver(ctx); err != nil && ctx.Err() == nil {
-			w.log.Error("other nodes cannot be told which grants ended", "error", err)
+		if err := errors.Join(w.TellOver(ctx), w.TellNewcomers(ctx)); err != nil && ctx.Err() == nil {
+			w.log.Error("other nodes cannot be told what concerns them", "error", err)
 		}
 		select {
 		case <-ctx.Done():

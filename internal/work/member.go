@@ -47,22 +47,65 @@ func sortedOnce[T ~string](all []T) []T {
 // tellProject tells the homes of those who are in a project, or were, how it stands.
 func (s *Service) tellProject(ctx context.Context, tx *sql.Tx, p, before genesis.Project) error {
 	for _, home := range s.others(append(homes(p), homes(before)...)...) {
-		told := p
-		told.ID, told.Lead, told.By, told.Members = s.abroadProject(p.ID), s.whole(p.Lead), s.whole(p.By), []genesis.PersonID{}
-		for _, m := range sortedOnce(everybody(p)) {
-			if node, _ := m.Split(s.Node); node == home {
-				told.Members = append(told.Members, m)
-			}
-		}
-		turn, err := s.abroad.Next(ctx, tx, home, abroad.OfProject+p.ID, time.Time{})
-		if err == nil {
-			err = s.put(ctx, tx, home, abroad.KindProject, told.ID, abroad.Word{Turn: turn, Project: &told})
-		}
-		if err != nil {
+		if err := s.tellProjectTo(ctx, tx, home, p); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// tellProjectTo tells one home of a project, and of its own people in it alone.
+func (s *Service) tellProjectTo(ctx context.Context, tx *sql.Tx, home genesis.NodeID, p genesis.Project) error {
+	told := p
+	told.ID, told.Lead, told.By, told.Members = s.abroadProject(p.ID), s.whole(p.Lead), s.whole(p.By), []genesis.PersonID{}
+	for _, m := range sortedOnce(everybody(p)) {
+		if node, _ := m.Split(s.Node); node == home {
+			told.Members = append(told.Members, m)
+		}
+	}
+	turn, err := s.abroad.Next(ctx, tx, home, abroad.OfProject+p.ID, time.Time{})
+	if err != nil {
+		return err
+	}
+	return s.put(ctx, tx, home, abroad.KindProject, told.ID, abroad.Word{Turn: turn, Project: &told})
+}
+
+// TellNewcomers tells nodes that became members of the projects that their people were put
+// into before.
+func (s *Service) TellNewcomers(ctx context.Context) error {
+	var all []genesis.NodeID
+	for _, m := range s.Charter.Members() {
+		all = append(all, m.ID)
+	}
+	all = s.others(all...)
+	s.telling.Lock()
+	defer s.telling.Unlock()
+	if slices.Equal(all, s.members) {
+		return nil
+	}
+	projects, err := s.Access.Projects(ctx)
+	if err != nil {
+		return err
+	}
+	err = s.DB.Tx(ctx, func(tx *sql.Tx) error {
+		for _, p := range projects {
+			for _, home := range s.others(homes(p)...) {
+				knows, err := s.abroad.Knows(ctx, tx, home, abroad.OfProject+p.ID)
+				if err == nil && !knows && !p.Ended {
+					err = s.tellProjectTo(ctx, tx, home, p)
+				}
+				if err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	})
+	if err == nil {
+		s.members = all
+		s.wake()
+	}
+	return err
 }
 
 // whole names somebody in full.
@@ -88,7 +131,7 @@ func (s *Service) hearProject(ctx context.Context, tx *sql.Tx, m genesis.PeerMes
 	if p.Ended {
 		act = "end-project"
 	}
-	return s.heard(ctx, tx, m, act, p.By, p.ID, map[string]any{"project": p.ID, "lead": p.Lead, "members": p.Members, "until": p.Until, "agreement": p.Agreement, "turn": w.Turn})
+	return s.heard(ctx, tx, m, act, p.By, p.ID, map[string]any{"project": p.ID, "lead": p.Lead, "members": p.Members, "until": p.Until, "agreement": p.Agreement, "results": p.Results, "turn": w.Turn})
 }
 
 // Told is called after messages of other nodes were acted upon: what they said may change

@@ -169,6 +169,15 @@ func (s *Service) projectOfRun(r genesis.Run) string {
 	return s.ownProject(req.Project)
 }
 
+// withProjects completes the owner of the home, who comes without having signed in, with
+// the projects elsewhere that they are in, where a run is for one.
+func (s *Service) withProjects(ctx context.Context, who genesis.Principal, req genesis.RunRequest) (genesis.Principal, error) {
+	if s.Identity == nil || !s.atHome(who) || !strings.Contains(s.projectOfRun(genesis.Run{Request: req.Request}), "/") {
+		return who, nil
+	}
+	return s.Identity.Current(ctx, who)
+}
+
 // madeFor opens what a run made to the people of the project for which it was.
 func (s *Service) madeFor(ctx context.Context, tx *sql.Tx, r genesis.Run, v genesis.Version) error {
 	project := s.projectOfRun(r)

@@ -113,6 +113,9 @@ func (s *Service) submit(ctx context.Context, who genesis.Principal, req genesis
 		return r, done, err
 	}
 	pin := pinned{Files: first}
+	if who, err = s.withProjects(ctx, who, req); err != nil {
+		return genesis.Run{}, done, err
+	}
 	if in.Subject, err = s.allow(ctx, who, req, &pin); err != nil {
 		return genesis.Run{}, done, err
 	}

@@ -77,8 +77,10 @@ type Service struct {
 	inspecting inspections
 	bodies     stream.Budget
 	abroad     abroad.Store
-	renewing   chan struct{} // tokens of projects are asked for
-	stating    sync.Mutex    // held while what is said of a model is joined with what was said before
+	renewing   chan struct{}    // tokens of projects are asked for
+	telling    sync.Mutex       // of members
+	members    []genesis.NodeID // that were there when newcomers were told last
+	stating    sync.Mutex       // held while what is said of a model is joined with what was said before
 }
 
 // New returns a Service.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -88,17 +89,17 @@ func setMembers(ctx context.Context, tx *sql.Tx, peer genesis.NodeID, id string,
 // members of this node.
 func (s Store) Projects(ctx context.Context, subject string) ([]genesis.Project, error) {
 	all, err := list[genesis.Project](ctx, s.DB.Read(), "SELECT format, body FROM abroad_projects ORDER BY peer, id")
-	if err != nil || subject == "" {
-		return all, err
+	if err != nil {
+		return nil, err
+	}
+	if subject == "" {
+		return slices.DeleteFunc(all, func(p genesis.Project) bool { return len(p.Members) == 0 }), nil
 	}
 	me := genesis.PersonOf(s.Node, subject)
 	var own []genesis.Project
 	for _, p := range all {
-		for _, m := range p.Members {
-			if m == me {
-				own = append(own, p)
-				break
-			}
+		if slices.Contains(p.Members, me) {
+			own = append(own, p)
 		}
 	}
 	return own, nil

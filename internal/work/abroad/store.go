@@ -49,6 +49,13 @@ func (s Store) Next(ctx context.Context, tx *sql.Tx, peer genesis.NodeID, topic 
 	return turn, store.Error("tell node", string(peer), err)
 }
 
+// Knows reports whether a peer was ever told of a topic.
+func (s Store) Knows(ctx context.Context, tx *sql.Tx, peer genesis.NodeID, topic string) (bool, error) {
+	var n int
+	err := tx.QueryRowContext(ctx, "SELECT count(*) FROM abroad_told WHERE peer = $1 AND topic = $2", string(peer), topic).Scan(&n)
+	return n > 0, store.Error("tell node", string(peer), err)
+}
+
 // Told is something that a peer was told.
 type Told struct {
 	Peer  genesis.NodeID

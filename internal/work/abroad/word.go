@@ -142,7 +142,7 @@ func checkProject(p *genesis.Project, peer, self genesis.NodeID) error {
 		return bad("its project has too many members")
 	case genesis.CheckPerson(p.Lead) != nil:
 		return bad("its project has no lead")
-	case !text(p.Title, maxText) || !text(p.Purpose, maxText) || !text(p.Agreement.Kind, maxText) || !text(p.Agreement.Results, maxText) || !text(string(p.By), maxShort):
+	case !text(p.Title, maxText) || !text(p.Purpose, maxText) || !text(p.Agreement, maxText) || !text(p.Results, maxText) || !text(string(p.By), maxShort):
 		return bad("a text of it is too long")
 	case slices.ContainsFunc(p.Members, func(m genesis.PersonID) bool { return !of(m, self, self) }):
 		return bad("it names members that are not of this node")

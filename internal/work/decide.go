@@ -114,9 +114,7 @@ func (s *Service) enterFor(ctx context.Context, who genesis.Principal, a genesis
 	if err != nil {
 		return v, access.Decision{}, err
 	}
-	ask := s.ask(who, a, resource(v))
-	ask.Project = s.ownProject(project)
-	d, err := s.decideAsk(ctx, ask)
+	d, err := s.decideAsk(ctx, s.askFor(who, a, resource(v), project))
 	return v, d, err
 }
 

@@ -146,6 +146,13 @@ func (s *Service) EndProject(ctx context.Context, who genesis.Principal, id stri
 // ownProject is how this node calls a project.
 func (s *Service) ownProject(id string) string { return strings.TrimPrefix(id, string(s.Node)+"/") }
 
+// askFor is ask for what is done for a project; "" is none.
+func (s *Service) askFor(who genesis.Principal, a genesis.Action, r access.Resource, project string) access.Ask {
+	ask := s.ask(who, a, r)
+	ask.Project = s.ownProject(project)
+	return ask
+}
+
 // inProject wants somebody to be in the project for which they do something; "" is none.
 func (s *Service) inProject(ctx context.Context, who genesis.Principal, project string) error {
 	if project == "" {

@@ -375,11 +375,7 @@ func (s *Service) needs(ctx context.Context, r genesis.Run, pin json.RawMessage)
 	}
 	project := s.projectOfRun(r)
 	make := access.Ask{Principal: r.By, Action: genesis.Steward, Resource: access.Resource{Name: genesis.Name(r.Subject)}, Project: project}
-	use := func(a genesis.Action, v genesis.Version) access.Ask {
-		ask := s.ask(r.By, a, resource(v))
-		ask.Project = project
-		return ask
-	}
+	use := func(a genesis.Action, v genesis.Version) access.Ask { return s.askFor(r.By, a, resource(v), project) }
 	if r.Kind == genesis.RunPrepare {
 		return []access.Ask{make}, nil
 	}

@@ -90,14 +90,24 @@ type Descriptor struct {
 	Sector      Sector         `json:"sector"`
 	URL         string         `json:"url"`
 	Software    Software       `json:"software"`
-	APIs        []string       `json:"apis"`    // "v1"
-	Entries     []int          `json:"entries"` // formats of log entries and messages that it reads
+	APIs        []string       `json:"apis"`    // "v1", best first
+	Entries     []int          `json:"entries"` // formats of log entries and messages that it reads, best first
 	Keys        []NodeKey      `json:"keys"`
 	Federation  string         `json:"federation,omitempty"` // its name
 	Root        Digest         `json:"root,omitempty"`       // of the federation
 	Charter     CharterVersion `json:"charter,omitzero"`
 	At          time.Time      `json:"at"`
 }
+
+// Speaks is what a program speaks with other nodes, best first. A release speaks what the
+// one before did, too.
+type Speaks struct {
+	APIs    []string
+	Formats []int // of log entries and messages
+}
+
+// Spoken is what this program speaks.
+var Spoken = Speaks{APIs: []string{"v1"}, Formats: []int{1}}
 
 // NodeSubject is the subject of a node that asks in its own name. No person has it.
 const NodeSubject = "node"

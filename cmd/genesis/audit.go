@@ -14,6 +14,9 @@ type auditCmd struct {
 	Query  auditQueryCmd  `cmd:"" help:"List the audit log: who did what, what was refused."`
 	Verify auditVerifyCmd `cmd:"" help:"Recompute hashes, consistency and signatures."`
 	Forget auditForgetCmd `cmd:"" help:"Forget a person without breaking the log."`
+
+	Reconcile   auditReconcileCmd   `cmd:"" help:"Compare acts of two nodes as both have them."`
+	Checkpoints auditCheckpointsCmd `cmd:"" help:"List whose checkpoints this node keeps."`
 }
 
 type auditQueryCmd struct {
@@ -102,18 +105,25 @@ func (t *past) UnmarshalText(b []byte) error {
 
 type auditVerifyCmd struct {
 	Since past `help:"Only entries since: 12h, 1d or 2w ago, a date, or a time; if missing, all." placeholder:"WHEN"`
+	Peers bool `help:"Hold the log against the checkpoints that the other members keep of it, instead."`
 }
 
 func (auditVerifyCmd) Help() string {
-	return `Exits with 1 and names the first entry that does not hold.
+	return `Exits with 1 and names the first entry that does not hold. With --peers it asks the members of the
+federation which checkpoints they keep of this log: whoever has the node's key can write a log anew
+that verifies, and not what others keep.
 
 Examples:
 
     genesis audit verify
+    genesis audit verify --peers
     genesis audit verify --since 2027-01-01`
 }
 
 func (cmd *auditVerifyCmd) Run(a *app) error {
+	if cmd.Peers {
+		return a.verifyPeers()
+	}
 	c, err := a.connect()
 	if err != nil {
 		return err

@@ -70,6 +70,7 @@ type commands struct {
 	Members    membersCmd    `cmd:"" help:"List the institutions of the federation."`
 	Federation federationCmd `cmd:"" help:"Make, join and change a federation of nodes."`
 	Audit      auditCmd      `cmd:"" help:"Read and verify the audit log."`
+	Report     reportCmd     `cmd:"" help:"Say what the node did in a quarter."`
 	Purge      purgeCmd      `cmd:"" help:"Remove a version's bytes for good, after a spill."`
 	GC         gcCmd         `cmd:"" name:"gc" help:"Remove bytes that nothing refers to."`
 	Serve      serveCmd      `cmd:"" help:"Serve the home over HTTP until stopped."`

@@ -20,6 +20,8 @@ type fake struct {
 	Federator
 	teller
 	logKeeper
+	Witness
+	reporter
 	describe func(who genesis.Principal, ref string) (*genesis.Description, error)
 	train    func(ctx context.Context, p genesis.Progress) (*genesis.Trained, error)
 	prepare  func(req genesis.PrepareRequest, files, splits []*format.Raw) (*genesis.Prepared, error)

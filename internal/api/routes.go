@@ -50,6 +50,8 @@ func (s *server) register(a huma.API) {
 	s.registerAbroad(a)
 	s.registerRuns(a)
 	s.registerLogs(a)
+	s.registerWitness(a)
+	s.registerReport(a)
 }
 
 func op(method, path, id, summary string) huma.Operation {

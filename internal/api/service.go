@@ -24,6 +24,8 @@ type Service interface {
 	Federator
 	teller
 	logKeeper
+	Witness
+	reporter
 }
 
 // maker does long work on raw files and versions.

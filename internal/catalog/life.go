@@ -49,12 +49,43 @@ func (c *Catalog) PublishTx(ctx context.Context, tx *sql.Tx, v genesis.Version, 
 	if err := w.put(&r); err != nil {
 		return genesis.Version{}, store.Error("publish", v.Ref().String(), err)
 	}
-	detail := map[string]any{"number": r.Number}
+	detail, err := w.stated(r)
+	if err != nil {
+		return genesis.Version{}, err
+	}
 	if len(forced) > 0 {
 		detail["unanswered"] = forced
 	}
 	return r.Version, w.journal(r, "publish", detail)
 }
+
+// stated is what is said of a version when it is published: the figures of the node's
+// report are made from these entries alone.
+func (w writer) stated(r row) (map[string]any, error) {
+	card, err := cardOf(w.ctx, w.tx, r)
+	if err != nil {
+		return nil, err
+	}
+	detail := map[string]any{"number": r.Number, "kind": r.Kind, "rows": r.Rows, "bytes": r.Bytes}
+	for name, text := range map[string]string{"field": card.Field, "challenge": card.Challenge, "institution": card.Institution} {
+		if text = cut(text, maxStated); text != "" {
+			detail[name] = text
+		}
+	}
+	var ready genesis.Readiness
+	err = readRecord(w.ctx, w.tx, r.Version, genesis.RecordReadiness, &ready)
+	switch {
+	case genesis.KindOf(err) == genesis.NotFound:
+		return detail, nil
+	case err != nil:
+		return nil, err
+	}
+	detail["readiness"] = genesis.Ready{Passed: ready.Passed, Failed: ready.Failed}
+	return detail, nil
+}
+
+// maxStated bounds the texts of a card in an entry of the journal, in bytes.
+const maxStated = 200
 
 // questions returns the ids of the findings that ask and wait for an answer, at
 // most 100. Unless force is set, they are an error that says how to answer.

@@ -109,6 +109,9 @@ func (d *door) current(ctx context.Context, m genesis.Member) (string, error) {
 	if s := d.good(); s != "" { // another one asked meanwhile
 		return s, nil
 	}
+	if _, _, err := d.f.speaks(ctx, m); err != nil {
+		return "", err
+	}
 	token, err := d.vouch(ctx, d.node, genesis.Thumbprint(d.secret))
 	if err != nil {
 		return "", err

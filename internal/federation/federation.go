@@ -20,6 +20,7 @@ import (
 	"github.com/opengenesis/genesis/internal/federation/mirror"
 	"github.com/opengenesis/genesis/internal/federation/nodekey"
 	"github.com/opengenesis/genesis/internal/federation/post"
+	"github.com/opengenesis/genesis/internal/federation/witness"
 	"github.com/opengenesis/genesis/internal/journal"
 	"github.com/opengenesis/genesis/internal/journal/disk"
 	"github.com/opengenesis/genesis/internal/store"
@@ -37,10 +38,11 @@ type Config struct {
 	// MayOperate decides whether somebody may operate the node. Errors: Permission.
 	MayOperate func(context.Context, genesis.Principal) error
 
-	Peers http.RoundTripper // carries what is asked of other nodes; nil: the network
-	Disk  disk.Disk         // nil: the machine's
-	Now   func() time.Time  // nil: the clock
-	Log   *slog.Logger      // nil: none
+	Speaks genesis.Speaks    // zero: what this program speaks
+	Peers  http.RoundTripper // carries what is asked of other nodes; nil: the network
+	Disk   disk.Disk         // nil: the machine's
+	Now    func() time.Time  // nil: the clock
+	Log    *slog.Logger      // nil: none
 }
 
 // recorder keeps evidence. internal/journal does.
@@ -49,6 +51,9 @@ type recorder interface {
 }
 
 func (c *Config) fill() {
+	if c.Speaks.APIs == nil {
+		c.Speaks = genesis.Spoken
+	}
 	if c.Disk == nil {
 		c.Disk = disk.OS
 	}
@@ -72,12 +77,14 @@ type Federation struct {
 	peers peers
 	wake  chan struct{} // the charter is another
 
-	http   *http.Client   // for other nodes
-	mirror *mirror.Mirror // nil: nobody is followed
-	post   *post.Post     // nil: no messages
-	vouch  Vouch
-	doors  map[genesis.NodeID]*door // to whom is followed; of Run
-	ways   ways
+	http    *http.Client // for other nodes
+	hearsay hearsay
+	mirror  *mirror.Mirror   // nil: no catalogue is followed
+	witness *witness.Witness // nil: no audit log is
+	post    *post.Post       // nil: no messages
+	vouch   Vouch
+	doors   map[genesis.NodeID]*door // to whom is followed; of Run
+	ways    ways
 
 	mu    sync.Mutex // of what changes the charter, and of what follows
 	desk  desk

@@ -136,7 +136,24 @@ func (f *Federation) RefreshFederation(ctx context.Context, who genesis.Principa
 	if err == nil {
 		info.Catalogues, err = f.catalogues(ctx)
 	}
+	if err == nil {
+		err = f.adviseOfLogs(ctx, info)
+	}
 	return info, err
+}
+
+// adviseOfLogs tells of members whose audit logs are not what they were.
+func (f *Federation) adviseOfLogs(ctx context.Context, info *genesis.FederationInfo) error {
+	if f.witness == nil {
+		return nil
+	}
+	all, err := f.witness.Status(ctx)
+	for _, w := range all {
+		if w.Standing != genesis.WitnessGood {
+			info.Advice = append(info.Advice, fmt.Sprintf("the audit log of %s is %s: %s; genesis audit checkpoints", w.Node, w.Standing, w.Reason))
+		}
+	}
+	return err
 }
 
 // refresh asks some members for their charter. Errors: that none of them answered.

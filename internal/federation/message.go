@@ -22,7 +22,7 @@ const (
 func (f *Federation) Descriptor(context.Context) (string, error) {
 	v := f.view.Load()
 	d := genesis.Descriptor{Format: genesis.DescriptorFormat, Node: v.own.ID, Institution: v.own.Institution, Sector: v.own.Sector, URL: v.own.URL,
-		Software: genesis.Build(), APIs: []string{"v1"}, Entries: []int{1}, Keys: v.own.Keys, At: f.Now().UTC().Truncate(time.Second)}
+		Software: genesis.Build(), APIs: f.Speaks.APIs, Entries: f.Speaks.Formats, Keys: v.own.Keys, At: f.Now().UTC().Truncate(time.Second)}
 	if v.charter != nil {
 		d.Federation, d.Root, d.Charter = v.charter.Name(), v.charter.ID(), v.charter.Versions()
 	}

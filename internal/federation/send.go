@@ -21,6 +21,9 @@ func (f *Federation) Send(ctx context.Context, to genesis.Member, message []byte
 	}
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
+	if _, _, err := f.speaks(ctx, to); err != nil { // it may be updated while the message waits
+		return nil, unavailable(err)
+	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, to.URL+messagesPath, bytes.NewReader(message))
 	if err != nil {
 		return nil, unavailable(refusal("send message", genesis.Invalid, to.URL, "is not the URL of a node", ""))

@@ -134,16 +134,35 @@ func ReadDeclared(text []byte) (*Declared, error) {
 		}
 		return nil, &genesis.Error{Op: "read entry", Kind: kind, Msg: err.Error(), Err: err}
 	}
-	if e.Epoch == nil {
+	return e.Epoch.declared()
+}
+
+// ReadEpoch returns what an entry of an audit log declares, nil where it is no first entry
+// of an epoch. Errors: as [ReadDeclared].
+func ReadEpoch(text []byte) (*Declared, error) {
+	e, err := decode(text)
+	if err != nil {
+		kind := genesis.Invalid
+		if errors.Is(err, errNewer) {
+			kind = genesis.Unsupported
+		}
+		return nil, &genesis.Error{Op: "read entry", Kind: kind, Msg: err.Error(), Err: err}
+	}
+	return e.Epoch.declared()
+}
+
+// declared is a declaration as it is used.
+func (d *declaration) declared() (*Declared, error) {
+	if d == nil {
 		return nil, nil
 	}
-	d := &Declared{Origin: e.Epoch.Origin, Size: e.Epoch.Size}
-	b, err := base64.StdEncoding.DecodeString(e.Epoch.Root)
-	if err != nil || len(b) != len(d.Root) || d.Size < 0 {
+	out := &Declared{Origin: d.Origin, Size: d.Size}
+	b, err := base64.StdEncoding.DecodeString(d.Root)
+	if err != nil || len(b) != len(out.Root) || d.Size < 0 {
 		return nil, &genesis.Error{Op: "read entry", Kind: genesis.Invalid, Msg: "what it declares is not a log", Err: err}
 	}
-	copy(d.Root[:], b)
-	return d, nil
+	copy(out.Root[:], b)
+	return out, nil
 }
 
 func decodeCatalogue(text []byte) (catalogueEntry, error) {

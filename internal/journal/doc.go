@@ -68,6 +68,7 @@
 // it reads from the log, and compares the rest with it. [Journal.Verify] computes
 // everything anew and names the first entry that does not hold. Who has the
 // signing key can rewrite log and checkpoints together: that is why peers keep
-// checkpoints, and why the key is in a folder of its own. Who can write
+// checkpoints ([Journal.AuditState] proves to them that the log grew, [Journal.Compare]
+// holds it against theirs), and why the key is in a folder of its own. Who can write
 // private.db can blank texts as Forget does; the entries stay.
 package journal

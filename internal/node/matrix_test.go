@@ -382,6 +382,13 @@ var rows = []row{
 	{id: "log-tile", method: "GET", path: "/v1/logs/members/1/tile/0/000.p/1"},
 	{id: "log-statements", method: "GET", path: "/v1/logs/members/statements"},
 	{id: "log-statements", method: "GET", path: "/v1/logs/public/statements"},
+	{id: "audit-state", method: "GET", path: "/v1/audit/state"},
+	{id: "audit-kept", method: "GET", path: "/v1/audit/kept"},
+	{id: "audit-shared", method: "GET", path: "/v1/audit/shared?kind=token&from=2026-01-01T00:00:00Z&until=2027-01-01T00:00:00Z"},
+	{id: "audit-checkpoints", method: "GET", path: "/v1/audit/checkpoints"},
+	{id: "audit-peers", method: "POST", path: "/v1/audit/peers"},
+	{id: "reconcile", method: "POST", path: "/v1/audit/reconcile", body: `{"peer":"mit"}`},
+	{id: "report", method: "GET", path: "/v1/report"},
 	{id: "sign-out", method: "POST", path: "/v1/signout"}, // last: it ends their session
 }
 

@@ -26,6 +26,7 @@ import (
 	"github.com/opengenesis/genesis/internal/federation/mirror"
 	"github.com/opengenesis/genesis/internal/federation/nodekey"
 	"github.com/opengenesis/genesis/internal/federation/post"
+	"github.com/opengenesis/genesis/internal/federation/witness"
 	"github.com/opengenesis/genesis/internal/journal"
 	"github.com/opengenesis/genesis/internal/journal/disk"
 	"github.com/opengenesis/genesis/internal/store"
@@ -40,7 +41,9 @@ import (
 type works struct {
 	*work.Service
 	api.Federator // the same as fed
+	api.Witness   // the same as witness
 	fed           *federation.Federation
+	witness       *witness.Witness // of other nodes' audit logs
 	post          *post.Post
 	mirror        *mirror.Mirror // of other nodes' catalogues; nil where the node serves one command
 	background    sync.WaitGroup
@@ -103,6 +106,7 @@ func openWork(ctx context.Context, h *Home, opt Options, log *slog.Logger) (_ Se
 		return nil, err
 	}
 	w.closeLast(w.Service.CloseRuns)
+	w.openWitness(h, &c)
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
 	w.closeLast(func() error { stop(); w.background.Wait(); return nil })
 	go w.openOnTime(background)
@@ -110,6 +114,8 @@ func openWork(ctx context.Context, h *Home, opt Options, log *slog.Logger) (_ Se
 		w.mirror = mirror.New(mirror.Config{DB: w.db, Self: h.Config.Node, Log: log, Now: opt.now})
 		w.closeLast(w.mirror.Close)
 		w.fed.Mirrors(w.mirror, c.Identity.NodeToken)
+		w.fed.Witnesses(w.witness, c.Identity.NodeToken)
+		w.witness.Start()
 		w.background.Go(func() { w.fed.Run(background) })
 		w.fed.Messages(w.post)
 		w.closeLast(w.post.Close)
@@ -214,6 +220,15 @@ func (w *works) openFederation(h *Home, c *work.Config, opt *Options) error {
 		opt.token = w.tokenKey
 	}
 	return nil
+}
+
+// openWitness opens what keeps the checkpoints of other nodes' audit logs, and shows them
+// this node's.
+func (w *works) openWitness(h *Home, c *work.Config) {
+	w.witness = witness.New(witness.Config{DB: w.db, Self: h.Config.Node, Journal: c.Journal, Member: c.Charter.Member, MayLook: w.MayLook, Now: c.Now, Log: w.log,
+		Taken: func(ctx context.Context, message string) (bool, error) { return post.Taken(ctx, w.db, message) }})
+	w.Witness = w.witness
+	w.closeLast(w.witness.Close)
 }
 
 // newPost carries messages between nodes. Those of a node that serves one command wait

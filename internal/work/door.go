@@ -156,6 +156,12 @@ func (s *Service) MayOperate(ctx context.Context, who genesis.Principal) error {
 	return s.operates(ctx, who, access.Machine)
 }
 
+// MayLook decides whether who may read the audit log, for what tells of it outside of this
+// package.
+func (s *Service) MayLook(ctx context.Context, who genesis.Principal) error {
+	return s.operates(ctx, who, access.Office)
+}
+
 // keepsPeople decides whether who may look at the accounts of others.
 func (s *Service) keepsPeople(ctx context.Context, who genesis.Principal) error {
 	if err := s.operates(ctx, who, access.Office); err == nil {

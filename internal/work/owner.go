@@ -293,5 +293,9 @@ func (s *Service) requestedIn(ctx context.Context, tx *sql.Tx, who genesis.Princ
 
 func requestEvent(e *journal.Event, r genesis.AccessRequest) {
 	e.Subject, e.Version, e.Project = string(r.Name), r.Version, r.Project
-	e.Detail = detail(map[string]any{"request": r.ID, "of": r.By.Person(), "actions": r.Actions, "state": r.State, "grant": r.Grant, "agreement": r.Agreement, "reason": r.Reason})
+	said := map[string]any{"request": r.ID, "of": r.By.Person(), "actions": r.Actions, "state": r.State, "grant": r.Grant, "agreement": r.Agreement, "reason": r.Reason}
+	if !r.Until.IsZero() {
+		said["until"] = r.Until
+	}
+	e.Detail = detail(said)
 }

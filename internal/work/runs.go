@@ -21,6 +21,7 @@ import (
 // compute in this process.
 func (s *Service) OpenRuns(ctx context.Context, c run.Config) error {
 	c.DB, c.Plan, c.Commit, c.Watch, c.Hold = s.DB, s.planRun, s.commitRun, s.watchRun, s.holdBlobs
+	c.Ended = s.runEnded
 	c.Settings, c.Soft = s.settings(), 8*s.Memory
 	c.Compute = (&Workbench{Blobs: s.Blobs, Drivers: s.Drivers}).Compute
 	var err error

@@ -8,7 +8,6 @@ import (
 	"github.com/opengenesis/genesis"
 	"github.com/opengenesis/genesis/internal/journal"
 	"github.com/opengenesis/genesis/internal/journal/tile"
-	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
 )
 
@@ -69,29 +68,14 @@ func (u *unsigned) Unwrap() error { return u.err }
 
 // openHead reads a checkpoint that one of the keys signed under an origin. Errors: Invalid.
 func openHead(msg []byte, origin string, keys []ed25519.PublicKey) (head, error) {
-	err := wrong(origin, "the charter has no key of the node for its logs", nil)
-	for _, key := range keys {
-		var v note.Verifier
-		var text string
-		if text, err = note.NewEd25519VerifierKey(origin, key); err == nil {
-			v, err = note.NewVerifier(text)
-		}
-		if err != nil {
-			return head{}, wrong(origin, "the charter's key is none", err)
-		}
-		var c tile.Checkpoint
-		if c, err = tile.ReadCheckpoint(msg, v); err != nil {
-			continue
-		}
-		switch {
-		case c.Origin != origin:
-			return head{}, wrong(origin, fmt.Sprintf("the checkpoint is of %q", c.Origin), nil)
-		case c.Size > maxSize:
-			return head{}, wrong(origin, "the log is longer than any that is followed", nil)
-		}
-		return head{origin, tlog.Tree{N: c.Size, Hash: c.Root}, msg}, nil
+	c, err := tile.OpenCheckpoint(msg, origin, keys)
+	switch {
+	case err != nil:
+		return head{}, err
+	case c.Size > maxSize:
+		return head{}, wrong(origin, "the log is longer than any that is followed", nil)
 	}
-	return head{}, wrong(origin, "the checkpoint is not signed by a key that the charter has of the node", err)
+	return head{origin, tlog.Tree{N: c.Size, Hash: c.Root}, msg}, nil
 }
 
 // declared reads how the epoch before ended from the first entry of one.

@@ -176,6 +176,12 @@ func (p *Post) Receive(ctx context.Context, text []byte) ([]byte, error) {
 	return p.receipt(m, digest)
 }
 
+// Taken reports whether a database has the receipt of a message.
+func Taken(ctx context.Context, db *store.DB, id string) (is bool, err error) {
+	err = db.Read().QueryRowContext(ctx, "SELECT EXISTS (SELECT 1 FROM post_out WHERE id = $1 AND state = $2)", id, taken).Scan(&is)
+	return is, store.Error("read messages", id, err)
+}
+
 // read reads a message and checks who wrote it.
 func (p *Post) read(text []byte) (m Message, digest genesis.Digest, err error) {
 	s, err := parse(typeMessage, text)

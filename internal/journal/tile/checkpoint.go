@@ -1,6 +1,7 @@
 package tile
 
 import (
+	"crypto/ed25519"
 	"fmt"
 	"strconv"
 	"strings"
@@ -58,3 +59,35 @@ func ReadCheckpoint(msg []byte, v note.Verifier) (Checkpoint, error) {
 
 // maxNote is longer than any note this or another program writes.
 const maxNote = 1 << 16
+
+// OpenCheckpoint reads a checkpoint of another log, which one of the keys has to have
+// signed under an origin. Errors: Invalid.
+func OpenCheckpoint(msg []byte, origin string, keys []ed25519.PublicKey) (Checkpoint, error) {
+	bad := func(what string, err error) (Checkpoint, error) {
+		return Checkpoint{}, &genesis.Error{Op: "read checkpoint", Kind: genesis.Invalid, Subject: origin, Msg: what, Err: err}
+	}
+	if len(keys) == 0 {
+		return bad("the charter has no key of the node for its logs", nil)
+	}
+	var last error
+	for _, key := range keys {
+		text, err := note.NewEd25519VerifierKey(origin, key)
+		if err != nil {
+			return bad("the charter's key is none", err)
+		}
+		v, err := note.NewVerifier(text)
+		if err != nil {
+			return bad("the charter's key is none", err)
+		}
+		c, err := ReadCheckpoint(msg, v)
+		switch {
+		case err != nil:
+			last = err
+		case c.Origin != origin:
+			return bad(fmt.Sprintf("the checkpoint is of %q", c.Origin), nil)
+		default:
+			return c, nil
+		}
+	}
+	return bad("the checkpoint is not signed by a key that the charter has of the node", last)
+}

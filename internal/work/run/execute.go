@@ -282,7 +282,10 @@ func (m *Manager) commit(ctx context.Context, a *active, outcome json.RawMessage
 		if err == nil && !there {
 			err = errGone
 		}
-		return err
+		if err != nil {
+			return err
+		}
+		return m.tellEnded(ctx, tx, a.Run(), genesis.RunDone, now)
 	})
 	if err != nil {
 		return err
@@ -313,7 +316,7 @@ func (m *Manager) end(a *active, cause error) {
 	}
 	problem := genesis.ProblemOf(e, true)
 	now := time.Now().UTC().Truncate(time.Microsecond)
-	if err := m.write(a.row.ID, state, now, problem); err != nil { // the next start finds it unfinished
+	if err := m.write(a.Run(), state, now, problem); err != nil { // the next start finds it unfinished
 		m.cfg.Log.Error("the end of a run cannot be written", "run", a.row.ID, "error", err, "cause", errors.Unwrap(err))
 	}
 	if isAsked(cause) {
@@ -338,16 +341,28 @@ func (m *Manager) postpone(a *active) error {
 }
 
 // write makes the end of a run durable, whatever became of its context.
-func (m *Manager) write(id string, state genesis.RunState, at time.Time, p genesis.Problem) error {
+func (m *Manager) write(r genesis.Run, state genesis.RunState, at time.Time, p genesis.Problem) error {
 	text, err := json.Marshal(p)
 	if err != nil {
 		return err
 	}
 	ctx := context.Background()
 	return m.cfg.DB.Tx(ctx, func(tx *sql.Tx) error {
-		_, err := change(ctx, tx, id, "state = $2, ended_at = $3, error = $4", string(state), store.Time(at), string(text))
-		return err
+		there, err := change(ctx, tx, r.ID, "state = $2, ended_at = $3, error = $4", string(state), store.Time(at), string(text))
+		if err != nil || !there {
+			return err
+		}
+		return m.tellEnded(ctx, tx, r, state, at)
 	})
+}
+
+// tellEnded tells that a run ended, in the transaction in which it does.
+func (m *Manager) tellEnded(ctx context.Context, tx *sql.Tx, r genesis.Run, state genesis.RunState, at time.Time) error {
+	if m.cfg.Ended == nil {
+		return nil
+	}
+	r.State, r.Ended = state, at
+	return m.cfg.Ended(ctx, tx, r)
 }
 
 // takeOver makes memory say what the database does.

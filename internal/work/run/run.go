@@ -90,6 +90,9 @@ type Config struct {
 	// Commit checks an outcome and returns the act that commits it.
 	Commit func(ctx context.Context, r genesis.Run, pinned, outcome json.RawMessage) (Act, error)
 
+	// Ended is told, in the transaction that ends it, of every run that ends. Nil: nobody is.
+	Ended func(ctx context.Context, tx *sql.Tx, r genesis.Run) error
+
 	// Watch returns a context derived from ctx that ends when the asker's access
 	// does, with the reason as its cause, and a function to stop watching. It is
 	// called for the time in the queue, and again for every try. Nil: nobody

@@ -1,0 +1,148 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/opengenesis/genesis"
+)
+
+type reportCmd struct {
+	Quarter genesis.Quarter `help:"Which one, in UTC; if missing, this one so far." placeholder:"2026Q4"`
+	Format  string          `help:"md, json or html." enum:"md,json,html" default:"md" placeholder:"FORMAT"`
+	Out     string          `help:"Where to write; if missing, to the standard output." default:"-" placeholder:"FILE"`
+}
+
+func (reportCmd) Help() string {
+	return `For whoever has a duty at the node: what was opened, how ready the data is, requests and how long they took,
+whom the node served, models, compute, agreements. It is counted from the audit log alone and names no
+person and no asset; each figure says from which entries. docs/report.md says what each figure is.
+
+Examples:
+
+    genesis report
+    genesis report --quarter 2026Q4 --format html --out 2026Q4.html
+    genesis report --quarter 2026Q4 --json`
+}
+
+func (cmd *reportCmd) Run(a *app) error {
+	c, err := a.connect()
+	if err != nil {
+		return err
+	}
+	m, stop := a.progress()
+	r, err := c.Report(a.ctx, cmd.Quarter, m.event)
+	stop()
+	if err != nil {
+		return err
+	}
+	if a.json {
+		cmd.Format = "json"
+	}
+	write := map[string]func(io.Writer, *genesis.Report) error{"md": reportMarkdown, "json": reportJSON, "html": reportHTML}[cmd.Format]
+	return a.writeOut("report", cmd.Out, func(w io.Writer) error { return write(w, r) })
+}
+
+func reportJSON(w io.Writer, r *genesis.Report) error {
+	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", "  ")
+	return enc.Encode(r)
+}
+
+// periodText says of which time a report is.
+func periodText(r *genesis.Report) string {
+	text := r.From.Format(time.DateOnly) + " to " + r.Until.Add(-1).Format(time.DateOnly) + ", UTC"
+	if !r.Complete {
+		text += "; so far"
+	}
+	return text
+}
+
+// amountText writes a number with its unit.
+func amountText(a genesis.Amount, unit string) string {
+	switch {
+	case a.Few:
+		return "fewer than " + strconv.Itoa(genesis.LeastPeople)
+	case a.Value == nil:
+		return "none"
+	}
+	v := *a.Value
+	switch unit {
+	case "bytes":
+		return bytesText(int64(v))
+	case "percent":
+		return strconv.FormatFloat(v, 'f', 1, 64) + " %"
+	case "days":
+		return strconv.FormatFloat(v, 'f', 1, 64) + " days"
+	case "seconds":
+		return hoursText(v)
+	}
+	return count(int64(v))
+}
+
+// hoursText writes how long something took that may take long.
+func hoursText(s float64) string {
+	if s < 3600 {
+		return seconds(s)
+	}
+	return strconv.FormatFloat(s/3600, 'f', 1, 64) + " h"
+}
+
+// changeText says how a figure moved.
+func changeText(f genesis.Figure) string {
+	if f.Now.Value == nil || f.Before.Value == nil {
+		return ""
+	}
+	change := *f.Now.Value - *f.Before.Value
+	switch {
+	case change == 0:
+		return "the same"
+	case f.Unit == "percent":
+		return fmt.Sprintf("%+.1f points", change)
+	}
+	sign := "+"
+	if change < 0 {
+		sign = "−"
+	}
+	return sign + amountText(genesis.Amount{Value: new(max(change, -change))}, f.Unit)
+}
+
+// parts are the figures of a report by part, in order.
+func parts(r *genesis.Report) (all [][]genesis.Figure) {
+	for i, f := range r.Figures {
+		if i == 0 || f.Part != r.Figures[i-1].Part {
+			all = append(all, nil)
+		}
+		all[len(all)-1] = append(all[len(all)-1], f)
+	}
+	return all
+}
+
+// groupsBy are the groups of a figure, by what they are grouped.
+func groupsBy(f genesis.Figure) (all [][]genesis.FigureGroup) {
+	for i, g := range f.Groups {
+		if i == 0 || g.By != f.Groups[i-1].By {
+			all = append(all, nil)
+		}
+		all[len(all)-1] = append(all[len(all)-1], g)
+	}
+	return all
+}
+
+// numbers are the first entries of a figure, in words.
+func numbers(e genesis.ReportEntries) string {
+	var all []string
+	for _, seq := range e.First {
+		all = append(all, strconv.FormatInt(seq, 10))
+	}
+	text := strings.Join(all, ", ")
+	if more := e.Count - int64(len(e.First)); more > 0 {
+		text += fmt.Sprintf(", and %s more", count(more))
+	}
+	return text
+}

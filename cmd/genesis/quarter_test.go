@@ -1,0 +1,89 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/opengenesis/genesis"
+)
+
+// nasty is a text that means something to a browser, to Markdown and to a terminal.
+const nasty = "</td><script>alert(1)</script> | `code` **b** [x](http://x) \x1b[2J\nline &amp;"
+
+// nastyReport is the report of a node that means no good.
+func nastyReport() *genesis.Report {
+	n := 12.0
+	f := genesis.Figure{ID: nasty, Part: nasty, Title: nasty, What: nasty, Unit: nasty, Now: genesis.Amount{Value: &n}, Before: genesis.Amount{Few: true},
+		Groups:  []genesis.FigureGroup{{By: nasty, Name: nasty, Now: genesis.Amount{Value: &n}}, {By: nasty, Name: "b", Now: genesis.Amount{Few: true}}},
+		Entries: genesis.ReportEntries{Count: 200, Digest: nasty, First: []int64{1, 2}, Queries: []string{nasty}}}
+	return &genesis.Report{Node: nasty, Institution: nasty, Quarter: "2026Q4", From: time.Date(2026, 10, 1, 0, 0, 0, 0, time.UTC), Until: time.Date(2027, 1, 1, 0, 0, 0, 0, time.UTC),
+		Complete: true, Log: genesis.ReportLog{Origin: nasty, Root: nasty, Entries: 1}, Figures: []genesis.Figure{f, f}, Notes: []string{nasty}}
+}
+
+// TestReportsAreHarmless: whatever a node writes into a report, it is text to who reads it.
+func TestReportsAreHarmless(t *testing.T) {
+	var page, md bytes.Buffer
+	if err := reportHTML(&page, nastyReport()); err != nil {
+		t.Fatal(err)
+	}
+	for _, bad := range []string{"<script", "\x1b", "href=", "src=", "url("} {
+		if strings.Contains(page.String(), bad) {
+			t.Errorf("the page has %q:\n%s", bad, page.String())
+		}
+	}
+	if !strings.Contains(page.String(), `width="300" height="18"`) || !strings.HasSuffix(page.String(), "</html>\n") {
+		t.Errorf("%s", page.String())
+	}
+	if err := reportMarkdown(&md, nastyReport()); err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(md.String(), "\x1b") {
+		t.Error("an escape sequence reaches the terminal")
+	}
+	for line := range strings.Lines(md.String()) {
+		plain := strings.ReplaceAll(strings.ReplaceAll(line, "\\|", ""), "\\`", "")
+		switch {
+		case strings.HasPrefix(line, "    "), strings.Contains(line, "from the audit log"), strings.HasPrefix(line, "**"):
+		case strings.Contains(plain, "<script"), strings.Contains(plain, "`"), strings.HasPrefix(line, "line"):
+			t.Errorf("not text: %q", line)
+		case strings.HasPrefix(line, "|") && strings.Count(plain, "|") != 5 && strings.Count(plain, "|") != 3:
+			t.Errorf("a row has %d bars: %q", strings.Count(plain, "|"), line)
+		}
+	}
+}
+
+// TestAmounts: numbers stand with their units, and what is not told says why.
+func TestAmounts(t *testing.T) {
+	for want, x := range map[string]struct {
+		v    float64
+		unit string
+	}{"12,345": {12345, "people"}, "2.0 KiB": {2048, "bytes"}, "88.9 %": {88.88, "percent"}, "3.0 days": {3, "days"}, "150.5 s": {150.5, "seconds"}, "2.0 h": {7200, "seconds"}} {
+		if got := amountText(genesis.Amount{Value: &x.v}, x.unit); want != "150.5 s" && got != want || want == "150.5 s" && got != "2m30s" {
+			t.Errorf("%v %s is %q", x.v, x.unit, got)
+		}
+	}
+	if got := amountText(genesis.Amount{Few: true}, "people"); got != "fewer than 5" {
+		t.Error(got)
+	}
+	if got := amountText(genesis.Amount{}, "days"); got != "none" {
+		t.Error(got)
+	}
+	now, before := 5.0, 7.0
+	for want, f := range map[string]genesis.Figure{
+		"−2":          {Now: genesis.Amount{Value: &now}, Before: genesis.Amount{Value: &before}},
+		"-2.0 points": {Unit: "percent", Now: genesis.Amount{Value: &now}, Before: genesis.Amount{Value: &before}},
+		"the same":    {Now: genesis.Amount{Value: &now}, Before: genesis.Amount{Value: &now}},
+		"":            {Now: genesis.Amount{Few: true}, Before: genesis.Amount{Value: &now}},
+	} {
+		if got := changeText(f); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+	var b bytes.Buffer
+	if err := reportJSON(&b, nastyReport()); err != nil || !json.Valid(b.Bytes()) {
+		t.Error(err)
+	}
+}

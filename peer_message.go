@@ -45,6 +45,7 @@ type Vouched struct {
 	Vetting     VettingState `json:"vetting,omitempty"`
 	Citizenship Citizenship  `json:"citizenship,omitempty"`
 	Student     bool         `json:"student,omitempty"`
+	Scopes      []Scope      `json:"scopes,omitzero"`    // what their token is narrowed to; nil: nothing
 	Projects    []string     `json:"projects,omitempty"` // tokens, as in the token of a person
 	Purpose     string       `json:"purpose,omitempty"`
 }

@@ -10,13 +10,13 @@ import (
 // NodeID names one institution's node within a federation: "nrel".
 type NodeID string
 
-// Name names an asset within a node: "turbines", or "~subject/name" for what
-// people who are not stewards make.
+// Name names an asset within a node: "turbines", or for what people who are not
+// stewards make "~subject/name", of people of other nodes "~subject+node/name".
 type Name string
 
 var (
 	namePattern = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,63}$`)
-	subjPattern = regexp.MustCompile(`^~[a-z0-9][a-z0-9._-]{0,63}$`)
+	subjPattern = regexp.MustCompile(`^~[a-z0-9][a-z0-9._-]{0,63}(\+[a-z0-9][a-z0-9-]{0,63})?$`)
 )
 
 // CheckName reports why n cannot name an asset, or nil.
@@ -38,6 +38,35 @@ func badName(s string) error {
 	return &Error{Op: "read name", Kind: Invalid, Subject: s,
 		Msg:  "is not a name",
 		Hint: "a name is 1 to 64 of a-z, 0-9 and -, starting with a letter or digit: wind-turbines-2018"}
+}
+
+// Owner returns whose own a name is at a node: "~ada/x" ada's of that node,
+// "~ada+mit/x" mit/ada's; "": nobody's. A person has one such name at a node: at home
+// the one without it.
+func (n Name) Owner(at NodeID) PersonID {
+	own, _, ok := strings.Cut(string(n), "/")
+	own, is := strings.CutPrefix(own, "~")
+	if !ok || !is {
+		return ""
+	}
+	subject, node, abroad := strings.Cut(own, "+")
+	switch {
+	case !abroad:
+		return PersonOf(at, subject)
+	case NodeID(node) == at:
+		return ""
+	}
+	return PersonOf(NodeID(node), subject)
+}
+
+// OwnName is how something of a person's own is called at a node. It is the inverse of
+// [Name.Owner].
+func OwnName(of PersonID, at NodeID, name string) Name {
+	node, subject := of.Split(at)
+	if node != at && node != "" {
+		subject += "+" + string(node)
+	}
+	return Name("~" + subject + "/" + name)
 }
 
 // Arg is the name as a word on a shell's command line: quoted where the shell would

@@ -18,6 +18,8 @@ func TestParseRef(t *testing.T) {
 		{"nrel/turbines", Ref{Node: "nrel", Name: "turbines"}},
 		{"nrel/turbines@12", Ref{Node: "nrel", Name: "turbines", Number: 12}},
 		{"~ann.b/net", Ref{Name: "~ann.b/net"}},
+		{"~ann+mit/net", Ref{Name: "~ann+mit/net"}},
+		{"nrel/~ann.b+mit/net@sha256:" + someHex, Ref{Node: "nrel", Name: "~ann.b+mit/net", Digest: "sha256:" + someHex}},
 		{"nrel/~ann/net@1", Ref{Node: "nrel", Name: "~ann/net", Number: 1}},
 		{"a@sha256:" + someHex, Ref{Name: "a", Digest: "sha256:" + someHex}},
 		{strings.Repeat("a", 64), Ref{Name: Name(strings.Repeat("a", 64))}},
@@ -34,12 +36,37 @@ func TestParseRef(t *testing.T) {
 
 func TestParseRefRefuses(t *testing.T) {
 	for _, in := range []string{"", "-a", "Turbines", "a_b", "a b", "a/b/c", "/a", "a/", "a@", "a@0", "a@-1", "a@01", "a@+1",
-		"a@1.0", "a@latest", "a@99999999999999999999", "a@1@2", "~ann", "~/net", "~ann/", "~Ann/net", "~ann/net/x", "é",
+		"a@1.0", "a@latest", "a@99999999999999999999", "a@1@2", "~ann", "~/net", "~ann/", "~Ann/net", "~ann/net/x", "~ann+/net", "~+mit/net", "~ann+mit+ornl/net", "~ann+Mit/net", "ann+mit/net", "net+mit", "é",
 		"a@sha256:" + strings.ToUpper(someHex), "a@sha256:" + someHex[1:], "a@sha256:" + someHex[1:] + "g",
 		strings.Repeat("a", 65), "../etc", "a\n", "a@1\n"} {
 		got, err := ParseRef(in)
 		if KindOf(err) != Invalid || got != (Ref{}) {
 			t.Errorf("ParseRef(%q) = %+v, %v, want an error of kind invalid", in, got, err)
+		}
+	}
+}
+
+// TestOwnNames: everybody has one name of their own at a node, and a name of somebody's own
+// says whose.
+func TestOwnNames(t *testing.T) {
+	for _, tt := range []struct {
+		of   PersonID
+		at   NodeID
+		want Name
+	}{
+		{"nrel/ada", "nrel", "~ada/net"},
+		{"mit/ada", "nrel", "~ada+mit/net"},
+		{"nrel/ada", "mit", "~ada+nrel/net"},
+		{"/ada", "", "~ada/net"},
+	} {
+		got := OwnName(tt.of, tt.at, "net")
+		if got != tt.want || CheckName(got) != nil || got.Owner(tt.at) != tt.of {
+			t.Errorf("%s at %s: %s, which is %s", tt.of, tt.at, got, got.Owner(tt.at))
+		}
+	}
+	for _, n := range []Name{"net", "ada/net", "~ada", "~ada+nrel/net"} {
+		if p := n.Owner("nrel"); p != "" {
+			t.Errorf("%s is %s's", n, p)
 		}
 	}
 }

@@ -78,11 +78,13 @@ type TrainRequest struct {
 	Members  int      `json:"members,omitempty"` // nets in the ensemble; 0: chosen
 	Threads  int      `json:"threads,omitempty"` // 0: all cores; the result does not depend on it
 	Project  string   `json:"project,omitempty"` // for which it is done, and whose people may use the model
+	Where    string   `json:"where,omitempty" enum:"here,there" doc:"where to train on another node's data; if missing, there if one may train on them but not read them"`
 }
 
 // Trained is the outcome of train.
 type Trained struct {
 	Version Version     `json:"version"`
+	At      NodeID      `json:"at,omitempty"` // where it is; "": at this node
 	Report  ModelReport `json:"report"`
 	Resumed bool        `json:"resumed,omitempty"` // went on from a checkpoint of a training that was stopped
 }
@@ -174,11 +176,4 @@ func (p Progress) Send(e Event) {
 	if p != nil {
 		p(e)
 	}
-}
-
-// Hit is one search result.
-type Hit struct {
-	Asset   Asset   `json:"asset"`
-	Score   float64 `json:"score"`
-	Snippet string  `json:"snippet,omitempty"` // where it matched
 }

@@ -23,6 +23,10 @@ const (
 	RunDone     RunState = "done"
 	RunFailed   RunState = "failed"
 	RunCanceled RunState = "canceled"
+
+	// Of runs that another node carries out.
+	RunSent      RunState = "sent"      // it has not said anything yet
+	RunCanceling RunState = "canceling" // it was asked to stop it
 )
 
 // Ended reports whether the run will change no more.
@@ -35,6 +39,9 @@ type Run struct {
 	Kind     RunKind         `json:"kind"`
 	Subject  string          `json:"subject"` // what it makes or uses, for people: "turbines"
 	By       Principal       `json:"by"`
+	At       NodeID          `json:"at,omitempty"`   // that carries it out; "": this one
+	Why      string          `json:"why,omitempty"`  // it is carried out there
+	Heard    time.Time       `json:"heard,omitzero"` // when that node last said how it stands
 	State    RunState        `json:"state"`
 	Request  json.RawMessage `json:"request,omitempty"`
 	Created  time.Time       `json:"created"`

@@ -41,6 +41,11 @@ func (c *Client) FollowRun(ctx context.Context, id string, from int64, p genesis
 	return long[genesis.Run](ctx, c, http.MethodGet, runPath(id)+"/events", q, nil, p)
 }
 
+// May returns what one may do with a version now, also with one of another node.
+func (c *Client) May(ctx context.Context, ref string) (*genesis.May, error) {
+	return get[genesis.May](ctx, c, version(ref)+"/may", nil)
+}
+
 // CancelRun stops a run.
 func (c *Client) CancelRun(ctx context.Context, id string) (*genesis.Run, error) {
 	return post[genesis.Run](ctx, c, runPath(id)+"/cancel", nil)

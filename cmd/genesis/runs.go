@@ -13,7 +13,7 @@ import (
 type runsCmd struct {
 	ID    string           `arg:"" optional:"" help:"One run, with its result." placeholder:"ID"`
 	All   bool             `help:"Everybody's, for operators."`
-	State genesis.RunState `help:"queued, running, done, failed or canceled." placeholder:"STATE" enum:"queued,running,done,failed,canceled," default:""`
+	State genesis.RunState `help:"queued, running, done, failed or canceled; of runs at other nodes also sent and canceling." placeholder:"STATE" enum:"sent,queued,running,canceling,done,failed,canceled," default:""`
 	Limit int              `help:"At most so many." default:"50" placeholder:"N"`
 }
 
@@ -71,6 +71,9 @@ func tookText(r genesis.Run) string {
 func printRun(p *printer, r genesis.Run) {
 	p.line("run %s: %s %s", r.ID, r.Kind, clean(r.Subject))
 	p.field("state", string(r.State))
+	if r.At != "" {
+		p.field("at", placeText(r))
+	}
 	if r.Position > 0 {
 		p.field("queue", fmt.Sprintf("place %d", r.Position))
 	}
@@ -78,7 +81,9 @@ func printRun(p *printer, r genesis.Run) {
 	p.field("asked", when(r.Created))
 	p.field("took", tookText(r))
 	p.field("tries", fmt.Sprint(r.Tries))
-	p.field("memory", bytesText(r.Memory))
+	if r.Memory > 0 {
+		p.field("memory", bytesText(r.Memory))
+	}
 	if r.Progress != nil {
 		p.field("progress", fmt.Sprintf("%s %s %s", r.Progress.Stage, count(r.Progress.Done), r.Progress.Unit))
 	}
@@ -88,8 +93,28 @@ func printRun(p *printer, r genesis.Run) {
 	}
 	var made struct{ Version genesis.Version }
 	if json.Unmarshal(r.Result, &made) == nil && made.Version.Name != "" {
-		p.field("made", versionText(made.Version))
+		p.field("made", madeText(r, made.Version))
 	}
+}
+
+// madeText names what a run made, with the node where it is.
+func madeText(r genesis.Run, v genesis.Version) string {
+	if r.At == "" {
+		return versionText(v)
+	}
+	return clean(string(r.At)) + "/" + versionText(v)
+}
+
+// placeText says where another node carries a run out, and when it was last heard of.
+func placeText(r genesis.Run) string {
+	heard := "nothing was heard of it yet"
+	if !r.Heard.IsZero() {
+		heard = "as heard " + when(r.Heard)
+	}
+	if r.Why != "" {
+		heard = clean(r.Why) + "; " + heard
+	}
+	return clean(string(r.At)) + " (" + heard + ")"
 }
 
 type logsCmd struct {
@@ -162,6 +187,9 @@ func (a *app) detach(kind genesis.RunKind, request any) error {
 	}
 	return a.print(r, func(p *printer) {
 		p.line("Queued %s %s as %s", r.Kind, clean(r.Subject), p.style.bold(r.ID))
+		if r.At != "" {
+			p.line("  %s", p.style.dim(whereText(*r)))
+		}
 		p.line("\nNext: genesis logs %s --follow", r.ID)
 	})
 }

@@ -18,6 +18,8 @@ type trainCmd struct {
 	Members  int      `help:"Networks in the ensemble; if missing, chosen." placeholder:"N"`
 	Threads  int      `help:"Cores to use; if missing, all." placeholder:"N"`
 	Project  string   `help:"The project for which it is done: its people may use the model as you may." placeholder:"ID"`
+	There    bool     `help:"Train where another node's data are, also where they may be read." xor:"where"`
+	Here     bool     `help:"Train another node's data at one's own node." xor:"where"`
 	Detach   bool     `help:"Queue the training and return; genesis runs says how it goes."`
 }
 
@@ -29,7 +31,12 @@ it was when the command is given again.
 Examples:
 
     genesis train turbines --target power --name turbine-power
-    genesis train turbines@3 --target power --split random --seed 7`
+    genesis train turbines@3 --target power --split random --seed 7
+    genesis train nrel/turbines --target power
+
+The last trains on another node's data: there, if you may train on them but not read
+them, or with --there. The model stays there, as ~YOU+YOURNODE/NAME, under the terms of
+what it was trained on.`
 }
 
 func (cmd *trainCmd) Run(a *app) error {
@@ -40,6 +47,16 @@ func (cmd *trainCmd) Run(a *app) error {
 	req := genesis.TrainRequest{
 		Dataset: cmd.Dataset, Name: genesis.Name(cmd.Name), Table: cmd.Table, Target: cmd.Target, Split: cmd.Split, Fold: cmd.Fold,
 		Features: cmd.Features, Seed: cmd.Seed, Epochs: cmd.Epochs, Members: cmd.Members, Threads: cmd.Threads, Project: cmd.Project,
+	}
+	away, err := cmd.isElsewhere(a, c)
+	if err != nil {
+		return err
+	}
+	if away {
+		return cmd.elsewhere(a, c, req)
+	}
+	if cmd.There || cmd.Here {
+		return &genesis.Error{Op: "train", Kind: genesis.Invalid, Subject: cmd.Dataset, Msg: "names no other node, so that there is no choice where", Hint: "leave out --there and --here, or name the node: nrel/turbines"}
 	}
 	if err := cmd.complete(a, &req); err != nil {
 		return err

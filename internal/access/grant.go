@@ -264,11 +264,11 @@ func (d *Decider) GrantTx(ctx context.Context, tx *sql.Tx, id string) (genesis.G
 // GrantQuery says which grants to list, newest first. Empty fields match all.
 type GrantQuery struct {
 	Name   genesis.Name
-	Owner  string          // names of one person's: "ada" for ~ada/…
-	To     genesis.Grantee // named so in the grant
-	Active bool            // only those in force now
-	After  string          // cursor
-	Limit  int             // 0: 100; at most 1000
+	Owner  genesis.PersonID // names of one person's: "nrel/ada" for ~ada/…
+	To     genesis.Grantee  // named so in the grant
+	Active bool             // only those in force now
+	After  string           // cursor
+	Limit  int              // 0: 100; at most 1000
 }
 
 // Grants lists grants. next is the cursor of the next page, "" after the last; it
@@ -276,7 +276,9 @@ type GrantQuery struct {
 func (d *Decider) Grants(ctx context.Context, q GrantQuery) (page []genesis.Grant, next string, err error) {
 	w := where{table: "policy_grants"}
 	w.is("name", string(q.Name))
-	w.owned(q.Owner)
+	if q.Owner != "" {
+		w.owned(d.ownNames(q.Owner))
+	}
 	if q.To != "" {
 		w.is("grantee", string(d.canonGrantee(q.To)))
 	}

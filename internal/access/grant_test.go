@@ -305,6 +305,7 @@ func TestListGrants(t *testing.T) {
 		ids = append(ids, w.GiveThis(genesis.Grant{Name: "turbines", To: genesis.Grantee(fmt.Sprintf("person:nrel/p%d", i)), Actions: []genesis.Action{genesis.Read}, Until: day(i + 1)}))
 	}
 	own := w.Give("~dee/mine", "person:bob", genesis.Read)
+	abroad := w.Give("~dee+mit/mine", "person:acme/bob", genesis.Read)
 	sector := w.Give("~deeper/other", "sector:university", genesis.Read)
 	slices.Reverse(ids)
 	var got []string
@@ -333,6 +334,7 @@ func TestListGrants(t *testing.T) {
 		want []string
 	}{
 		{access.GrantQuery{Owner: "dee"}, []string{own}},
+		{access.GrantQuery{Owner: "mit/dee"}, []string{abroad}},
 		{access.GrantQuery{To: "person:nrel/bob"}, []string{own}},
 		{access.GrantQuery{To: "sector:university"}, []string{sector}},
 		{access.GrantQuery{Name: "turbines", To: "person:p6"}, ids[:1]},
@@ -352,7 +354,7 @@ func TestListGrants(t *testing.T) {
 	if _, _, err := w.Grants(t.Context(), access.GrantQuery{After: "1"}); genesis.KindOf(err) != genesis.Invalid {
 		t.Errorf("a made-up cursor: %v", err)
 	}
-	if page, next, err := w.Grants(t.Context(), access.GrantQuery{Limit: 11}); err != nil || len(page) != 11 || next != "" {
+	if page, next, err := w.Grants(t.Context(), access.GrantQuery{Limit: 12}); err != nil || len(page) != 12 || next != "" {
 		t.Errorf("a page that just fits has %d, %q, %v", len(page), next, err)
 	}
 	w.Pass(24 * time.Hour)

@@ -55,8 +55,11 @@ func known(p genesis.Principal) bool {
 }
 
 func (m *model) stewards(p genesis.Principal, r access.Resource) bool {
-	if p.Subject == "" || p.Node != "nrel" {
+	switch {
+	case !known(p):
 		return false
+	case p.Node != "nrel":
+		return strings.HasPrefix(string(r.Name), "~"+p.Subject+"+"+string(p.Node)+"/")
 	}
 	return p.Has(genesis.DutySteward) || strings.HasPrefix(string(r.Name), "~"+p.Subject+"/")
 }
@@ -319,7 +322,7 @@ func (d dice) terms(now time.Time) genesis.Terms {
 }
 
 func (d dice) grant(now time.Time) genesis.Grant {
-	g := genesis.Grant{Name: pick[genesis.Name](d, "a", "a", "b", "c", "~bob/m", "~cal/d"), By: "nrel/ann",
+	g := genesis.Grant{Name: pick[genesis.Name](d, "a", "a", "b", "c", "~bob/m", "~cal/d", "~bob+mit/m"), By: "nrel/ann",
 		To: pick[genesis.Grantee](d, "person:nrel/bob", "person:mit/bob", "person:acme/cal", "person:evil/bob", "institution:mit", "institution:acme",
 			"institution:nrel", "sector:university", "sector:industry", "project:wind", "project:sun")}
 	for _, a := range genesis.Grantable {
@@ -358,11 +361,13 @@ func newPair(t *testing.T, seed uint64) *pair {
 	p := &pair{World: accesstest.Open(t), t: t, m: newModel(), d: dice{rand.New(rand.NewPCG(seed, 7))}}
 	a, b, c := accesstest.Dataset("a"), accesstest.Dataset("b"), accesstest.Dataset("c")
 	own := accesstest.Model("~bob/m", "nrel/bob", genesis.Published)
+	guests := accesstest.Model("~bob+mit/m", "mit/bob", genesis.Published)
 	data := accesstest.Dataset("~cal/d")
 	data.Creator = "mit/cal"
 	b.Creator = "nrel/bob"
-	p.things = []access.Resource{a, b, c, own, data}
+	p.things = []access.Resource{a, b, c, own, guests, data}
 	p.derive(own, a, b)
+	p.derive(guests, b)
 	p.derive(data, c)
 	p.derive(c, a) // later than what was made from it
 	if p.d.often(50) {

@@ -44,16 +44,12 @@ func (w *where) is(column, value string) {
 }
 
 // owned wants names of one person's.
-func (w *where) owned(subject string) {
-	if subject != "" {
-		from, to := ownNames(subject)
-		w.add("name >= %s AND name < %s", from, to)
-	}
-}
+func (w *where) owned(from, to string) { w.add("name >= %s AND name < %s", from, to) }
 
-// ownNames are the bounds of the names that are one person's.
-func ownNames(subject string) (from, to string) {
-	return "~" + subject + "/", "~" + subject + "0" // '0' follows '/'
+// ownNames are the bounds of the names that are one person's at this node.
+func (d *Decider) ownNames(p genesis.PersonID) (from, to string) {
+	from = string(genesis.OwnName(p, d.node, ""))
+	return from, strings.TrimSuffix(from, "/") + "0" // '0' follows '/'
 }
 
 func (w *where) sql() string {

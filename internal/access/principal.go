@@ -151,15 +151,13 @@ func grantee(kind genesis.GranteeKind, id string) genesis.Grantee {
 // stewards reports whether the person stewards what is called name: by duty, or
 // because it is their own.
 func (p person) stewards(name genesis.Name) bool {
-	return p.home && (p.Has(genesis.DutySteward) || ownerOf(name) == p.id)
+	return p.home && p.Has(genesis.DutySteward) || p.registered && p.id != "" && ownerOf(name) == p.id
 }
 
-// ownerOf returns whose "~subject/name" a name is, or "".
+// ownerOf returns whose "~subject/name" or "~subject+node/name" a name is, as people are
+// named in here, or "".
 func ownerOf(name genesis.Name) string {
-	if subject, _, ok := strings.Cut(string(name), "/"); ok {
-		return strings.TrimPrefix(subject, "~")
-	}
-	return ""
+	return strings.TrimPrefix(string(name.Owner("")), "/")
 }
 
 // inScope reports whether the token p came with reaches so far. A token that

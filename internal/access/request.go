@@ -266,11 +266,7 @@ func (d *Decider) Requests(ctx context.Context, q RequestQuery) (page []genesis.
 	w.is("name", string(q.Name))
 	w.is("person", d.canon(q.By))
 	if q.Of != "" {
-		node, subject := q.Of.Split(d.node)
-		from, to := ownNames(subject)
-		if node != d.node {
-			from, to = "", "" // nothing here is theirs
-		}
+		from, to := d.ownNames(q.Of)
 		w.add("(person = %s OR name >= %s AND name < %s)", d.canon(q.Of), from, to)
 	}
 	w.is("state", string(q.State))

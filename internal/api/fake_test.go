@@ -20,6 +20,8 @@ type fake struct {
 	Federator
 	teller
 	logKeeper
+	allower
+	search func(genesis.SearchQuery) (*genesis.SearchResult, error)
 	Witness
 	reporter
 	describe func(who genesis.Principal, ref string) (*genesis.Description, error)
@@ -52,7 +54,15 @@ func (f *fake) List(_ context.Context, _ genesis.Principal, kind genesis.Kind, a
 	return f.list(kind, after, limit)
 }
 
-func (f *fake) Search(context.Context, genesis.Principal, string, int) ([]genesis.Hit, error) {
+func (f *fake) Search(_ context.Context, _ genesis.Principal, q genesis.SearchQuery) (*genesis.SearchResult, error) {
+	return f.search(q)
+}
+
+func (f *fake) Suggest(context.Context, genesis.Principal, string, int) (*genesis.SuggestList, error) {
+	return nil, nil
+}
+
+func (f *fake) Similar(context.Context, genesis.Principal, string, int) (*genesis.SimilarList, error) {
 	return nil, nil
 }
 

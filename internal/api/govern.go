@@ -137,7 +137,7 @@ func (s *server) projects(ctx context.Context, who genesis.Principal, in *PageIn
 type explainInput struct {
 	Person string `query:"person" maxLength:"200" doc:"nrel/ada, ada, or empty for somebody not signed in"`
 	Action string `query:"action" required:"true" enum:"discover,read,train,infer,evaluate,request,steward,operate"`
-	Ref    string `query:"ref" maxLength:"300" doc:"a Ref"`
+	Ref    string `query:"ref" maxLength:"400" doc:"a Ref"`
 }
 
 func (s *server) explain(ctx context.Context, who genesis.Principal, in *explainInput) (*genesis.Explanation, error) {

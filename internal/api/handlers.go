@@ -31,23 +31,10 @@ func (s *server) list(ctx context.Context, who genesis.Principal, in *listInput)
 	}, func(p *genesis.ListPage) *string { return &p.Next })
 }
 
-type searchInput struct {
-	Text  string `query:"q" required:"true" maxLength:"1000" doc:"words to find"`
-	Limit int    `query:"limit" minimum:"1" maximum:"1000" default:"20"`
-}
-
-func (s *server) search(ctx context.Context, who genesis.Principal, in *searchInput) (*genesis.SearchResult, error) {
-	hits, err := s.Service.Search(ctx, who, in.Text, in.Limit)
-	if err != nil {
-		return nil, err
-	}
-	return &genesis.SearchResult{Hits: orEmpty(hits)}, nil
-}
-
 // RefInput names a version: one percent-encoded segment of the path. (It is
 // exported because huma fills only exported fields, embedded ones too.)
 type RefInput struct {
-	Ref string `path:"ref" maxLength:"300" doc:"[node/]name[@version], percent-encoded as one segment" example:"turbines@3"`
+	Ref string `path:"ref" maxLength:"400" doc:"[node/]name[@version], percent-encoded as one segment" example:"turbines@3"`
 }
 
 func (s *server) describe(ctx context.Context, who genesis.Principal, in *RefInput) (*genesis.Description, error) {
@@ -182,8 +169,8 @@ func (s *server) verify(ctx context.Context, who genesis.Principal, in *RefInput
 }
 
 type diffInput struct {
-	From string `query:"from" required:"true" maxLength:"300" doc:"a Ref"`
-	To   string `query:"to" required:"true" maxLength:"300" doc:"a Ref"`
+	From string `query:"from" required:"true" maxLength:"400" doc:"a Ref"`
+	To   string `query:"to" required:"true" maxLength:"400" doc:"a Ref"`
 }
 
 func (s *server) diff(ctx context.Context, who genesis.Principal, in *diffInput, p genesis.Progress) (*genesis.Diff, error) {

@@ -36,7 +36,7 @@ func (s *server) registerRuns(a huma.API) {
 type listRunsInput struct {
 	PageInput
 	All   bool   `query:"all" doc:"everybody's, for operators"`
-	State string `query:"state" enum:"queued,running,done,failed,canceled"`
+	State string `query:"state" enum:"sent,queued,running,canceling,done,failed,canceled"`
 }
 
 func (s *server) listRuns(ctx context.Context, who genesis.Principal, in *listRunsInput) (*genesis.RunPage, error) {

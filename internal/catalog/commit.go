@@ -24,6 +24,8 @@ type Commit struct {
 	By       string                     // who commits
 	Bytes    int64                      // stored
 	Rows     int64
+	Session  string // by which somebody of another node came who commits; "": of this one
+	Run      string // that made it; "": none
 }
 
 // Commit stages a version and adds it, in a transaction of its own: [Catalog.Stage]
@@ -209,7 +211,7 @@ func (c *Catalog) CommitTx(ctx context.Context, tx *sql.Tx, s *Staged) (v genesi
 	if err != nil {
 		return v, false, err
 	}
-	return r.Version, unchanged, w.show(&r, card, s.in.Manifest)
+	return r.Version, unchanged, w.show(&r, card)
 }
 
 func (w writer) commit(s *Staged) (row, bool, error) {
@@ -229,10 +231,16 @@ func (w writer) commit(s *Staged) (row, bool, error) {
 	if err := w.lineage(r, s.in.Parents); err != nil {
 		return row{}, false, err
 	}
-	return r, unchanged, w.journal(r, "commit", map[string]any{
+	detail := map[string]any{
 		"kind": s.in.Kind, "unchanged": unchanged, "rows": s.in.Rows, "bytes": s.in.Bytes,
 		"parents": parentRefs(s.in.Parents[:min(len(s.in.Parents), 100)]), "records": digests(s.records),
-	})
+	}
+	for name, value := range map[string]string{"run": s.in.Run, "session": s.in.Session} {
+		if value != "" {
+			detail[name] = value
+		}
+	}
+	return r, unchanged, w.journal(r, "commit", detail)
 }
 
 func parentRefs(parents []genesis.Version) []string {
@@ -277,7 +285,7 @@ func (w writer) asset(name genesis.Name, kind genesis.Kind) (int64, error) {
 
 // version adds the version, or moves it to the front when it is there.
 func (w writer) version(asset int64, s *Staged) (r row, unchanged bool, err error) {
-	r, err = find(w.ctx, w.tx, genesis.Version{Name: s.in.Name, Digest: s.digest})
+	r, err = findRow(w.ctx, w.tx, genesis.Version{Name: s.in.Name, Digest: s.digest})
 	unchanged = err == nil
 	if unchanged {
 		unchanged, err = w.again(&r)
@@ -319,7 +327,7 @@ func (w writer) again(r *row) (unchanged bool, err error) {
 // lineage adds parents to those the version has.
 func (w writer) lineage(child row, parents []genesis.Version) error {
 	for _, p := range parents {
-		parent, err := find(w.ctx, w.tx, p)
+		parent, err := findRow(w.ctx, w.tx, p)
 		if err != nil {
 			return err
 		}

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"strings"
@@ -15,8 +16,8 @@ import (
 	"github.com/opengenesis/genesis"
 )
 
-// Vouch gives this node's own word for itself at another node, bound to the secret of
-// that thumbprint.
+// Vouch gives this node's word at another node, for itself or for one of its people, bound
+// to the secret of that thumbprint.
 type Vouch func(ctx context.Context, audience genesis.NodeID, thumbprint string) (genesis.PeerToken, error)
 
 const (
@@ -24,7 +25,7 @@ const (
 	clockOff   = 30 * time.Second // by which clocks differ that are worth correcting
 )
 
-// door is this node's way to another: requests are those of a session that the other
+// door is a way to another node, this node's own or of one of its people: requests are those of a session that the other
 // node gave it, and renewed by itself. It is safe for concurrent use.
 type door struct {
 	f      *Federation
@@ -32,7 +33,7 @@ type door struct {
 	vouch  Vouch
 	secret []byte
 
-	turn    sync.Mutex // held by who asks for a session
+	turn    chan struct{} // held by who asks for a session
 	mu      sync.Mutex
 	session string
 	renew   time.Time     // when to ask for the next, by this node's clock
@@ -40,13 +41,23 @@ type door struct {
 }
 
 func (f *Federation) door(node genesis.NodeID, vouch Vouch) *door {
-	d := &door{f: f, node: node, vouch: vouch, secret: make([]byte, genesis.PeerKeySize)}
+	d := &door{f: f, node: node, vouch: vouch, secret: make([]byte, genesis.PeerKeySize), turn: make(chan struct{}, 1)}
 	_, _ = rand.Read(d.secret) // never fails
 	return d
 }
 
 // Get returns the body of what is at a path of the other node, as of package mirror.
 func (d *door) Get(ctx context.Context, path string) (io.ReadCloser, error) {
+	resp, err := d.get(ctx, path, nil)
+	if err != nil {
+		return nil, err
+	}
+	return resp.Body, nil
+}
+
+// get returns what is at a path of the other node, whole or the part that the header
+// asks for. What the other node refuses is an error.
+func (d *door) get(ctx context.Context, path string, header http.Header) (*http.Response, error) {
 	m, ok := d.f.Member(d.node)
 	if !ok {
 		return nil, refusal("ask node", genesis.Unavailable, string(d.node), "is not vouched for by the charter now", "")
@@ -59,13 +70,13 @@ func (d *door) Get(ctx context.Context, path string) (io.ReadCloser, error) {
 		if err != nil {
 			return nil, err
 		}
-		resp, err := d.send(ctx, m.URL, path, session)
+		resp, err := d.send(ctx, m.URL, path, session, header)
 		if err != nil {
 			return nil, err
 		}
 		switch {
-		case resp.StatusCode == http.StatusOK:
-			return resp.Body, nil
+		case resp.StatusCode == http.StatusOK || resp.StatusCode == http.StatusPartialContent && header.Get("Range") != "":
+			return resp, nil
 		case resp.StatusCode == http.StatusUnauthorized && again:
 			d.correct(resp.Header.Get("Date"))
 			d.forget(session)
@@ -78,7 +89,7 @@ func (d *door) Get(ctx context.Context, path string) (io.ReadCloser, error) {
 }
 
 // send sends one signed request.
-func (d *door) send(ctx context.Context, base, path, session string) (*http.Response, error) {
+func (d *door) send(ctx context.Context, base, path, session string, header http.Header) (*http.Response, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, base+path, nil)
 	if err != nil {
 		return nil, refusal("ask node", genesis.Invalid, base, "is not the URL of a node", "")
@@ -87,6 +98,7 @@ func (d *door) send(ctx context.Context, base, path, session string) (*http.Resp
 	if err != nil {
 		return nil, refusal("ask node", genesis.Invalid, path, "is not a path", "")
 	}
+	maps.Copy(req.Header, header)
 	req.Header.Set("Authorization", "Bearer "+session)
 	d.mu.Lock()
 	proof := genesis.PeerProof{Created: d.f.Now().Add(d.offset), Nonce: rand.Text()}
@@ -104,8 +116,12 @@ func (d *door) current(ctx context.Context, m genesis.Member) (string, error) {
 	if s := d.good(); s != "" {
 		return s, nil
 	}
-	d.turn.Lock()
-	defer d.turn.Unlock()
+	select {
+	case d.turn <- struct{}{}:
+		defer func() { <-d.turn }()
+	case <-ctx.Done():
+		return "", unreached(m.URL, ctx.Err())
+	}
 	if s := d.good(); s != "" { // another one asked meanwhile
 		return s, nil
 	}

@@ -196,14 +196,15 @@ func bodyOf(e Event) []byte {
 
 // owner splits a subject into the person that it is, or is of, and the rest:
 // "nrel/ada" and "person:ada" are people; "~ada/model" is ada's, who is of this
-// node.
+// node, "~ada+mit/model" that of ada of mit.
 func owner(subject string, home genesis.NodeID) (genesis.PersonID, string) {
 	if person, ok := strings.CutPrefix(subject, "person:"); ok && person != "" {
 		return whole(genesis.PersonID(person), home), ""
 	}
 	if own, ok := strings.CutPrefix(subject, "~"); ok {
-		if who, rest, _ := strings.Cut(own, "/"); who != "" {
-			return whole(genesis.PersonID(who), home), rest
+		who, rest, _ := strings.Cut(own, "/")
+		if p := genesis.Name("~" + who + "/").Owner(home); who != "" && p != "" {
+			return p, rest
 		}
 	}
 	if strings.Contains(subject, "/") && genesis.CheckPerson(genesis.PersonID(subject)) == nil {
@@ -221,12 +222,9 @@ func whole(p genesis.PersonID, home genesis.NodeID) genesis.PersonID {
 }
 
 // joinOwner is the inverse of owner, for who may be forgotten.
-func joinOwner(person, rest string) string {
+func joinOwner(person, rest string, home genesis.NodeID) string {
 	if rest == "" {
 		return person
 	}
-	if _, subject, ok := strings.Cut(person, "/"); ok {
-		person = subject
-	}
-	return "~" + person + "/" + rest
+	return string(genesis.OwnName(genesis.PersonID(person), home, rest))
 }

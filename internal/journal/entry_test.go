@@ -98,6 +98,8 @@ func TestOwner(t *testing.T) {
 	for subject, want := range map[string][2]string{
 		"turbines":        {"", "turbines"},
 		"~ada/model":      {"nrel/ada", "model"},
+		"~ada+mit/model":  {"mit/ada", "model"},
+		"~ada+nrel/model": {"", "~ada+nrel/model"},
 		"nrel/ada":        {"nrel/ada", ""},
 		"mit/bob":         {"mit/bob", ""},
 		"person:mit/bob":  {"mit/bob", ""},
@@ -114,9 +116,9 @@ func TestOwner(t *testing.T) {
 			t.Errorf("%q is %q and %q, want %q", subject, who, rest, want)
 		}
 	}
-	for _, subject := range []string{"~ada/model", "nrel/ada", "mit/bob"} {
+	for _, subject := range []string{"~ada/model", "~ada+mit/model", "nrel/ada", "mit/bob"} {
 		who, rest := owner(subject, "nrel")
-		if got := joinOwner(string(who), rest); got != subject {
+		if got := joinOwner(string(who), rest, "nrel"); got != subject {
 			t.Errorf("%q comes back as %q", subject, got)
 		}
 	}

@@ -393,14 +393,10 @@ func (j *Journal) forget(ctx context.Context, person genesis.PersonID) error {
 	return j.forgetStated(ctx, person)
 }
 
-// forgetStated destroys what was stated of things that are named after a person of this
-// node and does not hold any more: what does is in their name for as long as it is there.
+// forgetStated destroys what was stated of things that are named after a person and does
+// not hold any more: what does is in their name for as long as it is there.
 func (j *Journal) forgetStated(ctx context.Context, person genesis.PersonID) error {
-	node, subject := person.Split(j.node)
-	if node != j.node {
-		return nil
-	}
-	own := "~" + subject + "/"
+	own := string(genesis.OwnName(person, j.node, ""))
 	return j.destroy(ctx, func(s Statement) bool { return strings.HasPrefix(string(s.Name), own) }, own)
 }
 

@@ -22,7 +22,7 @@ func (m *modelLog) add(e Event, home genesis.NodeID) {
 	}
 	subject := e.Subject
 	if who, rest := owner(e.Subject, home); who != "" {
-		subject = joinOwner(string(who), rest)
+		subject = joinOwner(string(who), rest, home)
 	}
 	*m = append(*m, genesis.AuditEntry{Seq: int64(len(*m)), ID: e.ID, Time: e.Time, Actor: string(whole(e.Actor, home)), Act: e.Act, Outcome: e.Outcome,
 		Subject: subject, Version: e.Version, Purpose: e.Purpose, Project: e.Project, Detail: e.Detail})

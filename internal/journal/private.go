@@ -245,6 +245,8 @@ func naming(ctx context.Context, tx *sql.Tx, person genesis.PersonID, home genes
 	node, subject := person.Split(home)
 	if node == home {
 		names = append(names, []byte(`"`+subject+`"`), []byte("~"+subject), []byte("person:"+subject))
+	} else {
+		names = append(names, []byte("~"+subject+"+"+string(node)))
 	}
 	_, last := person.Split(home)
 	rows, err := tx.QueryContext(ctx, "SELECT seq, body FROM bodies WHERE instr(body, $1) > 0", []byte(last))

@@ -209,7 +209,7 @@ func (r *reader) read(c columns, s secret, there bool) (genesis.AuditEntry, erro
 	if err != nil {
 		return out, damaged("its people cannot be told: "+said(err), "compare private.db with a backup of the home")
 	}
-	return auditEntry(c.seq, &e, actor, who, s.body)
+	return auditEntry(c.seq, &e, actor, who, r.j.node, s.body)
 }
 
 // said is what an error says, less what was done to what.
@@ -222,7 +222,7 @@ func said(err error) string {
 }
 
 // auditEntry puts an entry together.
-func auditEntry(seq int64, e *entry, actor, who string, text []byte) (genesis.AuditEntry, error) {
+func auditEntry(seq int64, e *entry, actor, who string, home genesis.NodeID, text []byte) (genesis.AuditEntry, error) {
 	var b body
 	if text != nil {
 		if err := json.Unmarshal(text, &b); err != nil {
@@ -233,7 +233,7 @@ func auditEntry(seq int64, e *entry, actor, who string, text []byte) (genesis.Au
 		Version: e.Version, Rule: e.Rule, Purpose: b.Purpose, Institution: e.Institution, Sector: e.Sector, Project: e.Project,
 		Student: e.Student, Challenge: e.Challenge, Detail: b.Detail}
 	if who != "" {
-		out.Subject = joinOwner(who, e.Subject)
+		out.Subject = joinOwner(who, e.Subject, home)
 	}
 	if e.Epoch != nil {
 		detail, err := json.Marshal(struct {

@@ -71,7 +71,7 @@ func (j *Journal) scan(ctx context.Context, at int64, texts [][]byte, wants func
 			}
 			text = s.body
 		}
-		shown, err := auditEntry(seq, e, e.Actor, "", text)
+		shown, err := auditEntry(seq, e, e.Actor, "", j.node, text)
 		if err != nil {
 			return err
 		}

@@ -240,7 +240,8 @@ func TestNodesAreAway(t *testing.T) {
 	nrel.publish("turbines", controlled())
 	c.line.cuts("nrel")
 	id := mit.asks("nrel/turbines").ID
-	mit = c.reopen("mit")
+	c.stop("mit")
+	c.restart("mit")
 	if r := mit.request(mit.local, id); r.State != genesis.RequestPending || r.Waits == nil {
 		t.Errorf("%+v", r)
 	}
@@ -250,7 +251,8 @@ func TestNodesAreAway(t *testing.T) {
 	c.line.cuts("mit")
 	r, err := nrel.works.Approve(t.Context(), nrel.local, id, genesis.Approval{})
 	nrel.must(nil, err)
-	nrel = c.reopen("nrel")
+	c.stop("nrel")
+	c.restart("nrel")
 	c.line.cuts()
 	nrel.works.post.Wake()
 	c.becomes("mit", id, genesis.RequestApproved)

@@ -3,16 +3,18 @@
 package node
 
 import (
+	"context"
 	"fmt"
 	"net"
 	"net/http"
 	"slices"
-	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/opengenesis/genesis"
+	"github.com/opengenesis/genesis/internal/federation/post"
 )
 
 // cluster is a federation of whole nodes in one process, over a network that a test
@@ -21,14 +23,14 @@ type cluster struct {
 	*testing.T
 	line  *line
 	towns map[genesis.NodeID]*town
+	seats map[genesis.NodeID]*seat
 	order []genesis.NodeID
-	serve map[genesis.NodeID]*http.Server
 }
 
 // newCluster starts nodes and makes a federation of them, which the first holds.
 func newCluster(t *testing.T, ids ...genesis.NodeID) *cluster {
 	t.Helper()
-	c := &cluster{T: t, line: &line{at: map[string]genesis.NodeID{}}, towns: map[genesis.NodeID]*town{}, serve: map[genesis.NodeID]*http.Server{}}
+	c := &cluster{T: t, line: &line{at: map[string]genesis.NodeID{}}, towns: map[genesis.NodeID]*town{}, seats: map[genesis.NodeID]*seat{}}
 	for _, id := range ids {
 		c.start(id)
 	}
@@ -55,42 +57,65 @@ func (c *cluster) start(id genesis.NodeID) *town {
 	if err != nil {
 		c.Fatal(err)
 	}
-	c.line.add(id, l.Addr().String())
-	c.order = append(c.order, id)
-	return c.open(id, c.TempDir(), l, c.line.clock(id))
-}
-
-// open starts the node of a home.
-func (c *cluster) open(id genesis.NodeID, path string, l net.Listener, clock *clock) *town {
-	c.Helper()
 	url := "http://" + l.Addr().String()
-	w := openTown(c.T, mustHome(c.T, path), func(h *Home, o *Options) {
+	c.line.add(id, l.Addr().String())
+	clock := c.line.clock(id)
+	at := &seat{path: c.TempDir(), edit: func(h *Home, o *Options) {
 		h.Config.Node, h.Config.URL, h.Config.Institution, h.Config.Sector = id, url, fmt.Sprintf("The %s", id), genesis.Laboratory
-		o.peers, o.now = c.line.from(id), clock.now
-	})
-	srv := &http.Server{Handler: w.node.handler, ReadHeaderTimeout: time.Minute}
+		o.peers, o.now, o.pauses = c.line.from(id), clock.now, post.Pauses{First: 50 * time.Millisecond, Most: 500 * time.Millisecond}
+	}}
+	w := openTown(c.T, mustHome(c.T, at.path), at.edit)
+	at.door.Store(&w.node.handler)
+	c.seats[id] = at
+	srv := &http.Server{Handler: at, ReadHeaderTimeout: time.Minute}
 	go func() { _ = srv.Serve(l) }()
 	c.Cleanup(func() { _ = srv.Close() })
 	w.url = url
-	c.towns[id], c.serve[id] = w, srv
+	c.towns[id] = w
+	c.order = append(c.order, id)
 	return w
 }
 
-// reopen closes a node and starts it again, with its home and at its address.
-func (c *cluster) reopen(id genesis.NodeID) *town {
+// seat is where a node of a cluster is reached, whether it runs or not.
+type seat struct {
+	path string
+	edit func(*Home, *Options)
+	door atomic.Pointer[http.Handler] // nil: it does not run
+}
+
+// ServeHTTP has the node answer; of one that does not run the connection breaks.
+func (s *seat) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	h := s.door.Load()
+	if h == nil {
+		panic(http.ErrAbortHandler)
+	}
+	(*h).ServeHTTP(w, r)
+}
+
+// stop stops a node, in the midst of what it does.
+func (c *cluster) stop(id genesis.NodeID) {
 	c.Helper()
-	was := c.towns[id]
-	_ = c.serve[id].Close()
-	if err := was.node.close(); err != nil {
+	c.seats[id].door.Store(nil)
+	if err := c.towns[id].node.close(); err != nil {
 		c.Fatal(err)
 	}
-	l, err := net.Listen("tcp", strings.TrimPrefix(was.url, "http://"))
+}
+
+// restart starts a node again that was stopped, with its home as it was left.
+func (c *cluster) restart(id genesis.NodeID) {
+	c.Helper()
+	at, w := c.seats[id], c.towns[id]
+	h := mustHome(c.T, at.path)
+	h.Config.Serve.Rate.PerSecond = 0
+	opt := Options{Network: true}
+	at.edit(h, &opt)
+	n, err := Start(context.Background(), h, opt)
 	if err != nil {
 		c.Fatal(err)
 	}
-	now := c.open(id, was.node.home.Path, l, c.line.clocks[id])
-	now.token = was.token
-	return now
+	c.Cleanup(func() { _ = n.close() })
+	w.node, w.works = n, n.service.(*works)
+	at.door.Store(&n.handler)
 }
 
 // join has a node join the federation of the first.

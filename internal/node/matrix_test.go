@@ -282,6 +282,8 @@ var rows = []row{
 	{id: "node", method: "GET", path: "/v1/node"},
 	{id: "list", method: "GET", path: "/v1/assets"},
 	{id: "search", method: "GET", path: "/v1/search?q=a"},
+	{id: "suggest", method: "GET", path: "/v1/suggest?q=abc"},
+	{id: "similar", method: "GET", path: "/v1/similar/REF"},
 	{id: "describe", method: "GET", path: "/v1/versions/REF"},
 	{id: "set-card", method: "PATCH", path: "/v1/versions/REF/card", body: `{"title":"T"}`},
 	{id: "answer", method: "POST", path: "/v1/versions/REF/findings/none", body: `{"answer":"yes"}`},
@@ -340,6 +342,7 @@ var rows = []row{
 	{id: "add-signatures", method: "POST", path: "/v1/federation/drafts/none/signatures", body: `{"targets":""}`},
 	{id: "take-message", method: "POST", path: "/v1/messages", body: `none`},
 	{id: "memberships", method: "GET", path: "/v1/memberships"},
+	{id: "may", method: "GET", path: "/v1/versions/REF/may"},
 	{id: "explain", method: "GET", path: "/v1/explain?person=ada&action=read&ref=REF"},
 	{id: "sign-in-methods", method: "GET", path: "/v1/signin"},
 	{id: "sign-in", method: "POST", path: "/v1/signin", body: `{"subject":"nobody","password":"wrong"}`},
@@ -483,7 +486,7 @@ func (w *town) covers(rows []row) {
 
 // open are the operations that answer somebody who is not signed in about the node
 // itself; everything else is refused to them.
-var open = []string{"node", "list", "search", "grants", "requests", "members", "federation", "charter", "projects", "sign-in-methods", "start-device", "whoami", "sign-out", "list-uploads", "runs", "logs", "log-statements"}
+var open = []string{"node", "list", "search", "suggest", "grants", "requests", "members", "federation", "charter", "projects", "sign-in-methods", "start-device", "whoami", "sign-out", "list-uploads", "runs", "logs", "log-statements"}
 
 // deniedByDefault holds rules of its own against a matrix, so that a wrong golden
 // file does not pass: whatever was rewritten, nobody and forged tokens get nothing
@@ -504,8 +507,8 @@ func deniedByDefault(t *testing.T, matrix string) {
 			t.Errorf("%s %s: a forged token is answered %s", op, tier, status["forged"])
 		}
 		ok := strings.HasPrefix(status["nobody"], "2")
-		readable := tier == "public" && slices.Contains([]string{"describe", "conditions", "diff", "export", "table", "table-head", "stream", "stream-plan", "stream-warm"}, op) ||
-			tier == "withdrawn" && slices.Contains([]string{"describe", "conditions"}, op)
+		readable := tier == "public" && slices.Contains([]string{"describe", "similar", "conditions", "may", "diff", "export", "table", "table-head", "stream", "stream-plan", "stream-warm"}, op) ||
+			tier == "withdrawn" && slices.Contains([]string{"describe", "conditions", "may"}, op)
 		if ok && !readable && !slices.Contains(open, op) {
 			t.Errorf("%s %s: nobody is answered %s", op, tier, status["nobody"])
 		}

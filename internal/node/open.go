@@ -45,7 +45,7 @@ type works struct {
 	fed           *federation.Federation
 	witness       *witness.Witness // of other nodes' audit logs
 	post          *post.Post
-	mirror        *mirror.Mirror // of other nodes' catalogues; nil where the node serves one command
+	mirror        *mirror.Mirror // of other nodes' catalogues
 	background    sync.WaitGroup
 	db            *store.DB
 	log           *slog.Logger
@@ -94,10 +94,17 @@ func openWork(ctx context.Context, h *Home, opt Options, log *slog.Logger) (_ Se
 	}
 	w.closeLast(c.Cache.Close)
 	c.BackUp = backUpOf(h, &c)
-	w.post = w.newPost(&c)
-	c.Post, c.Peers = w.post, w.fed
+	w.mirror = mirror.New(mirror.Config{DB: w.db, Self: h.Config.Node, Log: log, Now: opt.now})
+	w.closeLast(w.mirror.Close)
+	c.SearchDir, c.Mirror = h.Search(), w.mirror
+	w.post = w.newPost(&c, opt)
+	c.Post, c.Nodes = w.post, w.fed
+	c.Peers = w.fed.People(func(ctx context.Context, who genesis.Principal, audience genesis.NodeID, thumbprint string) (genesis.PeerToken, error) {
+		return c.Identity.PeerToken(ctx, who, genesis.PeerTokenRequest{Audience: audience, Key: thumbprint})
+	})
 	w.Service = work.New(c)
-	w.post.Handle, w.post.Undelivered, w.post.Changed = w.Service.Handlers(), w.Service.Undelivered, w.Service.Told
+	w.closeLast(w.Service.CloseSearch)
+	w.post.Handle, w.post.Undelivered, w.post.Changed = w.Service.Handlers(), w.Service.Undelivered, w.messaged
 	limits := run.Limits{Concurrent: h.Config.Runs.Concurrent, Queue: h.Config.Runs.Queue, Memory: h.Config.Runs.Memory, Time: h.Config.Runs.Time,
 		Keep: h.Config.Runs.Keep, KeepLast: h.Config.Runs.KeepLast}
 	err = w.Service.OpenRuns(ctx, run.Config{Dir: h.Runs(), Limits: limits, Worker: worker(h.Path),
@@ -111,12 +118,11 @@ func openWork(ctx context.Context, h *Home, opt Options, log *slog.Logger) (_ Se
 	w.closeLast(func() error { stop(); w.background.Wait(); return nil })
 	go w.openOnTime(background)
 	if opt.Network { // others cannot reach a node that serves one command
-		w.mirror = mirror.New(mirror.Config{DB: w.db, Self: h.Config.Node, Log: log, Now: opt.now})
-		w.closeLast(w.mirror.Close)
 		w.fed.Mirrors(w.mirror, c.Identity.NodeToken)
 		w.fed.Witnesses(w.witness, c.Identity.NodeToken)
 		w.witness.Start()
 		w.background.Go(func() { w.fed.Run(background) })
+		w.background.Go(func() { w.FollowChanges(background) })
 		w.fed.Messages(w.post)
 		w.closeLast(w.post.Close)
 		if err := w.post.Start(background); err != nil {
@@ -233,11 +239,18 @@ func (w *works) openWitness(h *Home, c *work.Config) {
 
 // newPost carries messages between nodes. Those of a node that serves one command wait
 // for one that others can reach.
-func (w *works) newPost(c *work.Config) *post.Post {
-	return post.New(post.Config{DB: w.db, Node: c.Node, Charter: c.Charter, Send: w.fed.Send, Now: c.Now, Log: w.log, Key: func() (ed25519.PrivateKey, error) {
+func (w *works) newPost(c *work.Config, opt Options) *post.Post {
+	return post.New(post.Config{Pauses: opt.pauses, DB: w.db, Node: c.Node, Charter: c.Charter, Send: w.fed.Send, Now: c.Now, Log: w.log, Key: func() (ed25519.PrivateKey, error) {
 		k, err := w.fed.Key(genesis.KeyMessage)
 		return k.Private, err
 	}})
+}
+
+// messaged is told that a message of another node was acted upon, or one to it given up:
+// that may have put others.
+func (w *works) messaged() {
+	w.Told()
+	w.Look()
 }
 
 // tokenKey is the key with which this node vouches for its people now, and its id.

@@ -12,6 +12,7 @@ import (
 
 	"github.com/opengenesis/genesis/internal/access"
 	"github.com/opengenesis/genesis/internal/api"
+	"github.com/opengenesis/genesis/internal/federation/post"
 	"github.com/opengenesis/genesis/internal/journal/disk"
 )
 
@@ -42,6 +43,9 @@ type Options struct {
 	// the machine's. Tests break the one and set the other.
 	peers http.RoundTripper
 	now   func() time.Time
+
+	// pauses are how long messages wait for a node that does not answer; zero: as is usual.
+	pauses post.Pauses
 
 	// peer tells the uid of the process at the other end; nil: the kernel's word.
 	peer func(net.Conn) (uint32, error)

@@ -33,21 +33,11 @@ func (s *Service) wake() {
 	}
 }
 
-// elsewhere splits a reference to something of another node; false: it is of this one, or
-// none.
-func (s *Service) elsewhere(ref string) (genesis.NodeID, genesis.Ref, bool) {
-	r, err := genesis.ParseRef(ref)
-	if err != nil || r.Node == "" || r.Node == s.Node {
-		return "", r, false
-	}
-	node := r.Node
-	r.Node = ""
-	return node, r, true
-}
-
 // askAbroad sends a request to another node, and keeps it. Whether that node is there does
 // not matter.
-func (s *Service) askAbroad(ctx context.Context, who genesis.Principal, node genesis.NodeID, ref genesis.Ref, req genesis.AskRequest) (*genesis.AccessRequest, error) {
+func (s *Service) askAbroad(ctx context.Context, who genesis.Principal, ref genesis.Ref, req genesis.AskRequest) (*genesis.AccessRequest, error) {
+	node := ref.Node
+	ref.Node = ""
 	by, err := s.vouched(ctx, "request", who, node)
 	if err != nil {
 		return nil, err
@@ -231,9 +221,9 @@ func (s *Service) withdrawAbroad(ctx context.Context, who genesis.Principal, r a
 	})
 }
 
-// heard is the evidence that another node said something: an act of its people, in its
+// heardOf is the evidence that another node said something: an act of its people, in its
 // institution's name.
-func (s *Service) heard(ctx context.Context, tx *sql.Tx, m genesis.PeerMessage, act string, by genesis.PersonID, project string, what map[string]any) error {
+func (s *Service) heardOf(ctx context.Context, tx *sql.Tx, m genesis.PeerMessage, act string, by genesis.PersonID, project string, what map[string]any) error {
 	if node, _ := by.Split(""); node != m.From {
 		by = ""
 	}
@@ -260,7 +250,7 @@ func (s *Service) hearState(ctx context.Context, tx *sql.Tx, m genesis.PeerMessa
 	if err != nil {
 		return err
 	}
-	return s.heard(ctx, tx, m, heardAs[r.Said], r.DecidedBy, r.Project, map[string]any{"request": r.ID, "of": r.By.Person(), "ref": abroadRef(r), "state": r.Said, "turn": r.Turn,
+	return s.heardOf(ctx, tx, m, heardAs[r.Said], r.DecidedBy, r.Project, map[string]any{"request": r.ID, "of": r.By.Person(), "ref": abroadRef(r), "state": r.Said, "turn": r.Turn,
 		"grant": r.Grant, "actions": r.Granted, "until": r.Until, "agreement": r.Agreement, "reason": r.Reason})
 }
 
@@ -285,7 +275,7 @@ func (s *Service) hearGrant(ctx context.Context, tx *sql.Tx, m genesis.PeerMessa
 	if kind, id := g.To.Split(); kind == genesis.ToProject {
 		project = strings.TrimPrefix(id, string(s.Node)+"/")
 	}
-	return s.heard(ctx, tx, m, act, by, project, map[string]any{"grant": g.ID, "to": g.To, "ref": genesis.Ref{Node: m.From, Name: g.Name, Digest: g.Version}.String(),
+	return s.heardOf(ctx, tx, m, act, by, project, map[string]any{"grant": g.ID, "to": g.To, "ref": genesis.Ref{Node: m.From, Name: g.Name, Digest: g.Version}.String(),
 		"actions": g.Actions, "until": g.Until, "reason": g.Reason, "request": g.Request, "turn": w.Turn})
 }
 

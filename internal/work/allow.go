@@ -62,7 +62,7 @@ func (s *Service) allowUnread(ctx context.Context, who genesis.Principal, v gene
 	if err != nil {
 		return err
 	}
-	return s.spend(ctx, who.Person(), now, cmp.Or(terms.Training.Runs, genesis.DefaultRuns))
+	return s.spend(ctx, who.Person(), now, cmp.Or(terms.Training.Runs, genesis.DefaultRuns), pin.order)
 }
 
 // isCheckpoint reports whether path, which a worker named, is a checkpoint in dir.

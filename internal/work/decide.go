@@ -261,8 +261,8 @@ func (s *Service) mayMake(ctx context.Context, who genesis.Principal, name genes
 		e.Msg, e.Hint = "nobody is signed in", "`genesis login URL` signs in"
 	case !who.InScope(genesis.Steward, name):
 		e.Msg, e.Hint = "the token is narrowed to other things", fmt.Sprintf("to make something takes the scope steward, or steward:%s", name)
-	case s.home(who):
-		e.Hint = "your own begin with your name: --name " + genesis.Name("~"+who.Subject+"/"+path.Base(string(name))).Arg()
+	default:
+		e.Hint = "your own begin with your name: --name " + genesis.OwnName(who.Person(), s.Node, path.Base(string(name))).Arg()
 	}
 	return e
 }
@@ -276,6 +276,12 @@ func (s *Service) by(who genesis.Principal) string {
 		return who.Subject
 	}
 	return string(who.Person())
+}
+
+// ownFiles refuses people of other nodes what is made of their own files: that belongs to
+// their own node, and takes its disk.
+func ownFiles(op string) error {
+	return &genesis.Error{Op: op, Kind: genesis.Permission, Msg: "what is made of your own files is made at your own node", Hint: "give the command without --at"}
 }
 
 func homeOnly(op string, who genesis.Principal) error {

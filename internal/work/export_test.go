@@ -47,7 +47,9 @@ func OpenTest(tb testing.TB, edits ...func(*Config)) (*Service, string) {
 	must(err)
 	tb.Cleanup(func() { j.Close() })
 	s := New(Config{DB: db, Catalog: catalog.New(db, blobs), Blobs: blobs, Node: "here", Charter: c.Charter, Now: c.Now, Access: decider, Journal: j,
-		Drivers: []format.Driver{json.Driver{}, text.Driver{}}, Temp: tb.TempDir(), Threads: 2, Software: "genesis test"})
+		Drivers: []format.Driver{json.Driver{}, text.Driver{}}, Temp: tb.TempDir(), Threads: 2, Software: "genesis test",
+		SearchDir: filepath.Join(dir, "search"), Mirror: c.Mirror, Peers: c.Peers, Log: c.Log})
+	tb.Cleanup(func() { s.CloseSearch() })
 	must(s.OpenRuns(ctx, run.Config{Dir: filepath.Join(dir, "runs")}))
 	tb.Cleanup(func() { s.CloseRuns() })
 	return s, dir

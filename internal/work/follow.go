@@ -75,6 +75,9 @@ func (s *Service) told(ctx context.Context, who genesis.Principal, r genesis.Run
 // toldResult is what a run came to, as who is told of it: what quotes cells of a version,
 // or measures its rows, is for who may read it now, as in a description of it.
 func (s *Service) toldResult(ctx context.Context, who genesis.Principal, r genesis.Run) json.RawMessage {
+	if r.At != "" { // as the node that carried it out told them
+		return r.Result
+	}
 	var told any
 	var v genesis.Version
 	switch r.Kind {
@@ -117,7 +120,7 @@ func (s *Service) Run(ctx context.Context, who genesis.Principal, id string) (*g
 	if err != nil {
 		return nil, err
 	}
-	return pointed(s.told(ctx, who, r), nil)
+	return pointed(s.told(ctx, who, s.freshened(ctx, who, r)), nil)
 }
 
 // ownRun returns a run of one's own. To others there is none.
@@ -158,7 +161,9 @@ func (s *Service) FollowRun(ctx context.Context, who genesis.Principal, id strin
 	if err != nil {
 		return nil, err
 	}
-	if s.tellsLog(ctx, who, r) {
+	if r.At != "" {
+		r, err = s.followThere(ctx, who, id, from, p)
+	} else if s.tellsLog(ctx, who, r) {
 		r, err = s.runs.Follow(ctx, id, from, p)
 	}
 	return pointed(s.told(ctx, who, r), err)
@@ -170,6 +175,10 @@ func (s *Service) CancelRun(ctx context.Context, who genesis.Principal, id strin
 		return nil, err
 	}
 	r, err := s.runs.Run(ctx, id)
+	if err == nil && r.At != "" {
+		r, err = s.cancelThere(ctx, who, r)
+		return pointed(s.told(ctx, who, r), err)
+	}
 	if err == nil && r.By.Person() != who.Person() && !r.State.Ended() {
 		err = s.act(ctx, who, "cancel-run", func(_ *sql.Tx, e *journal.Event) error {
 			e.Subject, e.Detail = "run "+id, detail(map[string]any{"of": r.By.Person(), "kind": r.Kind})
@@ -188,6 +197,9 @@ func (s *Service) RunLog(ctx context.Context, who genesis.Principal, id string) 
 	r, err := s.ownRun(ctx, who, id)
 	if err != nil {
 		return nil, 0, err
+	}
+	if r.At != "" {
+		return s.logThere(ctx, who, r)
 	}
 	if !s.tellsLog(ctx, who, r) {
 		return io.NopCloser(strings.NewReader("")), 0, nil

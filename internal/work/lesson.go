@@ -72,8 +72,9 @@ func (s *Service) sketchOf(ctx context.Context, l *lesson, columns []string) (*c
 
 // spend takes one of the trainings that a person may do on a version, unless the table
 // differs in a few rows from another that they have trained on: the difference of two
-// models would tell of those rows. What they train on meanwhile counts, too.
-func (s *Service) spend(ctx context.Context, person genesis.PersonID, now *lesson, most int) error {
+// models would tell of those rows. What they train on meanwhile counts, too. What an order
+// of another node asks for counts once.
+func (s *Service) spend(ctx context.Context, person genesis.PersonID, now *lesson, most int, order string) error {
 	compared := map[string]bool{}
 	left := maxReadings
 	for {
@@ -84,7 +85,7 @@ func (s *Service) spend(ctx context.Context, person genesis.PersonID, now *lesso
 			if err != nil || len(more) > 0 {
 				return err
 			}
-			return s.spendOne(ctx, tx, person, now, most)
+			return s.spendOne(ctx, tx, person, now, most, order)
 		})
 		if err != nil || len(more) == 0 {
 			return err
@@ -130,7 +131,10 @@ func (s *Service) lessons(ctx context.Context, tx *sql.Tx, person genesis.Person
 // keyID names the key of sketches: those by another cannot be compared.
 func (s *Service) keyID() string { return string(genesis.DigestOf(s.Secret)) }
 
-func (s *Service) spendOne(ctx context.Context, tx *sql.Tx, person genesis.PersonID, now *lesson, most int) error {
+func (s *Service) spendOne(ctx context.Context, tx *sql.Tx, person genesis.PersonID, now *lesson, most int, order string) error {
+	if counted, err := countedTx(ctx, tx, order); err != nil || counted {
+		return err
+	}
 	columns, err := json.Marshal(now.columns)
 	if err != nil {
 		return err
@@ -154,6 +158,20 @@ func (s *Service) spendOne(ctx context.Context, tx *sql.Tx, person genesis.Perso
 		return refuse(string(now.name), "budget", fmt.Sprintf("you have trained on this version %d times, which is the most", most), "nothing more on this version; its steward may raise the number")
 	}
 	return nil
+}
+
+// countedTx reports whether the training that an order asks for was counted before: a
+// crash between that and the run has the order decided again.
+func countedTx(ctx context.Context, tx *sql.Tx, order string) (bool, error) {
+	if order == "" {
+		return false, nil
+	}
+	done, err := tx.ExecContext(ctx, "UPDATE run_orders SET spent = 1 WHERE run = $1 AND spent = 0", order)
+	if err != nil {
+		return false, store.Error("count training", order, err)
+	}
+	n, err := done.RowsAffected()
+	return n == 0, err
 }
 
 // differs refuses to train on a table that differs in a few rows from one trained on

@@ -74,6 +74,9 @@ func (l *logging) allow(ctx context.Context) error {
 	if err := genesis.CheckName(l.req.Name); err != nil {
 		return err
 	}
+	if !l.s.home(l.who) {
+		return ownFiles("log model")
+	}
 	if n := len(l.req.Inputs); n > genesis.MaxLoggedInputs {
 		return tooMany("inputs", n, genesis.MaxLoggedInputs)
 	}

@@ -131,7 +131,7 @@ func (s *Service) hearProject(ctx context.Context, tx *sql.Tx, m genesis.PeerMes
 	if p.Ended {
 		act = "end-project"
 	}
-	return s.heard(ctx, tx, m, act, p.By, p.ID, map[string]any{"project": p.ID, "lead": p.Lead, "members": p.Members, "until": p.Until, "agreement": p.Agreement, "results": p.Results, "turn": w.Turn})
+	return s.heardOf(ctx, tx, m, act, p.By, p.ID, map[string]any{"project": p.ID, "lead": p.Lead, "members": p.Members, "until": p.Until, "agreement": p.Agreement, "results": p.Results, "turn": w.Turn})
 }
 
 // Told is called after messages of other nodes were acted upon: what they said may change
@@ -238,7 +238,7 @@ func (s *Service) KeepMemberships(ctx context.Context) {
 // RenewMemberships asks them once. A node that does not answer is asked again the next
 // time.
 func (s *Service) RenewMemberships(ctx context.Context) error {
-	if s.Peers == nil || s.Identity == nil {
+	if s.Nodes == nil || s.Identity == nil {
 		return nil
 	}
 	peers, err := s.abroad.Ending(ctx, s.now().Add(renewTokens))
@@ -279,7 +279,7 @@ func (s *Service) renewAt(ctx context.Context, peer genesis.NodeID) error {
 }
 
 func (s *Service) tokensAt(ctx context.Context, peer genesis.NodeID, after string) (page genesis.ProjectTokenPage, err error) {
-	body, err := s.Peers.Get(ctx, peer, "/v1/memberships?after="+url.QueryEscape(after))
+	body, err := s.Nodes.Get(ctx, peer, "/v1/memberships?after="+url.QueryEscape(after))
 	if err != nil {
 		return page, err
 	}

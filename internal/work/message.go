@@ -17,12 +17,16 @@ type handlers = map[string]func(context.Context, *sql.Tx, genesis.PeerMessage) e
 func (s *Service) Handlers() map[string]func(context.Context, *sql.Tx, genesis.PeerMessage) error {
 	all := handlers{}
 	maps.Copy(all, s.abroadHandlers())
+	maps.Copy(all, s.thereHandlers())
 	return all
 }
 
 // Undelivered has whoever waits for the answer to a message know that there will be none.
 func (s *Service) Undelivered(ctx context.Context, tx *sql.Tx, m genesis.PeerMessage, why error) error {
-	return s.undeliveredAbroad(ctx, tx, m, why)
+	if err := s.undeliveredAbroad(ctx, tx, m, why); err != nil {
+		return err
+	}
+	return s.undeliveredRun(ctx, tx, m, why)
 }
 
 // readMessage reads the body of a message.

@@ -72,7 +72,7 @@ func TestPurgeSaysHowMuch(t *testing.T) {
 
 // TestActs holds the list of acts against the code that records them.
 func TestActs(t *testing.T) {
-	recorded := regexp.MustCompile(`(?:\bAct: |e\.Act, .*= |\be\.Act = |s\.act\(ctx, who, |s\.requested\(ctx, who, |w\.journal\(r, |i\.event\(ctx, tx, [^"]*, |i\.revoke\(ctx, op, [^"]*, |p\.record\(ctx, tx, m, |[fw]\.event\([a-z]+, )"([a-z-]+)"`)
+	recorded := regexp.MustCompile(`(?:\bAct: |e\.Act, .*= |\be\.Act = |s\.act\(ctx, who, |s\.requested\(ctx, who, |s\.recordRun\(ctx, tx, [^"]*, |w\.journal\(r, |i\.event\(ctx, tx, [^"]*, |i\.revoke\(ctx, op, [^"]*, |p\.record\(ctx, tx, m, |[fw]\.event\([a-z]+, )"([a-z-]+)"`)
 	var found []string
 	for _, dir := range []string{".", "../access/identity", "../catalog", "../journal", "../federation", "../federation/mirror", "../federation/post", "../federation/witness"} {
 		names, err := filepath.Glob(filepath.Join(dir, "*.go"))

@@ -87,7 +87,7 @@ func (s *Service) hearSaid(ctx context.Context, tx *sql.Tx, m genesis.PeerMessag
 	if err != nil {
 		return err
 	}
-	return s.heard(ctx, tx, m, "message", said.By, r.Project, map[string]any{"request": r.ID, "of": r.By.Person(), "ref": abroadRef(r)})
+	return s.heardOf(ctx, tx, m, "message", said.By, r.Project, map[string]any{"request": r.ID, "of": r.By.Person(), "ref": abroadRef(r)})
 }
 
 // tell has the home of an asker told of a request.
@@ -99,7 +99,7 @@ func tellNobody(context.Context, *sql.Tx, genesis.AccessRequest) error { return 
 // waits for a node already, what it would be told is left out: an act at home, a
 // revocation above all, does not depend on it.
 func (s *Service) put(ctx context.Context, tx *sql.Tx, to genesis.NodeID, kind, about string, body any) error {
-	if !s.peer(to) {
+	if !s.isPeer(to) {
 		return nil
 	}
 	_, err := s.Post.Put(ctx, tx, to, kind, about, body)
@@ -110,8 +110,8 @@ func (s *Service) put(ctx context.Context, tx *sql.Tx, to genesis.NodeID, kind, 
 	return err
 }
 
-// peer reports whether a node is another member, which can be told something.
-func (s *Service) peer(node genesis.NodeID) bool {
+// isPeer reports whether a node is another member, which can be told something.
+func (s *Service) isPeer(node genesis.NodeID) bool {
 	if node == "" || node == s.Node || s.Post == nil {
 		return false
 	}
@@ -121,7 +121,7 @@ func (s *Service) peer(node genesis.NodeID) bool {
 
 // tellState tells an asker's home how a request stands.
 func (s *Service) tellState(ctx context.Context, tx *sql.Tx, r genesis.AccessRequest) error {
-	if !s.peer(r.By.Node) {
+	if !s.isPeer(r.By.Node) {
 		return nil
 	}
 	until := time.Time{}
@@ -219,7 +219,7 @@ func (s *Service) homesOf(ctx context.Context, tx *sql.Tx, to genesis.Grantee) (
 func (s *Service) others(nodes ...genesis.NodeID) []genesis.NodeID {
 	var all []genesis.NodeID
 	for _, n := range sortedOnce(nodes) {
-		if s.peer(n) {
+		if s.isPeer(n) {
 			all = append(all, n)
 		}
 	}
@@ -255,7 +255,7 @@ func (s *Service) tellOver(ctx context.Context, tx *sql.Tx, t abroad.Told) error
 		if err != nil {
 			return err
 		}
-		if s.peer(r.By.Node) {
+		if s.isPeer(r.By.Node) {
 			return s.tellEnded(ctx, tx, id, r.Until, "its time is over")
 		}
 	}

@@ -13,8 +13,8 @@ import (
 
 // Ask asks the steward of an asset for access, of another node by a message.
 func (s *Service) Ask(ctx context.Context, who genesis.Principal, req genesis.AskRequest) (*genesis.AccessRequest, error) {
-	if node, ref, is := s.elsewhere(req.Ref); is {
-		return s.askAbroad(ctx, who, node, ref, req)
+	if ref, is := s.elsewhere(req.Ref); is {
+		return s.askAbroad(ctx, who, ref, req)
 	}
 	r, err := s.mayAsk(ctx, who, req)
 	if err != nil {

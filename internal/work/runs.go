@@ -5,6 +5,7 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"errors"
 	"io"
 	"os"
 	"slices"
@@ -21,11 +22,19 @@ import (
 // compute in this process.
 func (s *Service) OpenRuns(ctx context.Context, c run.Config) error {
 	c.DB, c.Plan, c.Commit, c.Watch, c.Hold = s.DB, s.planRun, s.commitRun, s.watchRun, s.holdBlobs
+	c.Changed = func(r genesis.Run) {
+		if !s.home(r.By) {
+			s.clerk.look()
+		}
+	}
 	c.Ended = s.runEnded
 	c.Settings, c.Soft = s.settings(), 8*s.Memory
 	c.Compute = (&Workbench{Blobs: s.Blobs, Drivers: s.Drivers}).Compute
+	s.clerk = newClerk(s)
 	var err error
-	s.runs, err = run.Open(ctx, c)
+	if s.runs, err = run.Open(ctx, c); err == nil {
+		s.clerk.start()
+	}
 	return err
 }
 
@@ -34,13 +43,14 @@ func (s *Service) CloseRuns() error {
 	if s.runs == nil {
 		return nil
 	}
+	s.clerk.close()
 	return s.runs.Close()
 }
 
 // PruneRuns removes runs that are kept no longer, and says how many.
 func (s *Service) PruneRuns(ctx context.Context) (int64, error) {
 	pruned, err := s.runs.Prune(ctx, false)
-	return pruned.Runs, err
+	return pruned.Runs, errors.Join(err, s.pruneOrders(ctx))
 }
 
 func (s *Service) settings() Settings {
@@ -55,6 +65,8 @@ type pinned struct {
 	Least   int                   `json:"least,omitempty"`    // 0: whoever asked may read what is learnt from
 	MinRows int                   `json:"min_rows,omitempty"` // of each target
 	Files   int                   `json:"files,omitempty"`
+
+	order string // id of the order of another node that it is decided for; "": none
 }
 
 // Prepare makes a draft dataset version from raw files. files and splitFiles
@@ -86,7 +98,9 @@ func attached[T any](ctx context.Context, s *Service, who genesis.Principal, kin
 		return nil, err
 	}
 	id := r.ID
-	if r, err = s.runs.Wait(ctx, id, p); err != nil {
+	if r.At != "" {
+		r, err = s.attachedThere(ctx, who, r, p)
+	} else if r, err = s.runs.Wait(ctx, id, p); err != nil {
 		r, _ = s.runs.Cancel(context.WithoutCancel(ctx), id, who.Person()) // it has ended: then it says how
 	}
 	switch {
@@ -100,7 +114,11 @@ func attached[T any](ctx context.Context, s *Service, who genesis.Principal, kin
 	}
 	s.Access.Changed()
 	var out T
-	return &out, json.Unmarshal(r.Result, &out)
+	err = json.Unmarshal(r.Result, &out)
+	if t, ok := any(&out).(*genesis.Trained); ok {
+		t.At = r.At
+	}
+	return &out, err
 }
 
 // submit authorises a request and queues it. done lets go of the files, after the
@@ -111,6 +129,10 @@ func (s *Service) submit(ctx context.Context, who genesis.Principal, req genesis
 	if have, err := s.runs.Run(ctx, req.ID); err == nil && have.By.Person() == who.Person() && s.owns(who, have) {
 		// Asking twice is asking once: it is not decided again, nor counted.
 		r, err := s.runs.Submit(ctx, req, who, in)
+		return r, done, err
+	}
+	if q, ref, is := s.sendsThere(req); is {
+		r, err := s.order(ctx, who, req, q, ref, in)
 		return r, done, err
 	}
 	pin := pinned{Files: first}
@@ -138,6 +160,9 @@ func (s *Service) allow(ctx context.Context, who genesis.Principal, req genesis.
 		}
 		if err != nil {
 			return "", err
+		}
+		if !s.home(who) {
+			return "", ownFiles("prepare")
 		}
 		if err := s.inProject(ctx, who, q.Project); err != nil {
 			return "", err
@@ -276,7 +301,7 @@ func (s *Service) commitDataset(ctx context.Context, r genesis.Run, out *prepare
 	res := out.Result
 	name := genesis.Name(r.Subject)
 	in := catalog.Commit{
-		Name: name, Kind: genesis.Dataset, Manifest: res.Manifest, Layout: res.Layout, By: s.by(r.By), Rows: res.Rows, Bytes: res.Bytes,
+		Name: name, Kind: genesis.Dataset, Manifest: res.Manifest, Layout: res.Layout, By: s.by(r.By), Run: r.ID, Rows: res.Rows, Bytes: res.Bytes,
 		Records: map[genesis.RecordKind]any{
 			genesis.RecordRecipe:     res.Recipe,
 			genesis.RecordProfile:    res.Profile,
@@ -295,7 +320,7 @@ func (s *Service) commitDataset(ctx context.Context, r genesis.Run, out *prepare
 
 func (s *Service) commitModel(ctx context.Context, r genesis.Run, p pinned, out *trainOutcome) (run.Act, error) {
 	in := catalog.Commit{
-		Name: genesis.Name(r.Subject), Kind: genesis.Model, Manifest: out.Manifest, Layout: out.Layout, Parents: []genesis.Version{p.Version}, By: s.by(r.By), Bytes: out.Bytes,
+		Name: genesis.Name(r.Subject), Kind: genesis.Model, Manifest: out.Manifest, Layout: out.Layout, Parents: []genesis.Version{p.Version}, By: s.by(r.By), Run: r.ID, Session: s.session(r.By), Bytes: out.Bytes,
 		Records: map[genesis.RecordKind]any{genesis.RecordReport: out.Report, genesis.RecordProvenance: out.Provenance},
 	}
 	act, err := s.staged(ctx, r, in, func(v genesis.Version, _ bool) any {

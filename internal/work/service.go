@@ -21,6 +21,7 @@ import (
 	"github.com/opengenesis/genesis/internal/stream/cache"
 	"github.com/opengenesis/genesis/internal/work/abroad"
 	"github.com/opengenesis/genesis/internal/work/run"
+	"github.com/opengenesis/genesis/internal/work/search"
 )
 
 // Config is what a Service works with.
@@ -46,10 +47,15 @@ type Config struct {
 	Log      *slog.Logger     // nil: nothing is logged
 	Secret   []byte           // keys what is kept of rows that were trained on without reading them
 
+	SearchDir string        // folder of the search index; "": nothing is searched
+	Mirror    search.Mirror // of other nodes' catalogues; nil: none
+
 	// Post tells other nodes what has to arrive; nil where there are none.
 	Post Post
-	// Peers reads, in this node's own name, what another node answers; nil where there
-	// are none.
+	// Nodes asks other nodes in this one's own name; nil where there are none.
+	Nodes Nodes
+
+	// Peers asks other nodes for people of this one; nil where there are none.
 	Peers Peers
 
 	// BackUp copies the whole home; nil where there is none.
@@ -65,8 +71,8 @@ type Post interface {
 	Waits(ctx context.Context, about string) (time.Time, error)
 }
 
-// Peers asks other nodes. internal/federation does.
-type Peers interface {
+// Nodes asks other nodes in this one's own name. internal/federation does.
+type Nodes interface {
 	Get(ctx context.Context, node genesis.NodeID, path string) (io.ReadCloser, error)
 }
 
@@ -80,7 +86,11 @@ type Service struct {
 	renewing   chan struct{}    // tokens of projects are asked for
 	telling    sync.Mutex       // of members
 	members    []genesis.NodeID // that were there when newcomers were told last
-	stating    sync.Mutex       // held while what is said of a model is joined with what was said before
+	searcher   *search.Searcher // nil: nothing is searched
+	settled    settled
+	clerk      *clerk
+	heard      bell       // of runs that other nodes carry out
+	stating    sync.Mutex // held while what is said of a model is joined with what was said before
 }
 
 // New returns a Service.
@@ -88,6 +98,10 @@ func New(c Config) *Service {
 	s := &Service{Config: c}
 	s.bodies.Max = c.Bodies
 	s.abroad, s.renewing = abroad.Store{DB: c.DB, Node: c.Node, Now: s.now}, make(chan struct{}, 1)
+	if c.SearchDir != "" {
+		s.searcher = search.New(search.Config{DB: c.DB, Catalog: c.Catalog, Access: c.Access, Node: c.Node, Dir: c.SearchDir, Mirror: c.Mirror, Peers: s.neighbours(),
+			Settled: s.classesHold, Now: s.now, Log: c.Log})
+	}
 	return s
 }
 
@@ -150,14 +164,4 @@ func (s *Service) List(ctx context.Context, who genesis.Principal, kind genesis.
 		return nil, "", err
 	}
 	return all, next, nil
-}
-
-// Search returns the assets that match text and that who may know of, best first.
-func (s *Service) Search(ctx context.Context, who genesis.Principal, text string, limit int) ([]genesis.Hit, error) {
-	seen := s.sight(ctx, who)
-	hits, err := s.Catalog.Search(ctx, catalog.SearchQuery{Text: text, Limit: limit, Visible: seen.visible})
-	if err = seen.or(err); err != nil {
-		return nil, err
-	}
-	return hits, nil
 }

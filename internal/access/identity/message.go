@@ -24,7 +24,11 @@ func (i *Identity) Vouched(ctx context.Context, who genesis.Principal) (genesis.
 	if who, err = i.current(ctx, who, now); err != nil {
 		return genesis.Vouched{}, err
 	}
-	v := genesis.Vouched{Subject: who.Subject, Assurance: who.Assurance, Vetting: who.Vetting, Citizenship: who.Citizenship, Student: who.Student, Purpose: who.Purpose}
+	scopes, err := abroad(op, who.Scopes, nil)
+	if err != nil {
+		return genesis.Vouched{}, err
+	}
+	v := genesis.Vouched{Subject: who.Subject, Scopes: scopes, Assurance: who.Assurance, Vetting: who.Vetting, Citizenship: who.Citizenship, Student: who.Student, Purpose: who.Purpose}
 	v.Projects, err = i.memberships(ctx, op, signer, genesis.PersonOf(i.node, who.Subject), now)
 	return v, err
 }
@@ -43,8 +47,8 @@ func (i *Identity) Believed(m genesis.PeerMessage, v genesis.Vouched) (genesis.P
 	if err := vouch.CheckPerson(v); err != nil {
 		return genesis.Principal{}, err
 	}
-	p := genesis.Principal{Subject: v.Subject, Node: m.From, Institution: of.Institution, Sector: of.Sector, Credential: "message:" + m.ID,
-		Assurance: v.Assurance, Vetting: v.Vetting, Citizenship: v.Citizenship, Student: v.Student, Purpose: v.Purpose}
+	p := genesis.Principal{Subject: v.Subject, Node: m.From, Institution: of.Institution, Sector: of.Sector, Credential: messageCredential + m.ID,
+		Assurance: v.Assurance, Vetting: v.Vetting, Citizenship: v.Citizenship, Student: v.Student, Scopes: v.Scopes, Purpose: v.Purpose}
 	for _, in := range i.checked(v.Projects, p.Person(), i.now()) {
 		p.Projects = append(p.Projects, in.ID())
 	}

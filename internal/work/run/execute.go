@@ -214,6 +214,7 @@ func (m *Manager) begin(ctx context.Context, a *active) error {
 		r.Tries++
 	})
 	a.log.line(fmt.Sprintf("try %d starts", a.Run().Tries))
+	m.cfg.Changed(a.Run())
 	return nil
 }
 
@@ -383,6 +384,7 @@ func (m *Manager) settle(a *active, set func(*genesis.Run)) {
 	a.log.close()
 	a.cancel(nil)
 	close(a.ended)
+	m.cfg.Changed(a.Run())
 }
 
 // verdict says how a run ended and why, to people.

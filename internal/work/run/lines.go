@@ -63,15 +63,15 @@ func (l *lines) line(b []byte) error {
 		l.ended, l.result = true, *line.Result
 		l.buf = nil
 	case line.Event != nil:
-		l.event.Send(bounded(*line.Event))
+		l.event.Send(Bounded(*line.Event))
 	default:
 		return errors.New("it writes a line that says nothing")
 	}
 	return nil
 }
 
-// bounded cuts the words of an event.
-func bounded(e genesis.Event) genesis.Event {
+// Bounded cuts the words of an event that somebody else made.
+func Bounded(e genesis.Event) genesis.Event {
 	e.Stage, e.Unit, e.Note, e.Log = cut(e.Stage, maxWord), cut(e.Unit, maxWord), cut(e.Note, maxWord), cut(e.Log, maxLine)
 	return e
 }

@@ -107,6 +107,10 @@ type Config struct {
 	// should not wait for a dead one's work.
 	ResumeAttached bool
 
+	// Changed is called after a run's state changed, or may have. It must not block. Nil:
+	// nobody asks.
+	Changed func(genesis.Run)
+
 	Log *slog.Logger // nil: nothing is logged
 }
 
@@ -144,6 +148,9 @@ func Open(ctx context.Context, cfg Config) (*Manager, error) {
 	cfg.Limits = cfg.Limits.withDefaults()
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Changed == nil {
+		cfg.Changed = func(genesis.Run) {}
 	}
 	if cfg.Worker != nil {
 		inheritFiles()

@@ -339,7 +339,7 @@ func canceled(op, subject string, err error) error {
 
 // recover takes up what a crash left unfinished.
 func (m *Manager) recover(ctx context.Context) error {
-	left, err := listRows(ctx, m.cfg.DB.Read(), rowColumns, "WHERE state IN ('queued', 'running') ORDER BY seq")
+	left, err := listRows(ctx, m.cfg.DB.Read(), rowColumns, "WHERE state IN ('queued', 'running') AND node = '' ORDER BY seq")
 	if err != nil {
 		return err
 	}

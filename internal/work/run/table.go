@@ -17,6 +17,7 @@ type row struct {
 	genesis.Run
 	seq      int64
 	attached bool
+	seen     int64 // number of what the node that carries it out said last
 	inputs   []input
 	pinned   json.RawMessage
 }
@@ -31,22 +32,22 @@ type input struct {
 // rowColumns are what scanRow reads: first those of a listing, then the rest.
 const (
 	listColumns = `id, seq, kind, subject, state, attached, tries, memory, seconds, created_at,
-		coalesce(started_at, 0), coalesce(ended_at, 0), asker, error`
+		coalesce(started_at, 0), coalesce(ended_at, 0), asker, error, node, why, seen, heard`
 	rowColumns = listColumns + `, files, request, pinned, result`
 )
 
 func scanRow(scan func(...any) error, whole bool) (row, error) {
 	var r row
-	var created, started, ended int64
+	var created, started, ended, heard int64
 	var asker, problem, files, request, pinned, result string
-	into := []any{&r.ID, &r.seq, &r.Kind, &r.Subject, &r.State, &r.attached, &r.Tries, &r.Memory, &r.Seconds, &created, &started, &ended, &asker, &problem}
+	into := []any{&r.ID, &r.seq, &r.Kind, &r.Subject, &r.State, &r.attached, &r.Tries, &r.Memory, &r.Seconds, &created, &started, &ended, &asker, &problem, &r.At, &r.Why, &r.seen, &heard}
 	if whole {
 		into = append(into, &files, &request, &pinned, &result)
 	}
 	if err := scan(into...); err != nil {
 		return r, err
 	}
-	r.Created, r.Started, r.Ended = store.TimeAt(created), timeAt(started), timeAt(ended)
+	r.Created, r.Started, r.Ended, r.Heard = store.TimeAt(created), timeAt(started), timeAt(ended), timeAt(heard)
 	r.Request, r.pinned, r.Result = rawJSON(request), rawJSON(pinned), rawJSON(result)
 	return r, errors.Join(read(asker, &r.By), read(problem, &r.Error), read(files, &r.inputs))
 }
@@ -102,16 +103,16 @@ func insert(ctx context.Context, tx *sql.Tx, r *row) error {
 	if err := tx.QueryRowContext(ctx, "SELECT coalesce(max(seq), 0) + 1 FROM runs").Scan(&r.seq); err != nil {
 		return err
 	}
-	_, err = tx.ExecContext(ctx, `INSERT INTO runs (id, seq, kind, subject, person, state, attached, tries, memory, seconds, created_at, asker, files, request, pinned)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, 0, $8, $9, $10, $11, $12, $13, $14)`,
+	_, err = tx.ExecContext(ctx, `INSERT INTO runs (id, seq, kind, subject, person, state, attached, tries, memory, seconds, created_at, asker, files, request, pinned, node, why)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, 0, $8, $9, $10, $11, $12, $13, $14, $15, $16)`,
 		r.ID, r.seq, string(r.Kind), r.Subject, string(r.By.Person()), string(r.State), r.attached, r.Memory, r.Seconds, store.Time(r.Created),
-		string(asker), string(files), string(r.Request), string(r.pinned))
+		string(asker), string(files), string(r.Request), string(r.pinned), string(r.At), r.Why)
 	return err
 }
 
-// change updates a run that is not ended, and reports whether it was not.
+// change updates a run of this node's own that is not ended, and reports whether it was not.
 func change(ctx context.Context, tx *sql.Tx, id, set string, args ...any) (bool, error) {
-	res, err := tx.ExecContext(ctx, "UPDATE runs SET "+set+" WHERE id = $1 AND state IN ('queued', 'running')", append([]any{id}, args...)...)
+	res, err := tx.ExecContext(ctx, "UPDATE runs SET "+set+" WHERE id = $1 AND state IN ('queued', 'running') AND node = ''", append([]any{id}, args...)...)
 	if err != nil {
 		return false, err
 	}

@@ -111,7 +111,7 @@ func (w *answer) event(e genesis.Event) {
 		}
 		w.stage, w.sent = e.Stage, time.Now()
 	}
-	e = bounded(e)
+	e = Bounded(e)
 	_ = w.enc.Encode(genesis.Line[struct{}]{Event: &e}) // a parent that is gone needs none
 }
 

@@ -148,8 +148,13 @@ func CheckPerson(v genesis.Vouched) error {
 		return malformed("message", "it speaks of nobody a node can vouch for")
 	case !known(v.Assurance, v.Vetting, v.Citizenship):
 		return malformed("message", "assurance, vetting or citizenship is none that is known here")
-	case len(v.Projects) > MaxProjects:
-		return malformed("message", "it has more than %d projects", MaxProjects)
+	case len(v.Projects) > MaxProjects || len(v.Scopes) > MaxScopes:
+		return malformed("message", "it has more than %d projects or %d scopes", MaxProjects, MaxScopes)
+	}
+	for _, s := range v.Scopes {
+		if genesis.CheckScope(s) != nil {
+			return malformed("message", "%.80q is not a scope", s)
+		}
 	}
 	return nil
 }

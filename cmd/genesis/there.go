@@ -1,0 +1,102 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"strings"
+	"time"
+
+	"github.com/opengenesis/genesis"
+	"github.com/opengenesis/genesis/client"
+)
+
+// isElsewhere reports whether the dataset is at another node than the one the command uses.
+func (cmd *trainCmd) isElsewhere(a *app, c *client.Client) (bool, error) {
+	ref, err := genesis.ParseRef(cmd.Dataset)
+	if err != nil || ref.Node == "" || string(ref.Node) == a.at {
+		return false, nil // the node says what is wrong with it
+	}
+	info, err := c.Node(a.ctx)
+	return err == nil && info.Node != ref.Node, err
+}
+
+// elsewhere trains on the data of another node. What is left open, that node fills in.
+func (cmd *trainCmd) elsewhere(a *app, c *client.Client, req genesis.TrainRequest) error {
+	switch {
+	case a.home != nil:
+		return &genesis.Error{Op: "train", Kind: genesis.Invalid, Subject: cmd.Dataset, Msg: "is at another node than --at " + a.at, Hint: "leave out --at"}
+	case a.node != nil:
+		return &genesis.Error{Op: "train", Kind: genesis.Invalid, Subject: cmd.Dataset, Msg: "nobody would hear what comes of it: no node stays when this command has ended", Hint: "start `genesis serve` first"}
+	case cmd.There:
+		req.Where = genesis.TrainThere
+	case cmd.Here:
+		req.Where = genesis.TrainHere
+	}
+	if req.Name != "" {
+		if err := genesis.CheckName(req.Name); err != nil {
+			return err
+		}
+	}
+	if cmd.Detach {
+		return a.detach(genesis.RunTrain, req)
+	}
+	text, err := json.Marshal(req)
+	if err != nil {
+		return err
+	}
+	r, err := c.SubmitRun(a.ctx, genesis.RunRequest{ID: strings.ToLower(rand.Text()), Kind: genesis.RunTrain, Request: text})
+	if err != nil {
+		return err
+	}
+	if err := a.aside(func(p *printer) { p.line("%s (run %s)", whereText(*r), r.ID) }); err != nil {
+		return err
+	}
+	return a.await(c, r)
+}
+
+// whereText says where a run is carried out and why.
+func whereText(r genesis.Run) string {
+	text := "Trains at " + clean(string(r.At))
+	if r.Why != "" {
+		text += ": " + clean(r.Why)
+	}
+	return text
+}
+
+// await waits for a training that another node carries out, and prints what it made. When
+// the command is stopped, so is the run.
+func (a *app) await(c *client.Client, r *genesis.Run) error {
+	m, stop := a.progress()
+	end, err := c.FollowRun(a.ctx, r.ID, 0, func(e genesis.Event) {
+		if e.Log == "" {
+			m.event(e)
+		}
+	})
+	stop()
+	if err != nil && a.ctx.Err() != nil {
+		ctx, done := context.WithTimeout(context.WithoutCancel(a.ctx), 10*time.Second)
+		defer done()
+		if _, canceled := c.CancelRun(ctx, r.ID); canceled != nil && genesis.KindOf(canceled) != genesis.Conflict {
+			return canceled
+		}
+	}
+	if err != nil {
+		return err
+	}
+	if end.Error != nil {
+		return end.Error.Err()
+	}
+	made := genesis.Trained{At: end.At}
+	if err := json.Unmarshal(end.Result, &made); err != nil {
+		return &genesis.Error{Op: "train", Kind: genesis.Internal, Subject: r.ID, Msg: "its result cannot be read", Err: err}
+	}
+	return a.print(made, func(p *printer) {
+		ref := made.Version.Ref()
+		ref.Node = end.At
+		p.line("Trained %s", p.style.bold(madeText(*end, made.Version)))
+		p.field("reference", ref.String())
+		printReport(p, &made.Report)
+		p.line("\nNext: genesis predict --at %s %s FILE --out predictions.parquet", clean(string(end.At)), made.Version.Name.Arg())
+	})
+}

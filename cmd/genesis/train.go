@@ -17,6 +17,7 @@ type trainCmd struct {
 	Epochs   int      `help:"Most passes over the data; if missing, chosen." placeholder:"N"`
 	Members  int      `help:"Networks in the ensemble; if missing, chosen." placeholder:"N"`
 	Threads  int      `help:"Cores to use; if missing, all." placeholder:"N"`
+	Project  string   `help:"The project for which it is done: its people may use the model as you may." placeholder:"ID"`
 	There    bool     `help:"Train where another node's data are, also where they may be read." xor:"where"`
 	Here     bool     `help:"Train another node's data at one's own node." xor:"where"`
 	Detach   bool     `help:"Queue the training and return; genesis runs says how it goes."`
@@ -45,7 +46,7 @@ func (cmd *trainCmd) Run(a *app) error {
 	}
 	req := genesis.TrainRequest{
 		Dataset: cmd.Dataset, Name: genesis.Name(cmd.Name), Table: cmd.Table, Target: cmd.Target, Split: cmd.Split, Fold: cmd.Fold,
-		Features: cmd.Features, Seed: cmd.Seed, Epochs: cmd.Epochs, Members: cmd.Members, Threads: cmd.Threads,
+		Features: cmd.Features, Seed: cmd.Seed, Epochs: cmd.Epochs, Members: cmd.Members, Threads: cmd.Threads, Project: cmd.Project,
 	}
 	away, err := cmd.isElsewhere(a, c)
 	if err != nil {

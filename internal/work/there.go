@@ -168,7 +168,7 @@ func (s *Service) send(ctx context.Context, who genesis.Principal, req genesis.R
 	if err != nil {
 		return genesis.Run{}, err
 	}
-	q.Where = ""
+	q.Where, q.Project = "", s.abroadProject(q.Project)
 	text, err := json.Marshal(q)
 	if err != nil {
 		return genesis.Run{}, err

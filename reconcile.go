@@ -12,6 +12,7 @@ import (
 // of the log is told but the first of an epoch, which says how the epoch before ended.
 type AuditState struct {
 	Checkpoint []byte       `json:"checkpoint"`      // of the last epoch
+	Root       []byte       `json:"root,omitempty"`  // of the state asked about, as the log has it
 	Proof      [][]byte     `json:"proof,omitempty"` // RFC 6962, section 2.1.2: the epoch asked about, as it ended, grew from that state
 	Begun      []EpochBegun `json:"begun,omitempty"` // the epochs after the one asked about, in order
 }

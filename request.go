@@ -173,10 +173,3 @@ func (p Progress) Send(e Event) {
 		p(e)
 	}
 }
-
-// Hit is one search result.
-type Hit struct {
-	Asset   Asset   `json:"asset"`
-	Score   float64 `json:"score"`
-	Snippet string  `json:"snippet,omitempty"` // where it matched
-}

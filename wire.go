@@ -14,11 +14,6 @@ type ListPage struct {
 	Next   string  `json:"next,omitempty"` // cursor of the next page; empty on the last
 }
 
-// SearchResult is what a search found, best first.
-type SearchResult struct {
-	Hits []Hit `json:"hits"`
-}
-
 // NodeInfo is what a node says about itself.
 type NodeInfo struct {
 	Node     NodeID    `json:"node"`

@@ -108,13 +108,28 @@ func (c *Client) List(ctx context.Context, kind genesis.Kind) iter.Seq2[genesis.
 	}
 }
 
-// Search returns the assets that match text, best first.
-func (c *Client) Search(ctx context.Context, text string, limit int) (*genesis.SearchResult, error) {
+// Search returns what matches a query, best first, with the nodes that the answer covers.
+func (c *Client) Search(ctx context.Context, q genesis.SearchQuery) (*genesis.SearchResult, error) {
+	return get[genesis.SearchResult](ctx, c, "/v1/search", q.Params())
+}
+
+// Suggest returns words for the last one of a text: those that go on from it, and those
+// that may have been meant.
+func (c *Client) Suggest(ctx context.Context, text string, limit int) (*genesis.SuggestList, error) {
 	q := url.Values{"q": {text}}
 	if limit > 0 {
 		q.Set("limit", strconv.Itoa(limit))
 	}
-	return get[genesis.SearchResult](ctx, c, "/v1/search", q)
+	return get[genesis.SuggestList](ctx, c, "/v1/suggest", q)
+}
+
+// Similar returns versions like one, most alike first.
+func (c *Client) Similar(ctx context.Context, ref string, limit int) (*genesis.SimilarList, error) {
+	q := url.Values{}
+	if limit > 0 {
+		q.Set("limit", strconv.Itoa(limit))
+	}
+	return get[genesis.SimilarList](ctx, c, "/v1/similar/"+url.PathEscape(ref), q)
 }
 
 // Describe returns everything the node says about a version.

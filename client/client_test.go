@@ -39,7 +39,10 @@ func TestRequests(t *testing.T) {
 			_, err := c.ListPage(ctx, genesis.Model, "m", 3)
 			return err
 		},
-		"GET /v1/search?limit=5&q=wind+speed ":   func(c *Client) error { _, err := c.Search(ctx, "wind speed", 5); return err },
+		"GET /v1/search?limit=5&q=wind+speed ": func(c *Client) error {
+			_, err := c.Search(ctx, genesis.SearchQuery{Text: "wind speed", Limit: 5})
+			return err
+		},
 		"GET /v1/versions/nrel%2Fturbines@3 ":    func(c *Client) error { _, err := c.Describe(ctx, "nrel/turbines@3"); return err },
 		`PATCH /v1/versions/x/card {"title":""}`: func(c *Client) error { _, err := c.SetCard(ctx, "x", map[string]string{"title": ""}); return err },
 		`POST /v1/versions/x/findings/person:a%2Fb {"answer":"yes"}`: func(c *Client) error {

@@ -143,6 +143,7 @@ func (cmd *auditVerifyCmd) Run(a *app) error {
 		}
 		p.field("log", v.Origin)
 		p.field("root", v.Root)
+		a.printOdd(p, c)
 	})
 	if err == nil && v.Bad >= 0 {
 		err = &genesis.Error{Op: "verify audit log", Kind: genesis.Internal, Subject: fmt.Sprintf("entry %d", v.Bad), Msg: v.Message,

@@ -67,7 +67,7 @@ func TestCommandsAreDocumented(t *testing.T) {
 		}
 	}
 	for _, typ := range []any{genesis.NodeInfo{}, genesis.Inspection{}, genesis.Prepared{}, genesis.Description{}, genesis.ListPage{},
-		genesis.SearchResult{}, genesis.Diff{}, genesis.Trained{}, genesis.Predicted{}, genesis.Verification{}, genesis.Software{},
+		genesis.SearchResult{}, genesis.SimilarList{}, genesis.Diff{}, genesis.Trained{}, genesis.Predicted{}, genesis.Verification{}, genesis.Software{},
 		genesis.Backup{}, genesis.Restored{}} {
 		if name := reflect.TypeOf(typ).Name(); !strings.Contains(doc, "`"+name+"`") {
 			t.Errorf("docs/cli.md does not name %s", name)

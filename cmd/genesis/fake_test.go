@@ -183,11 +183,23 @@ func (fake) List(_ context.Context, _ genesis.Principal, kind genesis.Kind, afte
 	return nil, "", nil
 }
 
-func (fake) Search(_ context.Context, _ genesis.Principal, text string, _ int) ([]genesis.Hit, error) {
-	if text != "wind speed" {
-		return nil, nil
+func (fake) Search(_ context.Context, _ genesis.Principal, q genesis.SearchQuery) (*genesis.SearchResult, error) {
+	covered := []genesis.NodeCoverage{{Node: "local", Fresh: made, Asked: true, Answered: true}}
+	if q.Text != "wind speed" {
+		return &genesis.SearchResult{Hits: []genesis.Hit{}, Suggestions: []genesis.Suggestion{{For: "nothing", Word: "nothings", Distance: 1, Hits: 2}}, Coverage: covered}, nil
 	}
-	return []genesis.Hit{{Asset: genesis.Asset{Name: "turbines", Kind: genesis.Dataset}, Score: 1, Snippet: "column wind_speed"}}, nil
+	l := genesis.Listing{Format: genesis.ListingFormat, Node: "local", Name: "turbines", Version: dataset.Digest, Number: 3, Kind: genesis.Dataset, Title: "Wind turbines", Rows: 12_000}
+	hit := genesis.Hit{Ref: "turbines@3", Listing: l, Score: 96, Snippet: "column: wind_speed", Marks: []genesis.Mark{{Start: 8, End: 12}, {Start: 13, End: 18}},
+		Places: []genesis.AtPlace{{Node: "local", Name: "turbines", Number: 3}}}
+	return &genesis.SearchResult{Hits: []genesis.Hit{hit}, Total: 1, Coverage: covered}, nil
+}
+
+func (fake) Suggest(context.Context, genesis.Principal, string, int) (*genesis.SuggestList, error) {
+	return &genesis.SuggestList{}, nil
+}
+
+func (fake) Similar(_ context.Context, _ genesis.Principal, ref string, _ int) (*genesis.SimilarList, error) {
+	return &genesis.SimilarList{Of: ref, Similar: []genesis.Similar{}}, known("find similar", ref)
 }
 
 func (fake) SetCard(_ context.Context, _ genesis.Principal, ref string, fields map[string]string) (*genesis.Card, error) {

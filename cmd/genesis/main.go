@@ -35,7 +35,9 @@ type commands struct {
 	Card    cardCmd    `cmd:"" help:"Show or change a version's card."`
 	Show    showCmd    `cmd:"" help:"Show everything about a dataset or model."`
 	List    listCmd    `cmd:"" help:"List datasets and models."`
-	Search  searchCmd  `cmd:"" help:"Find datasets and models by words."`
+	Search  searchCmd  `cmd:"" help:"Find datasets and models, here and at other nodes."`
+	Similar similarCmd `cmd:"" help:"Find what is like a dataset or model."`
+	Pull    pullCmd    `cmd:"" help:"Copy a version of another node."`
 	Export  exportCmd  `cmd:"" help:"Write a table of a version as Parquet or CSV."`
 	Diff    diffCmd    `cmd:"" help:"Compare two versions: schema, rows, distributions."`
 	Train   trainCmd   `cmd:"" help:"Train a neural network on a dataset version."`

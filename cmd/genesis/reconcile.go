@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/opengenesis/genesis"
+	"github.com/opengenesis/genesis/client"
 )
 
 type auditReconcileCmd struct {
@@ -150,6 +151,20 @@ func (auditCheckpointsCmd) Run(a *app) error {
 		}
 		t.print(p)
 	})
+}
+
+// printOdd names members whose audit logs are not what they were. A node that is older, or
+// does not answer, says nothing of them.
+func (a *app) printOdd(p *printer, c *client.Client) {
+	all, err := c.AuditCheckpoints(a.ctx)
+	if err != nil {
+		return
+	}
+	for _, w := range all.Nodes {
+		if w.Standing != genesis.WitnessGood {
+			p.field("log of "+clean(string(w.Node)), string(w.Standing)+": "+w.Reason)
+		}
+	}
 }
 
 // verifyPeers holds the audit log against what members keep of it.

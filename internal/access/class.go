@@ -15,8 +15,10 @@ import (
 type Reach struct {
 	// Classes is the widest alone: public; else members; else those of single members,
 	// in order of id. It is empty where it depends on the person.
-	Classes []genesis.Class
-	Until   time.Time // it may change by itself from then on; zero: it will not
+	Classes  []genesis.Class
+	Home     bool      // people of this node, whoever they are
+	Stewards bool      // stewards of this node
+	Until    time.Time // it may change by itself from then on; zero: it will not
 }
 
 // Of reports whether everybody of a class may know of it.
@@ -31,18 +33,32 @@ func (r Reach) Of(c genesis.Class) bool {
 
 // Reach works out the classes of a version as a transaction has it, before its commit:
 // the question of [Decider.Decide], asked for nobody, for a person of any member of whom
-// nothing is known, and for such a person of each other member. Errors: Internal,
-// Unavailable.
+// nothing is known, for such a person of each other member, and for one of this node, steward
+// or not. Errors: Internal, Unavailable.
 func (d *Decider) Reach(ctx context.Context, tx *sql.Tx, r Resource, now time.Time) (Reach, error) {
-	s := survey{d: d, tx: tx, ask: Ask{Action: genesis.Discover, Resource: r}, now: now, assets: map[assetKey]*asset{}}
+	return d.reach(ctx, tx, nil, Ask{Action: genesis.Discover, Resource: r}, now)
+}
+
+// reach is Reach of any question, by some policies, nil for those in force; whose question
+// it is does not count.
+func (d *Decider) reach(ctx context.Context, tx *sql.Tx, by *policies, ask Ask, now time.Time) (Reach, error) {
+	r := ask.Resource
+	s := survey{d: d, tx: tx, policies: by, ask: ask, now: now, assets: map[assetKey]*asset{}}
 	if err := s.prepare(ctx); err != nil {
 		return Reach{}, store.Error("find class", string(r.Name), err)
 	}
-	classes, err := s.classes(ctx)
+	var out Reach
+	var err error
+	if out.Classes, err = s.classes(ctx); err == nil {
+		if out.Home, err = s.allows(ctx, s.own()); err == nil {
+			out.Stewards, err = s.allows(ctx, s.own(genesis.DutySteward))
+		}
+	}
 	if err != nil {
 		return Reach{}, store.Error("find class", string(r.Name), err)
 	}
-	return Reach{classes, s.until}, nil
+	out.Until = s.until
+	return out, nil
 }
 
 // survey asks one question for people of whom nothing is known.
@@ -81,7 +97,9 @@ func (s *survey) prepare(ctx context.Context) error {
 	}
 	s.index = newIndex()
 	s.d.mu.RLock()
-	s.policies = s.d.policies
+	if s.policies == nil {
+		s.policies = s.d.policies
+	}
 	for _, g := range all {
 		if c := s.d.index.compiled[g.Condition]; c != nil {
 			s.index.compiled[g.Condition] = c
@@ -151,9 +169,19 @@ func (s *survey) others() []genesis.Member {
 // anyone is a person of a member, the zero one for any, of whom nothing else is known:
 // no grant can name them.
 func anyone(m genesis.Member) person {
-	const unnamed = "?"
-	return person{Principal: genesis.Principal{Subject: unnamed, Node: m.ID, Institution: m.Institution, Sector: m.Sector},
-		id: unnamed, member: string(m.ID), registered: true}
+	return person{Principal: genesis.Principal{Subject: anySubject, Node: m.ID, Institution: m.Institution, Sector: m.Sector},
+		id: anySubject, member: string(m.ID), registered: true}
+}
+
+// anySubject is of nobody: no account can have it.
+const anySubject = "?"
+
+// own is a person of this node, of whom nothing is known but duties.
+func (s *survey) own(duties ...genesis.Duty) person {
+	m, _ := s.d.charter.Member(s.d.node)
+	p := anyone(m)
+	p.home, p.Duties = true, duties
+	return p
 }
 
 // allows asks for one person.

@@ -199,7 +199,9 @@ func TestBadRequests(t *testing.T) {
 		{"POST", "/v1/train", `{"dataset":1,"name":"y","target":["z"]}`, "dataset"},
 		{"GET", "/v1/assets?limit=0", "", "limit"},
 		{"GET", "/v1/assets?kind=car", "", "kind"},
-		{"GET", "/v1/search", "", "q"},
+		{"GET", "/v1/search?limit=0", "", "limit"},
+		{"GET", "/v1/search?has_model=maybe", "", "has_model"},
+		{"GET", "/v1/suggest", "", "q"},
 		{"GET", "/v1/versions/x/export?format=xlsx", "", "format"},
 		{"GET", "/v1/blobs/zzz", "", "sha256"},
 	} {

@@ -19,9 +19,11 @@ type fake struct {
 	operator
 	Federator
 	logKeeper
+	puller
+	allower
+	search func(genesis.SearchQuery) (*genesis.SearchResult, error)
 	Witness
 	reporter
-	allower
 	describe func(who genesis.Principal, ref string) (*genesis.Description, error)
 	train    func(ctx context.Context, p genesis.Progress) (*genesis.Trained, error)
 	prepare  func(req genesis.PrepareRequest, files, splits []*format.Raw) (*genesis.Prepared, error)
@@ -52,7 +54,15 @@ func (f *fake) List(_ context.Context, _ genesis.Principal, kind genesis.Kind, a
 	return f.list(kind, after, limit)
 }
 
-func (f *fake) Search(context.Context, genesis.Principal, string, int) ([]genesis.Hit, error) {
+func (f *fake) Search(_ context.Context, _ genesis.Principal, q genesis.SearchQuery) (*genesis.SearchResult, error) {
+	return f.search(q)
+}
+
+func (f *fake) Suggest(context.Context, genesis.Principal, string, int) (*genesis.SuggestList, error) {
+	return nil, nil
+}
+
+func (f *fake) Similar(context.Context, genesis.Principal, string, int) (*genesis.SimilarList, error) {
 	return nil, nil
 }
 

@@ -31,19 +31,6 @@ func (s *server) list(ctx context.Context, who genesis.Principal, in *listInput)
 	}, func(p *genesis.ListPage) *string { return &p.Next })
 }
 
-type searchInput struct {
-	Text  string `query:"q" required:"true" maxLength:"1000" doc:"words to find"`
-	Limit int    `query:"limit" minimum:"1" maximum:"1000" default:"20"`
-}
-
-func (s *server) search(ctx context.Context, who genesis.Principal, in *searchInput) (*genesis.SearchResult, error) {
-	hits, err := s.Service.Search(ctx, who, in.Text, in.Limit)
-	if err != nil {
-		return nil, err
-	}
-	return &genesis.SearchResult{Hits: orEmpty(hits)}, nil
-}
-
 // RefInput names a version: one percent-encoded segment of the path. (It is
 // exported because huma fills only exported fields, embedded ones too.)
 type RefInput struct {

@@ -21,7 +21,6 @@ func (s *server) register(a huma.API) {
 
 	quick(s, a, op(get, "/v1/node", "node", "What this node is"), s.node)
 	quick(s, a, op(get, "/v1/assets", "list", "List assets in name order"), s.list)
-	quick(s, a, op(get, "/v1/search", "search", "Find assets by words"), s.search)
 	quick(s, a, op(get, "/v1/versions/{ref}", "describe", "Everything about one version"), s.describe)
 	quick(s, a, op(patch, "/v1/versions/{ref}/card", "set-card", "Change fields of a version's card"), s.setCard)
 	quick(s, a, op(post, "/v1/versions/{ref}/findings/{id}", "answer", "Answer a finding"), s.answer)
@@ -49,9 +48,11 @@ func (s *server) register(a huma.API) {
 	s.registerFederation(a)
 	s.registerRuns(a)
 	s.registerLogs(a)
+	s.registerPull(a)
+	s.registerThere(a)
+	s.registerSearch(a)
 	s.registerWitness(a)
 	s.registerReport(a)
-	s.registerThere(a)
 }
 
 func op(method, path, id, summary string) huma.Operation {

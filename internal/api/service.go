@@ -23,9 +23,11 @@ type Service interface {
 	streamer
 	Federator
 	logKeeper
+	puller
+	allower
+	searcher
 	Witness
 	reporter
-	allower
 }
 
 // maker does long work on raw files and versions.
@@ -41,7 +43,6 @@ type maker interface {
 type reader interface {
 	Describe(ctx context.Context, who genesis.Principal, ref string) (*genesis.Description, error)
 	List(ctx context.Context, who genesis.Principal, kind genesis.Kind, after string, limit int) ([]genesis.Asset, string, error)
-	Search(ctx context.Context, who genesis.Principal, text string, limit int) ([]genesis.Hit, error)
 	Verify(ctx context.Context, who genesis.Principal, ref string, p genesis.Progress) (*genesis.Verification, error)
 	Diff(ctx context.Context, who genesis.Principal, from, to string, p genesis.Progress) (*genesis.Diff, error)
 	Export(ctx context.Context, who genesis.Principal, ref, table, as string, columns []string, w io.Writer, p genesis.Progress) error

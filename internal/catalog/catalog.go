@@ -21,8 +21,7 @@ type Catalog struct {
 	cursors sealer
 	now     func() time.Time
 
-	settling sync.Mutex // held while the search index is brought up to date
-	purging  sync.Mutex // held while blobs are purged
+	purging sync.Mutex // held while blobs are purged
 }
 
 // New returns the catalogue that db holds, with its manifests in blobs.
@@ -81,6 +80,11 @@ func damagedRow(table string, id int64) error {
 		Msg: "is damaged: it no longer matches its sum", Hint: "restore the catalogue from a backup"}
 }
 
+// isDamage reports whether err says that something stored is damaged.
+func isDamage(err error) bool {
+	return errors.As(err, new(*genesis.Error)) && genesis.KindOf(err) == genesis.Internal
+}
+
 // versions returns the versions that the rest of a query selects.
 func versions(ctx context.Context, q queryer, where string, args ...any) ([]row, error) {
 	rows, err := q.QueryContext(ctx, "SELECT "+versionColumns+versionTables+where, args...)
@@ -99,8 +103,8 @@ func versions(ctx context.Context, q queryer, where string, args ...any) ([]row,
 	return all, rows.Err()
 }
 
-// find returns the row of a version by name and digest. NotFound.
-func find(ctx context.Context, q queryer, v genesis.Version) (row, error) {
+// findRow returns the row of a version by name and digest. NotFound.
+func findRow(ctx context.Context, q queryer, v genesis.Version) (row, error) {
 	r, err := scanVersion(q.QueryRowContext(ctx, "SELECT "+versionColumns+versionTables+
 		"WHERE a.name = $1 AND v.digest = $2", string(v.Name), string(v.Digest)).Scan)
 	if errors.Is(err, sql.ErrNoRows) {
@@ -117,7 +121,7 @@ func find(ctx context.Context, q queryer, v genesis.Version) (row, error) {
 func (c *Catalog) Resolve(ctx context.Context, r genesis.Ref, visible Visible) (genesis.Version, error) {
 	if r.Node != "" {
 		return genesis.Version{}, &genesis.Error{Op: "find version", Kind: genesis.Unsupported, Subject: r.String(),
-			Msg: "it is on another node, and nodes do not reach each other yet"}
+			Msg: "it is at another node", Hint: "`genesis pull " + r.String() + "` copies it, where that is allowed; --at " + string(r.Node) + " works there"}
 	}
 	where, args := "", []any{string(r.Name)}
 	switch {
@@ -140,9 +144,16 @@ func (c *Catalog) Resolve(ctx context.Context, r genesis.Ref, visible Visible) (
 	return genesis.Version{}, noVersion(r)
 }
 
+// Alike returns the versions that have a digest, whatever they are called, that were not
+// erased.
+func (c *Catalog) Alike(ctx context.Context, d genesis.Digest) ([]genesis.Version, error) {
+	found, err := versions(ctx, c.db.Read(), "WHERE v.digest = $1 AND v.state <> $2 ORDER BY v.id", string(d), string(genesis.Erased))
+	return Visible(nil).only(found), store.Error("find version", string(d), err)
+}
+
 // State returns the state of a version. Errors: NotFound.
 func (c *Catalog) State(ctx context.Context, v genesis.Version) (genesis.State, error) {
-	r, err := find(ctx, c.db.Read(), v)
+	r, err := findRow(ctx, c.db.Read(), v)
 	return r.State, err
 }
 

@@ -211,7 +211,7 @@ func (c *Catalog) CommitTx(ctx context.Context, tx *sql.Tx, s *Staged) (v genesi
 	if err != nil {
 		return v, false, err
 	}
-	return r.Version, unchanged, w.show(&r, card, s.in.Manifest)
+	return r.Version, unchanged, w.show(&r, card)
 }
 
 func (w writer) commit(s *Staged) (row, bool, error) {
@@ -285,7 +285,7 @@ func (w writer) asset(name genesis.Name, kind genesis.Kind) (int64, error) {
 
 // version adds the version, or moves it to the front when it is there.
 func (w writer) version(asset int64, s *Staged) (r row, unchanged bool, err error) {
-	r, err = find(w.ctx, w.tx, genesis.Version{Name: s.in.Name, Digest: s.digest})
+	r, err = findRow(w.ctx, w.tx, genesis.Version{Name: s.in.Name, Digest: s.digest})
 	unchanged = err == nil
 	if unchanged {
 		unchanged, err = w.again(&r)
@@ -327,7 +327,7 @@ func (w writer) again(r *row) (unchanged bool, err error) {
 // lineage adds parents to those the version has.
 func (w writer) lineage(child row, parents []genesis.Version) error {
 	for _, p := range parents {
-		parent, err := find(w.ctx, w.tx, p)
+		parent, err := findRow(w.ctx, w.tx, p)
 		if err != nil {
 			return err
 		}

@@ -16,7 +16,7 @@ import (
 // what this one was made from. Errors: NotFound (also when visible hides it),
 // Internal (damaged), Unsupported (a newer format).
 func (c *Catalog) Describe(ctx context.Context, v genesis.Version, visible Visible) (genesis.Description, error) {
-	self, err := find(ctx, c.db.Read(), v)
+	self, err := findRow(ctx, c.db.Read(), v)
 	if err != nil {
 		return genesis.Description{}, err
 	}
@@ -55,7 +55,7 @@ func (c *Catalog) surroundings(ctx context.Context, v genesis.Version) (surround
 	err := c.db.Snapshot(ctx, func(tx *sql.Tx) error {
 		s = surroundings{}
 		var err error
-		if s.self, err = find(ctx, tx, v); err != nil {
+		if s.self, err = findRow(ctx, tx, v); err != nil {
 			return err
 		}
 		s.description.Version = s.self.Version
@@ -115,7 +115,7 @@ func sourceRefs(d genesis.Description) []genesis.Ref {
 func sources(ctx context.Context, tx *sql.Tx, d genesis.Description) ([]row, error) {
 	var all []row
 	for _, ref := range sourceRefs(d) {
-		r, err := find(ctx, tx, genesis.Version{Name: ref.Name, Digest: ref.Digest})
+		r, err := findRow(ctx, tx, genesis.Version{Name: ref.Name, Digest: ref.Digest})
 		if genesis.KindOf(err) == genesis.NotFound {
 			continue
 		}
@@ -158,7 +158,7 @@ func (c *Catalog) Parents(ctx context.Context, v genesis.Version) ([]genesis.Ver
 
 // ParentsTx is Parents in the caller's transaction.
 func (c *Catalog) ParentsTx(ctx context.Context, tx queryer, v genesis.Version) ([]genesis.Version, error) {
-	r, err := find(ctx, tx, v)
+	r, err := findRow(ctx, tx, v)
 	if err != nil {
 		return nil, err
 	}

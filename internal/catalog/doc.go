@@ -29,11 +29,11 @@
 // the answer as if it did not exist. An asset has no version that is current for
 // everybody: it is shown by the latest published one that may be seen, else by the
 // newest draft, with the title from that version's card and the time of the oldest
-// version that may be seen. Search looks at assets as they are shown; its index
-// therefore holds every version that anybody could be shown (posting.go), and its
-// scores depend on the version alone, not on how many others match. Order is by name,
-// or by score and then by which was added first. Answers are read from the database
+// version that may be seen. Order is by name. Answers are read from the database
 // first and filtered then, so that a decision may use the database, too.
+//
+// Package find searches; what is found follows from what is here, and is noted here until
+// it is there, too (found.go).
 //
 // What stays visible is a number: who sees @1 and @3 can tell that there was a @2.
 // Numbers are given once and for all, to everybody the same.

@@ -153,7 +153,7 @@ func TestOlderAndNewerLayouts(t *testing.T) {
 
 // scanOne returns the row of a version's layout.
 func scanOne(t *testing.T, h home, v genesis.Version) (recordRow, error) {
-	of, err := find(t.Context(), h.db.Read(), v)
+	of, err := findRow(t.Context(), h.db.Read(), v)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -28,7 +28,7 @@ func (c *Catalog) Publish(ctx context.Context, v genesis.Version, by string) (ge
 // or erased; findings that ask wait for an answer, and it is not forced).
 func (c *Catalog) PublishTx(ctx context.Context, tx *sql.Tx, v genesis.Version, o PublishOptions) (genesis.Version, error) {
 	w := writer{ctx: ctx, tx: tx, by: o.By, now: c.clock()}
-	r, err := find(ctx, tx, v)
+	r, err := findRow(ctx, tx, v)
 	switch {
 	case err != nil:
 		return genesis.Version{}, err
@@ -48,6 +48,9 @@ func (c *Catalog) PublishTx(ctx context.Context, tx *sql.Tx, v genesis.Version, 
 	r.State = genesis.Published
 	if err := w.put(&r); err != nil {
 		return genesis.Version{}, store.Error("publish", v.Ref().String(), err)
+	}
+	if err := w.touch(r); err != nil {
+		return genesis.Version{}, err
 	}
 	detail, err := w.stated(r)
 	if err != nil {
@@ -123,7 +126,7 @@ func (c *Catalog) Withdraw(ctx context.Context, v genesis.Version, by, reason st
 // Errors: NotFound, Conflict (a draft; erased).
 func (c *Catalog) WithdrawTx(ctx context.Context, tx *sql.Tx, v genesis.Version, by, reason string) (genesis.Version, error) {
 	w := writer{ctx: ctx, tx: tx, by: by, now: c.clock()}
-	r, err := find(ctx, tx, v)
+	r, err := findRow(ctx, tx, v)
 	switch {
 	case err != nil:
 		return genesis.Version{}, err
@@ -136,8 +139,8 @@ func (c *Catalog) WithdrawTx(ctx context.Context, tx *sql.Tx, v genesis.Version,
 	if err := w.put(&r); err != nil {
 		return genesis.Version{}, store.Error("withdraw", v.Ref().String(), err)
 	}
-	if err := w.unindex(r.id); err != nil {
-		return genesis.Version{}, store.Error("withdraw", v.Ref().String(), err)
+	if err := w.touch(r); err != nil {
+		return genesis.Version{}, err
 	}
 	if err := w.end(r, reason); err != nil {
 		return genesis.Version{}, err
@@ -161,13 +164,13 @@ func (c *Catalog) Erase(ctx context.Context, v genesis.Version, o EraseOptions) 
 
 // EraseTx makes a tombstone of a version, in the caller's transaction: name, digest,
 // number, who made it and when stay, and what was made from what. Its records of
-// all times, its title and the words by which it was found are gone; the bytes are
+// all times and its title are gone; the bytes are
 // collected when nothing refers to them. Of a version that was erased before, Purge
 // alone has an effect. Errors: NotFound, Internal (a record that says which bytes to
 // purge, or a page of it, is damaged; without Purge that is no obstacle).
 func (c *Catalog) EraseTx(ctx context.Context, tx *sql.Tx, v genesis.Version, o EraseOptions) (genesis.Version, error) {
 	w := writer{ctx: ctx, tx: tx, by: o.By, now: c.clock()}
-	r, err := find(ctx, tx, v)
+	r, err := findRow(ctx, tx, v)
 	if err != nil {
 		return genesis.Version{}, err
 	}
@@ -191,7 +194,7 @@ func (c *Catalog) EraseTx(ctx context.Context, tx *sql.Tx, v genesis.Version, o 
 }
 
 func (w writer) erase(r *row) error {
-	if err := w.unindex(r.id); err != nil {
+	if err := w.touch(*r); err != nil {
 		return err
 	}
 	if err := w.exec("DELETE FROM records WHERE version_id = $1", r.id); err != nil {

@@ -11,7 +11,7 @@ import (
 
 // VersionTx returns a version as a transaction has it. Errors: NotFound.
 func (c *Catalog) VersionTx(ctx context.Context, tx *sql.Tx, v genesis.Version) (genesis.Version, error) {
-	r, err := find(ctx, tx, v)
+	r, err := findRow(ctx, tx, v)
 	return r.Version, err
 }
 

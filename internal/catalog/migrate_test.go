@@ -11,6 +11,7 @@ import (
 	"github.com/opengenesis/genesis"
 	"github.com/opengenesis/genesis/internal/blob"
 	"github.com/opengenesis/genesis/internal/blob/file"
+	"github.com/opengenesis/genesis/internal/catalog/find"
 	"github.com/opengenesis/genesis/internal/store"
 )
 
@@ -114,13 +115,24 @@ func TestMigration(t *testing.T) {
 			t.Errorf("%s: %v, %v", v.Ref(), damage, err)
 		}
 	}
+	err = db.Tx(t.Context(), func(tx *sql.Tx) error { // the index is another one, and filled anew
+		for _, v := range old {
+			if err := Touch(t.Context(), tx, AtOnce, find.ID{Name: v.Name, Version: v.Digest}); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 	second := func(v genesis.Version) bool { return v != old[1] }
 	for query, want := range map[string]string{"pressure": "wind", "speed": "", "net": "net", "second": "wind"} {
-		if hits, err := h.Search(t.Context(), SearchQuery{Text: query}); err != nil || names(hits) != want {
+		if hits, err := h.lookup(t, query, 0, nil); err != nil || names(hits) != want {
 			t.Errorf("%q finds %v, %v", query, names(hits), err)
 		}
 	}
-	if hits, err := h.Search(t.Context(), SearchQuery{Text: "speed first", Visible: second}); err != nil || len(hits) != 1 || hits[0].Asset.Title != "First" {
+	if hits, err := h.lookup(t, "speed first", 0, second); err != nil || len(hits) != 1 || hits[0].Title != "First" {
 		t.Errorf("an older version is found as %+v, %v", hits, err)
 	}
 	if history, err := h.History(t.Context(), old[0], genesis.RecordCard); err != nil || len(history) != 2 {
@@ -135,10 +147,7 @@ func TestMigration(t *testing.T) {
 	if _, err := h.Publish(t.Context(), old[2], "local"); err != nil {
 		t.Error(err)
 	}
-	if err := h.Reindex(t.Context(), nil); err != nil {
-		t.Fatal(err)
-	}
-	if hits, err := h.Search(t.Context(), SearchQuery{Text: "wind"}); err != nil || len(hits) != 1 || hits[0].Asset.Latest.Number != 3 {
-		t.Errorf("after building the index anew: %+v, %v", hits, err)
+	if hits, err := h.lookup(t, "wind", 0, nil); err != nil || len(hits) != 1 || hits[0].Number != 3 {
+		t.Errorf("after publishing: %+v, %v", hits, err)
 	}
 }

@@ -152,7 +152,7 @@ func readRecord(ctx context.Context, q queryer, v genesis.Version, kind genesis.
 	fail := func(errKind genesis.ErrorKind, msg string, err error) error {
 		return &genesis.Error{Op: "read record", Kind: errKind, Subject: v.Ref().String(), Msg: fmt.Sprintf("its %s record %s", kind, msg), Err: err}
 	}
-	of, err := find(ctx, q, v)
+	of, err := findRow(ctx, q, v)
 	if err != nil {
 		return err
 	}
@@ -184,7 +184,7 @@ func (c *Catalog) PutRecordTx(ctx context.Context, tx *sql.Tx, v genesis.Version
 		return err
 	}
 	w := writer{ctx: ctx, tx: tx, by: by, now: c.clock()}
-	r, err := find(ctx, tx, v)
+	r, err := findRow(ctx, tx, v)
 	if err != nil {
 		return err
 	}
@@ -197,23 +197,17 @@ func (c *Catalog) PutRecordTx(ctx context.Context, tx *sql.Tx, v genesis.Version
 	if err := w.journal(r, "record", map[string]any{"kind": kind, "digest": b.digest}); err != nil {
 		return err
 	}
-	if kind != genesis.RecordCard {
-		return nil
+	switch kind {
+	case genesis.RecordCard:
+		card, err := cardOf(ctx, tx, r)
+		if err != nil {
+			return err
+		}
+		return w.show(&r, card)
+	case genesis.RecordReadiness, genesis.RecordProvenance, genesis.RecordReport: // listings tell of these
+		return w.touch(r)
 	}
-	return c.refresh(w, r)
-}
-
-// refresh makes title and search follow a card that changed.
-func (c *Catalog) refresh(w writer, r row) error {
-	m, err := c.Manifest(w.ctx, r.Version)
-	if err != nil {
-		return err
-	}
-	card, err := cardOf(w.ctx, w.tx, r)
-	if err != nil {
-		return err
-	}
-	return w.show(&r, card, m)
+	return nil
 }
 
 // Edit changes the record of that kind: change gets what holds now, or the zero
@@ -254,7 +248,7 @@ type Edition struct {
 // History returns all records of that kind a version had, newest first. Errors:
 // NotFound (no such version), Internal (one is damaged).
 func (c *Catalog) History(ctx context.Context, v genesis.Version, kind genesis.RecordKind) ([]Edition, error) {
-	of, err := find(ctx, c.db.Read(), v)
+	of, err := findRow(ctx, c.db.Read(), v)
 	if err != nil {
 		return nil, err
 	}

@@ -16,7 +16,7 @@ import (
 // found by against their sums and digests, and returns what is damaged. Errors:
 // NotFound, Canceled.
 func (c *Catalog) Verify(ctx context.Context, v genesis.Version) ([]genesis.Damage, error) {
-	r, err := find(ctx, c.db.Read(), v)
+	r, err := findRow(ctx, c.db.Read(), v)
 	if genesis.KindOf(err) == genesis.Internal {
 		return []genesis.Damage{{Blob: v.Digest, Msg: message(err)}}, nil
 	}
@@ -36,7 +36,7 @@ func (c *Catalog) Verify(ctx context.Context, v genesis.Version) ([]genesis.Dama
 		}
 		found = append(found, pages...)
 	}
-	for _, check := range []func(context.Context, queryer, row) ([]genesis.Damage, error){recordDamage, lineageDamage, textDamage} {
+	for _, check := range []func(context.Context, queryer, row) ([]genesis.Damage, error){recordDamage, lineageDamage} {
 		more, err := check(ctx, c.db.Read(), r)
 		if err != nil {
 			return nil, store.Error("verify records", v.Ref().String(), err)
@@ -103,17 +103,9 @@ func lineageDamage(ctx context.Context, q queryer, of row) ([]genesis.Damage, er
 	return nil, nil
 }
 
-func textDamage(ctx context.Context, q queryer, of row) ([]genesis.Damage, error) {
-	_, err := textOf(ctx, q, of.id)
-	if isDamage(err) {
-		return []genesis.Damage{{Blob: of.Digest, Msg: "what it is found by: " + message(err)}}, nil
-	}
-	return nil, err
-}
-
 // Check reads the whole database and returns everything in it that is damaged,
 // each named: what the database itself finds (see [store.DB.Check]), then rows of
-// assets, versions, records, lineage and the search index that do not match their
+// assets, versions, records and lineage that do not match their
 // sums. Content lies elsewhere: [Catalog.Verify] and package blob. Errors: Canceled.
 func (c *Catalog) Check(ctx context.Context) ([]genesis.Damage, error) {
 	lines, err := c.db.Check(ctx)
@@ -124,7 +116,7 @@ func (c *Catalog) Check(ctx context.Context) ([]genesis.Damage, error) {
 	for _, line := range lines {
 		found = append(found, genesis.Damage{Msg: "database: " + line})
 	}
-	for _, check := range []func(context.Context, queryer) ([]genesis.Damage, error){checkAssets, checkVersions, checkRecords, checkLineage, checkIndex} {
+	for _, check := range []func(context.Context, queryer) ([]genesis.Damage, error){checkAssets, checkVersions, checkRecords, checkLineage} {
 		more, err := check(ctx, c.db.Read())
 		found = append(found, more...)
 		if err != nil && ctx.Err() != nil {

@@ -107,7 +107,7 @@ func (w world) commit(a act, keep func(genesis.Version) bool) error {
 	in := commitOf(a.name, a.manifest())
 	prov := genesis.Provenance{By: "ann"}
 	for _, p := range a.parents {
-		if _, err := find(w.t.Context(), w.db.Read(), p); err == nil && keep(p) {
+		if _, err := findRow(w.t.Context(), w.db.Read(), p); err == nil && keep(p) {
 			in.Parents, prov.Parents = append(in.Parents, p), append(prov.Parents, p.Ref())
 		}
 	}
@@ -161,7 +161,7 @@ func (w world) answers(visible Visible) map[string]string {
 	}
 	for _, text := range append(slices.Clone(worldWords), "win", "col", "a", "wind kW", "the", "farm sol", "model") {
 		for _, limit := range []int{1, 3, 0} {
-			hits, err := w.Search(ctx, SearchQuery{Text: text, Limit: limit, Visible: visible})
+			hits, err := w.lookup(w.t, text, limit, visible)
 			put(fmt.Sprintf("search %s %d", text, limit), hits, err)
 		}
 	}
@@ -237,7 +237,7 @@ func (w world) strip(hidden func(genesis.Version) bool) {
 			if !hidden(r.Version) {
 				continue
 			}
-			if err := (writer{ctx: w.t.Context(), tx: tx}).unindex(r.id); err != nil {
+			if err := (writer{ctx: w.t.Context(), tx: tx}).touch(r); err != nil {
 				return err
 			}
 			for _, stmt := range []string{"DELETE FROM records WHERE version_id = $1", "DELETE FROM lineage WHERE child_id = $1 OR parent_id = $1",

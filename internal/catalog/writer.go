@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/opengenesis/genesis"
+	"github.com/opengenesis/genesis/internal/catalog/find"
 	"github.com/opengenesis/genesis/internal/journal"
 	"github.com/opengenesis/genesis/internal/store"
 )
@@ -43,19 +44,21 @@ func (w writer) put(r *row) error {
 		r.id, r.asset, string(r.Digest), number, string(r.State), r.turn, r.title, store.Time(r.Created), r.Creator, r.Rows, r.Bytes, r.sum())
 }
 
-// show makes a version's title and the words by which it is found follow from its
-// card and manifest.
-func (w writer) show(r *row, card genesis.Card, m genesis.Manifest) error {
+// show makes a version's title follow from its card, and notes that it is found
+// otherwise.
+func (w writer) show(r *row, card genesis.Card) error {
 	if r.title != card.Title {
 		r.title = card.Title
 		if err := w.put(r); err != nil {
 			return err
 		}
 	}
-	if r.State != genesis.Draft && r.State != genesis.Published {
-		return nil
-	}
-	return w.index(r.id, analyse(document(r.Name, card, m)))
+	return w.touch(*r)
+}
+
+// touch notes that what is found of a version may be another.
+func (w writer) touch(r row) error {
+	return Touch(w.ctx, w.tx, AtOnce, find.ID{Name: r.Name, Version: r.Digest})
 }
 
 // cardOf returns the card of a version, empty where it has none.

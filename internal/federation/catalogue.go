@@ -12,9 +12,7 @@ import (
 
 // Mirrors has the catalogues of all other members followed from the next Run on, as they
 // come and go with the charter.
-func (f *Federation) Mirrors(m *mirror.Mirror, vouch Vouch) {
-	f.mirror, f.vouch = m, vouch
-}
+func (f *Federation) Mirrors(m *mirror.Mirror, vouch Vouch) { f.mirror, f.vouch = m, vouch }
 
 // Witnesses has the checkpoints of all other members' audit logs kept from the next Run on,
 // through the same doors.

@@ -33,7 +33,7 @@ type door struct {
 	vouch  Vouch
 	secret []byte
 
-	turn    sync.Mutex // held by who asks for a session
+	turn    chan struct{} // held by who asks for a session
 	mu      sync.Mutex
 	session string
 	renew   time.Time     // when to ask for the next, by this node's clock
@@ -41,7 +41,7 @@ type door struct {
 }
 
 func (f *Federation) door(node genesis.NodeID, vouch Vouch) *door {
-	d := &door{f: f, node: node, vouch: vouch, secret: make([]byte, genesis.PeerKeySize)}
+	d := &door{f: f, node: node, vouch: vouch, secret: make([]byte, genesis.PeerKeySize), turn: make(chan struct{}, 1)}
 	_, _ = rand.Read(d.secret) // never fails
 	return d
 }
@@ -116,8 +116,12 @@ func (d *door) current(ctx context.Context, m genesis.Member) (string, error) {
 	if s := d.good(); s != "" {
 		return s, nil
 	}
-	d.turn.Lock()
-	defer d.turn.Unlock()
+	select {
+	case d.turn <- struct{}{}:
+		defer func() { <-d.turn }()
+	case <-ctx.Done():
+		return "", unreached(m.URL, ctx.Err())
+	}
 	if s := d.good(); s != "" { // another one asked meanwhile
 		return s, nil
 	}

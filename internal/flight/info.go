@@ -112,15 +112,22 @@ func (h *handler) ListFlights(c *pb.Criteria, out pb.FlightService_ListFlightsSe
 	if text == "" {
 		return h.listAll(ctx, who, out)
 	}
-	hits, err := h.Service.Search(ctx, who, text, maxHits)
+	q := genesis.SearchQuery{Text: text, Limit: maxHits, Local: true,
+		Filter: genesis.SearchFilter{Values: map[genesis.Facet][]string{genesis.FacetKind: {string(genesis.Dataset)}}}}
+	found, err := h.Service.Search(ctx, who, q)
 	if err != nil {
 		return err
 	}
-	for _, hit := range hits {
-		if hit.Asset.Kind != genesis.Dataset {
-			continue
+	for _, hit := range found.Hits {
+		if r, err := genesis.ParseRef(hit.Ref); err != nil || r.Node != "" {
+			continue // streams are of what is here
 		}
-		if err := sendListed(out, hit.Asset); err != nil {
+		l := hit.Listing
+		v := genesis.Version{Name: l.Name, Kind: l.Kind, Digest: l.Version, Number: l.Number, State: genesis.Draft, Rows: l.Rows, Bytes: l.Bytes}
+		if l.Number > 0 {
+			v.State = genesis.Published
+		}
+		if err := sendListed(out, genesis.Asset{Name: l.Name, Kind: l.Kind, Title: l.Title, Latest: &v}); err != nil {
 			return err
 		}
 	}

@@ -25,7 +25,7 @@ const maxMessage = 1 << 20
 // Service is what is offered: internal/work, or a stand-in.
 type Service interface {
 	List(ctx context.Context, who genesis.Principal, kind genesis.Kind, after string, limit int) ([]genesis.Asset, string, error)
-	Search(ctx context.Context, who genesis.Principal, text string, limit int) ([]genesis.Hit, error)
+	Search(ctx context.Context, who genesis.Principal, q genesis.SearchQuery) (*genesis.SearchResult, error)
 	Stream(ctx context.Context, who genesis.Principal, req genesis.StreamRequest) (stream.Sender, error)
 	StreamSchema(ctx context.Context, who genesis.Principal, req genesis.StreamRequest, wait bool) (*genesis.StreamPlan, ipc.Message, error)
 	WarmStream(ctx context.Context, who genesis.Principal, req genesis.StreamRequest, p genesis.Progress) (*genesis.StreamPlan, error)

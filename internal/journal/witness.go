@@ -44,7 +44,11 @@ func (j *Journal) AuditState(epoch int, size int64) (*genesis.AuditState, error)
 		if err != nil {
 			return nil, err
 		}
-		out.Proof = hashes(p)
+		root, err := tlog.TreeHash(size, all[at].log)
+		if err != nil {
+			return nil, err
+		}
+		out.Proof, out.Root = hashes(p), root[:]
 	}
 	for i := epoch; i < len(all); i++ {
 		one, err := begun(all[i], trees[i])

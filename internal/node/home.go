@@ -30,6 +30,7 @@ func (h *Home) Keys() string    { return filepath.Join(h.Path, "keys") }
 func (h *Home) Temp() string    { return filepath.Join(h.Path, "tmp") }
 func (h *Home) Cache() string   { return filepath.Join(h.Path, "cache") }
 func (h *Home) Uploads() string { return filepath.Join(h.Path, "uploads") }
+func (h *Home) Search() string  { return filepath.Join(h.Path, "search") } // derived from the rest
 
 // Federation is the folder of the charter.
 func (h *Home) Federation() string { return filepath.Join(h.Path, "federation") }
@@ -38,7 +39,7 @@ func (h *Home) lockFile() string { return filepath.Join(h.Path, "lock") }
 
 // contents are the names that may lie in a home. A folder with others that has
 // no format file is somebody else's.
-var contents = []string{"format", "config.yaml", "blobs", "cache", "catalog.db", "federation", "journal", "keys", "runs", "tmp", "uploads", "lock", "lost+found"}
+var contents = []string{"format", "config.yaml", "blobs", "cache", "catalog.db", "federation", "journal", "keys", "runs", "search", "tmp", "uploads", "lock", "lost+found"}
 
 // DefaultHome returns $GENESIS_HOME, else the folder genesis in the XDG data
 // directory.
@@ -114,7 +115,7 @@ func (h *Home) checkFormat() error {
 // close takes a home, and the folders in it that the node makes, from everybody but
 // their owner: made by hand they usually have mode 0755.
 func (h *Home) close() error {
-	for _, dir := range []string{h.Path, h.Blobs(), h.Journal(), h.Runs(), h.Keys(), h.Temp(), h.Uploads(), h.Federation()} {
+	for _, dir := range []string{h.Path, h.Blobs(), h.Journal(), h.Runs(), h.Keys(), h.Temp(), h.Uploads(), h.Federation(), h.Search()} {
 		info, err := os.Stat(dir)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue

@@ -283,6 +283,8 @@ var rows = []row{
 	{id: "node", method: "GET", path: "/v1/node"},
 	{id: "list", method: "GET", path: "/v1/assets"},
 	{id: "search", method: "GET", path: "/v1/search?q=a"},
+	{id: "suggest", method: "GET", path: "/v1/suggest?q=abc"},
+	{id: "similar", method: "GET", path: "/v1/similar/REF"},
 	{id: "describe", method: "GET", path: "/v1/versions/REF"},
 	{id: "set-card", method: "PATCH", path: "/v1/versions/REF/card", body: `{"title":"T"}`},
 	{id: "answer", method: "POST", path: "/v1/versions/REF/findings/none", body: `{"answer":"yes"}`},
@@ -292,6 +294,10 @@ var rows = []row{
 	{id: "predict", method: "POST", path: "/v1/predict", body: `{"model":"RAW","files":[],"format":"csv"}`},
 	{id: "log-model", method: "POST", path: "/v1/models", body: `{"name":"~WHO/net","framework":"other","parts":{},"inputs":[{"ref":"RAW"}]}`},
 	{id: "model-part", method: "GET", path: "/v1/models/REF/parts/model.json"},
+	{id: "bundle", method: "GET", path: "/v1/versions/REF/bundle"},
+	{id: "version-blob", method: "GET", path: "/v1/versions/REF/blobs/DIGEST"},
+	{id: "blob-leaves", method: "GET", path: "/v1/versions/REF/blobs/DIGEST/leaves"},
+	{id: "pull", method: "POST", path: "/v1/pull", body: `{"ref":"there/turbines","name":"~ada/turbines"}`},
 	{id: "verify", method: "POST", path: "/v1/versions/REF/verify"},
 	{id: "diff", method: "GET", path: "/v1/diff?from=REF&to=REF"},
 	{id: "export", method: "GET", path: "/v1/versions/REF/export"},
@@ -404,7 +410,15 @@ func (w *town) ask(r row, who, tier string) int {
 	if r.ofAsset() {
 		name = w.build(tier)
 	}
-	fill := strings.NewReplacer("REF", url.PathEscape(name), "RAW", name, "WHO", who, "TABLE", "data")
+	digest := ""
+	if strings.Contains(r.path, "DIGEST") { // of the manifest, which is a blob of the version
+		d, err := w.works.Describe(w.Context(), w.local, name)
+		if err != nil {
+			w.Fatal(err)
+		}
+		digest = string(d.Version.Digest)
+	}
+	fill := strings.NewReplacer("REF", url.PathEscape(name), "RAW", name, "WHO", who, "TABLE", "data", "DIGEST", digest)
 	status, _ := w.call(who, r.method, fill.Replace(r.path), fill.Replace(r.body))
 	if r.changes && status < 300 {
 		w.asset[tier] = ""
@@ -484,7 +498,7 @@ func (w *town) covers(rows []row) {
 
 // open are the operations that answer somebody who is not signed in about the node
 // itself; everything else is refused to them.
-var open = []string{"node", "list", "search", "grants", "requests", "members", "federation", "charter", "projects", "sign-in-methods", "start-device", "whoami", "sign-out", "list-uploads", "runs", "logs", "log-statements"}
+var open = []string{"node", "list", "search", "suggest", "grants", "requests", "members", "federation", "charter", "projects", "sign-in-methods", "start-device", "whoami", "sign-out", "list-uploads", "runs", "logs", "log-statements"}
 
 // deniedByDefault holds rules of its own against a matrix, so that a wrong golden
 // file does not pass: whatever was rewritten, nobody and forged tokens get nothing
@@ -505,7 +519,7 @@ func deniedByDefault(t *testing.T, matrix string) {
 			t.Errorf("%s %s: a forged token is answered %s", op, tier, status["forged"])
 		}
 		ok := strings.HasPrefix(status["nobody"], "2")
-		readable := tier == "public" && slices.Contains([]string{"describe", "conditions", "may", "diff", "export", "table", "table-head", "stream", "stream-plan", "stream-warm"}, op) ||
+		readable := tier == "public" && slices.Contains([]string{"describe", "similar", "conditions", "may", "diff", "export", "table", "table-head", "stream", "stream-plan", "stream-warm", "bundle", "version-blob", "blob-leaves"}, op) ||
 			tier == "withdrawn" && slices.Contains([]string{"describe", "conditions", "may"}, op)
 		if ok && !readable && !slices.Contains(open, op) {
 			t.Errorf("%s %s: nobody is answered %s", op, tier, status["nobody"])

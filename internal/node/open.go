@@ -45,7 +45,7 @@ type works struct {
 	fed           *federation.Federation
 	witness       *witness.Witness // of other nodes' audit logs
 	post          *post.Post
-	mirror        *mirror.Mirror // of other nodes' catalogues; nil where the node serves one command
+	mirror        *mirror.Mirror // of other nodes' catalogues
 	background    sync.WaitGroup
 	db            *store.DB
 	log           *slog.Logger
@@ -96,10 +96,15 @@ func openWork(ctx context.Context, h *Home, opt Options, log *slog.Logger) (_ Se
 	c.BackUp = backUpOf(h, &c)
 	w.post = w.newPost(&c, opt)
 	c.Post = w.post
+	w.mirror = mirror.New(mirror.Config{DB: w.db, Self: h.Config.Node, Log: log, Now: opt.now, Report: w.fed.Accuse, Reported: w.post.Wake})
+	w.closeLast(w.mirror.Close)
+	c.SearchDir, c.Mirror = h.Search(), w.mirror
+	c.Quota = h.Config.Uploads.Quota
 	c.Peers = w.fed.People(func(ctx context.Context, who genesis.Principal, audience genesis.NodeID, thumbprint string) (genesis.PeerToken, error) {
 		return c.Identity.PeerToken(ctx, who, genesis.PeerTokenRequest{Audience: audience, Key: thumbprint})
 	})
 	w.Service = work.New(c)
+	w.closeLast(w.Service.CloseSearch)
 	w.post.Handle, w.post.Undelivered, w.post.Changed = w.Service.Handlers(), w.Service.Undelivered, w.messaged
 	w.post.Handle["evidence"] = w.fed.HearEvidence
 	limits := run.Limits{Concurrent: h.Config.Runs.Concurrent, Queue: h.Config.Runs.Queue, Memory: h.Config.Runs.Memory, Time: h.Config.Runs.Time,
@@ -115,12 +120,11 @@ func openWork(ctx context.Context, h *Home, opt Options, log *slog.Logger) (_ Se
 	w.closeLast(func() error { stop(); w.background.Wait(); return nil })
 	go w.openOnTime(background)
 	if opt.Network { // others cannot reach a node that serves one command
-		w.mirror = mirror.New(mirror.Config{DB: w.db, Self: h.Config.Node, Log: log, Now: opt.now, Report: w.fed.Accuse, Reported: w.post.Wake})
-		w.closeLast(w.mirror.Close)
 		w.fed.Mirrors(w.mirror, c.Identity.NodeToken)
 		w.fed.Witnesses(w.witness, c.Identity.NodeToken)
 		w.witness.Start()
 		w.background.Go(func() { w.fed.Run(background) })
+		w.background.Go(func() { w.FollowChanges(background) })
 		w.fed.Messages(w.post)
 		w.closeLast(w.post.Close)
 		if err := w.post.Start(background); err != nil {
@@ -362,6 +366,9 @@ func (w *works) keepHouse(ctx context.Context) {
 			w.log.Error("old runs cannot be removed", "error", err)
 		case pruned > 0:
 			w.log.Info("old runs removed", "runs", pruned)
+		}
+		if err := w.PruneParts(ctx); err != nil && ctx.Err() == nil {
+			w.log.Error("what came of pulls that did not end cannot be removed", "error", err)
 		}
 		select {
 		case <-ctx.Done():

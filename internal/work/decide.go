@@ -300,3 +300,18 @@ func (s *Service) act(ctx context.Context, who genesis.Principal, name string, d
 	}
 	return err
 }
+
+// watchAll is Watch of several questions.
+func (s *Service) watchAll(ctx context.Context, asks []access.Ask) (context.Context, func()) {
+	var releases []func()
+	for _, ask := range asks {
+		var release func()
+		ctx, release = s.Access.Watch(ctx, ask)
+		releases = append(releases, release)
+	}
+	return ctx, func() {
+		for _, release := range slices.Backward(releases) {
+			release()
+		}
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/opengenesis/genesis"
@@ -37,6 +38,9 @@ func (s *Service) Publish(ctx context.Context, who genesis.Principal, ref string
 			return err
 		}
 		e.Subject, e.Version, e.Detail = string(v.Name), v.Digest, detail(terms)
+		if err := s.Access.CheckCopied(ctx, tx, v.Name, v.Digest, terms); err != nil {
+			return err
+		}
 		if err := s.Access.SetTerms(ctx, tx, v.Name, v.Digest, terms); err != nil {
 			return err
 		}
@@ -285,6 +289,10 @@ func (s *Service) Lower(ctx context.Context, who genesis.Principal, ref string, 
 	if err != nil {
 		return nil, err
 	}
+	if r, err := genesis.ParseRef(req.Source); err == nil && r.Node != "" && r.Node != s.Node {
+		return nil, &genesis.Error{Op: "lower", Kind: genesis.Permission, Subject: req.Source, Msg: "what a copy owes is for " + string(r.Node) + " to lower",
+			Hint: "once it is open more widely there, copy it again: genesis pull " + req.Source}
+	}
 	source, err := s.find(ctx, who, req.Source)
 	if err != nil {
 		return nil, err
@@ -413,6 +421,12 @@ func (s *Service) addOwn(ctx context.Context, who genesis.Principal, q genesis.G
 func (s *Service) onKnown(ctx context.Context, who genesis.Principal, all []genesis.Grant) ([]genesis.Grant, error) {
 	known := all[:0]
 	for _, g := range all {
+		if g.Origin != "" || strings.Contains(string(g.Name), "/") && !strings.HasPrefix(string(g.Name), "~") {
+			if who.Scopes == nil { // on what is elsewhere, as a copy of theirs owes it
+				known = append(known, g)
+			}
+			continue
+		}
 		_, err := s.find(ctx, who, string(g.Name))
 		if err == nil {
 			known = append(known, g)

@@ -104,10 +104,8 @@ func (s *Service) mayHear(ctx context.Context, who genesis.Principal, t journal.
 // late are the versions of a page whose classes have to be worked out before it is told.
 func (s *Service) late(ctx context.Context, told []journal.Told) (all []version, err error) {
 	now := store.Time(s.now())
-	var any bool
-	err = s.DB.Read().QueryRowContext(ctx, "SELECT EXISTS (SELECT 1 FROM classed WHERE due IS NOT NULL AND due <= $1)", now).Scan(&any)
-	if err != nil || !any {
-		return nil, store.Error("read log", "", err)
+	if some, err := s.anyDue(ctx, now); err != nil || !some {
+		return nil, err
 	}
 	for _, t := range told {
 		if !t.Holds() || t.Statement.Record != journal.StatedListing {

@@ -82,6 +82,9 @@ func (s *Service) Purge(ctx context.Context, who genesis.Principal, ref, reason 
 	if err != nil {
 		return nil, err
 	}
+	if err := s.unfind(ctx); err != nil {
+		return nil, err
+	}
 	return out, s.DB.Scrub(ctx)
 }
 

@@ -19,6 +19,7 @@ import (
 	"github.com/opengenesis/genesis/internal/stream"
 	"github.com/opengenesis/genesis/internal/stream/cache"
 	"github.com/opengenesis/genesis/internal/work/run"
+	"github.com/opengenesis/genesis/internal/work/search"
 )
 
 // Config is what a Service works with.
@@ -42,7 +43,11 @@ type Config struct {
 	Software string           // "genesis 0.1.0", for the provenance
 	Now      func() time.Time // nil: time.Now
 	Log      *slog.Logger     // nil: nothing is logged
+	Quota    int64            // bytes that one person may be copying from other nodes; 0: without bound
 	Secret   []byte           // keys what is kept of rows that were trained on without reading them
+
+	SearchDir string        // folder of the search index; "": nothing is searched
+	Mirror    search.Mirror // of other nodes' catalogues; nil: none
 
 	// Post tells other nodes what has to arrive; nil where there are none.
 	Post Post
@@ -67,6 +72,10 @@ type Service struct {
 	runs       *run.Manager
 	inspecting inspections
 	bodies     stream.Budget
+	searcher   *search.Searcher // nil: nothing is searched
+	settled    settled
+	members    members
+	pulls      pulls
 	clerk      *clerk
 	heard      bell       // of runs that other nodes carry out
 	stating    sync.Mutex // held while what is said of a model is joined with what was said before
@@ -76,6 +85,10 @@ type Service struct {
 func New(c Config) *Service {
 	s := &Service{Config: c}
 	s.bodies.Max = c.Bodies
+	if c.SearchDir != "" {
+		s.searcher = search.New(search.Config{DB: c.DB, Catalog: c.Catalog, Access: c.Access, Node: c.Node, Dir: c.SearchDir, Mirror: c.Mirror, Peers: s.neighbours(),
+			Settled: s.classesHold, Now: s.now, Log: c.Log})
+	}
 	return s
 }
 
@@ -138,14 +151,4 @@ func (s *Service) List(ctx context.Context, who genesis.Principal, kind genesis.
 		return nil, "", err
 	}
 	return all, next, nil
-}
-
-// Search returns the assets that match text and that who may know of, best first.
-func (s *Service) Search(ctx context.Context, who genesis.Principal, text string, limit int) ([]genesis.Hit, error) {
-	seen := s.sight(ctx, who)
-	hits, err := s.Catalog.Search(ctx, catalog.SearchQuery{Text: text, Limit: limit, Visible: seen.visible})
-	if err = seen.or(err); err != nil {
-		return nil, err
-	}
-	return hits, nil
 }

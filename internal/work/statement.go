@@ -11,6 +11,7 @@ import (
 	"github.com/opengenesis/genesis"
 	"github.com/opengenesis/genesis/internal/access"
 	"github.com/opengenesis/genesis/internal/catalog"
+	"github.com/opengenesis/genesis/internal/catalog/find"
 	"github.com/opengenesis/genesis/internal/journal"
 	"github.com/opengenesis/genesis/internal/store"
 )
@@ -117,6 +118,9 @@ func (s *Service) restate(ctx context.Context, tx *sql.Tx, of version) error {
 	}
 	until, err := s.present(ctx, tx, v, &published, &p)
 	if err != nil {
+		return err
+	}
+	if err := catalog.Touch(ctx, tx, catalog.AtOnce, find.ID{Name: of.name, Version: of.digest}); err != nil { // whoever may know of it searches for it, too
 		return err
 	}
 	again := sql.NullInt64{Int64: store.Time(until), Valid: !until.IsZero()}
@@ -227,21 +231,30 @@ func (s *Service) RestateDue(ctx context.Context) error {
 	if err := s.rebase(ctx); err != nil {
 		return err
 	}
-	began := store.Time(s.now()) // what is due again by then is for the next time
+	began := s.now() // what is due again by then is for the next time
 	for {
-		n := 0
-		err := s.DB.Tx(ctx, func(tx *sql.Tx) error {
-			all, err := due(ctx, tx, "due IS NOT NULL AND due <= $1 ORDER BY due, name, version LIMIT $2", began, restateAtOnce)
-			if err != nil {
-				return store.Error("state versions", "", err)
-			}
-			n = len(all)
-			return s.restateAll(ctx, tx, all)
-		})
+		n, err := s.restateSome(ctx, began)
 		if err != nil || n < restateAtOnce {
 			return err
 		}
 	}
+}
+
+// restateSome states anew, in one transaction, what was due at a time, and returns how much
+// that was.
+func (s *Service) restateSome(ctx context.Context, at time.Time) (n int, err error) {
+	if some, err := s.anyDue(ctx, store.Time(at)); err != nil || !some {
+		return 0, err
+	}
+	err = s.DB.Tx(ctx, func(tx *sql.Tx) error {
+		all, err := due(ctx, tx, "due IS NOT NULL AND due <= $1 ORDER BY due, name, version LIMIT $2", store.Time(at), restateAtOnce)
+		if err != nil {
+			return store.Error("state versions", "", err)
+		}
+		n = len(all)
+		return s.restateAll(ctx, tx, all)
+	})
+	return n, err
 }
 
 func (s *Service) restateAll(ctx context.Context, tx *sql.Tx, all []version) error {
@@ -253,13 +266,22 @@ func (s *Service) restateAll(ctx context.Context, tx *sql.Tx, all []version) err
 	return nil
 }
 
+// basis is what all classes follow from, and whether that is what it was.
+func (s *Service) basis(ctx context.Context) (now string, same bool, err error) {
+	now = string(genesis.DigestOf([]byte(string(s.Access.Basis()) + " listing " + strconv.Itoa(genesis.ListingFormat))))
+	var was string
+	err = s.DB.Read().QueryRowContext(ctx, "SELECT digest FROM class_basis WHERE id = 1").Scan(&was)
+	if errors.Is(err, sql.ErrNoRows) {
+		err = nil
+	}
+	return now, was == now, store.Error("state versions", "", err)
+}
+
 // rebase makes everything due when what all classes follow from is another.
 func (s *Service) rebase(ctx context.Context) error {
-	basis := string(genesis.DigestOf([]byte(string(s.Access.Basis()) + " listing " + strconv.Itoa(genesis.ListingFormat))))
-	var was string
-	err := s.DB.Read().QueryRowContext(ctx, "SELECT digest FROM class_basis WHERE id = 1").Scan(&was)
-	if err != nil && !errors.Is(err, sql.ErrNoRows) || was == basis {
-		return store.Error("state versions", "", err)
+	basis, same, err := s.basis(ctx)
+	if err != nil || same {
+		return err
 	}
 	return s.DB.Tx(ctx, func(tx *sql.Tx) error {
 		_, err := tx.ExecContext(ctx, "UPDATE classed SET due = 0")

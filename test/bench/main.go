@@ -7,6 +7,7 @@
 //	go run ./bench -size 100000000 -pairs 3 -only prepare
 //	go run ./bench -only loaders -out ../docs/benchmarks.md # that section alone, at most 25 minutes
 //	go run ./bench -only search -out ../docs/benchmarks.md # that section alone, about 40 minutes
+//	go run ./bench -only there -out ../docs/benchmarks.md # that section alone, about 2 minutes
 //
 // Peers: the duckdb command line (pip install duckdb-cli), sha256sum,
 // scikit-learn in $GENESIS_TEST_PYTHON, and the loaders that `make bench-peers`
@@ -57,7 +58,7 @@ func main() {
 	flag.StringVar(&c.out, "out", "", "file to write; empty: standard output")
 	flag.Int64Var(&c.size, "size", 1_000_000_000, "bytes of the generated CSV")
 	flag.IntVar(&c.pairs, "pairs", 7, "pairs per comparison")
-	flag.StringVar(&c.only, "only", "", "prepare, memory, training, streams, loaders or search: the others stay in -out as they are")
+	flag.StringVar(&c.only, "only", "", "prepare, memory, training, streams, loaders, search, there or pull: the others stay in -out as they are")
 	flag.StringVar(&c.dir, "dir", "", "working directory; empty: a temporary one")
 	flag.StringVar(&c.duckdb, "duckdb", "duckdb", "the duckdb command line")
 	flag.StringVar(&c.python, "python", os.Getenv("GENESIS_TEST_PYTHON"), "a Python with scikit-learn")
@@ -75,7 +76,7 @@ func main() {
 var parts = []struct {
 	name string
 	run  func(config, string) (string, error)
-}{{"prepare", prepare}, {"memory", memory}, {"training", training}, {"streams", streams}, {"loaders", loaders}, {"search", search}}
+}{{"prepare", prepare}, {"memory", memory}, {"training", training}, {"streams", streams}, {"loaders", loaders}, {"search", search}, {"there", there}, {"pull", pulls}}
 
 func run(c config) error {
 	if err := c.check(); err != nil {

@@ -44,7 +44,11 @@ def test_what_a_dataset_says(remote: genesis.Node) -> None:
 def test_list_and_search(remote: genesis.Node) -> None:
     assert {a.name for a in remote.list("dataset")} >= {"concrete", "tumours", "solar-greensboro", "seattle-weather"}
     assert len(remote.list(limit=2)) == 2
-    assert "concrete" in {a.ref for a in remote.search("concrete")}
+    found = remote.search("concrete")
+    assert "concrete" in {a.ref for a in found}
+    assert found.total >= 1 and found.coverage[0]["answered"]
+    assert {a.ref for a in remote.search("concrete", kind="dataset", min_rows=100)} >= {"concrete"}
+    assert not remote.search("concrete", kind=["model"], field=["no such field"])
     assert remote.whoami()["subject"] == "bo"
 
 

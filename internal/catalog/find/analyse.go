@@ -2,6 +2,7 @@ package find
 
 import (
 	"encoding/hex"
+	"encoding/json"
 	"fmt"
 	"strings"
 	"time"
@@ -254,6 +255,24 @@ func parseDigest(d genesis.Digest) (rawDigest, error) {
 }
 
 func (d rawDigest) String() string { return "sha256:" + hex.EncodeToString(d[:]) }
+
+// Check reports why a document cannot be in an index, or nil. Errors: Invalid.
+func (d *Document) Check() error {
+	if err := d.check(); err != nil {
+		return err
+	}
+	_, err := d.text()
+	return err
+}
+
+// text is the listing as it is kept.
+func (d *Document) text() ([]byte, error) {
+	text, err := json.Marshal(d.Listing)
+	if err != nil || len(text) > maxListing {
+		return nil, &genesis.Error{Op: "index listing", Kind: genesis.Invalid, Subject: string(d.Node) + "/" + string(d.Name), Msg: "is too large or cannot be written as JSON", Err: err}
+	}
+	return text, nil
+}
 
 // check reports why a document cannot be indexed.
 func (d *Document) check() error {

@@ -3,7 +3,6 @@ package find
 import (
 	"cmp"
 	"encoding/binary"
-	"encoding/json"
 	"math"
 	"slices"
 
@@ -77,9 +76,9 @@ func (b *builder) note(id uint32, at level) bool {
 }
 
 func (b *builder) add(d *Document) error {
-	text, err := json.Marshal(d.Listing)
-	if err != nil || len(text) > maxListing {
-		return &genesis.Error{Op: "index listing", Kind: genesis.Invalid, Subject: string(d.Node) + "/" + string(d.Name), Msg: "is too large or cannot be written as JSON", Err: err}
+	text, err := d.text()
+	if err != nil {
+		return err
 	}
 	b.used = b.used[:0]
 	b.addText(&d.Listing)
@@ -99,7 +98,7 @@ func (b *builder) add(d *Document) error {
 		b.posts = append(b.posts, post{id, doc<<3 | uint32(b.best[id])})
 	}
 	b.keys = append(b.keys, keyOf(d.Node, d.Name))
-	b.cells = append(b.cells, cells(&d.Listing))
+	b.cells = append(b.cells, cells(d))
 	b.stored = append(b.stored, packer.EncodeAll(text, nil))
 	return nil
 }
@@ -168,12 +167,17 @@ func (b *builder) addValues(d *Document) {
 	}
 }
 
-// cells returns a listing's bytes in all columns.
-func cells(l *genesis.Listing) (row [rowBytes]byte) {
+// cells returns a document's bytes in all columns.
+func cells(d *Document) (row [rowBytes]byte) {
+	l := &d.Listing
 	version, _ := parseDigest(l.Version) // checked before
 	b := append(row[:0], version[:]...)
 	b = binary.LittleEndian.AppendUint32(b, uint32(max(0, min(l.Number, math.MaxInt32))))
-	b = binary.LittleEndian.AppendUint64(b, uint64(seconds(l.Published)))
+	turn := d.Turn
+	if turn == 0 {
+		turn = seconds(l.Published)
+	}
+	b = binary.LittleEndian.AppendUint64(b, uint64(turn))
 	b = append(b, byte(quality(l)))
 	b = binary.LittleEndian.AppendUint64(b, uint64(l.Rows))
 	start, end := seconds(l.Start), seconds(l.End)

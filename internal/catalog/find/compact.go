@@ -1,9 +1,13 @@
 package find
 
 import (
+	"context"
 	"fmt"
 	"path/filepath"
 	"slices"
+
+	"github.com/opengenesis/genesis"
+	"github.com/opengenesis/genesis/internal/journal/disk"
 )
 
 // Segments of like size are merged, eight at a time, so that an index has few of
@@ -75,12 +79,19 @@ func (ix *Index) merge(snap *snapshot, which []int, name string) (err error) {
 	if err != nil {
 		return err
 	}
+	return ix.settleMerged(m, merged, segs, name)
+}
+
+// settleMerged puts a merged segment in the place of those that it was made of. Writing
+// is held.
+func (ix *Index) settleMerged(m *merger, merged *segment, segs []*segment, name string) (err error) {
 	defer guard(&err)
 	now := ix.now
 	places := make([]int, len(segs))
 	for i, s := range segs {
 		if places[i] = slices.Index(now.segs, s); places[i] < 0 { // reset or emptied meanwhile
 			merged.unmap()
+			ix.mergeSome() // of what is there now
 			return ix.disk.Remove(filepath.Join(ix.dir, name))
 		}
 	}
@@ -107,6 +118,38 @@ func (ix *Index) writeMerged(segs []*segment, deleted []bitset, name string) (m 
 	m = newMerger(segs, deleted)
 	s, err = ix.writeAs(filepath.Join(ix.dir, name), name, m.write)
 	return m, s, err
+}
+
+// Scrub writes every segment anew of which documents were deleted, so that afterwards no
+// file has anything of them. Others that write wait. Errors as of [Index.Apply].
+func (ix *Index) Scrub(ctx context.Context) error {
+	ix.Settle()
+	ix.writing.Lock()
+	defer ix.writing.Unlock()
+	defer faults()()
+	snap := ix.acquire()
+	if snap == nil || ix.closed {
+		return &genesis.Error{Op: "scrub search index", Kind: genesis.Unavailable, Msg: "the index is closed"}
+	}
+	defer ix.release(snap)
+	for i, s := range snap.segs {
+		if ctx.Err() != nil {
+			return &genesis.Error{Op: "scrub search index", Kind: genesis.Canceled, Msg: "was cancelled", Err: ctx.Err()}
+		}
+		if snap.flags[i].deleted.count() == 0 {
+			continue
+		}
+		name := fmt.Sprintf("%08d%s", ix.next, segmentSuffix)
+		ix.next++
+		m, fresh, err := ix.writeMerged([]*segment{s}, []bitset{snap.flags[i].deleted}, name)
+		if err == nil {
+			err = ix.settleMerged(m, fresh, []*segment{s}, name)
+		}
+		if err != nil {
+			return disk.Error("scrub search index", ix.dir, err)
+		}
+	}
+	return nil
 }
 
 // Settle waits until no merge is due or under way.

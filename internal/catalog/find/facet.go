@@ -164,7 +164,7 @@ func (c *counter) top(s *snapshot, n int) []Count {
 	}
 	all := make([]Count, 0, len(best))
 	for _, v := range best {
-		all = append(all, Count{strings.Clone(c.values.text(s, c.facet, v.place)), v.count})
+		all = append(all, Count{Value: strings.Clone(c.values.text(s, c.facet, v.place)), Hits: v.count})
 	}
 	return all
 }

@@ -247,9 +247,12 @@ func (p *pages) verify(page uint64) {
 	p.seen[page/64].Or(1 << (page % 64))
 }
 
+// Damaged is the Op of an error of kind Internal by which an index is to be built again.
+const Damaged = "read search index"
+
 // damage is the error of a file that is not what was written.
 func damage(msg string) *genesis.Error {
-	return &genesis.Error{Op: "read search index", Kind: genesis.Internal, Subject: "a segment", Msg: msg,
+	return &genesis.Error{Op: Damaged, Kind: genesis.Internal, Subject: "a segment", Msg: msg,
 		Hint: "the index follows from the listings and can be built again"}
 }
 

@@ -19,6 +19,7 @@ type ID struct {
 type Document struct {
 	genesis.Listing
 	Classes []genesis.Class
+	Turn    int64 // orders the versions of an asset that have no number; 0: as they were published
 }
 
 // ID returns what the document is known by.
@@ -46,21 +47,21 @@ type Asker struct {
 const MaxAlso = 100_000
 
 // Facet is a property whose values are counted and filtered by.
-type Facet string
+type Facet = genesis.Facet
 
 const (
-	Node        Facet = "node"
-	Institution Facet = "institution"
-	Field       Facet = "field"
-	Kind        Facet = "kind"
-	Tier        Facet = "tier"
-	License     Facet = "license"
-	Readiness   Facet = "readiness" // a band: see [Band]
-	Challenge   Facet = "challenge"
-	Format      Facet = "format"
-	Task        Facet = "task"
-	Variable    Facet = "variable" // folded: "wind_speed"
-	Unit        Facet = "unit"
+	Node        = genesis.FacetNode
+	Institution = genesis.FacetInstitution
+	Field       = genesis.FacetField
+	Kind        = genesis.FacetKind
+	Tier        = genesis.FacetTier
+	License     = genesis.FacetLicense
+	Readiness   = genesis.FacetReadiness // a band: see [Band]
+	Challenge   = genesis.FacetChallenge
+	Format      = genesis.FacetFormat
+	Task        = genesis.FacetTask
+	Variable    = genesis.FacetVariable // folded: "wind_speed"
+	Unit        = genesis.FacetUnit
 )
 
 // Facets are all facets, in the order in which segments hold them.
@@ -87,12 +88,8 @@ type Filter struct {
 	HasModel  *bool        // whether a model that the asker may see was trained on it
 }
 
-// VariableFilter asks for a column: its name, of which case and accents do not
-// count, and its unit, if that is given, as UCUM writes it.
-type VariableFilter struct {
-	Name string
-	Unit string
-}
+// VariableFilter asks for a column.
+type VariableFilter = genesis.VariableFilter
 
 // Range is from Min to Max, both included; Max 0 is without end.
 type Range struct{ Min, Max int64 }
@@ -109,10 +106,7 @@ type Result struct {
 }
 
 // Count is how many hits have a value.
-type Count struct {
-	Value string `json:"value"`
-	Hits  int    `json:"hits"`
-}
+type Count = genesis.FacetCount
 
 // Hit is a version that was found, by the listing of the place where it matches best.
 type Hit struct {
@@ -124,17 +118,10 @@ type Hit struct {
 }
 
 // Mark is a part of a snippet in bytes, End excluded.
-type Mark struct {
-	Start int `json:"start"`
-	End   int `json:"end"`
-}
+type Mark = genesis.Mark
 
 // Place is where a version is.
-type Place struct {
-	Node   genesis.NodeID `json:"node"`
-	Name   genesis.Name   `json:"name"`
-	Number int            `json:"number,omitempty"`
-}
+type Place = genesis.AtPlace
 
 // Suggestion is a word that documents have in place of one that was asked for.
 type Suggestion struct {

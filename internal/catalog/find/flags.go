@@ -198,7 +198,7 @@ func unpackFlags(packed []byte, docs int) (*flags, error) {
 	f := newFlags(docs)
 	b, err := unpacker.DecodeAll(packed, nil)
 	if err != nil || len(b) != 4*8*len(f.deleted) {
-		return nil, &genesis.Error{Op: "read search index", Kind: genesis.Internal, Subject: "the manifest", Msg: "has flags that do not fit their segment", Err: err}
+		return nil, &genesis.Error{Op: Damaged, Kind: genesis.Internal, Subject: "the manifest", Msg: "has flags that do not fit their segment", Err: err}
 	}
 	for _, set := range f.sets() {
 		for i := range set {

@@ -53,7 +53,7 @@ func readManifest(dir string) (manifest, error) {
 func parseManifest(b []byte) (manifest, error) {
 	var m manifest
 	broken := func(msg string, err error) (manifest, error) {
-		return manifest{}, &genesis.Error{Op: "read search index", Kind: genesis.Internal, Subject: "the manifest", Msg: msg, Err: err}
+		return manifest{}, &genesis.Error{Op: Damaged, Kind: genesis.Internal, Subject: "the manifest", Msg: msg, Err: err}
 	}
 	sum, body, _ := strings.Cut(string(b), "\n")
 	if sum+"\n" != sumLine([]byte(body)) {

@@ -38,7 +38,7 @@ func modelSearch(t *testing.T, world worldOf, q Query) model {
 	}
 	places := map[genesis.Digest][]Place{}
 	for _, d := range shown {
-		places[d.Version] = append(places[d.Version], Place{d.Node, d.Name, d.Number})
+		places[d.Version] = append(places[d.Version], Place{Node: d.Node, Name: d.Name, Number: d.Number})
 	}
 	m := model{counts: map[Facet]map[string]int{}}
 	for _, f := range Facets {
@@ -191,7 +191,7 @@ func (m model) lines() string {
 	for _, f := range Facets {
 		all := make([]Count, 0)
 		for v, n := range m.counts[f] {
-			all = append(all, Count{v, n})
+			all = append(all, Count{Value: v, Hits: n})
 		}
 		slices.SortFunc(all, func(a, b Count) int {
 			return cmp.Or(cmp.Compare(b.Hits, a.Hits), cmp.Compare(a.Value, b.Value))

@@ -20,7 +20,18 @@ type candidate struct {
 // Search returns the versions that match a query, best first; those of one score by
 // node and name. A version that is at several places is one hit. Errors: Invalid (the
 // query), Canceled, Internal (damage: the index is to be built again).
-func (ix *Index) Search(ctx context.Context, q Query) (Result, error) {
+func (ix *Index) Search(ctx context.Context, q Query) (result Result, err error) {
+	err = ix.read(func(s *snapshot) error {
+		result, err = s.search(ctx, q)
+		return err
+	})
+	if err != nil {
+		return Result{}, err
+	}
+	return result, nil
+}
+
+func (s *snapshot) search(ctx context.Context, q Query) (Result, error) {
 	needs, err := parseText(q.Text)
 	if err != nil {
 		return Result{}, err
@@ -28,22 +39,14 @@ func (ix *Index) Search(ctx context.Context, q Query) (Result, error) {
 	if err := q.check(); err != nil {
 		return Result{}, err
 	}
-	var result Result
-	err = ix.read(func(s *snapshot) error {
-		x := &search{ctx: ctx, snapshot: s, query: &q, needs: needs, view: s.view(q.Asker), limit: pageOf(q.Limit, 20, 200)}
-		if err := x.begin(); err != nil {
-			return err
-		}
-		if err := x.run(); err != nil {
-			return err
-		}
-		result = x.result()
-		return nil
-	})
-	if err != nil {
+	x := &search{ctx: ctx, snapshot: s, query: &q, needs: needs, view: s.view(q.Asker), limit: pageOf(q.Limit, 20, 200)}
+	if err := x.begin(); err != nil {
 		return Result{}, err
 	}
-	return result, nil
+	if err := x.run(); err != nil {
+		return Result{}, err
+	}
+	return x.result(), nil
 }
 
 func pageOf(asked, usual, most int) int {
@@ -301,7 +304,7 @@ func (x *search) places(at spot) []Place {
 	for _, p := range spots {
 		s := x.segs[p.seg]
 		node, name := splitKey(string(s.key(p.doc)))
-		all = append(all, Place{node, name, int(s.number(p.doc))})
+		all = append(all, Place{Node: node, Name: name, Number: int(s.number(p.doc))})
 	}
 	return all
 }

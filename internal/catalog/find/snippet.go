@@ -47,7 +47,7 @@ func marksOf(l line, needs []need) ([]Mark, int) {
 			}
 			has[i] = true
 			if len(marks) < maxMarks {
-				marks = append(marks, Mark{t.start, t.end})
+				marks = append(marks, Mark{Start: t.start, End: t.end})
 			}
 			return
 		}
@@ -100,7 +100,7 @@ func excerpt(l line, marks []Mark) (string, []Mark) {
 	var shown []Mark
 	for _, m := range marks {
 		if m.Start >= from && m.End <= to {
-			shown = append(shown, Mark{m.Start + shift, m.End + shift})
+			shown = append(shown, Mark{Start: m.Start + shift, End: m.End + shift})
 		}
 	}
 	return b.String(), shown

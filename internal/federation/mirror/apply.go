@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"encoding/json"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/opengenesis/genesis"
@@ -194,7 +193,7 @@ func parseListing(body []byte, node genesis.NodeID, s journal.Statement) (genesi
 	return l, nil
 }
 
-// commit writes what a page changes, with how far it goes, and tells of it.
+// commit writes what a page changes, with how far it goes, and notes it for the search.
 func (l *log) commit(ctx context.Context, b *batch) error {
 	var next state
 	var out outcome
@@ -218,6 +217,9 @@ func (l *log) commit(ctx context.Context, b *batch) error {
 				return err
 			}
 		}
+		if err := out.touch(ctx, tx); err != nil {
+			return err
+		}
 		if err := next.addHashes(ctx, tx, b.hashes); err != nil {
 			return err
 		}
@@ -229,8 +231,6 @@ func (l *log) commit(ctx context.Context, b *batch) error {
 		return store.Error("follow log", l.origin(l.st.epoch), err)
 	}
 	*l.st = next
-	added, removed := out.told()
-	l.m.tell(l.class, added, removed)
 	return nil
 }
 
@@ -280,15 +280,4 @@ func (o *outcome) note(k Key, l *genesis.Listing) {
 		o.keys, o.listings = append(o.keys, k), append(o.listings, nil)
 	}
 	o.listings[i] = l
-}
-
-func (o *outcome) told() (added []genesis.Listing, removed []Key) {
-	for i, l := range o.listings {
-		if l != nil {
-			added = append(added, *l)
-		} else {
-			removed = append(removed, o.keys[i])
-		}
-	}
-	return added, slices.Clip(removed)
 }

@@ -236,17 +236,14 @@ func (l *log) cutBack(ctx context.Context, h head) (anew bool, err error) {
 	}
 	l.m.cfg.Log.Info("a node went back to an earlier state, and says so: its catalogue is mirrored anew", "log", h.origin, "size", h.tree.N, "had", l.st.tree.N)
 	next := *l.st
-	var removed []Key
 	err = l.m.cfg.DB.Tx(ctx, func(tx *sql.Tx) error {
 		next = *l.st
 		next.tree, next.pin = h.tree, pin{} // what it must have grown from now
-		removed, err = next.clear(ctx, tx)
-		return err
+		return next.clear(ctx, tx)
 	})
 	if err != nil {
 		return false, store.Error("follow log", h.origin, err)
 	}
 	*l.st = next
-	l.m.tell(l.class, nil, removed)
 	return true, nil
 }

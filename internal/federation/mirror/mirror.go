@@ -48,11 +48,6 @@ type Key struct {
 	Version genesis.Digest
 }
 
-// Listener is told what changed in the mirror of a class, after it is committed and in
-// order. What a crash kept from it is found by [Mirror.Listings]. It must not call the
-// mirror's methods.
-type Listener func(class genesis.Class, added []genesis.Listing, removed []Key)
-
 // Mirror is what is known of other nodes' catalogues. It is safe for concurrent use.
 type Mirror struct {
 	cfg   Config
@@ -60,7 +55,6 @@ type Mirror struct {
 
 	mu        sync.Mutex
 	followers map[genesis.NodeID]*follower
-	listeners []Listener
 	seen      map[seenKey]time.Time // when a log was last known to be all there is
 	closed    bool
 	running   sync.WaitGroup
@@ -92,26 +86,6 @@ func (m *Mirror) saw(node genesis.NodeID, class genesis.Class, at time.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.seen[seenKey{node, class}] = at
-}
-
-// Listen has changes told from now on. It is called before anybody is followed.
-func (m *Mirror) Listen(l Listener) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.listeners = append(m.listeners, l)
-}
-
-// tell tells those who listen.
-func (m *Mirror) tell(class genesis.Class, added []genesis.Listing, removed []Key) {
-	if len(added)+len(removed) == 0 {
-		return
-	}
-	m.mu.Lock()
-	listeners := slices.Clone(m.listeners)
-	m.mu.Unlock()
-	for _, l := range listeners {
-		l(class, added, removed)
-	}
 }
 
 // Follow follows a member from now on, in the background. Of one that is followed already
@@ -189,8 +163,12 @@ func (m *Mirror) Close() error {
 // Listings yields everything that is mirrored, by node, class and name. It stops at the
 // first error, which it yields.
 func (m *Mirror) Listings(ctx context.Context) iter.Seq2[Mirrored, error] {
+	return m.listings(ctx, [4]any{"", "", "", ""})
+}
+
+// listings yields what follows one.
+func (m *Mirror) listings(ctx context.Context, after [4]any) iter.Seq2[Mirrored, error] {
 	return func(yield func(Mirrored, error) bool) {
-		after := [4]any{"", "", "", ""}
 		for {
 			page, err := m.page(ctx, &after)
 			if err != nil {
@@ -249,13 +227,12 @@ func (m *Mirror) classes() []genesis.Class {
 // forget forgets the listings of a node, and with all what it is followed by.
 func (m *Mirror) forget(ctx context.Context, node genesis.NodeID, all bool) error {
 	for _, class := range m.classes() {
-		var removed []Key
 		err := m.cfg.DB.Tx(ctx, func(tx *sql.Tx) (err error) {
 			st, err := readState(ctx, tx, node, class)
 			if err != nil || st == nil {
 				return err
 			}
-			if removed, err = st.clear(ctx, tx); err != nil || !all {
+			if err = st.clear(ctx, tx); err != nil || !all {
 				return err
 			}
 			_, err = tx.ExecContext(ctx, "DELETE FROM mirror_logs WHERE id = $1", st.id)
@@ -264,7 +241,6 @@ func (m *Mirror) forget(ctx context.Context, node genesis.NodeID, all bool) erro
 		if err != nil {
 			return store.Error("forget node", string(node), err)
 		}
-		m.tell(class, nil, removed)
 	}
 	return nil
 }

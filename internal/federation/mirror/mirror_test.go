@@ -95,10 +95,7 @@ func TestFollow(t *testing.T) {
 	wait := func() {
 		t.Helper()
 		for range 500 {
-			h.mu.Lock()
-			told := len(h.told["public"]) // which is after what is in the database
-			h.mu.Unlock()
-			if s := h.standing("public"); told == len(o.says["public"]) && s.Applied == s.Size && s.Size > 0 {
+			if s := h.standing("public"); int(s.Listings) == len(o.says["public"]) && s.Applied == s.Size && s.Size > 0 {
 				h.agrees(o)
 				return
 			}
@@ -299,7 +296,6 @@ func TestBounds(t *testing.T) {
 	o.sayAll(names("a", 3), "one", "public")
 	h.cfg.Timeout = 200 * time.Millisecond
 	h.Mirror = New(h.cfg)
-	h.Listen(h.hear)
 	for _, part := range []string{"/v1/logs", "checkpoint", "tile/0", "tile/entries", "statements"} {
 		for name, r := range map[string]func() io.ReadCloser{
 			"endless": func() io.ReadCloser { return io.NopCloser(endless{}) },

@@ -16,13 +16,14 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/opengenesis/genesis"
+	"github.com/opengenesis/genesis/internal/catalog"
+	"github.com/opengenesis/genesis/internal/catalog/find"
 	"github.com/opengenesis/genesis/internal/journal"
 	"github.com/opengenesis/genesis/internal/journal/disk"
 	"github.com/opengenesis/genesis/internal/journal/tile"
@@ -211,11 +212,9 @@ func plainJSON(v any) ([]byte, error) {
 type here struct {
 	t testing.TB
 	*Mirror
-	dir string
-	now time.Time
-
-	mu   sync.Mutex
-	told map[genesis.Class]map[genesis.Name]string // as a listener knows it
+	dir  string
+	now  time.Time
+	told map[genesis.Class]map[genesis.Name]string // as an index knows it that goes by what is noted
 }
 
 func startHere(t testing.TB) *here {
@@ -227,27 +226,51 @@ func startHere(t testing.TB) *here {
 	}
 	t.Cleanup(func() { db.Close() })
 	h.Mirror = New(Config{DB: db, Self: "mit", Now: func() time.Time { return h.now }, Timeout: 5 * time.Second})
-	h.Listen(h.hear)
 	return h
 }
 
 // again is the mirror after a crash: what it kept in memory is gone.
 func (h *here) again() {
 	h.Mirror = New(h.cfg)
-	h.Listen(h.hear)
 }
 
-func (h *here) hear(class genesis.Class, added []genesis.Listing, removed []Key) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.told[class] == nil {
-		h.told[class] = map[genesis.Name]string{}
+// hear takes what is noted, as an index does.
+func (h *here) hear() {
+	h.t.Helper()
+	ctx := context.Background()
+	ids, seq, err := catalog.New(h.cfg.DB, nil).Touched(ctx, catalog.Soon, 1_000_000)
+	if err == nil {
+		err = catalog.New(h.cfg.DB, nil).Taken(ctx, catalog.Soon, seq)
 	}
-	for _, l := range added {
-		h.told[class][l.Name] = l.Title
+	if err != nil {
+		h.t.Fatal(err)
 	}
-	for _, k := range removed {
-		delete(h.told[class], k.Name)
+	for _, id := range ids {
+		for _, names := range h.told {
+			maps.DeleteFunc(names, func(n genesis.Name, _ string) bool { return id.Name == "" || id.Name == n })
+		}
+		if id.Name == "" {
+			for d, err := range h.Documents(ctx, id.Node) {
+				h.note(d, err)
+			}
+			continue
+		}
+		h.note(h.Document(ctx, id))
+	}
+}
+
+func (h *here) note(d find.Document, err error) {
+	if genesis.KindOf(err) == genesis.NotFound {
+		return
+	}
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	for _, class := range d.Classes {
+		if h.told[class] == nil {
+			h.told[class] = map[genesis.Name]string{}
+		}
+		h.told[class][d.Name] = d.Title
 	}
 }
 
@@ -288,14 +311,13 @@ func (o *other) followed() map[genesis.Class]map[genesis.Name]string {
 	return want
 }
 
-// agrees holds the mirror, and what a listener was told, against what a node says.
+// agrees holds the mirror, and what was noted, against what a node says.
 func (h *here) agrees(o *other) {
 	h.t.Helper()
 	if diff := cmp.Diff(o.followed(), h.mirrored()); diff != "" {
 		h.t.Fatalf("mirrored (-said +mirrored):\n%s", diff)
 	}
-	h.mu.Lock()
-	defer h.mu.Unlock()
+	h.hear()
 	maps.DeleteFunc(h.told, func(_ genesis.Class, names map[genesis.Name]string) bool { return len(names) == 0 })
 	if diff := cmp.Diff(o.followed(), h.told); diff != "" {
 		h.t.Fatalf("told (-said +told):\n%s", diff)

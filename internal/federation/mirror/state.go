@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/opengenesis/genesis"
+	"github.com/opengenesis/genesis/internal/catalog"
+	"github.com/opengenesis/genesis/internal/catalog/find"
 	"github.com/opengenesis/genesis/internal/journal/tile"
 	"github.com/opengenesis/genesis/internal/store"
 	"golang.org/x/mod/sumdb/tlog"
@@ -111,34 +113,21 @@ func notNull(b []byte) []byte {
 	return b
 }
 
-// clear forgets what is mirrored of a log, and begins it anew. It returns what was there.
-func (s *state) clear(ctx context.Context, tx *sql.Tx) ([]Key, error) {
-	rows, err := tx.QueryContext(ctx, "SELECT name, version FROM mirror_listings WHERE log = $1", s.id)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var removed []Key
-	for rows.Next() {
-		k := Key{Node: s.node}
-		if err := rows.Scan(&k.Name, &k.Version); err != nil {
-			return nil, err
-		}
-		removed = append(removed, k)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
+// clear forgets what is mirrored of a log, and begins it anew.
+func (s *state) clear(ctx context.Context, tx *sql.Tx) error {
 	for _, table := range []string{"mirror_listings", "mirror_hashes"} {
 		if _, err := tx.ExecContext(ctx, "DELETE FROM "+table+" WHERE log = $1", s.id); err != nil {
-			return nil, err
+			return err
 		}
+	}
+	if err := catalog.Touch(ctx, tx, catalog.AtOnce, find.ID{Node: s.node}); err != nil {
+		return err
 	}
 	if s.epoch > s.pin.epoch || s.epoch == s.pin.epoch && s.tree.N > s.pin.tree.N {
 		s.pin = pin{s.epoch, s.tree}
 	}
 	s.begin()
-	return removed, s.save(ctx, tx)
+	return s.save(ctx, tx)
 }
 
 // rootAt is the root hash of the first entries of the present epoch, of those that were

@@ -71,9 +71,14 @@ func prove(node genesis.NodeID, keys []ed25519.PublicKey, known state, a *genesi
 		return outcome{state: latest, ended: &end}, nil
 	case end.N > known.tree.N && known.tree.N > 0:
 		p, ok := hashes(a.Proof)
-		if !ok || tlog.CheckTree(p, end.N, end.Hash, known.tree.N, known.tree.Hash) != nil {
-			return refused(genesis.WitnessRefused, fmt.Sprintf("it does not prove that its state of %d entries grew from that of %d", end.N, known.tree.N))
+		if ok && tlog.CheckTree(p, end.N, end.Hash, known.tree.N, known.tree.Hash) == nil {
+			break
 		}
+		if ok && len(a.Root) == tlog.HashSize && tlog.CheckTree(p, end.N, end.Hash, known.tree.N, tlog.Hash(a.Root)) == nil {
+			// What was signed now begins with another state than what was signed then.
+			return refused(genesis.WitnessForked, fmt.Sprintf("the first %d entries of its state of %d are others than they were", known.tree.N, end.N))
+		}
+		return refused(genesis.WitnessRefused, fmt.Sprintf("it does not prove that its state of %d entries grew from that of %d", end.N, known.tree.N))
 	}
 	return outcome{state: latest}, nil
 }

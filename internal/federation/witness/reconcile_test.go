@@ -198,7 +198,7 @@ func TestHostilePeer(t *testing.T) {
 			return page
 		},
 		"endless and empty": func(q genesis.SharedQuery, page *genesis.SharedPage) any {
-			return genesis.SharedPage{Next: q.After + 5}
+			return genesis.SharedPage{Acts: []genesis.SharedAct{}, Next: q.After + 5}
 		},
 		"goes round": func(q genesis.SharedQuery, page *genesis.SharedPage) any {
 			return genesis.SharedPage{Next: max(1, q.After)}
@@ -226,6 +226,7 @@ func TestHostilePeer(t *testing.T) {
 		c, nrel, mit, wire := pair(t)
 		nrel.grow(1)
 		mit.message(c.now().Add(-45*day), "send-message", "nrel", "old", "a", genesis.Done)
+		mit.exchange(c.now(), "nrel/bo", "theirs", genesis.Done)
 		c.move(time.Minute)
 		wire.lie = func(path string, b []byte, err error) ([]byte, error) {
 			if !strings.HasPrefix(path, "/v1/audit/shared") {

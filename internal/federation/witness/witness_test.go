@@ -1,6 +1,7 @@
 package witness
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"strings"
@@ -49,7 +50,8 @@ func TestLogsThatGrow(t *testing.T) {
 // TestForkedLog: who has the key and writes the log anew is found out, and both
 // checkpoints are kept. Only a new epoch that declares what was common ends it.
 func TestForkedLog(t *testing.T) {
-	for name, grown := range map[string]int{"as long": 2, "longer": 5} {
+	for name, grown := range map[string]int{"as long": 2, "longer": 5, "longer, and hides it": 5} {
+		hides := strings.HasSuffix(name, "hides it")
 		c := newClock()
 		nrel, mit := start(t, c, "nrel", t.TempDir()), start(t, c, "mit", t.TempDir())
 		nrel.grow(300)
@@ -60,18 +62,26 @@ func TestForkedLog(t *testing.T) {
 		forged.grow(grown)
 		mit.look()
 		wire.to = forged
-		mit.look()
-		got := mit.look() // a proof that does not hold counts when it fails twice
-		want := map[string]genesis.WitnessStanding{"as long": genesis.WitnessForked, "longer": genesis.WitnessRefused}[name]
+		want := genesis.WitnessForked
+		if hides { // a proof that does not hold counts when it fails twice
+			want = genesis.WitnessRefused
+			wire.lie = func(_ string, b []byte, err error) ([]byte, error) {
+				return bytes.Replace(b, []byte(`"root"`), []byte(`"other"`), 1), err
+			}
+			if got := mit.look(); got.Standing != "" || got.Evidence != 0 {
+				t.Errorf("%s, once: %+v", name, got)
+			}
+		}
+		got := mit.look()
 		if got.Standing != want || got.Evidence != 1 || got.Point.Size != 302 {
 			t.Errorf("%s: %+v", name, got)
 		}
 		if forks := mit.forks(); len(forks) != 1 || forks[0].Subject != "log nrel/audit/1" || forks[0].Outcome != genesis.Refused || !strings.Contains(string(forks[0].Detail), "302") {
 			t.Errorf("%s: %+v", name, forks)
 		}
-		wire.to = original
+		wire.to, wire.lie = original, nil
 		original.grow(1)
-		if got := mit.look(); (got.Standing == genesis.WitnessForked) != (name == "as long") || got.Evidence != 1 {
+		if got := mit.look(); (got.Standing == genesis.WitnessForked) == hides || got.Evidence != 1 {
 			t.Errorf("%s, and then the true one again: %+v", name, got)
 		}
 		if err := original.journal.NewEpoch(t.Context(), "a fork"); err != nil {
@@ -141,8 +151,37 @@ func TestDeclaredEndThatNeverWas(t *testing.T) {
 		t.Fatal(err)
 	}
 	wire.to = forged
+	if got := mit.look(); got.Standing != genesis.WitnessForked || got.Point.Size != 60 {
+		t.Errorf("%+v", got)
+	}
+}
+
+// TestEpochThatIsMadeUp: what an epoch declares counts as it stands in the log, and not as
+// it is shown.
+func TestEpochThatIsMadeUp(t *testing.T) {
+	c := newClock()
+	nrel, mit := start(t, c, "nrel", t.TempDir()), start(t, c, "mit", t.TempDir())
+	original, forged := nrel.twin()
+	wire := meet(original, mit)
+	original.grow(10)
+	known := mit.look().Point
+	forged.grow(20)
+	if err := forged.journal.NewEpoch(t.Context(), "x"); err != nil {
+		t.Fatal(err)
+	}
+	wire.to = forged
+	wire.lie = func(_ string, b []byte, _ error) ([]byte, error) {
+		var a genesis.AuditState
+		if err := json.Unmarshal(b, &a); err != nil || len(a.Begun) != 1 {
+			return nil, errors.New("there is no epoch")
+		}
+		at := bytes.Index(a.Begun[0].Entry, []byte(`"root":"`)) + len(`"root":"`)
+		copy(a.Begun[0].Entry[at:], known.Root)
+		a.Begun[0].Entry = bytes.Replace(a.Begun[0].Entry, []byte(`"size":20`), []byte(`"size":10`), 1)
+		return json.Marshal(a)
+	}
 	mit.look()
-	if got := mit.look(); got.Standing != genesis.WitnessRefused || got.Point.Size != 60 {
+	if got := mit.look(); got.Standing != genesis.WitnessRefused || got.Point != known || !strings.Contains(got.Reason, "first entry of epoch 2") {
 		t.Errorf("%+v", got)
 	}
 }

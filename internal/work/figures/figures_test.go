@@ -96,7 +96,7 @@ func history() *script {
 	s.add("11-01", "", "open", done, "tides", 1, fields{"at": "2026-11-01T00:00:00Z", "tier": "public"})
 
 	// Seven requests: five approved after 1, 2, 3, 4 and 10 days, one denied, one waits; and
-	// one for what is hidden, which is in no median.
+	// two for what is hidden, which are in no median.
 	for i, days := range []int{1, 2, 3, 4, 10} {
 		id := fmt.Sprint("q", i)
 		who := fmt.Sprint("mia", i)
@@ -111,6 +111,8 @@ func history() *script {
 	s.add("10-12", "sam", "deny", done, "wind", 0, fields{"request": "no"})
 	s.add("10-11", "gil", "request", done, "secret", 0, fields{"request": "hidden"})
 	s.add("12-30", "sam", "approve", done, "secret", 0, fields{"request": "hidden", "grant": "gh", "agreement": "sha256:bb"})
+	s.add("10-11", "gil", "request", done, "spill", 0, fields{"request": "hidden, too"})
+	s.add("12-29", "sam", "approve", done, "spill", 0, fields{"request": "hidden, too", "grant": "gs"})
 	s.add("12-30", "gil", "request", done, "wind", 0, fields{"request": "waits"})
 
 	// Nine people are served: six of Iowa (two students), two of Ohio, one of Ames who read
@@ -129,13 +131,14 @@ func history() *script {
 	s.add("11-07", "pat", "read", no, "secret", 1, nil, from("Utah", genesis.Federal))
 	s.add("11-08", "", "read", yes, "tides", 1, nil)
 
-	// Six models: five after 5, 5, 6, 7 and 9 days, one from what nobody may know of. One
-	// is made once more, unchanged.
+	// Seven models: five after 5, 5, 6, 7 and 9 days, one that is not the first of its maker
+	// from that dataset, one from what nobody may know of. One is made once more, unchanged.
 	for i, day := range []string{"11-10", "11-10", "11-11", "11-12"} {
 		s.add(day, fmt.Sprint("mia", i+1), "commit", done, "~x/net", i+1, fields{"kind": "model", "parents": []string{"wind@" + string(versionOf("wind", 2))}})
 	}
 	s.add("11-15", "bo", "commit", done, "bo-net", 1, fields{"kind": "model", "parents": []string{"wind@" + string(versionOf("wind", 2))}})
 	s.add("11-16", "bo", "commit", done, "bo-net", 1, fields{"kind": "model", "unchanged": true, "parents": []string{"wind@" + string(versionOf("wind", 2))}})
+	s.add("11-16", "bo", "commit", done, "bo-other", 1, fields{"kind": "model", "parents": []string{"wind@" + string(versionOf("wind", 2))}})
 	s.add("11-17", "eve", "commit", done, "eve-net", 1, fields{"kind": "model", "parents": []string{"secret@" + string(versionOf("secret", 1))}})
 	s.add("11-18", "sam", "commit", done, "wind", 3, fields{"kind": "dataset"})
 	s.add("11-20", "mia0", "infer", yes, "bo-net", 1, nil, from("Iowa", genesis.University))
@@ -188,8 +191,8 @@ func TestFigures(t *testing.T) {
 		"datasets":                               "4 | 3", // wind, spill, tides, secret; before: wind, spill, old
 		"ready":                                  "2 | 1", // wind@2, secret; before: old
 		"checks":                                 fmt.Sprint(100.0*16/18) + " | " + fmt.Sprint(100.0*14/17),
-		"requests":                               "8 | 1",
-		"approved":                               "6 | 1",
+		"requests":                               "9 | 1",
+		"approved":                               "7 | 1",
 		"denied":                                 "1 | 0",
 		"time-to-access":                         "3 | few",
 		"people":                                 "9 | few",
@@ -199,7 +202,7 @@ func TestFigures(t *testing.T) {
 		"institutions":                           "3 | 1",
 		"uses":                                   "12 | 1",
 		"bytes":                                  "700 | 0",
-		"models-made":                            "6 | 0",
+		"models-made":                            "7 | 0",
 		"models-used":                            "1 | 0",
 		"predictions":                            "2 | 0",
 		"time-to-model":                          "6 | none",

@@ -66,10 +66,20 @@ class Node:
 
     # What it has.
 
-    def search(self, text: str, limit: int = 20) -> Found:
-        """Return the datasets and models that match words, best first."""
-        hits = self._wire.get("/v1/search", {"q": text, "limit": limit})["hits"]
-        return Found(self._wire, [{**h["asset"], "snippet": h.get("snippet", "")} for h in hits])
+    def search(self, text: str = "", limit: int = 20, **filters: str | int | bool | Sequence[str]) -> Found:
+        """Return the datasets and models that match words, here and at other nodes, best first.
+
+        Args:
+            text: words, and phrases in double quotes, all of which must be there.
+            limit: at most so many; 200 is the most.
+            **filters: ``institution="NREL"``, ``variable=["wind_speed:m/s"]``, ``min_rows=1000``,
+                ``time="2018/2019"``, ``has_model=True``, and the others of ``GET /v1/search``.
+        """
+        params = {name: str(v).lower() if isinstance(v, bool) else v for name, v in filters.items()}
+        said = self._wire.get("/v1/search", {**params, "q": text, "limit": limit})
+        found = Found(self._wire, [_hit(h) for h in said["hits"]])
+        found.total, found.coverage = int(said["total"]), [dict(c) for c in said["coverage"]]
+        return found
 
     def list(self, kind: str | None = None, limit: int | None = None) -> Found:
         """Return datasets and models in name order.
@@ -199,14 +209,35 @@ class Node:
         return log_model(self._wire, model, name, **said)
 
 
+def _hit(said: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a hit as an asset of a list: what is at another node is named with it."""
+    listing, name = said["listing"], str(said["ref"]).partition("@")[0]
+    number = int(listing.get("number", 0))
+    latest = {
+        "name": name,
+        "digest": listing["version"],
+        "kind": listing["kind"],
+        "number": number,
+        "state": "published" if number else "draft",
+        "rows": int(listing.get("rows", 0)),
+        "bytes": int(listing.get("bytes", 0)),
+    }
+    return {"name": name, "kind": listing["kind"], "title": listing.get("title", ""), "latest": latest, "snippet": said.get("snippet", ""), "listing": listing}
+
+
 class Found(list[Asset]):
     """Datasets and models that were found."""
+
+    #: how many match, of which these are the first; 0 for a list
+    total = 0
+    #: of a search: which nodes it covers, how fresh each is, and which did not answer
+    coverage: Sequence[Mapping[str, Any]] = ()
 
     def __init__(self, wire: Wire, said: Iterable[Mapping[str, Any]]) -> None:
         self.raw = [dict(s) for s in said]
         #: what to do about it that nothing was found; empty if nothing is known
         self.hint = "" if self.raw else wire.place.stranger()
-        super().__init__((Model if s["kind"] == "model" else Dataset)(wire, s["name"]) for s in self.raw)
+        super().__init__((Model if s["kind"] == "model" else Dataset)(*wire.of(s["name"])) for s in self.raw)
 
     def _rows(self) -> list[tuple[object, ...]]:
         rows: list[tuple[object, ...]] = []

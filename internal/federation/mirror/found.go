@@ -1,0 +1,145 @@
+package mirror
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"iter"
+	"slices"
+	"time"
+
+	"github.com/opengenesis/genesis"
+	"github.com/opengenesis/genesis/internal/catalog"
+	"github.com/opengenesis/genesis/internal/catalog/find"
+	"github.com/opengenesis/genesis/internal/store"
+)
+
+// What is mirrored is searched by package work/search: what changes is noted for it in the
+// transaction of the change, and here it reads what there is.
+
+// touch notes what a page changed: what a node takes back is urgent.
+func (o *outcome) touch(ctx context.Context, tx *sql.Tx) error {
+	var added, removed []find.ID
+	for i, k := range o.keys {
+		id := find.ID{Node: k.Node, Name: k.Name, Version: k.Version}
+		if o.listings[i] != nil {
+			added = append(added, id)
+		} else {
+			removed = append(removed, id)
+		}
+	}
+	if err := catalog.Touch(ctx, tx, catalog.Soon, added...); err != nil {
+		return err
+	}
+	return catalog.Touch(ctx, tx, catalog.AtOnce, removed...)
+}
+
+// Document is what is mirrored of a version, with the classes that may know of it. Of
+// several listings, as while a version goes from one class to another, it has the one that
+// most are told. Errors: NotFound.
+func (m *Mirror) Document(ctx context.Context, id find.ID) (find.Document, error) {
+	var d find.Document
+	rows, err := m.cfg.DB.Read().QueryContext(ctx, `SELECT g.class, l.body FROM mirror_logs g JOIN mirror_listings l ON l.log = g.id
+		WHERE g.node = $1 AND l.name = $2 AND l.version = $3`, string(id.Node), string(id.Name), string(id.Version))
+	if err != nil {
+		return d, store.Error("read mirror", string(id.Node), err)
+	}
+	defer rows.Close()
+	best := len(m.classes())
+	for rows.Next() {
+		var class string
+		var body []byte
+		if err := rows.Scan(&class, &body); err != nil {
+			return d, store.Error("read mirror", string(id.Node), err)
+		}
+		d.Classes = append(d.Classes, genesis.Class(class))
+		width := slices.Index(m.classes(), genesis.Class(class)) // the widest first
+		if width < 0 || width >= best {
+			continue
+		}
+		best, d.Listing = width, genesis.Listing{}
+		if err := json.Unmarshal(body, &d.Listing); err != nil {
+			return d, &genesis.Error{Op: "read mirror", Kind: genesis.Internal, Subject: string(id.Node) + "/" + string(id.Name), Msg: "what is mirrored of it is damaged", Err: err}
+		}
+	}
+	if err := rows.Err(); err != nil {
+		return d, store.Error("read mirror", string(id.Node), err)
+	}
+	if d.Version == "" {
+		return d, &genesis.Error{Op: "read mirror", Kind: genesis.NotFound, Subject: string(id.Node) + "/" + string(id.Name), Msg: "nothing of it is mirrored here"}
+	}
+	return d, nil
+}
+
+// Documents yields what is mirrored of a node, "" of all. It stops at the first error, which
+// it yields.
+func (m *Mirror) Documents(ctx context.Context, node genesis.NodeID) iter.Seq2[find.Document, error] {
+	return func(yield func(find.Document, error) bool) {
+		several, err := m.several(ctx)
+		if err != nil {
+			yield(find.Document{}, err)
+			return
+		}
+		for one, err := range m.listings(ctx, [4]any{string(node), "", "", ""}) {
+			if err == nil && node != "" && one.Node != node {
+				return
+			}
+			d := find.Document{Listing: one.Listing, Classes: []genesis.Class{one.Class}}
+			if id := d.ID(); err == nil && several[id] {
+				d, err = m.Document(ctx, id)
+			}
+			if genesis.KindOf(err) == genesis.NotFound { // removed since
+				continue
+			}
+			if !yield(d, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// several are the versions that more than one class is told of at present.
+func (m *Mirror) several(ctx context.Context) (map[find.ID]bool, error) {
+	rows, err := m.cfg.DB.Read().QueryContext(ctx, `SELECT g.node, l.name, l.version FROM mirror_listings l JOIN mirror_logs g ON g.id = l.log
+		GROUP BY g.node, l.name, l.version HAVING count(*) > 1`)
+	if err != nil {
+		return nil, store.Error("read mirror", "", err)
+	}
+	defer rows.Close()
+	all := map[find.ID]bool{}
+	for rows.Next() {
+		var id find.ID
+		if err := rows.Scan(&id.Node, &id.Name, &id.Version); err != nil {
+			return nil, store.Error("read mirror", "", err)
+		}
+		all[id] = true
+	}
+	return all, store.Error("read mirror", "", rows.Err())
+}
+
+// Standing says how each log is followed, without counting what holds.
+func (m *Mirror) Standing(ctx context.Context) ([]genesis.Followed, error) {
+	rows, err := m.cfg.DB.Read().QueryContext(ctx, "SELECT node, class, base + size, fresh, standing FROM mirror_logs ORDER BY node, class")
+	if err != nil {
+		return nil, store.Error("read mirror", "", err)
+	}
+	defer rows.Close()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var all []genesis.Followed
+	for rows.Next() {
+		var f genesis.Followed
+		var fresh int64
+		if err := rows.Scan(&f.Node, &f.Class, &f.Entries, &fresh, &f.Standing); err != nil {
+			return nil, store.Error("read mirror", "", err)
+		}
+		if fresh != 0 {
+			f.Fresh = store.TimeAt(fresh).Truncate(time.Second)
+		}
+		if at := m.seen[seenKey{f.Node, f.Class}]; at.After(f.Fresh) {
+			f.Fresh = at.UTC().Truncate(time.Second)
+		}
+		all = append(all, f)
+	}
+	return all, store.Error("read mirror", "", rows.Err())
+}

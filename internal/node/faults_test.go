@@ -64,6 +64,16 @@ func (c *cluster) searched(at genesis.NodeID, who, text string, of genesis.NodeI
 	return found.Coverage[i], time.Since(began)
 }
 
+// finds waits until what is mirrored is found, too.
+func (c *cluster) finds(at genesis.NodeID, who, text string) {
+	c.Helper()
+	c.eventually("a search finds "+text, func() bool {
+		_, body := c.towns[at].call(who, "GET", "/v1/search?q="+text, "")
+		var found genesis.SearchResult
+		return json.Unmarshal(body, &found) == nil && len(found.Hits) > 0
+	})
+}
+
 // trouble is something that can be wrong with a node, until it is mended.
 type trouble struct {
 	begin, mend func(c *cluster, id genesis.NodeID)
@@ -145,6 +155,7 @@ func TestLocalWorkIsUnaffected(t *testing.T) {
 			c.follows("mit", []string{"public nrel/wind@1 public", "members ornl/heat@1 registered"})
 			c.towns["mit"].admit("ada")
 			usual := c.work("mit", "before")
+			c.finds("mit", "ada", "wind")
 			if n, _ := c.searched("mit", "ada", "wind", "nrel"); !n.Answered || n.Standing != "" {
 				t.Errorf("when all is well a search covers %+v", n)
 			}

@@ -91,7 +91,8 @@ type Provenance struct {
 	Started  time.Time `json:"started"`
 	Ended    time.Time `json:"ended"`
 	By       string    `json:"by"`
-	Split    string    `json:"split,omitempty"` // models: the split trained on
+	Split    string    `json:"split,omitempty"`  // models: the split trained on
+	Copied   *Copied   `json:"copied,omitempty"` // where this is a copy of another node's version
 }
 
 // Source is one raw file as it was found.

@@ -39,8 +39,8 @@ type AuditEntry struct {
 // an older node may name others.
 var Acts = []string{"account", "approve", "audit", "backup", "cancel-run", "charter", "commit", "deny", "end-project", "end-run", "epoch", "erase",
 	"exchange", "explain", "forget", "fork", "gc", "grant", "invite", "lower", "message", "move-journal", "name-file", "open", "order", "preview",
-	"project", "publish", "purge", "reconcile", "record", "report", "request", "revoke", "run-state", "send-message", "sign-in", "sign-out", "take-message", "terms", "token",
-	"vetting", "vouch", "withdraw", "withdraw-request"}
+	"project", "publish", "pull", "purge", "reconcile", "record", "report", "request", "revoke", "run-state", "send-message", "sign-in", "sign-out",
+	"take-message", "terms", "token", "vetting", "vouch", "withdraw", "withdraw-request"}
 
 // AuditQuery says which entries to list, newest first. Empty fields match all.
 type AuditQuery struct {

@@ -302,8 +302,18 @@ type FederationInfo struct {
 	Federation *Federation `json:"federation,omitempty"`
 	Catalogues []Followed  `json:"catalogues,omitempty"` // of the others, as they are mirrored here: told to operators
 	Waiting    []Waiting   `json:"waiting,omitempty"`    // messages for others: told to operators
+	Forks      []Fork      `json:"forks,omitempty"`      // of others' logs, that this node has evidence of: told to operators
 	Heard      time.Time   `json:"heard,omitzero"`       // when a peer last told what this node knows, or more
 	Advice     []string    `json:"advice,omitempty"`     // what somebody has to do, in words
+}
+
+// Fork is evidence that the log of a node contradicts what the node said before.
+type Fork struct {
+	Node   NodeID    `json:"node"`
+	Class  Class     `json:"class"`
+	At     time.Time `json:"at"`
+	Reason string    `json:"reason"`
+	By     NodeID    `json:"by,omitempty"` // the member that showed it; "": this node saw it
 }
 
 // FederationRequest makes a federation of this node.

@@ -87,6 +87,9 @@ type Grant struct {
 	Revoked   *time.Time `json:"revoked,omitempty"`
 	RevokedBy PersonID   `json:"revoked_by,omitempty"`
 	Reason    string     `json:"reason,omitempty"` // why it was revoked
+	// Origin is the id of the grant at the node whose version this is about: then Name has
+	// the node, "nrel/turbines", and this is what a copy of it owes to that grant.
+	Origin string `json:"origin,omitempty"`
 }
 
 // Active reports whether the grant holds at a time.

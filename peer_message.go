@@ -27,6 +27,19 @@ type PeerMessage struct {
 	Body   json.RawMessage `json:"body,omitempty"`
 }
 
+// LogEvidence shows that the log of a node contradicts itself, to whoever knows the
+// node's key: two checkpoints that it signed. Where their sizes differ, Prefix is the root
+// hash that the larger tree had at the size of the smaller one, and Proof shows that.
+type LogEvidence struct {
+	Node   NodeID   `json:"node"`
+	Class  Class    `json:"class"`
+	Reason string   `json:"reason"`
+	First  []byte   `json:"first"`
+	Second []byte   `json:"second"`
+	Prefix []byte   `json:"prefix,omitempty"`
+	Proof  [][]byte `json:"proof,omitempty"`
+}
+
 // PeerReceipt says that a message was taken.
 type PeerReceipt struct {
 	Format int       `json:"format"`

@@ -12,6 +12,7 @@ const (
 	RunPrepare RunKind = "prepare" // Request is a PrepareRequest, Result a Prepared
 	RunTrain   RunKind = "train"   // TrainRequest, Trained
 	RunPredict RunKind = "predict" // PredictRequest, Predicted
+	RunPull    RunKind = "pull"    // PullRequest, Pulled
 )
 
 // RunState is where a run stands.

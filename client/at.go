@@ -80,8 +80,12 @@ type guest struct {
 	offset  time.Duration // of the node's clock from this one's
 }
 
-// RoundTrip signs a request and sends it; once more where the session had ended, or this
-// machine's clock is wrong.
+// triesOfGuest is how often a request is sent: this machine's clock may be wrong, and the
+// session may have ended.
+const triesOfGuest = 3
+
+// RoundTrip signs a request and sends it; again where the session had ended, or this
+// machine's clock is wrong, or both.
 func (g *guest) RoundTrip(r *http.Request) (*http.Response, error) {
 	session, err := g.current(r.Context(), "")
 	if err != nil {
@@ -90,28 +94,29 @@ func (g *guest) RoundTrip(r *http.Request) (*http.Response, error) {
 		}
 		return nil, err
 	}
-	resp, err := g.send(r, session)
-	if err != nil || resp.StatusCode != http.StatusUnauthorized {
-		return resp, err
-	}
-	code, ok := refusalOf(resp)
-	if !ok || r.Body != nil && r.GetBody == nil {
-		return resp, nil
-	}
-	if !g.correct(resp.Header.Get("Date")) {
-		if code == genesis.CodeNotYet {
+	for try := 1; ; try++ {
+		resp, err := g.send(r, session)
+		if err != nil || resp.StatusCode != http.StatusUnauthorized || try == triesOfGuest {
+			return resp, err
+		}
+		code, ok := refusalOf(resp)
+		if !ok || r.Body != nil && r.GetBody == nil {
 			return resp, nil
 		}
-		if session, err = g.current(r.Context(), session); err != nil {
+		switch {
+		case g.correct(resp.Header.Get("Date")):
+		case code == genesis.CodeNotYet:
+			return resp, nil
+		default:
+			if session, err = g.current(r.Context(), session); err != nil {
+				return nil, err
+			}
+		}
+		if r, err = repeat(r); err != nil {
 			return nil, err
 		}
+		resp.Body.Close()
 	}
-	again, err := repeat(r)
-	if err != nil {
-		return nil, err
-	}
-	resp.Body.Close()
-	return g.send(again, session)
 }
 
 // CloseIdleConnections closes those to the node.

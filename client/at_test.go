@@ -199,6 +199,16 @@ func TestAtClocks(t *testing.T) {
 			}
 		}
 		a.times(1, off.String())
+		a.mu.Lock()
+		for session := range a.secrets { // and then it ends, and the clock is wrong in another way
+			a.ended[session] = true
+		}
+		a.now = time.Now
+		a.mu.Unlock()
+		if _, err := c.WhoAmI(t.Context()); err != nil {
+			t.Errorf("%s, and ended: %v", off, err)
+		}
+		a.times(2, "both at once")
 	}
 }
 

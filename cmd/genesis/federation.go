@@ -186,6 +186,18 @@ func printFederation(p *printer, x *genesis.FederationInfo) {
 		}
 		t.print(p)
 	}
+	if len(x.Forks) > 0 {
+		p.heading("Logs that contradict themselves")
+		t := newTable("node", "class", "seen", "by", "")
+		for _, e := range x.Forks {
+			by := e.By
+			if by == "" {
+				by = x.Node
+			}
+			t.row(string(e.Node), string(e.Class), e.At.Local().Format("2006-01-02 15:04"), string(by), clean(e.Reason))
+		}
+		t.print(p)
+	}
 	printWaiting(p, x.Waiting)
 	for _, s := range x.Advice {
 		p.line("%s", p.style.dim(clean(s)))

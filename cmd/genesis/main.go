@@ -37,6 +37,7 @@ type commands struct {
 	List    listCmd    `cmd:"" help:"List datasets and models."`
 	Search  searchCmd  `cmd:"" help:"Find datasets and models, here and at other nodes."`
 	Similar similarCmd `cmd:"" help:"Find what is like a dataset or model."`
+	Pull    pullCmd    `cmd:"" help:"Copy a version of another node."`
 	Export  exportCmd  `cmd:"" help:"Write a table of a version as Parquet or CSV."`
 	Diff    diffCmd    `cmd:"" help:"Compare two versions: schema, rows, distributions."`
 	Train   trainCmd   `cmd:"" help:"Train a neural network on a dataset version."`

@@ -13,6 +13,7 @@ type predictCmd struct {
 	Out    string  `help:"Where to write: a file ending in .parquet or .csv, or - with --format." placeholder:"FILE" required:""`
 	Format string  `help:"parquet or csv, if the file's name does not say." enum:"parquet,csv," default:"" placeholder:"FORMAT"`
 	Level  float64 `help:"Share of true values the interval is to hold." default:"0.9" placeholder:"LEVEL"`
+	Send   bool    `help:"Send the rows to the model's node where it may not be copied."`
 
 	Project string `help:"The project for which it is done." placeholder:"ID"`
 }
@@ -25,7 +26,8 @@ the model learned from, beside the row's identifiers.
 Examples:
 
     genesis predict turbine-power new.csv --out predictions.parquet
-    genesis predict turbine-power@2 new.csv --out predictions.csv --level .8`
+    genesis predict turbine-power@2 new.csv --out predictions.csv --level .8
+    genesis predict nrel/turbine-power new.csv --out predictions.csv --send`
 }
 
 func (cmd *predictCmd) Run(a *app) error {
@@ -33,17 +35,21 @@ func (cmd *predictCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	c, err := a.connect()
+	if _, err := a.connect(); err != nil {
+		return err
+	}
+	model, err := cmd.place(a)
 	if err != nil {
 		return err
 	}
+	c := a.client
 	refs, err := a.handOver("predict", cmd.Files)
 	if err != nil {
 		return err
 	}
 	m, stop := a.progress()
 	defer stop()
-	made, err := c.Predict(a.ctx, genesis.PredictRequest{Model: cmd.Model, Files: refs, Level: cmd.Level, Format: format, Project: cmd.Project}, m.event)
+	made, err := c.Predict(a.ctx, genesis.PredictRequest{Model: model, Files: refs, Level: cmd.Level, Format: format, Project: cmd.Project}, m.event)
 	if err != nil {
 		return err
 	}

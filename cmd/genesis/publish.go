@@ -297,7 +297,7 @@ func shortRef(r genesis.Ref) string {
 	if r.Digest == "" {
 		return r.String()
 	}
-	return string(r.Name) + " " + r.Digest.Short()
+	return genesis.Ref{Node: r.Node, Name: r.Name}.String() + " " + r.Digest.Short()
 }
 
 type withdrawCmd struct {

@@ -205,6 +205,12 @@ func printLineage(p *printer, d *genesis.Description) {
 		prov := d.Provenance
 		printSources(p, prov.Sources)
 		p.heading("Lineage")
+		if of := prov.Copied; of != nil {
+			p.field("copied from", copiedText(*of)+" on "+when(of.At)+" by "+string(of.By))
+			if !of.Until.IsZero() {
+				p.field("leave until", when(of.Until))
+			}
+		}
 		for _, parent := range prov.Parents {
 			p.field("made from", parent.String())
 		}

@@ -36,7 +36,14 @@ func (r Reach) Of(c genesis.Class) bool {
 // nothing is known, for such a person of each other member, and for one of this node, steward
 // or not. Errors: Internal, Unavailable.
 func (d *Decider) Reach(ctx context.Context, tx *sql.Tx, r Resource, now time.Time) (Reach, error) {
-	s := survey{d: d, tx: tx, ask: Ask{Action: genesis.Discover, Resource: r}, now: now, assets: map[assetKey]*asset{}}
+	return d.reach(ctx, tx, nil, Ask{Action: genesis.Discover, Resource: r}, now)
+}
+
+// reach is Reach of any question, by some policies, nil for those in force; whose question
+// it is does not count.
+func (d *Decider) reach(ctx context.Context, tx *sql.Tx, by *policies, ask Ask, now time.Time) (Reach, error) {
+	r := ask.Resource
+	s := survey{d: d, tx: tx, policies: by, ask: ask, now: now, assets: map[assetKey]*asset{}}
 	if err := s.prepare(ctx); err != nil {
 		return Reach{}, store.Error("find class", string(r.Name), err)
 	}
@@ -90,7 +97,9 @@ func (s *survey) prepare(ctx context.Context) error {
 	}
 	s.index = newIndex()
 	s.d.mu.RLock()
-	s.policies = s.d.policies
+	if s.policies == nil {
+		s.policies = s.d.policies
+	}
 	for _, g := range all {
 		if c := s.d.index.compiled[g.Condition]; c != nil {
 			s.index.compiled[g.Condition] = c

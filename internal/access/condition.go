@@ -26,6 +26,7 @@ type condition struct {
 	program cel.Program // nil: this program cannot compile it, and it never holds
 	purpose bool        // it looks at the purpose
 	now     bool        // it looks at the time, so that its answer may change by itself
+	here    bool        // it looks at projects, whose ids mean others at another node
 }
 
 // conditionEnv declares what a condition may speak of. The parts of the
@@ -70,6 +71,8 @@ func compileCondition(text string) (*condition, error) {
 			c.purpose = true
 		case "now":
 			c.now = true
+		case "principal.projects":
+			c.here = true
 		}
 	}
 	return c, nil

@@ -145,31 +145,40 @@ func (d *Decider) Constraints(ctx context.Context, name genesis.Name, version ge
 	}
 	var all []genesis.Constraint
 	for _, s := range sources {
-		t, err := readTerms(ctx, d.db.Read(), s.assetKey)
+		c, err := d.constraint(ctx, s)
 		if err != nil {
 			return nil, err
-		}
-		c := genesis.Constraint{Source: genesis.Ref{Name: s.name, Digest: s.version}, Lowered: s.lowered}
-		if t != nil {
-			c.Terms = *t
 		}
 		all = append(all, c)
 	}
 	return all, nil
 }
 
+func (d *Decider) constraint(ctx context.Context, s source) (genesis.Constraint, error) {
+	c := genesis.Constraint{Source: refTo(s.assetKey), Lowered: s.lowered}
+	t, err := readTerms(ctx, d.db.Read(), s.assetKey)
+	if t != nil {
+		c.Terms = *t
+	}
+	return c, err
+}
+
 // ConstraintsFor are those of Constraints whose source a principal may discover.
 // Errors: as of Decide, except that a refusal is no error.
 func (d *Decider) ConstraintsFor(ctx context.Context, who genesis.Principal, name genesis.Name, version genesis.Digest) ([]genesis.Constraint, error) {
-	all, err := d.Constraints(ctx, name, version)
+	sources, err := readSources(ctx, d.db.Read(), assetKey{name, version})
 	if err != nil {
 		return nil, err
 	}
 	var known []genesis.Constraint
-	for _, c := range all {
-		r := Resource{Name: c.Source.Name, Version: c.Source.Digest, State: genesis.Published}
+	for _, s := range sources {
+		r := Resource{Name: s.name, Version: s.version, State: genesis.Published}
 		switch _, err := d.Decide(ctx, Ask{Principal: who, Action: genesis.Discover, Resource: r}); genesis.KindOf(err) {
 		case "":
+			c, err := d.constraint(ctx, s)
+			if err != nil {
+				return nil, err
+			}
 			known = append(known, c)
 		case genesis.Private, genesis.Permission:
 		default:
@@ -205,6 +214,9 @@ func (d *Decider) Lower(ctx context.Context, tx *sql.Tx, who genesis.Principal, 
 	i := slices.IndexFunc(sources, func(s source) bool { return s.name == l.Source.Name && s.version == l.Source.Digest })
 	if i < 0 {
 		return fail(genesis.NotFound, fmt.Sprintf("%s was not made from it", l.Child.Name), "")
+	}
+	if foreign(sources[i].name) {
+		return fail(genesis.Permission, "what a copy owes is for the node to lower that it was copied from", "copy it again once it is open more widely there")
 	}
 	terms, err := readTerms(ctx, tx, sources[i].assetKey)
 	if err != nil {

@@ -79,7 +79,7 @@ func (q question) known(of facts) bool {
 	return !of.lowered && q.policies.judge(of, genesis.Discover).allowed
 }
 
-func refOf(f facts) genesis.Ref { return genesis.Ref{Name: f.name, Digest: f.version} }
+func refOf(f facts) genesis.Ref { return refTo(assetKey{f.name, f.version}) }
 
 // suggestion is a change that helps, about one thing.
 type suggestion struct {
@@ -104,10 +104,10 @@ func (q question) hint() string {
 // asker, nothing is suggested about a source that is not to be named to them.
 func (q question) suggest(moves []move, toAsker bool) []suggestion {
 	found, ok := q.suggestFor(q.target, []genesis.Action{q.action}, moves)
-	asked := q.ofSources()
 	for i := range q.sources {
+		asked := q.ofSource(q.sources[i])
 		if len(asked) == 0 {
-			break
+			continue
 		}
 		for _, s := range found {
 			q = q.with(s)

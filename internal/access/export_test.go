@@ -121,3 +121,9 @@ func (c *cache[K, V]) clear() {
 	defer c.mu.Unlock()
 	c.young, c.old = map[K]V{}, nil
 }
+
+// ReloadFrom takes an institution's policies from another folder.
+func ReloadFrom(d *Decider, dir string) error {
+	d.policyDir = dir
+	return d.Reload()
+}

@@ -29,9 +29,13 @@ func (d *Decider) Grant(ctx context.Context, tx *sql.Tx, g genesis.Grant) (genes
 	if err := d.checkGrant(ctx, tx, &g, now); err != nil {
 		return genesis.Grant{}, err
 	}
+	return g, insertGrant(ctx, tx, g)
+}
+
+func insertGrant(ctx context.Context, tx *sql.Tx, g genesis.Grant) error {
 	body, err := encode(g)
 	if err != nil {
-		return genesis.Grant{}, store.Error("grant", string(g.Name), err)
+		return store.Error("grant", string(g.Name), err)
 	}
 	until := sql.NullInt64{Int64: store.Time(g.Until), Valid: !g.Until.IsZero()}
 	_, err = tx.ExecContext(ctx, `INSERT INTO policy_grants (seq, id, name, grantee, until, revoked, format, body)
@@ -40,7 +44,7 @@ func (d *Decider) Grant(ctx context.Context, tx *sql.Tx, g genesis.Grant) (genes
 	if err == nil {
 		_, err = note(ctx, tx, changeGrant, g.ID, "")
 	}
-	return g, store.Error("grant", string(g.Name), err)
+	return store.Error("grant", string(g.Name), err)
 }
 
 // Stewards decides whether somebody stewards all that a grant by bare name reaches:
@@ -275,6 +279,7 @@ type GrantQuery struct {
 // stays right while grants are made and revoked. Errors: Invalid (the cursor).
 func (d *Decider) Grants(ctx context.Context, q GrantQuery) (page []genesis.Grant, next string, err error) {
 	w := where{table: "policy_grants"}
+	w.add("(name NOT LIKE '%%/%%' OR name LIKE '~%%')") // what copies owe is for those whom it reaches
 	w.is("name", string(q.Name))
 	if q.Owner != "" {
 		w.owned(d.ownNames(q.Owner))
@@ -317,7 +322,8 @@ func (d *Decider) GrantsOf(ctx context.Context, p genesis.Principal, name genesi
 // that grantees and stewards are told before.
 func (d *Decider) Expiring(ctx context.Context, within time.Duration) ([]genesis.Grant, error) {
 	now := d.now()
-	rows, err := d.db.Read().QueryContext(ctx, "SELECT format, body FROM policy_grants WHERE revoked = 0 AND until > $1 AND until <= $2 ORDER BY until, seq LIMIT $3",
+	rows, err := d.db.Read().QueryContext(ctx, `SELECT format, body FROM policy_grants WHERE revoked = 0 AND until > $1 AND until <= $2
+		AND (name NOT LIKE '%/%' OR name LIKE '~%') ORDER BY until, seq LIMIT $3`,
 		store.Time(now), store.Time(now.Add(within)), maxPage)
 	if err != nil {
 		return nil, store.Error("list grants", "", err)

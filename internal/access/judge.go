@@ -32,6 +32,9 @@ func (e entities) Get(uid cedar.EntityUID) (cedar.Entity, bool) {
 // judge asks the policies about one set of facts. A policy that cannot be
 // evaluated refuses: it might have been one that forbids.
 func (p *policies) judge(f facts, a genesis.Action) verdict {
+	if foreign(f.name) && p.abroad != nil {
+		p = p.abroad
+	}
 	who, what := f.who.built, f.built
 	allow, why := cedar.Authorize(p.byAction[a], entities{who, what}, cedar.Request{
 		Principal: who.UID, Action: actionUID(a), Resource: what.UID, Context: f.context(a),
@@ -64,8 +67,8 @@ func (q question) answer() verdict {
 	if !v.allowed {
 		return v
 	}
-	asked := q.ofSources()
 	for i := range q.sources {
+		asked := q.ofSource(q.sources[i])
 		if refused := q.judgeSource(i, asked); len(asked) > 0 && !refused.allowed {
 			return refused
 		}
@@ -88,27 +91,41 @@ func (q question) judgeSource(i int, asked []genesis.Action) verdict {
 	return first
 }
 
-// ofSources are the actions of which every source must allow one, so that the
-// question's action is allowed on what was made from them. To steward something is
-// no use of what it was made from; to know of it is no news to those who steward
-// or made it; and who trained a model, or for whose project it was trained, may use it
-// while they may train.
-func (q question) ofSources() []genesis.Action {
-	made := q.target.creator != "" && q.target.creator == q.target.who.id
+// ofSource are the actions of which a source must allow one, so that the question's
+// action is allowed on what was made from it. To steward something is no use of what it
+// was made from; to know of it is no news to those who steward or made it; and who trained
+// a model, or for whose project it was trained, may use it while they may train. Of what
+// another node keeps from the stewards of this one, a copy is kept from them, too, but for
+// those whose it is and the home's owner, who has the files.
+func (q question) ofSource(of facts) []genesis.Action {
+	who := q.target.who
+	made := q.target.creator != "" && q.target.creator == who.id
+	whose := made || who.owner || who.id != "" && ownerOf(q.target.name) == who.id
 	switch q.action {
-	case genesis.Steward, genesis.Operate:
+	case genesis.Operate:
 		return nil
+	case genesis.Steward:
+		if whose || !foreign(of.name) {
+			return nil
+		}
+		return []genesis.Action{genesis.Discover}
 	case genesis.Discover, genesis.Request:
-		if q.target.steward || made {
+		if whose || q.target.steward && !foreign(of.name) {
 			return nil
 		}
 		return []genesis.Action{genesis.Discover}
 	case genesis.Infer, genesis.Evaluate:
-		if (made || q.target.team != "") && q.target.kind == genesis.Model {
+		if (made || q.target.team != "") && q.target.kind == genesis.Model && !q.copied() {
 			return []genesis.Action{q.action, genesis.TrainOn}
 		}
 	}
 	return []genesis.Action{q.action}
+}
+
+// copied reports whether the thing is a copy of another node's: who made it has trained
+// nothing.
+func (q question) copied() bool {
+	return slices.ContainsFunc(q.sources, func(f facts) bool { return foreign(f.name) && f.version == q.target.version })
 }
 
 // of is the same question about another action, for no project.
@@ -168,7 +185,7 @@ func (d *Decider) gather(ctx context.Context, on shelf, who person, ask Ask, now
 			return q, until, err
 		}
 	}
-	q.target = factsOf(who, ask.Resource, a, now, ask.Outside)
+	q.target = factsOf(who.toward(ask.Resource.Name), ask.Resource, a, now, ask.Outside)
 	q.target.creator = d.canon(ask.Resource.Creator)
 	q.target.held = on.index.heldOn(who, ask.Resource.Name, ask.Resource.Version, now)
 	q.target.built = q.target.entity()
@@ -178,7 +195,7 @@ func (d *Decider) gather(ctx context.Context, on shelf, who person, ask Ask, now
 		if err != nil {
 			return q, until, err
 		}
-		f := sourceFacts(who, s, of, now, ask.Outside)
+		f := sourceFacts(who.toward(s.name), s, of, now, ask.Outside)
 		f.creator = d.canon(s.creator)
 		f.held = on.index.heldOn(who, s.name, s.version, now)
 		f.built = f.entity()

@@ -61,6 +61,11 @@ type policies struct {
 	byID     map[cedar.PolicyID]*rule
 	own      bool           // some are the institution's
 	digest   genesis.Digest // of all of them
+
+	// builtIn are those of every node alone, by which it is judged what everybody may do
+	// with a copy. abroad are these and what the institution forbids besides: of what is of
+	// another node this one permits nothing.
+	builtIn, abroad *policies
 }
 
 // loadPolicies reads the policies of the node and those of the institution in
@@ -87,8 +92,14 @@ func loadPolicies(dir string) (*policies, error) {
 	if err != nil {
 		return nil, err
 	}
-	p, err := arrange(append(all, own...))
+	p, err := arrange(slices.Concat(all, own))
 	if err != nil {
+		return nil, err
+	}
+	if p.builtIn, err = arrange(all); err != nil {
+		return nil, err
+	}
+	if p.abroad, err = arrange(slices.Concat(all, slices.DeleteFunc(slices.Clone(own), (*rule).permits))); err != nil {
 		return nil, err
 	}
 	p.own = len(own) > 0
@@ -255,6 +266,14 @@ func arrange(all rules) (*policies, error) {
 		}
 	}
 	return p, nil
+}
+
+// permits reports whether a policy permits rather than forbids.
+func (r *rule) permits() bool { return r.cedar.Effect() == cedar.Permit }
+
+// ownForbids reports whether the institution forbids an action to some people.
+func (p *policies) ownForbids(a genesis.Action) bool {
+	return p.abroad != nil && p.builtIn != nil && len(p.abroad.byAction[a]) > len(p.builtIn.byAction[a])
 }
 
 // appliesTo reports whether the scope of a policy covers an action.

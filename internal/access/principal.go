@@ -149,9 +149,19 @@ func grantee(kind genesis.GranteeKind, id string) genesis.Grantee {
 }
 
 // stewards reports whether the person stewards what is called name: by duty, or
-// because it is their own.
+// because it is their own. What is of another node nobody stewards here.
 func (p person) stewards(name genesis.Name) bool {
-	return p.home && p.Has(genesis.DutySteward) || p.registered && p.id != "" && ownerOf(name) == p.id
+	return !foreign(name) && (p.home && p.Has(genesis.DutySteward) || p.registered && p.id != "" && ownerOf(name) == p.id)
+}
+
+// toward is the person as one who asks for something of another node: to own this home
+// excepts them from nothing there.
+func (p person) toward(name genesis.Name) person {
+	if p.owner && foreign(name) {
+		p.owner = false
+		p.built = p.entity()
+	}
+	return p
 }
 
 // ownerOf returns whose "~subject/name" or "~subject+node/name" a name is, as people are

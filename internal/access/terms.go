@@ -164,6 +164,11 @@ func CheckTerms(name genesis.Name, version genesis.Digest, t genesis.Terms) erro
 	if _, err := genesis.ParseDigest(string(version)); err != nil {
 		return err
 	}
+	return checkTerms(name, t)
+}
+
+// checkTerms is CheckTerms of what may be another node's.
+func checkTerms(name genesis.Name, t genesis.Terms) error {
 	if t.Sensitivity == genesis.Classified {
 		return classified(name)
 	}

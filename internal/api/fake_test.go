@@ -20,6 +20,7 @@ type fake struct {
 	Federator
 	teller
 	logKeeper
+	puller
 	allower
 	search func(genesis.SearchQuery) (*genesis.SearchResult, error)
 	Witness

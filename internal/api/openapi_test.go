@@ -154,7 +154,7 @@ func TestCreatingRoutesTakeKeys(t *testing.T) {
 	}
 	sort.Strings(got)
 	if diff := cmp.Diff(strings.Fields(`approve ask confirm-totp create-account create-federation create-token create-upload deny end-project erase
-		grant invite log-model lower predict prepare publish request-vetting say setup-totp submit-run train vet withdraw withdraw-request`), got); diff != "" {
+		grant invite log-model lower predict prepare publish pull request-vetting say setup-totp submit-run train vet withdraw withdraw-request`), got); diff != "" {
 		t.Error(diff)
 	}
 }

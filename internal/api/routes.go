@@ -49,6 +49,7 @@ func (s *server) register(a huma.API) {
 	s.registerAbroad(a)
 	s.registerRuns(a)
 	s.registerLogs(a)
+	s.registerPull(a)
 	s.registerThere(a)
 	s.registerSearch(a)
 	s.registerWitness(a)

@@ -24,6 +24,7 @@ type Service interface {
 	Federator
 	teller
 	logKeeper
+	puller
 	allower
 	searcher
 	Witness

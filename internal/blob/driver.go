@@ -30,6 +30,29 @@ type Driver interface {
 	// Temp returns a local folder for temporary files of this process. What is
 	// left in it is removed after the process has ended.
 	Temp() string
+	// Part opens what came so far of an object that is received from elsewhere, under a
+	// name of its own, 64 hex digits. It outlives the process, and is open once at a
+	// time. Errors: Conflict (it is open).
+	Part(ctx context.Context, name, key string) (PartFile, error)
+	// DropPart removes the part of a name, of an empty one all parts, to which nothing
+	// was added since a time, if that is not zero. One that is open stays. Errors:
+	// Conflict (the one of the name is open).
+	DropPart(ctx context.Context, name string, since time.Time) error
+	// Room is how many bytes can still be written; −1 if that is not known.
+	Room(ctx context.Context) (int64, error)
+	Close() error
+}
+
+// PartFile is an object that is received. Commit makes it visible under its key, as of
+// [Draft]; Abort removes it; Close leaves it for the next time. After one of them the
+// others do nothing.
+type PartFile interface {
+	io.ReaderAt
+	io.WriterAt
+	Size() int64
+	Truncate(size int64) error
+	Commit() error
+	Abort() error
 	Close() error
 }
 

@@ -121,7 +121,7 @@ func findRow(ctx context.Context, q queryer, v genesis.Version) (row, error) {
 func (c *Catalog) Resolve(ctx context.Context, r genesis.Ref, visible Visible) (genesis.Version, error) {
 	if r.Node != "" {
 		return genesis.Version{}, &genesis.Error{Op: "find version", Kind: genesis.Unsupported, Subject: r.String(),
-			Msg: "it is on another node, and nodes do not reach each other yet"}
+			Msg: "it is at another node", Hint: "`genesis pull " + r.String() + "` copies it, where that is allowed; --at " + string(r.Node) + " works there"}
 	}
 	where, args := "", []any{string(r.Name)}
 	switch {
@@ -142,6 +142,13 @@ func (c *Catalog) Resolve(ctx context.Context, r genesis.Ref, visible Visible) (
 		return found[0].Version, nil
 	}
 	return genesis.Version{}, noVersion(r)
+}
+
+// Alike returns the versions that have a digest, whatever they are called, that were not
+// erased.
+func (c *Catalog) Alike(ctx context.Context, d genesis.Digest) ([]genesis.Version, error) {
+	found, err := versions(ctx, c.db.Read(), "WHERE v.digest = $1 AND v.state <> $2 ORDER BY v.id", string(d), string(genesis.Erased))
+	return Visible(nil).only(found), store.Error("find version", string(d), err)
 }
 
 // State returns the state of a version. Errors: NotFound.

@@ -4,16 +4,18 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"math"
 	"slices"
 
 	"github.com/opengenesis/genesis"
+	"github.com/opengenesis/genesis/internal/blob"
 )
 
 // pageColumns is how many columns a page of a long manifest holds.
 const pageColumns = 1024
 
-// maxPage is how long a page may be.
-const maxPage = 4 << 20
+// MaxPage is how long a page of columns may be.
+const MaxPage = 4 << 20
 
 // EncodeManifest returns the bytes by whose digest a version is known: the
 // manifest's canonical JSON. Where that would be longer than [MaxManifest], the
@@ -53,7 +55,7 @@ func pageTable(t *genesis.ManifestTable) (pages [][]byte, err error) {
 		if err != nil {
 			return nil, err
 		}
-		if len(page) > maxPage {
+		if len(page) > MaxPage {
 			return nil, &genesis.Error{Op: "encode manifest", Kind: genesis.Unsupported, Subject: t.Name, Msg: "its columns have too long names or descriptions"}
 		}
 		pages = append(pages, page)
@@ -65,20 +67,40 @@ func pageTable(t *genesis.ManifestTable) (pages [][]byte, err error) {
 
 // turnPages puts the columns of paged tables back.
 func (c *Catalog) turnPages(ctx context.Context, tables []genesis.ManifestTable) error {
+	room := math.MaxInt
+	return turnPages(ctx, c.blobs, tables, &room)
+}
+
+// turnPages takes the columns of tables off room, and stops when there is none.
+func turnPages(ctx context.Context, blobs *blob.Store, tables []genesis.ManifestTable, room *int) error {
 	for i := range tables {
 		t := &tables[i]
+		*room -= len(t.Columns)
 		for _, d := range t.Pages {
-			text, err := c.blobs.Bytes(ctx, d, maxPage)
+			part, err := turnPage(ctx, blobs, t.Name, d)
 			if err != nil {
 				return err
 			}
-			var part []genesis.ManifestColumn
-			if err := json.Unmarshal(text, &part); err != nil {
-				return &genesis.Error{Op: "read manifest", Kind: genesis.Internal, Subject: t.Name, Msg: "a page of its columns is not one", Err: err}
+			if *room -= len(part); *room < 0 {
+				break
 			}
 			t.Columns = append(t.Columns, part...)
+		}
+		if *room < 0 {
+			return &genesis.Error{Op: "read manifest", Kind: genesis.Unsupported, Subject: t.Name, Msg: "it has more columns than are accepted here", Hint: "raise limits.columns in config.yaml"}
 		}
 		t.Pages = nil
 	}
 	return nil
+}
+
+func turnPage(ctx context.Context, blobs *blob.Store, table string, d genesis.Digest) (part []genesis.ManifestColumn, err error) {
+	text, err := blobs.Bytes(ctx, d, MaxPage)
+	if err != nil {
+		return nil, err
+	}
+	if err := json.Unmarshal(text, &part); err != nil {
+		return nil, &genesis.Error{Op: "read manifest", Kind: genesis.Internal, Subject: table, Msg: "a page of its columns is not one", Err: err}
+	}
+	return part, nil
 }

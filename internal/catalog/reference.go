@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"maps"
+	"slices"
 
 	"github.com/opengenesis/genesis"
 	"github.com/opengenesis/genesis/internal/blob"
@@ -218,10 +220,23 @@ func readBlob(dec *json.Decoder, needs map[genesis.Digest]bool) error {
 	return err
 }
 
+// BlobsIn returns the digests of all blobs that the text of a record names, in any order.
+func BlobsIn(text []byte) ([]genesis.Digest, error) {
+	named := map[genesis.Digest]bool{}
+	if err := addBlobs(named, text); err != nil {
+		return nil, err
+	}
+	return slices.Collect(maps.Keys(named)), nil
+}
+
 // storedManifest returns the manifest as it is stored, with its pages unturned.
 func (c *Catalog) storedManifest(ctx context.Context, v genesis.Version) (genesis.Manifest, error) {
+	return storedManifest(ctx, c.blobs, v)
+}
+
+func storedManifest(ctx context.Context, blobs *blob.Store, v genesis.Version) (genesis.Manifest, error) {
 	var m genesis.Manifest
-	text, err := c.blobs.Bytes(ctx, v.Digest, MaxManifest)
+	text, err := blobs.Bytes(ctx, v.Digest, MaxManifest)
 	if err != nil {
 		return m, err
 	}
@@ -230,6 +245,56 @@ func (c *Catalog) storedManifest(ctx context.Context, v genesis.Version) (genesi
 	}
 	if m.Format > genesis.ManifestFormat {
 		return m, newer("read manifest", v, m.Format, genesis.ManifestFormat)
+	}
+	return m, nil
+}
+
+// Pages returns the blobs in which the columns of a manifest stand whose text is too long,
+// from that text, of a version that need not be in a catalogue. Errors: Invalid (the text
+// is none).
+func Pages(v genesis.Version, text []byte) ([]genesis.Digest, error) {
+	wrong := func(msg string) error {
+		return &genesis.Error{Op: "read manifest", Kind: genesis.Invalid, Subject: v.Ref().String(), Msg: msg}
+	}
+	var m genesis.Manifest
+	switch {
+	case len(text) > MaxManifest:
+		return nil, wrong("it is too long")
+	case genesis.DigestOf(text) != v.Digest:
+		return nil, wrong("it has another digest than the version")
+	case json.Unmarshal(text, &m) != nil:
+		return nil, wrong("it is not a manifest")
+	case m.Format != genesis.ManifestFormat || m.Kind != v.Kind:
+		return nil, wrong("it is of another kind or format than the version")
+	}
+	var all []genesis.Digest
+	for _, t := range append(m.Tables, m.Rejects...) {
+		all = append(all, t.Pages...)
+	}
+	return all, nil
+}
+
+// ReadManifest is [Catalog.Manifest] of a version that need not be in a catalogue, but
+// whose manifest and its pages are stored. It is as it would be written anew: nothing that
+// is not part of a manifest is in the version's digest. At most columns columns are read.
+// Errors: as of Manifest; Unsupported (it has more columns), Invalid (it is not written as
+// manifests are).
+func ReadManifest(ctx context.Context, blobs *blob.Store, v genesis.Version, columns int) (genesis.Manifest, error) {
+	m, err := storedManifest(ctx, blobs, v)
+	if err != nil {
+		return m, err
+	}
+	for _, tables := range [][]genesis.ManifestTable{m.Tables, m.Rejects} {
+		if err := turnPages(ctx, blobs, tables, &columns); err != nil {
+			return m, err
+		}
+	}
+	text, _, err := EncodeManifest(m)
+	if err != nil {
+		return m, err
+	}
+	if genesis.DigestOf(text) != v.Digest {
+		return m, &genesis.Error{Op: "read manifest", Kind: genesis.Invalid, Subject: v.Ref().String(), Msg: "it is not written as manifests are: written anew it has another digest"}
 	}
 	return m, nil
 }

@@ -136,6 +136,12 @@ func (f *Federation) RefreshFederation(ctx context.Context, who genesis.Principa
 	if err == nil {
 		info.Catalogues, err = f.catalogues(ctx)
 	}
+	if err == nil && f.mirror != nil {
+		info.Forks, err = f.forks(ctx)
+	}
+	if err == nil && len(info.Forks) > 0 {
+		info.Advice = append(info.Advice, "a member's log contradicts itself: genesis audit query --act fork shows officers both checkpoints; ask its operator what happened")
+	}
 	if err == nil {
 		err = f.adviseOfLogs(ctx, info)
 	}

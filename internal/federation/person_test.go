@@ -21,6 +21,11 @@ func TestPeople(t *testing.T) {
 	var sessions []string
 	ended := ""
 	door := http.Handler(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/.well-known/genesis" { // which version it speaks
+			text, _ := nrel.Descriptor(r.Context())
+			_, _ = io.WriteString(rw, text)
+			return
+		}
 		if r.URL.Path == "/v1/exchange" {
 			var e genesis.ExchangeRequest
 			_ = json.NewDecoder(r.Body).Decode(&e)

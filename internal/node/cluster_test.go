@@ -3,18 +3,16 @@
 package node
 
 import (
-	"context"
 	"fmt"
 	"net"
 	"net/http"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/opengenesis/genesis"
-	"github.com/opengenesis/genesis/internal/federation/post"
+	"github.com/opengenesis/genesis/internal/access"
 )
 
 // cluster is a federation of whole nodes in one process, over a network that a test
@@ -23,14 +21,14 @@ type cluster struct {
 	*testing.T
 	line  *line
 	towns map[genesis.NodeID]*town
-	seats map[genesis.NodeID]*seat
+	gates map[genesis.NodeID]*gate
 	order []genesis.NodeID
 }
 
 // newCluster starts nodes and makes a federation of them, which the first holds.
 func newCluster(t *testing.T, ids ...genesis.NodeID) *cluster {
 	t.Helper()
-	c := &cluster{T: t, line: &line{at: map[string]genesis.NodeID{}}, towns: map[genesis.NodeID]*town{}, seats: map[genesis.NodeID]*seat{}}
+	c := &cluster{T: t, line: &line{at: map[string]genesis.NodeID{}}, towns: map[genesis.NodeID]*town{}, gates: map[genesis.NodeID]*gate{}}
 	for _, id := range ids {
 		c.start(id)
 	}
@@ -57,65 +55,15 @@ func (c *cluster) start(id genesis.NodeID) *town {
 	if err != nil {
 		c.Fatal(err)
 	}
-	url := "http://" + l.Addr().String()
 	c.line.add(id, l.Addr().String())
-	clock := c.line.clock(id)
-	at := &seat{path: c.TempDir(), edit: func(h *Home, o *Options) {
-		h.Config.Node, h.Config.URL, h.Config.Institution, h.Config.Sector = id, url, fmt.Sprintf("The %s", id), genesis.Laboratory
-		o.peers, o.now, o.pauses = c.line.from(id), clock.now, post.Pauses{First: 50 * time.Millisecond, Most: 500 * time.Millisecond}
-	}}
-	w := openTown(c.T, mustHome(c.T, at.path), at.edit)
-	at.door.Store(&w.node.handler)
-	c.seats[id] = at
-	srv := &http.Server{Handler: at, ReadHeaderTimeout: time.Minute}
+	c.gates[id] = &gate{clock: c.line.clock(id)}
+	srv := &http.Server{Handler: c.gates[id], ReadHeaderTimeout: time.Minute}
 	go func() { _ = srv.Serve(l) }()
 	c.Cleanup(func() { _ = srv.Close() })
-	w.url = url
-	c.towns[id] = w
+	c.towns[id] = &town{T: c.T, url: "http://" + l.Addr().String(), local: access.Local(id), token: map[string]string{}, asset: map[string]string{}}
 	c.order = append(c.order, id)
-	return w
-}
-
-// seat is where a node of a cluster is reached, whether it runs or not.
-type seat struct {
-	path string
-	edit func(*Home, *Options)
-	door atomic.Pointer[http.Handler] // nil: it does not run
-}
-
-// ServeHTTP has the node answer; of one that does not run the connection breaks.
-func (s *seat) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	h := s.door.Load()
-	if h == nil {
-		panic(http.ErrAbortHandler)
-	}
-	(*h).ServeHTTP(w, r)
-}
-
-// stop stops a node, in the midst of what it does.
-func (c *cluster) stop(id genesis.NodeID) {
-	c.Helper()
-	c.seats[id].door.Store(nil)
-	if err := c.towns[id].node.close(); err != nil {
-		c.Fatal(err)
-	}
-}
-
-// restart starts a node again that was stopped, with its home as it was left.
-func (c *cluster) restart(id genesis.NodeID) {
-	c.Helper()
-	at, w := c.seats[id], c.towns[id]
-	h := mustHome(c.T, at.path)
-	h.Config.Serve.Rate.PerSecond = 0
-	opt := Options{Network: true}
-	at.edit(h, &opt)
-	n, err := Start(context.Background(), h, opt)
-	if err != nil {
-		c.Fatal(err)
-	}
-	c.Cleanup(func() { _ = n.close() })
-	w.node, w.works = n, n.service.(*works)
-	at.door.Store(&n.handler)
+	c.open(id, c.TempDir())
+	return c.towns[id]
 }
 
 // join has a node join the federation of the first.
@@ -148,6 +96,7 @@ type line struct {
 	clocks map[genesis.NodeID]*clock
 	// fault breaks requests: an error before they arrive, and one in place of the answer.
 	fault func(from, to genesis.NodeID, r *http.Request) (before, after error)
+	over  chan struct{} // closed when another fault begins
 }
 
 func (l *line) add(id genesis.NodeID, addr string) {
@@ -170,7 +119,10 @@ func (l *line) clock(id genesis.NodeID) *clock {
 func (l *line) breaks(f func(from, to genesis.NodeID, r *http.Request) (before, after error)) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.fault = f
+	if l.over != nil {
+		close(l.over)
+	}
+	l.fault, l.over = f, make(chan struct{})
 }
 
 // cuts has nothing get from or to some nodes.

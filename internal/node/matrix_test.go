@@ -38,6 +38,7 @@ type town struct {
 	node  *Node
 	url   string
 	works *works
+	life  *life // of one that stands in a cluster
 	local genesis.Principal
 	token map[string]string // by person
 	asset map[string]string // by tier: the name that stands for it now
@@ -293,6 +294,10 @@ var rows = []row{
 	{id: "predict", method: "POST", path: "/v1/predict", body: `{"model":"RAW","files":[],"format":"csv"}`},
 	{id: "log-model", method: "POST", path: "/v1/models", body: `{"name":"~WHO/net","framework":"other","parts":{},"inputs":[{"ref":"RAW"}]}`},
 	{id: "model-part", method: "GET", path: "/v1/models/REF/parts/model.json"},
+	{id: "bundle", method: "GET", path: "/v1/versions/REF/bundle"},
+	{id: "version-blob", method: "GET", path: "/v1/versions/REF/blobs/DIGEST"},
+	{id: "blob-leaves", method: "GET", path: "/v1/versions/REF/blobs/DIGEST/leaves"},
+	{id: "pull", method: "POST", path: "/v1/pull", body: `{"ref":"there/turbines","name":"~ada/turbines"}`},
 	{id: "verify", method: "POST", path: "/v1/versions/REF/verify"},
 	{id: "diff", method: "GET", path: "/v1/diff?from=REF&to=REF"},
 	{id: "export", method: "GET", path: "/v1/versions/REF/export"},
@@ -406,7 +411,15 @@ func (w *town) ask(r row, who, tier string) int {
 	if r.ofAsset() {
 		name = w.build(tier)
 	}
-	fill := strings.NewReplacer("REF", url.PathEscape(name), "RAW", name, "WHO", who, "TABLE", "data")
+	digest := ""
+	if strings.Contains(r.path, "DIGEST") { // of the manifest, which is a blob of the version
+		d, err := w.works.Describe(w.Context(), w.local, name)
+		if err != nil {
+			w.Fatal(err)
+		}
+		digest = string(d.Version.Digest)
+	}
+	fill := strings.NewReplacer("REF", url.PathEscape(name), "RAW", name, "WHO", who, "TABLE", "data", "DIGEST", digest)
 	status, _ := w.call(who, r.method, fill.Replace(r.path), fill.Replace(r.body))
 	if r.changes && status < 300 {
 		w.asset[tier] = ""
@@ -507,7 +520,7 @@ func deniedByDefault(t *testing.T, matrix string) {
 			t.Errorf("%s %s: a forged token is answered %s", op, tier, status["forged"])
 		}
 		ok := strings.HasPrefix(status["nobody"], "2")
-		readable := tier == "public" && slices.Contains([]string{"describe", "similar", "conditions", "may", "diff", "export", "table", "table-head", "stream", "stream-plan", "stream-warm"}, op) ||
+		readable := tier == "public" && slices.Contains([]string{"describe", "similar", "conditions", "may", "diff", "export", "table", "table-head", "stream", "stream-plan", "stream-warm", "bundle", "version-blob", "blob-leaves"}, op) ||
 			tier == "withdrawn" && slices.Contains([]string{"describe", "conditions", "may"}, op)
 		if ok && !readable && !slices.Contains(open, op) {
 			t.Errorf("%s %s: nobody is answered %s", op, tier, status["nobody"])

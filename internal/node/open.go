@@ -94,17 +94,19 @@ func openWork(ctx context.Context, h *Home, opt Options, log *slog.Logger) (_ Se
 	}
 	w.closeLast(c.Cache.Close)
 	c.BackUp = backUpOf(h, &c)
-	w.mirror = mirror.New(mirror.Config{DB: w.db, Self: h.Config.Node, Log: log, Now: opt.now})
-	w.closeLast(w.mirror.Close)
-	c.SearchDir, c.Mirror = h.Search(), w.mirror
 	w.post = w.newPost(&c, opt)
 	c.Post, c.Nodes = w.post, w.fed
+	w.mirror = mirror.New(mirror.Config{DB: w.db, Self: h.Config.Node, Log: log, Now: opt.now, Report: w.fed.Accuse, Reported: w.post.Wake})
+	w.closeLast(w.mirror.Close)
+	c.SearchDir, c.Mirror = h.Search(), w.mirror
+	c.Quota = h.Config.Uploads.Quota
 	c.Peers = w.fed.People(func(ctx context.Context, who genesis.Principal, audience genesis.NodeID, thumbprint string) (genesis.PeerToken, error) {
 		return c.Identity.PeerToken(ctx, who, genesis.PeerTokenRequest{Audience: audience, Key: thumbprint})
 	})
 	w.Service = work.New(c)
 	w.closeLast(w.Service.CloseSearch)
 	w.post.Handle, w.post.Undelivered, w.post.Changed = w.Service.Handlers(), w.Service.Undelivered, w.messaged
+	w.post.Handle["evidence"] = w.fed.HearEvidence
 	limits := run.Limits{Concurrent: h.Config.Runs.Concurrent, Queue: h.Config.Runs.Queue, Memory: h.Config.Runs.Memory, Time: h.Config.Runs.Time,
 		Keep: h.Config.Runs.Keep, KeepLast: h.Config.Runs.KeepLast}
 	err = w.Service.OpenRuns(ctx, run.Config{Dir: h.Runs(), Limits: limits, Worker: worker(h.Path),
@@ -375,6 +377,9 @@ func (w *works) keepHouse(ctx context.Context) {
 			w.log.Error("old runs cannot be removed", "error", err)
 		case pruned > 0:
 			w.log.Info("old runs removed", "runs", pruned)
+		}
+		if err := w.PruneParts(ctx); err != nil && ctx.Err() == nil {
+			w.log.Error("what came of pulls that did not end cannot be removed", "error", err)
 		}
 		select {
 		case <-ctx.Done():

@@ -60,6 +60,8 @@ func (w *Workbench) Compute(ctx context.Context, job run.Job, files []*os.File, 
 		return task(job, func(t trainTask) (*trainOutcome, error) { return at.train(ctx, t, p) })
 	case genesis.RunPredict:
 		return task(job, func(t predictTask) (*genesis.Predicted, error) { return at.predict(ctx, t, raws, p) })
+	case genesis.RunPull:
+		return task(job, func(t pullTask) (*genesis.Verification, error) { return at.verifyCopy(ctx, t, p) })
 	}
 	return nil, &genesis.Error{Op: "run", Kind: genesis.Unsupported, Subject: string(job.Kind), Msg: "is no kind of run"}
 }

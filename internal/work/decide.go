@@ -314,3 +314,18 @@ func (s *Service) actIn(ctx context.Context, tx *sql.Tx, who genesis.Principal, 
 	e.Detail = inSession(e.Detail, s.session(who))
 	return journal.Record(ctx, tx, e)
 }
+
+// watchAll is Watch of several questions.
+func (s *Service) watchAll(ctx context.Context, asks []access.Ask) (context.Context, func()) {
+	var releases []func()
+	for _, ask := range asks {
+		var release func()
+		ctx, release = s.Access.Watch(ctx, ask)
+		releases = append(releases, release)
+	}
+	return ctx, func() {
+		for _, release := range slices.Backward(releases) {
+			release()
+		}
+	}
+}

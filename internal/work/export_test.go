@@ -19,8 +19,8 @@ import (
 )
 
 // OpenTest returns a service of the lone node "here" over stores of its own, in the
-// folder that it returns. Its runs compute in this process. Edits change who else is a
-// member, and the clock.
+// folder that it returns. Its runs compute in this process. Edits change the node, who else
+// is a member and reached, and the clock.
 func OpenTest(tb testing.TB, edits ...func(*Config)) (*Service, string) {
 	tb.Helper()
 	ctx, dir := context.Background(), tb.TempDir()
@@ -37,16 +37,16 @@ func OpenTest(tb testing.TB, edits ...func(*Config)) (*Service, string) {
 	db, err := store.Open(ctx, filepath.Join(dir, "catalog.db"))
 	must(err)
 	tb.Cleanup(func() { db.Close() })
-	c := Config{Charter: access.Alone(genesis.Member{ID: "here"})}
+	c := Config{Node: "here", Charter: access.Alone(genesis.Member{ID: "here"})}
 	for _, edit := range edits {
 		edit(&c)
 	}
-	decider, err := access.Open(ctx, access.Config{DB: db, Node: "here", Charter: c.Charter, Now: c.Now})
+	decider, err := access.Open(ctx, access.Config{DB: db, Node: c.Node, Charter: c.Charter, Now: c.Now})
 	must(err)
-	j, err := journal.Open(ctx, journal.Config{Dir: filepath.Join(dir, "journal"), DB: db, Node: "here"})
+	j, err := journal.Open(ctx, journal.Config{Dir: filepath.Join(dir, "journal"), DB: db, Node: c.Node})
 	must(err)
 	tb.Cleanup(func() { j.Close() })
-	s := New(Config{DB: db, Catalog: catalog.New(db, blobs), Blobs: blobs, Node: "here", Charter: c.Charter, Now: c.Now, Access: decider, Journal: j,
+	s := New(Config{DB: db, Catalog: catalog.New(db, blobs), Blobs: blobs, Node: c.Node, Charter: c.Charter, Now: c.Now, Access: decider, Journal: j,
 		Drivers: []format.Driver{json.Driver{}, text.Driver{}}, Temp: tb.TempDir(), Threads: 2, Software: "genesis test",
 		SearchDir: filepath.Join(dir, "search"), Mirror: c.Mirror, Peers: c.Peers, Log: c.Log})
 	tb.Cleanup(func() { s.CloseSearch() })

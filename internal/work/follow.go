@@ -28,7 +28,7 @@ func (s *Service) owns(who genesis.Principal, r genesis.Run) bool {
 // trained on is not in a listing: a token for training on anything shows them.
 func reaches(who genesis.Principal, r genesis.Run) bool {
 	switch r.Kind {
-	case genesis.RunPrepare:
+	case genesis.RunPrepare, genesis.RunPull:
 		return who.InScope(genesis.Steward, genesis.Name(r.Subject))
 	case genesis.RunPredict:
 		return who.InScope(genesis.Infer, genesis.Name(r.Subject))

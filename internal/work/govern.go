@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/opengenesis/genesis"
@@ -37,6 +38,9 @@ func (s *Service) Publish(ctx context.Context, who genesis.Principal, ref string
 			return err
 		}
 		e.Subject, e.Version, e.Detail = string(v.Name), v.Digest, detail(terms)
+		if err := s.Access.CheckCopied(ctx, tx, v.Name, v.Digest, terms); err != nil {
+			return err
+		}
 		if err := s.Access.SetTerms(ctx, tx, v.Name, v.Digest, terms); err != nil {
 			return err
 		}
@@ -100,7 +104,7 @@ func (s *Service) newTerms(ctx context.Context, who genesis.Principal, v genesis
 	if err != nil {
 		return t, err
 	}
-	terms := access.Merge(old, req, agreement, who.Person(), time.Now().UTC())
+	terms := access.Merge(old, req, agreement, who.Person(), s.now().UTC())
 	if err := access.CheckTerms(v.Name, v.Digest, terms); err != nil || agreement == nil {
 		return terms, err
 	}
@@ -239,7 +243,7 @@ func (s *Service) Conditions(ctx context.Context, who genesis.Principal, ref str
 	c := &genesis.Conditions{Version: v, You: []genesis.Action{}}
 	terms, err := s.Access.Terms(ctx, v.Name, v.Digest)
 	if err == nil {
-		c.Terms, c.Tier = &terms, terms.TierAt(time.Now())
+		c.Terms, c.Tier = &terms, terms.TierAt(s.now())
 	} else if genesis.KindOf(err) != genesis.NotFound {
 		return nil, err
 	}
@@ -287,6 +291,10 @@ func (s *Service) Lower(ctx context.Context, who genesis.Principal, ref string, 
 	v, _, err := s.enter(ctx, who, genesis.Discover, ref)
 	if err != nil {
 		return nil, err
+	}
+	if r, err := genesis.ParseRef(req.Source); err == nil && r.Node != "" && r.Node != s.Node {
+		return nil, &genesis.Error{Op: "lower", Kind: genesis.Permission, Subject: req.Source, Msg: "what a copy owes is for " + string(r.Node) + " to lower",
+			Hint: "once it is open more widely there, copy it again: genesis pull " + req.Source}
 	}
 	source, err := s.find(ctx, who, req.Source)
 	if err != nil {
@@ -357,7 +365,7 @@ func (s *Service) Grants(ctx context.Context, who genesis.Principal, q genesis.G
 			err = s.addOwn(ctx, who, q, page)
 		}
 		if q.Expiring > 0 || q.To != "" {
-			end := time.Now().Add(days(q.Expiring))
+			end := s.now().Add(days(q.Expiring))
 			page.Grants = slices.DeleteFunc(page.Grants, func(g genesis.Grant) bool {
 				return q.Expiring > 0 && (g.Until.IsZero() || g.Until.After(end)) || q.To != "" && g.To != q.To
 			})
@@ -390,7 +398,7 @@ func (s *Service) grantsOf(ctx context.Context, who genesis.Principal, q genesis
 	}
 	to := genesis.Grantee(string(genesis.ToPerson) + ":" + string(who.Person()))
 	named, _, err := s.Access.Grants(ctx, access.GrantQuery{Name: q.Name, To: to, Limit: 1000})
-	now := time.Now()
+	now := s.now()
 	return append(all, slices.DeleteFunc(named, func(g genesis.Grant) bool { return g.Active(now) })...), err
 }
 
@@ -419,6 +427,12 @@ func (s *Service) addOwn(ctx context.Context, who genesis.Principal, q genesis.G
 func (s *Service) onKnown(ctx context.Context, who genesis.Principal, all []genesis.Grant) ([]genesis.Grant, error) {
 	known := all[:0]
 	for _, g := range all {
+		if g.Origin != "" || strings.Contains(string(g.Name), "/") && !strings.HasPrefix(string(g.Name), "~") {
+			if who.Scopes == nil { // on what is elsewhere, as a copy of theirs owes it
+				known = append(known, g)
+			}
+			continue
+		}
 		_, err := s.find(ctx, who, string(g.Name))
 		if err == nil {
 			known = append(known, g)

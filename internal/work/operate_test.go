@@ -122,7 +122,7 @@ func TestAuditIsAudited(t *testing.T) {
 		t.Errorf("recorded is %+v", looks)
 	}
 	_, err := s.Audit(t.Context(), me, genesis.AuditQuery{Act: "pubish"})
-	if genesis.KindOf(err) != genesis.Invalid || !strings.Contains(genesis.ProblemOf(err, true).Hint, "preview, project, publish, purge, read,") {
+	if genesis.KindOf(err) != genesis.Invalid || !strings.Contains(genesis.ProblemOf(err, true).Hint, "preview, project, publish, pull, purge, read,") {
 		t.Errorf("an act that is none: %v", err)
 	}
 	for _, act := range append(slices.Clone(genesis.Acts), "train", "steward") {

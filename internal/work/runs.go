@@ -8,7 +8,6 @@ import (
 	"errors"
 	"io"
 	"os"
-	"slices"
 
 	"github.com/opengenesis/genesis"
 	"github.com/opengenesis/genesis/internal/access"
@@ -21,7 +20,7 @@ import (
 // and within which limits; what runs do is the service's. Without c.Worker they
 // compute in this process.
 func (s *Service) OpenRuns(ctx context.Context, c run.Config) error {
-	c.DB, c.Plan, c.Commit, c.Watch, c.Hold = s.DB, s.planRun, s.commitRun, s.watchRun, s.holdBlobs
+	c.DB, c.Plan, c.Commit, c.Watch, c.Hold, c.Fetch = s.DB, s.planRun, s.commitRun, s.watchRun, s.holdBlobs, s.fetchRun
 	c.Changed = func(r genesis.Run) {
 		if !s.home(r.By) {
 			s.clerk.look()
@@ -65,6 +64,7 @@ type pinned struct {
 	Least   int                   `json:"least,omitempty"`    // 0: whoever asked may read what is learnt from
 	MinRows int                   `json:"min_rows,omitempty"` // of each target
 	Files   int                   `json:"files,omitempty"`
+	Pull    *genesis.Ref          `json:"pull,omitempty"` // what is copied
 
 	order string // id of the order of another node that it is decided for; "": none
 }
@@ -187,8 +187,14 @@ func (s *Service) allow(ctx context.Context, who genesis.Principal, req genesis.
 			err = s.loggedOnly(ctx, pin.Version)
 		}
 		return string(pin.Version.Name), err
+	case genesis.RunPull:
+		q, err := parse[genesis.PullRequest](req)
+		if err != nil {
+			return "", err
+		}
+		return s.allowPull(ctx, who, q, pin)
 	}
-	return "", &genesis.Error{Op: "submit run", Kind: genesis.Invalid, Subject: string(req.Kind), Msg: "is no kind of run", Hint: "prepare, train and predict are"}
+	return "", &genesis.Error{Op: "submit run", Kind: genesis.Invalid, Subject: string(req.Kind), Msg: "is no kind of run", Hint: "prepare, train, predict and pull are"}
 }
 
 func parse[T any](req genesis.RunRequest) (T, error) {
@@ -256,6 +262,8 @@ func (s *Service) planRun(ctx context.Context, r genesis.Run, pin json.RawMessag
 		}
 		l, err := s.Catalog.Layout(ctx, p.Version)
 		return trainTask{Request: *p.Train, Version: p.Version, Manifest: d.Manifest, Layout: l, Splits: d.Splits, Least: p.Least, MinRows: p.MinRows, By: s.by(r.By)}, err
+	case genesis.RunPull:
+		return s.planPull(r)
 	}
 	q, err := parse[genesis.PredictRequest](req)
 	if err != nil {
@@ -284,6 +292,12 @@ func (s *Service) commitRun(ctx context.Context, r genesis.Run, pin, outcome jso
 			return run.Act{}, nonsense(r, err)
 		}
 		return s.commitModel(ctx, r, p, &out)
+	case genesis.RunPull:
+		var out genesis.Verification
+		if err := json.Unmarshal(outcome, &out); err != nil {
+			return run.Act{}, nonsense(r, err)
+		}
+		return s.commitPull(ctx, r, p, &out)
 	}
 	var out genesis.Predicted
 	if err := json.Unmarshal(outcome, &out); err != nil {
@@ -377,21 +391,6 @@ func (s *Service) watchRun(ctx context.Context, r genesis.Run, pin json.RawMessa
 	return s.watchAll(ctx, asks)
 }
 
-// watchAll is Watch of several questions.
-func (s *Service) watchAll(ctx context.Context, asks []access.Ask) (context.Context, func()) {
-	var releases []func()
-	for _, ask := range asks {
-		var release func()
-		ctx, release = s.Access.Watch(ctx, ask)
-		releases = append(releases, release)
-	}
-	return ctx, func() {
-		for _, release := range slices.Backward(releases) {
-			release()
-		}
-	}
-}
-
 // needs returns what must be allowed while a run goes on. A training that was not
 // bounded because its asker may read ends with the right to read.
 func (s *Service) needs(ctx context.Context, r genesis.Run, pin json.RawMessage) ([]access.Ask, error) {
@@ -402,7 +401,7 @@ func (s *Service) needs(ctx context.Context, r genesis.Run, pin json.RawMessage)
 	project := s.projectOfRun(r)
 	make := access.Ask{Principal: r.By, Action: genesis.Steward, Resource: access.Resource{Name: genesis.Name(r.Subject)}, Project: project}
 	use := func(a genesis.Action, v genesis.Version) access.Ask { return s.askFor(r.By, a, resource(v), project) }
-	if r.Kind == genesis.RunPrepare {
+	if r.Kind == genesis.RunPrepare || r.Kind == genesis.RunPull {
 		return []access.Ask{make}, nil
 	}
 	v, err := s.find(ctx, r.By, p.Version.Ref().String())

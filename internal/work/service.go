@@ -45,6 +45,7 @@ type Config struct {
 	Software string           // "genesis 0.1.0", for the provenance
 	Now      func() time.Time // nil: time.Now
 	Log      *slog.Logger     // nil: nothing is logged
+	Quota    int64            // bytes that one person may be copying from other nodes; 0: without bound
 	Secret   []byte           // keys what is kept of rows that were trained on without reading them
 
 	SearchDir string        // folder of the search index; "": nothing is searched
@@ -84,10 +85,12 @@ type Service struct {
 	bodies     stream.Budget
 	abroad     abroad.Store
 	renewing   chan struct{}    // tokens of projects are asked for
-	telling    sync.Mutex       // of members
-	members    []genesis.NodeID // that were there when newcomers were told last
+	telling    sync.Mutex       // of knew
+	knew       []genesis.NodeID // that were there when newcomers were told last
 	searcher   *search.Searcher // nil: nothing is searched
 	settled    settled
+	members    members
+	pulls      pulls
 	clerk      *clerk
 	heard      bell       // of runs that other nodes carry out
 	stating    sync.Mutex // held while what is said of a model is joined with what was said before

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/opengenesis/genesis"
+	"github.com/opengenesis/genesis/internal/blob"
 	"github.com/opengenesis/genesis/internal/blob/layout"
 	"github.com/opengenesis/genesis/internal/catalog"
 	"github.com/opengenesis/genesis/internal/format"
@@ -24,8 +25,8 @@ func (s *Service) Verify(ctx context.Context, who genesis.Principal, ref string,
 	if !who.SignedIn() {
 		return nil, &genesis.Error{Op: "verify", Kind: genesis.Permission, Subject: ref, Msg: "reads all of it, which is more than nobody in particular may ask for", Hint: "`genesis login URL` signs in"}
 	}
-	ver := &verifier{s: s, p: p, out: &genesis.Verification{Version: v, Damage: []genesis.Damage{}}}
-	if ok, err := ver.manifest(ctx, v); !ok {
+	ver := &verifier{blobStore: s.Blobs, p: p, out: &genesis.Verification{Version: v, Damage: []genesis.Damage{}}}
+	if ok, err := ver.manifest(ctx, s.Catalog, v); !ok {
 		return ver.out, err
 	}
 	if ver.l, err = s.Catalog.Layout(ctx, v); err != nil {
@@ -38,19 +39,19 @@ func (s *Service) Verify(ctx context.Context, who genesis.Principal, ref string,
 }
 
 type verifier struct {
-	s   *Service
-	m   genesis.Manifest
-	l   genesis.Layout
-	p   genesis.Progress
-	out *genesis.Verification
+	blobStore *blob.Store
+	m         genesis.Manifest
+	l         genesis.Layout
+	p         genesis.Progress
+	out       *genesis.Verification
 }
 
 func (v *verifier) damage(d genesis.Damage) { v.out.Damage = append(v.out.Damage, d) }
 
 // manifest reads the manifest and compares it with the version's name; without
 // it there is nothing else to verify against.
-func (v *verifier) manifest(ctx context.Context, version genesis.Version) (ok bool, err error) {
-	v.m, err = v.s.Catalog.Manifest(ctx, version)
+func (v *verifier) manifest(ctx context.Context, from *catalog.Catalog, version genesis.Version) (ok bool, err error) {
+	v.m, err = from.Manifest(ctx, version)
 	if k := genesis.KindOf(err); k == genesis.Internal || k == genesis.NotFound {
 		v.damage(genesis.Damage{Blob: version.Digest, Msg: "the manifest is damaged: " + err.Error()})
 		return false, nil
@@ -80,7 +81,7 @@ func (v *verifier) blobs(ctx context.Context) error {
 		total += b.Size
 	}
 	for _, b := range list {
-		damage, err := v.s.Blobs.Verify(ctx, b)
+		damage, err := v.blobStore.Verify(ctx, b)
 		if err != nil {
 			return err
 		}
@@ -102,7 +103,7 @@ func (v *verifier) parts(ctx context.Context) ([]genesis.Blob, error) {
 		}
 	}
 	seen := map[genesis.Blob]bool{}
-	err := layout.Each(ctx, v.s.Blobs, v.l, func(b genesis.Blob) error {
+	err := layout.Each(ctx, v.blobStore, v.l, func(b genesis.Blob) error {
 		seen[b] = true
 		return nil
 	}, func(table string, p genesis.LayoutPage, err error) error {
@@ -151,7 +152,7 @@ func (v *verifier) table(ctx context.Context, t genesis.ManifestTable, name stri
 }
 
 func (v *verifier) digests(ctx context.Context, t genesis.ManifestTable, name string) ([]genesis.Digest, error) {
-	r, err := stream.Open(ctx, v.s.Blobs, v.m, v.l, name, nil)
+	r, err := stream.Open(ctx, v.blobStore, v.m, v.l, name, nil)
 	if err != nil {
 		return nil, err
 	}

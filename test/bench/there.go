@@ -13,8 +13,7 @@ import (
 	"time"
 )
 
-const thereHeading = `
-## there
+const thereHeading = `## there
 
 What it takes to have a training done at another node: two nodes on this machine, each a ` + "`genesis serve`" + ` with runs in
 processes of their own, all pinned to the same cores. The first of a pair is ` + "`genesis train nrel/plants --there`" + ` asked of mit, whose
@@ -30,7 +29,7 @@ var thereTrainings = []struct {
 	args []string
 }{
 	{"1 net, 1 epoch", []string{"--members", "1", "--epochs", "1"}},
-	{"5 nets, 40 epochs", []string{"--members", "5", "--epochs", "40"}},
+	{"3 nets, 10 epochs", []string{"--members", "3", "--epochs", "10"}},
 }
 
 // there measures a training at another node beside the same at home.

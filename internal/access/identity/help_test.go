@@ -51,3 +51,23 @@ func (w *world) write(t testing.TB, query string, args ...any) (out sql.Result, 
 	})
 	return out, err
 }
+
+// TestThrottleClockSetBack: what was counted by a clock that was a day ahead keeps nobody
+// out once it is right.
+func TestThrottleClockSetBack(t *testing.T) {
+	now := time.Date(2027, 1, 1, 0, 0, 0, 0, time.UTC)
+	th := newThrottle(3, time.Second)
+	fill := func(at time.Time) {
+		t.Helper()
+		for range 3 {
+			if _, ok := th.take("ada", at); !ok {
+				t.Fatalf("refused at %v", at)
+			}
+		}
+		if wait, ok := th.take("ada", at); ok || wait > time.Second {
+			t.Fatalf("a fourth at once: %v %v", wait, ok)
+		}
+	}
+	fill(now.Add(24 * time.Hour))
+	fill(now)
+}

@@ -299,7 +299,10 @@ func TestReplayAfterRestart(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	before := signed(s.Session, l.secret, l.ornl.clock.now())
+	ahead := signed(s.Session, l.secret, l.ornl.clock.now().Add(50*time.Second)) // by a clock that may be ahead
+	if _, err := l.ornl.AuthenticateRequest(ahead, s.Session); err != nil {
+		t.Fatal(err)
+	}
 	l.ornl.clock.add(2 * time.Second)
 	if err := l.ornl.Close(); err != nil {
 		t.Fatal(err)
@@ -308,11 +311,20 @@ func TestReplayAfterRestart(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	_, err = l.ornl.AuthenticateRequest(ahead, s.Session)
+	l.wants("a request of before", err, genesis.CodeExpired)
+	if another, err := l.exchange(l.ornl, l.token(ada)); err != nil {
+		t.Error(err)
+	} else if _, err := l.ask(another.Session); err != nil {
+		t.Errorf("a session since the restart: %v", err)
+	}
+	l.ornl.clock.add(62 * time.Second) // what is signed from now on cannot have been used
 	if _, err := l.ask(s.Session); err != nil {
 		t.Errorf("a session does not outlive a restart: %v", err)
 	}
-	_, err = l.ornl.AuthenticateRequest(before, s.Session)
+	_, err = l.ornl.AuthenticateRequest(ahead, s.Session)
 	l.wants("a request of before", err, genesis.CodeExpired)
+	l.ornl.clock.add(-62 * time.Second)
 	if _, err := l.ornl.write(t, "DELETE FROM guests"); err != nil {
 		t.Fatal(err)
 	}

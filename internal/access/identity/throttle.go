@@ -49,6 +49,9 @@ func (t *throttle) take(key string, now time.Time) (time.Duration, bool) {
 	for {
 		was := slot.Load()
 		empty := max(was, at)
+		if empty-at > full+int64(t.every) { // no bucket is so full: the clock was set back, and what it counted is void
+			empty = at
+		}
 		if empty-at > full {
 			return time.Duration(empty - at - full), false
 		}

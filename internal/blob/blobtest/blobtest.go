@@ -49,6 +49,9 @@ func Run(t *testing.T, open func(t *testing.T) Storage) {
 		{"sweep goes on", testSweepGoesOn},
 		{"sweep beside writers", testSweepBesideWriters},
 		{"purge", testPurge},
+		{"receive", testReceive},
+		{"receive what is wrong", testReceiveWrong},
+		{"receive once", testReceiveOnce},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -21,6 +21,25 @@ type Broken func(table string, page genesis.LayoutPage, err error) error
 // what it should be).
 func Each(ctx context.Context, blobs *blob.Store, l genesis.Layout, yield func(genesis.Blob) error, broken Broken) error {
 	w := walk{ctx: ctx, blobs: blobs, yield: yield, broken: broken}
+	return w.all(l)
+}
+
+// Bring is Each of a layout whose blobs are not here yet: page is called with every page
+// before it is read, and has to store it; file with everything else.
+func Bring(ctx context.Context, blobs *blob.Store, l genesis.Layout, page func(genesis.LayoutPage) error, file func(genesis.Blob) error) error {
+	w := walk{ctx: ctx, blobs: blobs, yield: file, page: page}
+	return w.all(l)
+}
+
+type walk struct {
+	ctx    context.Context
+	blobs  *blob.Store
+	yield  func(genesis.Blob) error
+	page   func(genesis.LayoutPage) error // nil: yield
+	broken Broken
+}
+
+func (w *walk) all(l genesis.Layout) error {
 	for _, table := range slices.Sorted(maps.Keys(l.Tables)) {
 		if err := w.list(table, list{files: l.Tables[table]}); err != nil {
 			return err
@@ -32,18 +51,11 @@ func Each(ctx context.Context, blobs *blob.Store, l genesis.Layout, yield func(g
 		}
 	}
 	for _, part := range slices.Sorted(maps.Keys(l.Parts)) {
-		if err := yield(l.Parts[part]); err != nil {
+		if err := w.yield(l.Parts[part]); err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-type walk struct {
-	ctx    context.Context
-	blobs  *blob.Store
-	yield  func(genesis.Blob) error
-	broken Broken
 }
 
 func (w *walk) list(table string, l list) error {
@@ -53,15 +65,19 @@ func (w *walk) list(table string, l list) error {
 		}
 	}
 	for _, p := range l.pages {
-		if err := w.page(table, p); err != nil {
+		if err := w.turn(table, p); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (w *walk) page(table string, p genesis.LayoutPage) error {
-	if err := w.yield(p.Blob); err != nil {
+func (w *walk) turn(table string, p genesis.LayoutPage) error {
+	announce := w.page
+	if announce == nil {
+		announce = func(p genesis.LayoutPage) error { return w.yield(p.Blob) }
+	}
+	if err := announce(p); err != nil {
 		return err
 	}
 	l, err := read(w.ctx, w.blobs, p)
@@ -79,7 +95,7 @@ func read(ctx context.Context, blobs *blob.Store, p genesis.LayoutPage) (*list, 
 	if p.Level < 0 || p.Level > maxLevel {
 		return nil, bad(p, "is said to be of no level that there is")
 	}
-	text, err := blobs.Bytes(ctx, p.Digest, maxPage)
+	text, err := blobs.Bytes(ctx, p.Digest, MaxPage)
 	if err != nil {
 		return nil, err
 	}

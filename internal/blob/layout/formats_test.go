@@ -30,7 +30,7 @@ func TestLayoutVector(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	page, err := blobs.Bytes(t.Context(), pages[0].Digest, maxPage)
+	page, err := blobs.Bytes(t.Context(), pages[0].Digest, MaxPage)
 	if err != nil {
 		t.Fatal(err)
 	}

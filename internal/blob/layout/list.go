@@ -12,8 +12,8 @@ import (
 	"github.com/opengenesis/genesis"
 )
 
-// maxPage is how long a page may be, in bytes: what PageEntries entries can take.
-const maxPage = 1 << 20
+// MaxPage is how long a page may be, in bytes: what [PageEntries] entries can take.
+const MaxPage = 1 << 20
 
 // maxLevel is how many levels of pages may lie over each other: 1024⁴ files.
 const maxLevel = 3

@@ -124,7 +124,7 @@ func write(w *writer, table string, all list) ([]genesis.LayoutPage, error) {
 		if err != nil {
 			return nil, err
 		}
-		if len(text) > maxPage {
+		if len(text) > MaxPage {
 			return nil, &genesis.Error{Op: "write layout", Kind: genesis.Invalid, Subject: table, Msg: fmt.Sprintf("a page of its files would be %d bytes long", len(text))}
 		}
 		if p.Blob, err = w.blobs.Put(w.ctx, text); err != nil {

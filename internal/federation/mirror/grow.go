@@ -132,16 +132,16 @@ func (l *log) grow(ctx context.Context, h head, latest bool) (anew bool, err err
 	}
 	switch {
 	case l.st.origin != "" && l.st.origin != h.origin:
-		return false, l.forked(ctx, h, fmt.Sprintf("it says that its log was %q", h.origin))
+		return false, l.forked(ctx, h, fmt.Sprintf("it says that its log was %q", h.origin), nil)
 	case h.tree.N == known.N && h.tree.Hash != known.Hash:
-		return false, l.forked(ctx, h, fmt.Sprintf("it has another root hash at the same size of %d", known.N))
+		return false, l.forked(ctx, h, fmt.Sprintf("it has another root hash at the same size of %d", known.N), nil)
 	case h.tree.N < known.N && latest:
 		return false, l.shorter(ctx, h)
 	case h.tree.N < known.N:
 		return l.cutBack(ctx, h)
 	case h.tree.N > known.N:
 		if err := l.proves(ctx, h.tree, known); errors.Is(err, errContradicts) {
-			return false, l.forked(ctx, h, fmt.Sprintf("its state of %d entries did not grow from that of %d", h.tree.N, known.N))
+			return false, l.forked(ctx, h, fmt.Sprintf("its state of %d entries did not grow from that of %d", h.tree.N, known.N), err)
 		} else if err != nil {
 			return false, err
 		}
@@ -168,7 +168,7 @@ func (l *log) pinned(ctx context.Context, h head, latest bool) error {
 			err = errContradicts
 		}
 		if errors.Is(err, errContradicts) {
-			return l.forked(ctx, h, fmt.Sprintf("its state of %d entries did not grow from that of %d", h.tree.N, p.tree.N))
+			return l.forked(ctx, h, fmt.Sprintf("its state of %d entries did not grow from that of %d", h.tree.N, p.tree.N), err)
 		}
 		return err
 	case latest:
@@ -183,14 +183,19 @@ func (l *log) proves(ctx context.Context, grown, known tlog.Tree) error {
 	if known.N == 0 || grown == known {
 		return nil
 	}
-	p, err := tlog.ProveTree(grown.N, known.N, tlog.TileHashReader(grown, l.tiles(ctx, l.st.epoch)))
+	tiles := tlog.TileHashReader(grown, l.tiles(ctx, l.st.epoch))
+	p, err := tlog.ProveTree(grown.N, known.N, tiles)
 	if err != nil {
 		return inTiles(l.origin(l.st.epoch), err)
 	}
-	if tlog.CheckTree(p, grown.N, grown.Hash, known.N, known.Hash) != nil {
-		return errContradicts
+	if tlog.CheckTree(p, grown.N, grown.Hash, known.N, known.Hash) == nil {
+		return nil
 	}
-	return nil
+	prefix, err := tlog.TreeHash(known.N, tiles)
+	if err != nil {
+		return inTiles(l.origin(l.st.epoch), err)
+	}
+	return &parted{prefix, p}
 }
 
 // shorter is about a checkpoint that is signed and shorter than the one that is known. It
@@ -202,7 +207,7 @@ func (l *log) shorter(ctx context.Context, h head) error {
 			return err
 		}
 		if root != h.tree.Hash {
-			return l.forked(ctx, h, fmt.Sprintf("it has another root hash at size %d than it had", h.tree.N))
+			return l.forked(ctx, h, fmt.Sprintf("it has another root hash at size %d than it had", h.tree.N), nil)
 		}
 	}
 	return l.behind(ctx, h.note, fmt.Sprintf("it answers with its state of %d entries, and had %d", h.tree.N, l.st.tree.N))
@@ -223,7 +228,7 @@ func (l *log) cutBack(ctx context.Context, h head) (anew bool, err error) {
 	}
 	switch {
 	case errors.Is(err, errContradicts):
-		return false, l.forked(ctx, h, fmt.Sprintf("it declares an end at %d entries that the log did not have", h.tree.N))
+		return false, l.forked(ctx, h, fmt.Sprintf("it declares an end at %d entries that the log did not have", h.tree.N), nil)
 	case err != nil:
 		return false, err
 	case h.tree.N >= l.st.applied:

@@ -31,7 +31,11 @@ type Config struct {
 	Timeout  time.Duration    // of one answer; default 30 s
 	Now      func() time.Time // nil: time.Now
 	Log      *slog.Logger     // nil: nothing is logged
-	Report   func(Evidence)   // is told of evidence once it is kept; nil: nobody
+
+	// Report is told, in the transaction that keeps it, of evidence that proves itself and
+	// may be shown to every member; and Reported after that. Nil: nobody.
+	Report   func(context.Context, *sql.Tx, genesis.LogEvidence) error
+	Reported func()
 }
 
 // atOnce is how many peers are read from at once: it bounds memory.

@@ -227,6 +227,11 @@ func (m *Manager) outcome(ctx context.Context, stop context.CancelCauseFunc, a *
 		return nil, err
 	}
 	defer done()
+	if m.cfg.Fetch != nil {
+		if err := m.cfg.Fetch(ctx, a.Run(), a.row.pinned, a.event); err != nil {
+			return nil, err
+		}
+	}
 	job, err := m.job(ctx, a)
 	if err != nil {
 		return nil, err

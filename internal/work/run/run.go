@@ -84,6 +84,10 @@ type Config struct {
 	// what the request came to when it was allowed.
 	Plan func(ctx context.Context, r genesis.Run, pinned json.RawMessage) (task any, err error)
 
+	// Fetch brings here, before a try is planned, what its process could not: one that
+	// computes reaches no other node. Nil: nothing is needed.
+	Fetch func(ctx context.Context, r genesis.Run, pinned json.RawMessage, p genesis.Progress) error
+
 	// Compute does a task in this process. A child does the same by [Serve].
 	Compute Compute
 

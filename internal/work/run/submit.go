@@ -409,6 +409,9 @@ func (m *Manager) unresumable(r row) error {
 		if r.Kind == genesis.RunTrain {
 			again.Msg, again.Hint = "the node stopped before it was done", "run the command again: the training goes on where it was"
 		}
+		if r.Kind == genesis.RunPull {
+			again.Msg, again.Hint = "the node stopped before it was done", "run the command again: the copying goes on where it was"
+		}
 		return again
 	}
 	if r.Tries >= m.cfg.Limits.Tries {

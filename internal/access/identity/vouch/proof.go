@@ -85,7 +85,7 @@ type (
 // Nonces remembers the proofs of the last minutes, so that each counts once. It is safe
 // for concurrent use; its memory is bounded.
 type Nonces struct {
-	began time.Time // proofs that were made before are not taken: they may have been used then
+	began time.Time // what was used before is not known
 
 	mu         sync.Mutex
 	turned     time.Time
@@ -95,21 +95,25 @@ type Nonces struct {
 
 // NewNonces remembers proofs from now on.
 func NewNonces(now time.Time) *Nonces {
-	return &Nonces{began: now.Truncate(time.Second), turned: now, young: map[nonce]struct{}{}, old: map[nonce]struct{}{}, of: map[session]int{}}
+	return &Nonces{began: now, turned: now, young: map[nonce]struct{}{}, old: map[nonce]struct{}{}, of: map[session]int{}}
 }
 
-// Use takes the nonce of a proof that was checked, of a session that is named by a hash.
-// Errors: Permission, with the Code replayed or expired; Unavailable (more requests than
-// can be remembered).
-func (n *Nonces) Use(of [sha256.Size]byte, p Proof, now time.Time) error {
-	if p.Created.Before(n.began) {
-		return refuse(genesis.CodeExpired, "proof", "sign the request anew", "it was made at %s, and this node has been running since %s", clock(p.Created), clock(n.began))
-	}
+// Use takes the nonce of a proof that was checked, of a session that is named by a hash
+// and was made at a time. Of a session from before these were remembered, a proof may have
+// been used then, by a clock that was ahead by as much as it may be. Errors: Permission,
+// with the Code replayed or expired; Unavailable (more requests than can be remembered).
+func (n *Nonces) Use(of [sha256.Size]byte, made time.Time, p Proof, now time.Time) error {
 	sum := sha256.Sum256(append(of[:], p.Nonce...))
 	key := nonce(sum[:nonceBytes])
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if now.Sub(n.turned) >= generation {
+	if now.Before(n.began) { // the clock was set back: by the one that counts now, it has been running since
+		n.began = now
+	}
+	if made.Before(n.began) && !p.Created.After(n.began.Add(Skew)) {
+		return refuse(genesis.CodeExpired, "proof", "exchange another token of your own node for a new session", "this node has been running since %s, and does not know whether this was used before", clock(n.began))
+	}
+	if since := now.Sub(n.turned); since >= generation || since < 0 { // the clock may have been set back
 		n.turn(now)
 	}
 	_, young := n.young[key]

@@ -312,19 +312,25 @@ func TestNonces(t *testing.T) {
 		return Proof{PeerProof: genesis.PeerProof{Created: at, Nonce: nonce}}
 	}
 	one, two := [32]byte{1}, [32]byte{2}
-	if err := n.Use(one, of(noon, "a"), noon); err != nil {
+	if err := n.Use(one, noon, of(noon, "a"), noon); err != nil {
 		t.Fatal(err)
 	}
 	for _, at := range []time.Duration{0, 61 * time.Second, 119 * time.Second} {
-		if err := n.Use(one, of(noon.Add(time.Minute), "a"), noon.Add(at)); codeOf(err) != genesis.CodeReplayed {
+		if err := n.Use(one, noon, of(noon.Add(time.Minute), "a"), noon.Add(at)); codeOf(err) != genesis.CodeReplayed {
 			t.Errorf("after %s: %v", at, err)
 		}
 	}
-	if err := n.Use(two, of(noon, "a"), noon); err != nil {
+	if err := n.Use(two, noon, of(noon, "a"), noon); err != nil {
 		t.Errorf("a nonce of another session: %v", err)
 	}
-	if err := n.Use(one, of(noon.Add(-2*time.Second), "b"), noon); codeOf(err) != genesis.CodeExpired {
-		t.Errorf("made before the node began: %v", err)
+	before := noon.Add(-time.Hour)
+	for _, at := range []time.Duration{-2 * time.Second, 0, time.Minute} { // by clocks that are ahead, too
+		if err := n.Use(one, before, of(noon.Add(at), "b"), noon); codeOf(err) != genesis.CodeExpired {
+			t.Errorf("of a session of before, made %v after the node began: %v", at, err)
+		}
+	}
+	if err := n.Use(one, before, of(noon.Add(61*time.Second), "b"), noon.Add(time.Minute)); err != nil {
+		t.Errorf("of a session of before, what cannot have been used then: %v", err)
 	}
 	for range 5 {
 		n.turn(n.turned.Add(generation))
@@ -332,11 +338,17 @@ func TestNonces(t *testing.T) {
 	if len(n.young)+len(n.old) != 0 {
 		t.Errorf("%d are kept", len(n.young)+len(n.old))
 	}
+	n.turn(n.turned.Add(24 * time.Hour))
 	n.of[one] = MostOfOne
-	if err := n.Use(one, of(noon, "c"), n.turned); genesis.KindOf(err) != genesis.Unavailable {
+	yesterday := noon.Add(-24 * time.Hour)
+	if err := n.Use(one, yesterday, of(yesterday, "d"), yesterday); err != nil {
+		t.Errorf("after the clock was set back: %v", err)
+	}
+	n.of[one] = MostOfOne
+	if err := n.Use(one, noon, of(noon, "c"), n.turned); genesis.KindOf(err) != genesis.Unavailable {
 		t.Errorf("one more than is remembered of one: %v", err)
 	}
-	if err := n.Use(two, of(noon, "c"), n.turned); err != nil {
+	if err := n.Use(two, noon, of(noon, "c"), n.turned); err != nil {
 		t.Errorf("another session pays for it: %v", err)
 	}
 }

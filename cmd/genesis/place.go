@@ -1,0 +1,106 @@
+package main
+
+import (
+	"errors"
+	"slices"
+
+	"github.com/opengenesis/genesis"
+)
+
+// place finds out where a model is applied, and how it is called there: here, unless it is
+// another node's and only its use is allowed. Then it makes the command one at that node,
+// if the rows may be sent.
+func (cmd *predictCmd) place(a *app) (model string, err error) {
+	ref, err := genesis.ParseRef(cmd.Model)
+	if err != nil || ref.Node == "" {
+		return cmd.Model, nil // the node says what is wrong with it
+	}
+	there := ref
+	there.Node = ""
+	if string(ref.Node) == a.at {
+		return there.String(), nil
+	}
+	own, err := a.client.Node(a.ctx)
+	if err != nil || own.Node == ref.Node {
+		return there.String(), err
+	}
+	m, stop := a.progress()
+	got, err := a.client.Pull(a.ctx, genesis.PullRequest{Ref: cmd.Model}, m.event)
+	stop()
+	switch {
+	case err == nil:
+		return got.Version.Ref().String(), nil
+	case genesis.KindOf(err) == genesis.Unavailable:
+		return cmd.copyHere(a, ref, err)
+	case genesis.KindOf(err) != genesis.Permission:
+		return "", err
+	}
+	return there.String(), cmd.send(a, ref, err)
+}
+
+// copyHere finds the copy of a model whose node does not answer.
+func (cmd *predictCmd) copyHere(a *app, ref genesis.Ref, away error) (string, error) {
+	who, err := a.client.WhoAmI(a.ctx)
+	if err != nil {
+		return "", away
+	}
+	for _, name := range genesis.CopyNames(ref, who.Subject, who.Has(genesis.DutySteward)) {
+		d, err := a.client.Describe(a.ctx, string(name))
+		if err != nil || d.Provenance == nil || d.Provenance.Copied == nil || !isCopy(*d.Provenance.Copied, ref) {
+			continue
+		}
+		err = a.aside(func(p *printer) {
+			p.line("%s does not answer: this is done with the copy of %s", clean(string(ref.Node)), when(d.Provenance.Copied.At))
+		})
+		return d.Version.Ref().String(), err
+	}
+	return "", away
+}
+
+// isCopy reports whether a copy is of what a reference names.
+func isCopy(c genesis.Copied, of genesis.Ref) bool {
+	return c.From.Node == of.Node && c.From.Name == of.Name && (of.Number == 0 || of.Number == c.Number) && (of.Digest == "" || of.Digest == c.From.Digest)
+}
+
+// send makes the command one at the model's node, to which the rows go, if that was asked
+// for. Else it says what would be sent where.
+func (cmd *predictCmd) send(a *app, ref genesis.Ref, refused error) error {
+	told := cmd.rows(a) + " will be sent to " + string(ref.Node) + "; not stored"
+	var why *genesis.Error
+	if !cmd.Send {
+		e := &genesis.Error{Op: "predict", Kind: genesis.Permission, Subject: cmd.Model, Msg: told, Hint: "say --send if that is all right"}
+		if errors.As(refused, &why) {
+			e.Msg += "; the model may not be copied: " + why.Msg
+		}
+		return e
+	}
+	there, err := a.client.At(a.ctx, ref.Node)
+	if err != nil {
+		return err
+	}
+	a.home, a.client, a.at = a.client, there, string(ref.Node)
+	return a.aside(func(p *printer) { p.line("%s", told) })
+}
+
+// rows counts the rows of the files, here.
+func (cmd *predictCmd) rows(a *app) string {
+	if slices.Contains(cmd.Files, "-") { // it can be read once
+		return "the rows"
+	}
+	refs, err := a.handOver("predict", cmd.Files)
+	if err != nil {
+		return "the rows"
+	}
+	found, err := a.client.Inspect(a.ctx, genesis.InspectRequest{Files: refs}, nil)
+	if err != nil {
+		return "the rows"
+	}
+	var n int64
+	for _, t := range found.Tables {
+		n += t.Rows
+	}
+	if found.Sampled {
+		return "more than " + plural(n, "row")
+	}
+	return plural(n, "row")
+}

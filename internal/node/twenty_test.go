@@ -1,0 +1,114 @@
+//go:build linux || darwin
+
+package node
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/opengenesis/genesis"
+)
+
+// TestTwentyNodes: twenty nodes, each with something of every tier, converge on one
+// catalogue: each mirrors of all others what the model says that its people may know of.
+func TestTwentyNodes(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it takes a while")
+	}
+	var ids []genesis.NodeID
+	for i := range 20 {
+		ids = append(ids, genesis.NodeID(fmt.Sprintf("n%02d", i)))
+	}
+	c := newCluster(t, ids...)
+	var requests, bytes atomic.Int64
+	for _, id := range ids { // they joined one after the other: each hears of all
+		c.refresh(id)
+		c.lies(id, counting(&requests, &bytes))
+	}
+	var all []*asset
+	for _, id := range ids {
+		all = append(all, c.everyTier(id)...)
+	}
+	began, listings := time.Now(), 0
+	for _, by := range ids {
+		for _, of := range ids {
+			c.towns[by].works.mirror.Nudge(of)
+		}
+	}
+	for _, by := range ids {
+		var want []string
+		for _, a := range all {
+			if text := a.listed(by, time.Now()); text != "" && a.at != by {
+				want = append(want, text)
+			}
+		}
+		listings += len(want)
+		slices.Sort(want)
+		c.follows(by, want)
+	}
+	took := time.Since(began)
+	t.Logf("20 nodes mirror %d listings of each other in %v: %d requests, %d bytes", listings, took.Round(time.Millisecond), requests.Load(), bytes.Load())
+	for _, by := range ids {
+		for _, of := range ids {
+			if s := c.followed(by, of, genesis.ClassPublic); by != of && (s.Standing != "" || s.Size != s.Applied || s.Skipped != 0) {
+				t.Errorf("%s follows %s: %+v", by, of, s)
+			}
+		}
+	}
+}
+
+// counting counts requests that arrive and bytes that are answered.
+func counting(requests, bytes *atomic.Int64) lie {
+	return func(w http.ResponseWriter, r *http.Request, node http.Handler) {
+		requests.Add(1)
+		node.ServeHTTP(&countedAnswer{w, bytes}, r)
+	}
+}
+
+type countedAnswer struct {
+	http.ResponseWriter
+	bytes *atomic.Int64
+}
+
+func (c *countedAnswer) Unwrap() http.ResponseWriter { return c.ResponseWriter }
+
+func (c *countedAnswer) Write(b []byte) (int, error) {
+	n, err := c.ResponseWriter.Write(b)
+	c.bytes.Add(int64(n))
+	return n, err
+}
+
+// everyTier has a node offer something of every tier, to the two nodes that follow it by
+// name.
+func (c *cluster) everyTier(at genesis.NodeID) []*asset {
+	c.Helper()
+	i := slices.Index(c.order, at)
+	friend, reader := c.order[(i+1)%len(c.order)], c.order[(i+2)%len(c.order)]
+	w := c.towns[at]
+	var all []*asset
+	for _, tier := range genesis.Tiers {
+		for _, hidden := range []bool{false, true} {
+			if hidden && tier != genesis.TierControlled {
+				continue
+			}
+			a := &asset{at: at, name: fmt.Sprintf("%s-%v", tier, hidden), state: genesis.Published, tier: tier, hidden: hidden}
+			if tier == genesis.TierPartner {
+				a.partners = []string{string(friend)}
+			}
+			w.prepare(a.name, fmt.Sprintf("a,b\n1,%d\n3,4\n", i))
+			w.must(w.works.Publish(c.Context(), w.local, a.name, genesis.PublishRequest{Tier: tier, Partners: a.partners, Hidden: &hidden}))
+			if hidden || tier == genesis.TierRestricted {
+				to := genesis.Grantee("institution:" + reader)
+				w.must(w.works.Grant(c.Context(), w.local, genesis.GrantRequest{Ref: a.name, To: to, Actions: []genesis.Action{genesis.TrainOn}}))
+				a.grants = []lent{{to: to, actions: []genesis.Action{genesis.TrainOn}}}
+			}
+			all = append(all, a)
+		}
+	}
+	c.settle(at)
+	return all
+}

@@ -1,0 +1,121 @@
+package pull
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"math"
+	"slices"
+
+	"github.com/opengenesis/genesis"
+	"github.com/opengenesis/genesis/internal/access"
+	"github.com/opengenesis/genesis/internal/blob/layout"
+)
+
+// maxBlobs bounds how many blobs a copy consists of.
+const maxBlobs = 4_000_000
+
+// maxName bounds the name of a table, in bytes.
+const maxName = 1000
+
+// ReadBundle reads what the node of a reference says of the version. Errors: Invalid (it is
+// not what was asked for, or cannot be), Unsupported (a newer format).
+func ReadBundle(r io.Reader, ref genesis.Ref) (*genesis.Bundle, error) {
+	in := &io.LimitedReader{R: r, N: genesis.MaxBundle + 1}
+	text, err := io.ReadAll(in)
+	if err != nil {
+		return nil, &genesis.Error{Op: "pull", Kind: genesis.Unavailable, Subject: ref.String(), Msg: "what its node says of it breaks off: " + err.Error(), Hint: "try again", Err: err}
+	}
+	if in.N <= 0 {
+		return nil, wrong(ref, fmt.Sprintf("what its node says of it is longer than %d MiB", genesis.MaxBundle>>20))
+	}
+	b := new(genesis.Bundle)
+	if err := json.Unmarshal(text, b); err != nil {
+		return nil, wrong(ref, "what its node says of it is no bundle: "+err.Error())
+	}
+	if b.Format != genesis.BundleFormat {
+		return nil, &genesis.Error{Op: "pull", Kind: genesis.Unsupported, Subject: ref.String(), Msg: fmt.Sprintf("its bundle has format %d, and this program reads %d", b.Format, genesis.BundleFormat), Hint: "use a newer program"}
+	}
+	for _, check := range []func(*genesis.Bundle, genesis.Ref) string{otherVersion, otherLayout, otherBlobs} {
+		if msg := check(b, ref); msg != "" {
+			return nil, wrong(ref, msg)
+		}
+	}
+	return b, access.CheckOwed(b.Node, b.Owes)
+}
+
+func wrong(ref genesis.Ref, msg string) error {
+	return &genesis.Error{Op: "pull", Kind: genesis.Invalid, Subject: ref.String(), Msg: msg, Hint: "nothing was kept; tell the operator of " + string(ref.Node)}
+}
+
+// otherVersion says how the bundle is of something else than was asked for.
+func otherVersion(b *genesis.Bundle, ref genesis.Ref) string {
+	v := b.Version
+	_, err := genesis.ParseDigest(string(v.Digest))
+	switch {
+	case err != nil:
+		return "its bundle names no digest"
+	case b.Node != ref.Node || v.Name != ref.Name || ref.Digest != "" && v.Digest != ref.Digest || ref.Number != 0 && v.Number != ref.Number:
+		return fmt.Sprintf("its bundle is of another version: %s/%s@%d, %s", b.Node, v.Name, v.Number, v.Digest)
+	case v.Kind != genesis.Dataset && v.Kind != genesis.Model:
+		return fmt.Sprintf("its bundle is of kind %q", v.Kind)
+	case v.Rows < 0 || v.Bytes < 0 || v.Number < 0:
+		return "its bundle counts what cannot be"
+	case len(b.Owes) == 0 || b.Owes[0].Name != string(v.Name) || b.Owes[0].Version != v.Digest:
+		return "its bundle does not say what a copy owes to the version itself"
+	}
+	return ""
+}
+
+// otherLayout says what is wrong with where the bytes lie.
+func otherLayout(b *genesis.Bundle, _ genesis.Ref) string {
+	l := b.Layout
+	names := slices.Concat(slices.Collect(maps.Keys(l.Tables)), slices.Collect(maps.Keys(l.Pages)))
+	switch {
+	case l.Format < 1 || l.Format > genesis.LayoutFormat:
+		return fmt.Sprintf("its layout has format %d", l.Format)
+	case layout.Long(l):
+		return "its layout lists more files than one may"
+	case (b.Version.Kind == genesis.Model) != (len(l.Parts) > 0) || len(l.Parts) > 0 && len(names) > 0:
+		return "its layout is not that of a " + string(b.Version.Kind)
+	case slices.ContainsFunc(names, func(n string) bool { return len(n) > maxName }):
+		return "its layout has a table of too long a name"
+	}
+	if err := genesis.CheckParts(slices.Sorted(maps.Keys(l.Parts))); err != nil {
+		return err.Error()
+	}
+	return ""
+}
+
+// otherBlobs says what is wrong with the blobs that the bundle lists.
+func otherBlobs(b *genesis.Bundle, _ genesis.Ref) string {
+	if len(b.Blobs) > genesis.MaxBundleBlobs {
+		return fmt.Sprintf("its bundle lists more than %d blobs", genesis.MaxBundleBlobs)
+	}
+	var sum int64
+	for _, one := range b.Blobs {
+		if msg := otherBlob(one); msg != "" {
+			return msg
+		}
+		if sum += one.Size; sum < 0 {
+			return "its blobs are larger than anything"
+		}
+	}
+	switch {
+	case !slices.ContainsFunc(b.Blobs, func(one genesis.Blob) bool { return one.Digest == b.Version.Digest }):
+		return "its bundle does not list its manifest"
+	case b.Bytes < sum || b.Bytes > math.MaxInt64/2:
+		return "its bundle says a size that cannot be"
+	}
+	return ""
+}
+
+// otherBlob says what is wrong with what is said of a blob.
+func otherBlob(b genesis.Blob) string {
+	_, err := genesis.ParseDigest(string(b.Digest))
+	if _, root := genesis.ParseDigest(string(b.Merkle)); err != nil || root != nil || b.Size < 0 {
+		return fmt.Sprintf("it names a blob that cannot be: %q of %d bytes", b.Digest, b.Size)
+	}
+	return ""
+}

@@ -301,8 +301,8 @@ type FederationInfo struct {
 	Holder     bool        `json:"holder"` // of the charter
 	Federation *Federation `json:"federation,omitempty"`
 	Catalogues []Followed  `json:"catalogues,omitempty"` // of the others, as they are mirrored here: told to operators
-	Forks      []Fork      `json:"forks,omitempty"`      // of others' logs, that this node has evidence of: told to operators
 	Waiting    []Waiting   `json:"waiting,omitempty"`    // messages for others: told to operators
+	Forks      []Fork      `json:"forks,omitempty"`      // of others' logs, that this node has evidence of: told to operators
 	Heard      time.Time   `json:"heard,omitzero"`       // when a peer last told what this node knows, or more
 	Advice     []string    `json:"advice,omitempty"`     // what somebody has to do, in words
 }

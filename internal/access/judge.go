@@ -94,9 +94,9 @@ func (q question) judgeSource(i int, asked []genesis.Action) verdict {
 // ofSource are the actions of which a source must allow one, so that the question's
 // action is allowed on what was made from it. To steward something is no use of what it
 // was made from; to know of it is no news to those who steward or made it; and who trained
-// a model, or for whose project it was trained, may use it while they may train. Of what another node keeps from the stewards of
-// this one, a copy is kept from them, too, but for those whose it is and the home's owner,
-// who has the files.
+// a model, or for whose project it was trained, may use it while they may train. Of what
+// another node keeps from the stewards of this one, a copy is kept from them, too, but for
+// those whose it is and the home's owner, who has the files.
 func (q question) ofSource(of facts) []genesis.Action {
 	who := q.target.who
 	made := q.target.creator != "" && q.target.creator == who.id

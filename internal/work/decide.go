@@ -304,6 +304,17 @@ func (s *Service) act(ctx context.Context, who genesis.Principal, name string, d
 	return err
 }
 
+// actIn is act within a transaction; whose it is tells of the change.
+func (s *Service) actIn(ctx context.Context, tx *sql.Tx, who genesis.Principal, name string, do func(*sql.Tx, *journal.Event) error) error {
+	p := access.Complete(s.Charter, who)
+	e := journal.Event{Actor: who.Person(), Act: name, Outcome: genesis.Done, Purpose: who.Purpose, Institution: p.Institution, Sector: p.Sector, Student: p.Student}
+	if err := do(tx, &e); err != nil {
+		return err
+	}
+	e.Detail = inSession(e.Detail, s.session(who))
+	return journal.Record(ctx, tx, e)
+}
+
 // watchAll is Watch of several questions.
 func (s *Service) watchAll(ctx context.Context, asks []access.Ask) (context.Context, func()) {
 	var releases []func()
@@ -317,15 +328,4 @@ func (s *Service) watchAll(ctx context.Context, asks []access.Ask) (context.Cont
 			release()
 		}
 	}
-}
-
-// actIn is act within a transaction; whose it is tells of the change.
-func (s *Service) actIn(ctx context.Context, tx *sql.Tx, who genesis.Principal, name string, do func(*sql.Tx, *journal.Event) error) error {
-	p := access.Complete(s.Charter, who)
-	e := journal.Event{Actor: who.Person(), Act: name, Outcome: genesis.Done, Purpose: who.Purpose, Institution: p.Institution, Sector: p.Sector, Student: p.Student}
-	if err := do(tx, &e); err != nil {
-		return err
-	}
-	e.Detail = inSession(e.Detail, s.session(who))
-	return journal.Record(ctx, tx, e)
 }

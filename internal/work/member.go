@@ -80,7 +80,7 @@ func (s *Service) TellNewcomers(ctx context.Context) error {
 	all = s.others(all...)
 	s.telling.Lock()
 	defer s.telling.Unlock()
-	if slices.Equal(all, s.members) {
+	if slices.Equal(all, s.knew) {
 		return nil
 	}
 	projects, err := s.Access.Projects(ctx)
@@ -102,7 +102,7 @@ func (s *Service) TellNewcomers(ctx context.Context) error {
 		return nil
 	})
 	if err == nil {
-		s.members = all
+		s.knew = all
 		s.wake()
 	}
 	return err

@@ -85,8 +85,8 @@ type Service struct {
 	bodies     stream.Budget
 	abroad     abroad.Store
 	renewing   chan struct{}    // tokens of projects are asked for
-	telling    sync.Mutex       // of members
-	members    []genesis.NodeID // that were there when newcomers were told last
+	telling    sync.Mutex       // of knew
+	knew       []genesis.NodeID // that were there when newcomers were told last
 	searcher   *search.Searcher // nil: nothing is searched
 	settled    settled
 	remembered memory // of what versions consist of

@@ -19,8 +19,21 @@ func TestTwentyNodes(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it takes a while")
 	}
+	g := grow(t, 20)
+	t.Logf("20 nodes mirror %d listings of each other in %v: %d requests, %d bytes", g.listings, g.took.Round(time.Millisecond), g.requests, g.bytes)
+}
+
+// growth is what it takes until all nodes of a federation know what they may of each
+// other.
+type growth struct {
+	listings        int
+	took            time.Duration
+	requests, bytes int64
+}
+
+func grow(t *testing.T, nodes int) (g growth) {
 	var ids []genesis.NodeID
-	for i := range 20 {
+	for i := range nodes {
 		ids = append(ids, genesis.NodeID(fmt.Sprintf("n%02d", i)))
 	}
 	c := newCluster(t, ids...)
@@ -33,7 +46,7 @@ func TestTwentyNodes(t *testing.T) {
 	for _, id := range ids {
 		all = append(all, c.everyTier(id)...)
 	}
-	began, listings := time.Now(), 0
+	began := time.Now()
 	for _, by := range ids {
 		for _, of := range ids {
 			c.towns[by].works.mirror.Nudge(of)
@@ -46,12 +59,10 @@ func TestTwentyNodes(t *testing.T) {
 				want = append(want, text)
 			}
 		}
-		listings += len(want)
-		slices.Sort(want)
+		g.listings += len(want)
 		c.follows(by, want)
 	}
-	took := time.Since(began)
-	t.Logf("20 nodes mirror %d listings of each other in %v: %d requests, %d bytes", listings, took.Round(time.Millisecond), requests.Load(), bytes.Load())
+	g.took, g.requests, g.bytes = time.Since(began), requests.Load(), bytes.Load()
 	for _, by := range ids {
 		for _, of := range ids {
 			if s := c.followed(by, of, genesis.ClassPublic); by != of && (s.Standing != "" || s.Size != s.Applied || s.Skipped != 0) {
@@ -59,6 +70,7 @@ func TestTwentyNodes(t *testing.T) {
 			}
 		}
 	}
+	return g
 }
 
 // counting counts requests that arrive and bytes that are answered.
@@ -87,7 +99,7 @@ func (c *countedAnswer) Write(b []byte) (int, error) {
 func (c *cluster) everyTier(at genesis.NodeID) []*asset {
 	c.Helper()
 	i := slices.Index(c.order, at)
-	friend, reader := c.order[(i+1)%len(c.order)], c.order[(i+2)%len(c.order)]
+	friend, reader := c.order[(i+1)%len(c.order)], c.order[(i+len(c.order)-1)%len(c.order)]
 	w := c.towns[at]
 	var all []*asset
 	for _, tier := range genesis.Tiers {

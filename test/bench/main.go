@@ -7,6 +7,7 @@
 //	go run ./bench -size 100000000 -pairs 3 -only prepare
 //	go run ./bench -only loaders -out ../docs/benchmarks.md # that section alone, at most 25 minutes
 //	go run ./bench -only search -out ../docs/benchmarks.md # that section alone, about 40 minutes
+//	go run ./bench -only federation -entries 50000 -out ../docs/benchmarks.md # that section alone, about 3 minutes
 //	go run ./bench -only there -out ../docs/benchmarks.md # that section alone, about 2 minutes
 //
 // Peers: the duckdb command line (pip install duckdb-cli), sha256sum,
@@ -38,6 +39,7 @@ type config struct {
 	client string
 
 	listings int
+	entries  int
 }
 
 func main() {
@@ -66,6 +68,7 @@ func main() {
 	flag.StringVar(&c.peers, "peers", peersVenv(), "the virtual environment of make bench-peers")
 	flag.StringVar(&c.client, "client", "../clients/python/src", "the Python package that loaders measures")
 	flag.IntVar(&c.listings, "listings", 1_000_000, "listings that search is measured with")
+	flag.IntVar(&c.entries, "entries", 1_000_000, "entries of the log that federation mirrors")
 	flag.Parse()
 	if err := run(c); err != nil {
 		log.Fatalf("bench: error: %v", err)

@@ -267,7 +267,7 @@ func TestAskedThere(t *testing.T) {
 	nrel, mit := c.towns["nrel"], c.towns["mit"]
 	c.settleAt("mit", "ada")
 	nrel.publish("turbines", controlled())
-	ada := c.guest("ada", "mit", "nrel")
+	ada := c.guest("mit", "ada", "nrel")
 	asked, err := ada.Ask(t.Context(), genesis.AskRequest{Ref: "turbines", Purpose: "wakes"})
 	if err != nil {
 		t.Fatal(err)

@@ -21,16 +21,6 @@ func (c *cluster) settleAt(at genesis.NodeID, who ...string) {
 	}
 }
 
-// guest is a client of a node for somebody of another.
-func (c *cluster) guest(who string, home, at genesis.NodeID) *client.Client {
-	c.Helper()
-	there, err := client.New(c.towns[home].url, nil).WithToken(c.towns[home].token[who]).At(c.Context(), at)
-	if err != nil {
-		c.Fatal(err)
-	}
-	return there
-}
-
 // projects are those that somebody is in, as they are told at home.
 func (w *town) projects(who string) []string {
 	w.Helper()
@@ -64,7 +54,7 @@ func TestProjectAcrossNodes(t *testing.T) {
 		t.Errorf("%+v %v", page, err)
 	}
 	reads := func(who string) error {
-		return c.guest(who, "mit", "ornl").Export(t.Context(), "reactors", client.ExportOptions{Format: "csv"}, discard{}, nil)
+		return c.guest("mit", who, "ornl").Export(t.Context(), "reactors", client.ExportOptions{Format: "csv"}, discard{}, nil)
 	}
 	if err := reads("ada"); err != nil {
 		t.Errorf("ada at ornl: %v", err)
@@ -132,7 +122,7 @@ func TestRunsForAProject(t *testing.T) {
 	members := []genesis.PersonID{"mit/ada"}
 	nrel.must(nrel.works.PutProject(t.Context(), nrel.local, "wind", genesis.ProjectRequest{Members: &members}))
 	made := nrel.prepareFor("drafts", "wind")
-	ada, bob := c.guest("ada", "mit", "nrel"), c.guest("bob", "mit", "nrel")
+	ada, bob := c.guest("mit", "ada", "nrel"), c.guest("mit", "bob", "nrel")
 	if err := ada.Export(t.Context(), made, client.ExportOptions{Format: "csv"}, discard{}, nil); err != nil {
 		t.Errorf("ada, who is in it: %v", err)
 	}
@@ -208,7 +198,7 @@ func TestMadeAtHomeForAProject(t *testing.T) {
 		return err == nil && len(tokens) == 1
 	})
 	made := mit.prepareFor("shared", "nrel/wind")
-	if err := c.guest("kim", "nrel", "mit").Export(t.Context(), made, client.ExportOptions{}, discard{}, nil); err != nil {
+	if err := c.guest("nrel", "kim", "mit").Export(t.Context(), made, client.ExportOptions{}, discard{}, nil); err != nil {
 		t.Errorf("kim of nrel: %v", err)
 	}
 	raw := &format.Raw{Name: "x.csv", Size: 4, At: strings.NewReader("a\n1\n")}

@@ -1,4 +1,4 @@
-.PHONY: build python test race lint bench bench-peers tables fuzz ci cover release
+.PHONY: build python test race lint bench bench-peers tables histories fuzz ci cover release
 
 export CGO_ENABLED = 0
 
@@ -33,6 +33,9 @@ bench-peers: ## the loaders that `go run ./bench -only loaders` measures beside 
 
 tables: ## docs/results.md: accuracy on published splits, from stored runs
 	cd test && go run ./tables -out ../docs/results.md
+
+histories: ## a thousand seeded histories of a federation with faults
+	go test ./internal/node -run 'TestHistories$$' -timeout 2h -args -histories 1000
 
 fuzz: ## every fuzz target for FUZZTIME each (default 1m)
 	sh test/fuzz.sh $(or $(FUZZTIME),1m)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"github.com/opengenesis/genesis"
+	"github.com/opengenesis/genesis/client"
 )
 
 type trainCmd struct {
@@ -58,6 +59,11 @@ func (cmd *trainCmd) Run(a *app) error {
 	if cmd.There || cmd.Here {
 		return &genesis.Error{Op: "train", Kind: genesis.Invalid, Subject: cmd.Dataset, Msg: "names no other node, so that there is no choice where", Hint: "leave out --there and --here, or name the node: nrel/turbines"}
 	}
+	return cmd.here(a, c, req)
+}
+
+// here trains on a dataset of the node that the command uses.
+func (cmd *trainCmd) here(a *app, c *client.Client, req genesis.TrainRequest) error {
 	if err := cmd.complete(a, &req); err != nil {
 		return err
 	}

@@ -1,10 +1,15 @@
 package federation
 
 import (
+	"bytes"
 	"crypto/ed25519"
 	"encoding/json"
+	"io"
+	"net/http"
+	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/opengenesis/genesis"
 	"github.com/opengenesis/genesis/internal/federation/charter"
@@ -53,6 +58,50 @@ func FuzzInvitation(f *testing.F) {
 		inv, err := readInvitation(text)
 		if err == nil && (len(inv.Secret) != secretSize || charter.CheckURL(inv.URL) != nil) {
 			t.Errorf("%+v", inv)
+		}
+	})
+}
+
+// FuzzHear: only what a member's message key signed, for this node and about now, is
+// heard.
+func FuzzHear(f *testing.F) {
+	w := newTown(f)
+	all := w.found(1, "nrel", "mit")
+	nrel, mit := all[0], all[1]
+	real, err := mit.say("leave", "nrel", nil)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(real)
+	f.Add(real + "=")
+	f.Add("..")
+	f.Fuzz(func(t *testing.T, text string) {
+		m, from, err := nrel.hear(text, "leave", "keys", "drafts")
+		if err == nil && (from.ID != "mit" || m.Kind != "leave" || text != real) {
+			t.Errorf("%q is heard as %+v", text, m)
+		}
+		if k := genesis.KindOf(err); err != nil && k != genesis.Invalid && k != genesis.Permission && k != genesis.Unsupported {
+			t.Error(err)
+		}
+	})
+}
+
+// FuzzProblem: what another node says is wrong becomes one short line, and no kind of
+// error that this node would take for its own.
+func FuzzProblem(f *testing.F) {
+	text, err := json.Marshal(genesis.ProblemOf(&genesis.Error{Op: "read", Kind: genesis.Permission, Msg: "not you", Hint: "ask"}, true))
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(403, text)
+	f.Add(500, []byte(`{"kind":"internal","detail":"a\nb`))
+	f.Fuzz(func(t *testing.T, status int, body []byte) {
+		err := problem(question{base: "https://data.example.edu"}, &http.Response{StatusCode: status, Status: "?", Body: io.NopCloser(bytes.NewReader(body))})
+		if k := genesis.KindOf(err); k == genesis.Internal || k == genesis.Private || k == "" {
+			t.Errorf("%q is taken for %v", body, err)
+		}
+		if said := err.Error(); len(said) > 1000 || strings.ContainsAny(said, "\n\r") || !utf8.ValidString(said) {
+			t.Errorf("it says %q", said)
 		}
 	})
 }

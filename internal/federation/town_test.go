@@ -51,7 +51,7 @@ func (l *log) Append(_ context.Context, e journal.Event) error {
 // party is a node of a federation in tests.
 type party struct {
 	*Federation
-	t       *testing.T
+	t       testing.TB
 	config  Config
 	disk    *disk.Faulty
 	log     *log
@@ -63,11 +63,11 @@ type party struct {
 
 // town is parties under one clock.
 type town struct {
-	*testing.T
+	testing.TB
 	*clock
 }
 
-func newTown(t *testing.T) *town {
+func newTown(t testing.TB) *town {
 	w := &town{t, &clock{}}
 	w.at.Store(day0.UnixNano())
 	return w
@@ -75,7 +75,7 @@ func newTown(t *testing.T) *town {
 
 func (w *town) party(id genesis.NodeID) *party {
 	w.Helper()
-	p := &party{t: w.T, disk: &disk.Faulty{Disk: disk.OS, Lazy: true}, log: &log{}}
+	p := &party{t: w.TB, disk: &disk.Faulty{Disk: disk.OS, Lazy: true}, log: &log{}}
 	srv := httptest.NewServer(http.HandlerFunc(p.serve))
 	w.Cleanup(srv.Close)
 	p.url = srv.URL

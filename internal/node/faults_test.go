@@ -6,9 +6,11 @@ import (
 	"bytes"
 	"context"
 	"database/sql"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -34,8 +36,8 @@ func (c *cluster) work(at genesis.NodeID, name string) time.Duration {
 	c.Helper()
 	began, w := time.Now(), c.towns[at]
 	c.offer(at, name, genesis.PublishRequest{Tier: genesis.TierPublic})
-	if found, err := w.works.Search(c.Context(), w.local, genesis.SearchQuery{Text: name, Limit: 10}); err != nil || len(found.Hits) == 0 {
-		c.Fatalf("%s: %v %v", name, found, err)
+	if found, err := w.works.Search(c.Context(), w.local, genesis.SearchQuery{Text: name, Local: true}); err != nil || len(found.Hits) == 0 {
+		c.Fatalf("%s: %+v %v", name, found, err)
 	}
 	var csv bytes.Buffer
 	if err := c.home(at, "").Export(c.Context(), name, client.ExportOptions{Format: "csv"}, &csv, nil); err != nil || csv.Len() == 0 {
@@ -43,6 +45,33 @@ func (c *cluster) work(at genesis.NodeID, name string) time.Duration {
 	}
 	w.must(c.home(at, "").Members(c.Context()))
 	return time.Since(began)
+}
+
+// searched is what a search by somebody of a node says of how well it covers another, and
+// how long it took. What is mirrored is found whatever is wrong.
+func (c *cluster) searched(at genesis.NodeID, who, text string, of genesis.NodeID) (genesis.NodeCoverage, time.Duration) {
+	c.Helper()
+	began := time.Now()
+	status, body := c.towns[at].call(who, "GET", "/v1/search?q="+text, "")
+	var found genesis.SearchResult
+	if err := json.Unmarshal(body, &found); err != nil || status != 200 || len(found.Hits) == 0 {
+		c.Fatalf("%d %s", status, body)
+	}
+	i := slices.IndexFunc(found.Coverage, func(n genesis.NodeCoverage) bool { return n.Node == of })
+	if i < 0 {
+		c.Fatalf("it does not say how it covers %s: %s", of, body)
+	}
+	return found.Coverage[i], time.Since(began)
+}
+
+// finds waits until what is mirrored is found, too.
+func (c *cluster) finds(at genesis.NodeID, who, text string) {
+	c.Helper()
+	c.eventually("a search finds "+text, func() bool {
+		_, body := c.towns[at].call(who, "GET", "/v1/search?q="+text, "")
+		var found genesis.SearchResult
+		return json.Unmarshal(body, &found) == nil && len(found.Hits) > 0
+	})
 }
 
 // trouble is something that can be wrong with a node, until it is mended.
@@ -124,7 +153,12 @@ func TestLocalWorkIsUnaffected(t *testing.T) {
 			c.offer("nrel", "wind", genesis.PublishRequest{Tier: genesis.TierPublic})
 			c.offer("ornl", "heat", genesis.PublishRequest{Tier: genesis.TierRegistered})
 			c.follows("mit", []string{"public nrel/wind@1 public", "members ornl/heat@1 registered"})
+			c.towns["mit"].admit("ada")
 			usual := c.work("mit", "before")
+			c.finds("mit", "ada", "wind")
+			if n, _ := c.searched("mit", "ada", "wind", "nrel"); !n.Answered || n.Standing != "" {
+				t.Errorf("when all is well a search covers %+v", n)
+			}
 			seen := c.followed("mit", "nrel", genesis.ClassPublic).Fresh
 
 			trouble.begin(c, "nrel")
@@ -144,6 +178,13 @@ func TestLocalWorkIsUnaffected(t *testing.T) {
 				for _, id := range c.order {
 					c.towns["mit"].works.mirror.Nudge(id)
 				}
+			}
+			n, took := c.searched("mit", "ada", "wind", "nrel")
+			if took > 5*time.Second {
+				t.Errorf("a search took %v", took)
+			}
+			if silent := trouble.stale && name != "wrong tiles"; silent && n.Answered {
+				t.Errorf("a search says that it was answered: %+v", n)
 			}
 			if trouble.standing != mirror.Good {
 				c.eventually("it says so", func() bool {

@@ -71,6 +71,8 @@ func worldOf(t *testing.T, hidden bool) map[string]string {
 	mit, nrel := c.towns["mit"], c.towns["nrel"]
 	mit.admit("ada")
 	c.follows("mit", []string{"members nrel/shown@1 registered", "public nrel/open@1 public"})
+	c.finds("mit", "ada", "shown")
+	c.finds("mit", "ada", "open")
 	out := map[string]string{}
 	ada := &traveller{secret: newSecret(), inner: http.DefaultTransport}
 	ada.session = mit.travel("ada", nrel, ada.secret).Session

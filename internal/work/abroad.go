@@ -270,6 +270,9 @@ func (s *Service) hearGrant(ctx context.Context, tx *sql.Tx, m genesis.PeerMessa
 	act, by := "grant", g.By
 	if g.Revoked != nil {
 		act, by = "revoke", g.RevokedBy
+		if err := s.EndLeaves(ctx, tx, m.From, g.ID, g.Reason); err != nil { // of copies
+			return err
+		}
 	}
 	project := ""
 	if kind, id := g.To.Split(); kind == genesis.ToProject {

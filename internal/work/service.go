@@ -89,7 +89,7 @@ type Service struct {
 	knew       []genesis.NodeID // that were there when newcomers were told last
 	searcher   *search.Searcher // nil: nothing is searched
 	settled    settled
-	members    members
+	remembered memory // of what versions consist of
 	pulls      pulls
 	clerk      *clerk
 	heard      bell       // of runs that other nodes carry out

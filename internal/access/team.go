@@ -60,6 +60,23 @@ func readTeams(ctx context.Context, q querier, k assetKey) ([]string, error) {
 	return all, store.Error("read projects", string(k.name), rows.Err())
 }
 
+// madeForProject adds the names of which something was made for a project.
+func (d *Decider) madeForProject(ctx context.Context, project string, to map[genesis.Name]bool) error {
+	rows, err := d.db.Read().QueryContext(ctx, "SELECT DISTINCT name FROM policy_teams WHERE project = $1", project)
+	if err != nil {
+		return store.Error("read projects", project, err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var name genesis.Name
+		if err := rows.Scan(&name); err != nil {
+			return store.Error("read projects", project, err)
+		}
+		to[name] = true
+	}
+	return store.Error("read projects", project, rows.Err())
+}
+
 // In reports whether somebody is in a project now.
 func (d *Decider) In(ctx context.Context, p genesis.Principal, project string) (in bool, err error) {
 	err = d.locked(ctx, d.gen.Load(), func() error {

@@ -3,6 +3,7 @@ package access_test
 import (
 	"context"
 	"database/sql"
+	"slices"
 	"testing"
 	"time"
 
@@ -64,6 +65,9 @@ func TestMadeForAProject(t *testing.T) {
 	}
 	if in, err := w.In(t.Context(), mia, "nrel/wind"); !in || err != nil {
 		t.Errorf("%v %v", in, err)
+	}
+	if leads, err := w.Leads(t.Context(), mia); err != nil || !slices.Contains(leads, draft.Name) {
+		t.Errorf("nothing leads there: %v %v", leads, err)
 	}
 	w.Pass(time.Hour)
 	if may(mia, genesis.Read, draft) || may(mia, genesis.Infer, model) {

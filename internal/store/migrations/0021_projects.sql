@@ -30,6 +30,7 @@ CREATE TABLE policy_teams (
     project TEXT NOT NULL,
     PRIMARY KEY (name, version, project)
 );
+CREATE INDEX policy_teams_project ON policy_teams (project, name);
 
 -- +goose Down
 DROP TABLE policy_teams;

@@ -40,7 +40,7 @@ func (d *demo) cast() (*cast, error) {
 	}{
 		{&c.sam, lab, "sam", "data steward", false, []genesis.Duty{genesis.DutySteward}},
 		{&c.olga, lab, "olga", "security officer", false, []genesis.Duty{genesis.DutyOfficer}},
-		{&c.maya, lab, "maya", "programme manager", false, nil},
+		{&c.maya, lab, "maya", "programme manager", false, []genesis.Duty{genesis.DutyManager}},
 		{&c.rosa, university, "rosa", "researcher, a doctoral student", true, nil},
 		{&c.chen, company, "chen", "chemist", false, nil},
 	} {

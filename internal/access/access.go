@@ -26,12 +26,14 @@ type Resource struct {
 
 // Part is a part of the node itself. To Operate the Machine is an operator's act
 // (accounts, limits, backup); to Operate the Office is an officer's (vetting, the
-// audit log, purging); to Steward the Machine is to do what is of no single asset.
+// audit log, purging); to Steward the Machine is to do what is of no single asset; to
+// Discover the Figures is for whoever has a duty.
 type Part string
 
 const (
 	Machine Part = ""
 	Office  Part = "office"
+	Figures Part = "figures" // of the report
 )
 
 // Ask is the question. The principal's Institution, Sector and Projects are not

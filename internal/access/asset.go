@@ -153,6 +153,8 @@ func (f facts) uid() cedar.EntityUID {
 		return cedar.NewEntityUID("Asset", cedar.String(string(f.name)+"@"+string(f.version)))
 	case f.part == Office:
 		return cedar.NewEntityUID("Node", "office")
+	case f.part == Figures:
+		return cedar.NewEntityUID("Node", "figures")
 	}
 	return cedar.NewEntityUID("Node", "machine")
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/opengenesis/genesis"
 )
@@ -12,6 +13,7 @@ type cast struct {
 	lab, university, company actor // the owners of the nodes
 	sam, rosa, chen          actor // steward, researcher, chemist
 	olga, maya               actor // officer, programme manager
+	model                    genesis.Ref // that rosa trained
 }
 
 // story plays all of it.
@@ -20,7 +22,7 @@ func (d *demo) story() error {
 	if err != nil {
 		return err
 	}
-	for _, chapter := range []func(*cast) error{d.joins, d.readies} {
+	for _, chapter := range []func(*cast) error{d.joins, d.readies, d.finds, d.asks, d.trains, d.applies, d.ends, d.proves, d.reports} {
 		if err := chapter(c); err != nil {
 			return err
 		}
@@ -146,4 +148,180 @@ func (d *demo) prepares(who actor, s sample, words []string) (*genesis.Prepared,
 		return nil, err
 	}
 	return made.(*genesis.Prepared), nil
+}
+
+// finds: a researcher finds the data from her own node, and may not read them.
+func (d *demo) finds(c *cast) error {
+	d.chapter("3  Somebody else finds it",
+		"Rosa, a doctoral student at the university, searches at her own node: it follows the catalogues of all members and checks them against",
+		"signed logs. (It looks every minute; its owner has it look now.) Of what she may not know of, no answer tells.")
+	for _, who := range []actor{c.university, c.company} {
+		if _, err := d.follows(who, []string{"alder"}, "concrete"); err != nil {
+			return err
+		}
+	}
+	found, err := d.does(c.rosa, []string{"alder/", "dataset", "covers"}, "search", "concrete", "strength")
+	if err != nil {
+		return err
+	}
+	r := found.(*genesis.SearchResult)
+	if err := d.holds(len(r.Hits) == 1 && r.Hits[0].Listing.Node == "alder", "she finds what the laboratory has"); err != nil {
+		return err
+	}
+	return d.refused(c.rosa, []genesis.ErrorKind{genesis.Permission}, "export", "alder/concrete", "--out", filepath.Join(d.dir, "rows.csv"))
+}
+
+// follows has a node look at the catalogues of others until it has a dataset of theirs.
+func (d *demo) follows(who actor, words []string, name string) (any, error) {
+	look := []string{"federation", "show", "--refresh"}
+	end := time.Now().Add(30 * time.Second)
+	for _, _, err := d.types(who, look...); time.Now().Before(end); _, _, err = d.types(who, look...) {
+		if err != nil {
+			return nil, err
+		}
+		found, _, err := d.types(who, "search", "--local", name)
+		if err != nil {
+			return nil, err
+		}
+		if len(found.(*genesis.SearchResult).Hits) > 0 {
+			break
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	return d.does(who, words, look...)
+}
+
+// asks: she asks, and is let do one thing and not another.
+func (d *demo) asks(c *cast) error {
+	d.chapter("4  She asks, and the steward decides",
+		"Her request goes to the laboratory as a signed message of her node, which says who she is; it would wait if the laboratory were away.",
+		"Sam lets her train and predict for 90 days, for this purpose. She does not get the rows.")
+	text, err := d.does(c.rosa, []string{"Use the data"}, "terms", "alder/concrete", "--agreement")
+	if err != nil {
+		return err
+	}
+	agreed := genesis.DigestOf([]byte(text.(*genesis.AgreementText).Text))
+	asked, err := d.does(c.rosa, []string{"request ", "state"}, "request", "alder/concrete", "--actions", "train,infer", "--purpose", purposeOfRosa, "--accept", string(agreed))
+	if err != nil {
+		return err
+	}
+	id := asked.(*genesis.AccessRequest).ID
+	if err := d.until(c.sam, func(r any) bool { return len(r.(*genesis.RequestPage).Requests) > 0 }, "requests"); err != nil {
+		return err
+	}
+	if _, err := d.does(c.sam, []string{"lakeside/rosa"}, "requests"); err != nil {
+		return err
+	}
+	if _, err := d.does(c.sam, []string{"granted"}, "approve", id, "--until", "90d", "--condition", "purpose == '"+purposeOfRosa+"'"); err != nil {
+		return err
+	}
+	if err := d.until(c.rosa, func(r any) bool { return r.(*genesis.AccessRequest).State == genesis.RequestApproved }, "requests", id); err != nil {
+		return err
+	}
+	answer, err := d.does(c.rosa, []string{"state", "granted"}, "requests", id)
+	if err != nil {
+		return err
+	}
+	return d.holds(answer.(*genesis.AccessRequest).Grant != "", "her own node knows what she was granted")
+}
+
+const purposeOfRosa = "mixture design"
+
+// trains: the work goes to the data.
+func (d *demo) trains(c *cast) error {
+	d.chapter("5  The work goes to the data",
+		"She trains from the university; the laboratory's computer does it, beside rows that never leave. Without the purpose that she was granted",
+		"it for, it is refused. What comes out is held back, too: a model carries the terms of what it was made from.")
+	train := []string{"train", "alder/concrete", "--seed", "1"}
+	if err := d.refused(c.rosa, []genesis.ErrorKind{genesis.Permission}, train...); err != nil {
+		return err
+	}
+	made, err := d.does(c.rosa, []string{"Trained", "net ", "forest", "90 %"}, append([]string{"--for", purposeOfRosa}, train...)...)
+	if err != nil {
+		return err
+	}
+	t := made.(genesis.Trained)
+	c.model = genesis.Ref{Node: t.At, Name: t.Version.Name}
+	net, ok := t.Report.Targets[0].Scores["test"]["net"]["rmse"]
+	if err := d.holds(t.At == "alder" && ok && net < 6, "the model was made there, and is good: it is off by "+number(net)+" MPa"); err != nil {
+		return err
+	}
+	return d.refused(c.rosa, []genesis.ErrorKind{genesis.Permission}, "pull", "alder/concrete")
+}
+
+// applies: a company uses the model on what it will not show to anybody.
+func (d *demo) applies(c *cast) error {
+	d.chapter("6  A company uses the model",
+		"Rosa may use her model and not have it: her rows would go to the laboratory, and it says so first. Sam looks at the model and lowers",
+		"what it owes; then everybody registered may have it, and Chen's secret mixtures never leave his company.")
+	candidates := filepath.Join(d.dir, "files", "materials", "new.csv")
+	out := filepath.Join(d.dir, "strength.csv")
+	predict := []string{"predict", c.model.String(), candidates, "--out", out}
+	if err := d.refused(c.chen, []genesis.ErrorKind{genesis.NotFound}, predict...); err != nil {
+		return err
+	}
+	asRosa := append([]string{"--for", purposeOfRosa}, predict...)
+	if err := d.refused(c.rosa, []genesis.ErrorKind{genesis.Conflict, genesis.Permission, genesis.Invalid}, asRosa...); err != nil {
+		return err
+	}
+	if _, err := d.does(c.rosa, []string{"Predicted"}, append(asRosa, "--send")...); err != nil {
+		return err
+	}
+	name := string(c.model.Name)
+	if _, err := d.does(c.sam, []string{"lowered"}, "lower", name, "--source", "concrete", "--tier", "registered", "--reason", "reviewed: no mixture can be told from it"); err != nil {
+		return err
+	}
+	if _, err := d.does(c.sam, []string{"published", "tier"}, "publish", name, "--tier", "registered"); err != nil {
+		return err
+	}
+	made, err := d.does(c.chen, []string{"Predicted"}, predict...)
+	if err != nil {
+		return err
+	}
+	return d.holds(made.(*genesis.Predicted).Rows == 30, "all his rows have a prediction, made at his company")
+}
+
+// ends: what was granted is taken back, at once.
+func (d *demo) ends(c *cast) error {
+	d.chapter("7  What was granted can be taken back", "The study is over. From the same second on nothing more can be begun under the grant, and what runs ends.")
+	list, err := d.does(c.sam, nil, "grants", "concrete")
+	if err != nil {
+		return err
+	}
+	if _, err := d.does(c.sam, []string{"revoked"}, "revoke", list.(*genesis.GrantPage).Grants[0].ID, "--reason", "the study is over"); err != nil {
+		return err
+	}
+	return d.refused(c.rosa, []genesis.ErrorKind{genesis.Permission}, "--for", purposeOfRosa, "train", "alder/concrete", "--seed", "2")
+}
+
+// proves: an officer shows who did what, at both ends.
+func (d *demo) proves(c *cast) error {
+	d.chapter("8  A security officer proves who did what",
+		"Olga recomputes the laboratory's log, reads who touched the data, and compares with what the university's log has of the same acts.",
+		"Members keep each other's checkpoints: nobody rewrites a log unseen.")
+	v, err := d.does(c.olga, []string{"sound", "root"}, "audit", "verify")
+	if err != nil {
+		return err
+	}
+	if err := d.holds(v.(*genesis.AuditVerification).Bad < 0, "the log is sound"); err != nil {
+		return err
+	}
+	if _, err := d.does(c.olga, []string{"rosa"}, "audit", "query", "--subject", "concrete"); err != nil {
+		return err
+	}
+	r, err := d.does(c.olga, []string{"tokens", "messages", "its log"}, "audit", "reconcile", "lakeside")
+	if err != nil {
+		return err
+	}
+	return d.holds(r.(*genesis.Reconciliation).Sound(), "both logs tell the same")
+}
+
+// reports: what the federation achieved, from the logs alone.
+func (d *demo) reports(c *cast) error {
+	d.chapter("9  A programme manager reads what came of it", "Maya's report is counted from the log; each figure can be traced to its entries, and none points at a person.")
+	made, err := d.does(c.maya, []string{"| versions published |", "| requests for access", "| people |", "students", "| institutions", "| models made", "| uses of models", "| time that runs took |"}, "report", "--format", "md")
+	if err != nil {
+		return err
+	}
+	return d.holds(made != nil, "there is a report")
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/opengenesis/genesis"
 )
@@ -66,9 +67,8 @@ func (d *demo) refused(who actor, kinds []genesis.ErrorKind, args ...string) err
 }
 
 // holds keeps that something did; if it does not, the demo ends.
-func (d *demo) holds(it bool, what string, args ...any) error {
+func (d *demo) holds(it bool, text string) error {
 	step := &d.outcome.Steps[len(d.outcome.Steps)-1]
-	text := fmt.Sprintf(what, args...)
 	if !it {
 		return &genesis.Error{Op: "demo", Kind: genesis.Internal, Subject: step.Who + "$ " + step.Command, Msg: "it does not hold that " + text}
 	}
@@ -81,6 +81,7 @@ func (d *demo) prompt(who actor, args []string) {
 	shown := make([]string, len(args))
 	for i, w := range args {
 		w = strings.TrimPrefix(w, filepath.Join(d.dir, "files")+string(filepath.Separator))
+		w = strings.TrimPrefix(w, d.dir+string(filepath.Separator))
 		if short, long := strings.CutPrefix(w, "genesis-invitation."); long {
 			w = "genesis-invitation." + short[:6] + "…"
 		}
@@ -125,5 +126,18 @@ func (d *demo) epilogue(up bool) func(*printer) {
 			p.line("  %-10s %-10s %-14s %s", s.at.id, s.name, s.password, s.title)
 		}
 		p.line("or as the owner of a node: genesis --home %s list", d.nodes[0].home)
+	}
+}
+
+// until has somebody type a command, unseen, until what it gives is as it has to be.
+func (d *demo) until(who actor, holds func(any) bool, args ...string) error {
+	for end := time.Now().Add(30 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+		result, _, err := d.types(who, args...)
+		if err != nil || holds(result) {
+			return err
+		}
+		if time.Now().After(end) {
+			return &genesis.Error{Op: "demo", Kind: genesis.Unavailable, Subject: who.String() + "$ " + commandLine(args), Msg: "what has to come does not"}
+		}
 	}
 }

@@ -40,6 +40,7 @@ func (cmd *reportCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
+	a.result = r
 	if a.json {
 		cmd.Format = "json"
 	}

@@ -40,8 +40,8 @@ func (d *Decider) Outlook(who genesis.Principal) Outlook {
 	switch {
 	case !p.registered || !wide:
 		return o
-	case p.Vetting == genesis.VettingRefused: // what is public is left, and to stewards more of that than to others
-		o.Exact = o.Exact && !(p.home && p.Has(genesis.DutySteward))
+	case p.Vetting == genesis.VettingRefused: // what is public is left, and of their own more of that than to others
+		o.Exact = false
 		return o
 	}
 	o.Classes = append(o.Classes, genesis.ClassMembers, genesis.ClassOf(genesis.NodeID(p.member)))

@@ -89,6 +89,9 @@ var samples = map[string]sample{
 	"solar": {"solar-greensboro", "energy/*.gz", "GHI (W/m^2)", []string{
 		"title=Typical meteorological year, Greensboro NC", "description=Hourly irradiance and weather of a typical year (TMY3).", "field=energy",
 		"creators=S. Wilcox,W. Marion", "license=CC0-1.0", "citation=NREL/TP-581-43156", "keywords=solar,irradiance", "sensitivity=Public", "export_control=No"}},
+	"tumours": {"tumours", "medicine/*.gz", "diagnosis", []string{
+		"title=Cell nuclei of breast tumours", "description=Ten features of cell nuclei in fine-needle aspirates.", "field=biomedicine",
+		"creators=W. Wolberg,O. Mangasarian,N. Street,W. Street", "license=CC-BY-4.0", "citation=doi:10.24432/C5DW2B", "keywords=breast cancer,cytology", "sensitivity=Public", "export_control=No"}},
 	"weather": {"seattle-weather", "environment/seattle-*.csv", "T max [°C]", []string{
 		"title=Daily weather of Seattle, 2012–2015", "description=Precipitation, temperature extremes and wind of four years.", "field=environment",
 		"creators=NOAA National Climatic Data Center", "license=CC0-1.0", "keywords=weather,temperature", "sensitivity=Public", "export_control=No"}},
@@ -114,17 +117,18 @@ func (d *demo) readies(c *cast) error {
 		return err
 	}
 	for _, of := range []struct {
-		who actor
-		set sample
-	}{{c.sam, samples["solar"]}, {c.university, samples["weather"]}} {
+		who  actor
+		set  sample
+		tier genesis.Tier
+	}{{c.sam, samples["solar"], genesis.TierPublic}, {c.university, samples["weather"], genesis.TierPublic}, {c.university, samples["tumours"], genesis.TierRegistered}} {
 		if _, err := d.prepares(of.who, of.set, []string{"Prepared"}); err != nil {
 			return err
 		}
-		if _, err := d.does(of.who, []string{"published"}, "publish", of.set.name, "--tier", "public"); err != nil {
+		if _, err := d.does(of.who, []string{"published"}, "publish", of.set.name, "--tier", string(of.tier)); err != nil {
 			return err
 		}
 	}
-	return d.holds(true, "two more are open to everybody")
+	return d.holds(true, "three more are open to others")
 }
 
 const demoAgreement = `# Data use agreement of Alder National Laboratory

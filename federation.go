@@ -301,6 +301,7 @@ type FederationInfo struct {
 	Holder     bool        `json:"holder"` // of the charter
 	Federation *Federation `json:"federation,omitempty"`
 	Catalogues []Followed  `json:"catalogues,omitempty"` // of the others, as they are mirrored here: told to operators
+	Waiting    []Waiting   `json:"waiting,omitempty"`    // messages for others: told to operators
 	Forks      []Fork      `json:"forks,omitempty"`      // of others' logs, that this node has evidence of: told to operators
 	Heard      time.Time   `json:"heard,omitzero"`       // when a peer last told what this node knows, or more
 	Advice     []string    `json:"advice,omitempty"`     // what somebody has to do, in words
@@ -400,6 +401,15 @@ type CharterDraft struct {
 type DraftList struct {
 	Drafts  []CharterDraft `json:"drafts"`
 	Missing []NodeID       `json:"missing,omitempty"`
+}
+
+// Waiting is what waits for another node.
+type Waiting struct {
+	Node     NodeID    `json:"node"`
+	Messages int       `json:"messages"`
+	Since    time.Time `json:"since"`            // of the oldest
+	Failing  time.Time `json:"failing,omitzero"` // since when the node cannot be reached
+	Why      string    `json:"why,omitempty"`
 }
 
 // Followed is how the catalogue log of another node is followed.

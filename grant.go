@@ -71,6 +71,7 @@ func CheckNode(id NodeID) error {
 // Grant lets somebody do something to an asset for a time.
 type Grant struct {
 	ID        string     `json:"id"`
+	Node      NodeID     `json:"node,omitempty"` // where it was made, of one that another node told of
 	Name      Name       `json:"name"`
 	Version   Digest     `json:"version,omitempty"` // empty: every version
 	To        Grantee    `json:"to"`
@@ -115,11 +116,15 @@ const (
 	RequestApproved  RequestState = "approved"
 	RequestDenied    RequestState = "denied"
 	RequestWithdrawn RequestState = "withdrawn"
+	RequestPending   RequestState = "pending" // it has not arrived at the node of what it asks for
+	RequestRefused   RequestState = "refused" // that node did not take it
+	RequestEnded     RequestState = "ended"   // it was approved, and what was granted is over
 )
 
 // AccessRequest asks the steward of an asset for access.
 type AccessRequest struct {
 	ID        string       `json:"id"`
+	Node      NodeID       `json:"node,omitempty"` // that was asked, if it is another
 	Name      Name         `json:"name"`
 	Version   Digest       `json:"version,omitempty"`
 	By        Principal    `json:"by"` // as they were when they asked
@@ -137,13 +142,17 @@ type AccessRequest struct {
 	At        time.Time    `json:"at"`
 	Decided   *time.Time   `json:"decided,omitempty"`
 	DecidedBy PersonID     `json:"decided_by,omitempty"`
+	Ended     *time.Time   `json:"ended,omitempty"` // when what was granted was over, as its node said
+	Waits     *time.Time   `json:"waits,omitempty"` // since when a message of it waits for that node
 }
 
 // Message is one message between the asker and the stewards.
 type Message struct {
-	By   PersonID  `json:"by"`
-	At   time.Time `json:"at"`
-	Text string    `json:"text"`
+	By      PersonID  `json:"by"`
+	At      time.Time `json:"at"`
+	Text    string    `json:"text"`
+	ID      string    `json:"id,omitempty"`      // of the message between nodes that carries it
+	Refused string    `json:"refused,omitempty"` // why the other node did not take it
 }
 
 // AskRequest asks for access.
@@ -166,12 +175,13 @@ type Approval struct {
 
 // Project is a group of people of any institutions.
 type Project struct {
-	ID        string     `json:"id"`
+	ID        string     `json:"id"` // "nrel/wind" of another node
 	Title     string     `json:"title,omitempty"`
 	Lead      PersonID   `json:"lead"`
-	Members   []PersonID `json:"members"`
+	Members   []PersonID `json:"members"` // of another node's project: those of this node
 	Purpose   string     `json:"purpose,omitempty"`
-	Agreement string     `json:"agreement,omitempty"` // kind, and who owns results
+	Agreement string     `json:"agreement,omitempty"` // its kind: CRADA, MOU, …; before there was Results, all of it
+	Results   string     `json:"results,omitempty"`   // who owns them
 	Until     time.Time  `json:"until,omitzero"`
 	By        PersonID   `json:"by"`
 	At        time.Time  `json:"at"`
@@ -239,6 +249,20 @@ type ProjectPage struct {
 	Next     string    `json:"next,omitempty"`
 }
 
+// ProjectToken is by what a project's home says that somebody is in it.
+type ProjectToken struct {
+	Person  PersonID `json:"person"`
+	Project string   `json:"project"` // its id at home
+	Token   string   `json:"token"`   // JWT of type genesis-project+jwt
+}
+
+// ProjectTokenPage is one page of the tokens of a node's people, in order of project and
+// person.
+type ProjectTokenPage struct {
+	Tokens []ProjectToken `json:"tokens"`
+	Next   string         `json:"next,omitempty"`
+}
+
 // MemberList is the charter's members.
 type MemberList struct {
 	Members []Member `json:"members"`
@@ -251,8 +275,9 @@ type ProjectRequest struct {
 	Lead      PersonID    `json:"lead,omitempty"`    // of a new one: whoever makes it
 	Members   *[]PersonID `json:"members,omitempty"` // all of them
 	Purpose   *string     `json:"purpose,omitempty"`
-	Agreement *string     `json:"agreement,omitempty"`
-	Until     *time.Time  `json:"until,omitempty"` // the zero time: it does not end by itself
+	Agreement *string     `json:"agreement,omitempty"` // its kind
+	Results   *string     `json:"results,omitempty"`   // who owns them
+	Until     *time.Time  `json:"until,omitempty"`     // the zero time: it does not end by itself
 }
 
 // Apply changes p as r says.
@@ -261,6 +286,7 @@ func (r ProjectRequest) Apply(p *Project) {
 	set(&p.Members, r.Members)
 	set(&p.Purpose, r.Purpose)
 	set(&p.Agreement, r.Agreement)
+	set(&p.Results, r.Results)
 	set(&p.Until, r.Until)
 	if r.Lead != "" {
 		p.Lead = r.Lead

@@ -82,10 +82,11 @@ const (
 	DutySteward  Duty = "steward"  // publishes, grants, answers requests
 	DutyOperator Duty = "operator" // runs the node: accounts, limits, backup
 	DutyOfficer  Duty = "officer"  // vets people, reads the audit log, purges
+	DutyManager  Duty = "manager"  // reads the report of what the node did
 )
 
 // Duties are all duties, in a fixed order.
-var Duties = []Duty{DutySteward, DutyOperator, DutyOfficer}
+var Duties = []Duty{DutySteward, DutyOperator, DutyOfficer, DutyManager}
 
 // Sector is what kind of institution a member of the federation is.
 type Sector string

@@ -14,6 +14,7 @@ type PrepareRequest struct {
 	Files   []FileRef      `json:"files"`
 	Recipe  string         `json:"recipe,omitempty"` // YAML; replay exactly this
 	Options PrepareOptions `json:"options,omitzero"`
+	Project string         `json:"project,omitempty"` // whose people may use the draft as who makes it
 }
 
 // PrepareOptions are what the flags of prepare and inspect say. They become
@@ -76,6 +77,7 @@ type TrainRequest struct {
 	Epochs   int      `json:"epochs,omitempty"`  // at most; 0: chosen
 	Members  int      `json:"members,omitempty"` // nets in the ensemble; 0: chosen
 	Threads  int      `json:"threads,omitempty"` // 0: all cores; the result does not depend on it
+	Project  string   `json:"project,omitempty"` // for which it is done, and whose people may use the model
 	Where    string   `json:"where,omitempty" enum:"here,there" doc:"where to train on another node's data; if missing, there if one may train on them but not read them"`
 }
 
@@ -93,6 +95,8 @@ type PredictRequest struct {
 	Files  []FileRef `json:"files"`
 	Level  float64   `json:"level,omitempty"` // of the interval; 0: 0.9
 	Format string    `json:"format"`          // parquet or csv
+	// Project is for which it is done.
+	Project string `json:"project,omitempty"`
 }
 
 // Predicted is the outcome of predict.

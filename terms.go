@@ -215,7 +215,8 @@ type Conditions struct {
 	Terms       *Terms       `json:"terms,omitempty"` // none: never published
 	Tier        Tier         `json:"tier,omitempty"`  // in force now
 	Constraints []Constraint `json:"constraints,omitempty"`
-	You         []Action     `json:"you"` // what the asker may do
+	Projects    []string     `json:"projects,omitempty"` // for which it was made: their people use it as who made it
+	You         []Action     `json:"you"`                // what the asker may do
 }
 
 // LowerRequest consents to a derived version being open more widely than one

@@ -23,7 +23,7 @@ type accountAddCmd struct {
 	Subject string         `arg:"" help:"Who: a-z, 0-9, '.', '_' and '-'." placeholder:"SUBJECT"`
 	Name    string         `help:"The person's name." placeholder:"TEXT"`
 	Email   string         `help:"Where to reach them." placeholder:"ADDRESS"`
-	Duties  []genesis.Duty `help:"steward, operator, officer." placeholder:"steward"`
+	Duties  []genesis.Duty `help:"steward, operator, officer, manager." placeholder:"steward"`
 	Service bool           `help:"A program: no password, tokens only."`
 }
 
@@ -179,7 +179,7 @@ type accountSetCmd struct {
 	Subject     string               `arg:"" help:"Who." placeholder:"SUBJECT"`
 	Name        *string              `help:"The person's name." placeholder:"TEXT"`
 	Email       *string              `help:"Where to reach them." placeholder:"ADDRESS"`
-	Duties      *[]genesis.Duty      `help:"steward, operator, officer; empty takes all away." placeholder:"steward"`
+	Duties      *[]genesis.Duty      `help:"steward, operator, officer, manager; empty takes all away." placeholder:"steward"`
 	Citizenship *genesis.Citizenship `help:"us-citizen, us-person or foreign-national." placeholder:"CLASS"`
 	Student     *bool                `help:"A student." negatable:""`
 	Disabled    *bool                `help:"May not sign in." negatable:""`

@@ -28,11 +28,13 @@ type app struct {
 	json     bool
 	style    style
 	options  node.Options
+	as       signedIn
 
 	client  *client.Client
 	home    *client.Client // of the node that vouches, where the command uses another
 	node    *node.Node     // when this process serves the home
 	uploads []string       // ids of files this command brought to a node elsewhere
+	result  any            // what print was given last: the demo looks at it
 }
 
 // open returns the home named by --home, $GENESIS_HOME or the default.
@@ -71,7 +73,7 @@ func (a *app) reachNode() (c *client.Client, err error) {
 // reachURL returns a client of the node at a URL, else of the one that serves the home.
 func (a *app) reachURL(at string) (c *client.Client, err error) {
 	if at != "" {
-		token := os.Getenv("GENESIS_TOKEN")
+		token := a.as.token
 		if token == "" {
 			token = credential(at)
 		}
@@ -125,6 +127,7 @@ func (a *app) close() {
 
 // print writes a command's result: v as JSON, or what human prints.
 func (a *app) print(v any, human func(p *printer)) error {
+	a.result = v
 	if !a.json {
 		p := &printer{w: bufio.NewWriter(a.out), style: a.style, width: widthOf(a.out)}
 		human(p)

@@ -13,13 +13,15 @@ func isNode(at string) bool {
 	return at != "" && !strings.Contains(at, ":") && genesis.CheckNode(genesis.NodeID(at)) == nil
 }
 
-// vouching is the URL of the node that vouches where --at names another: that of
-// $GENESIS_NODE, unless a home was named; "": the home's.
-func vouching(homeNamed bool) string {
-	if at := os.Getenv("GENESIS_NODE"); !homeNamed && !isNode(at) {
-		return at
-	}
-	return ""
+// signedIn is where a command acts and as whom, where its flags do not say.
+type signedIn struct {
+	node  string // URL, or id, of a node elsewhere; "": the home's
+	token string // "": the one that `genesis login` kept
+}
+
+// fromEnvironment is what the environment says.
+func fromEnvironment() signedIn {
+	return signedIn{node: os.Getenv("GENESIS_NODE"), token: os.Getenv("GENESIS_TOKEN")}
 }
 
 // reachMember returns a client of another node of the federation, at which one's own

@@ -198,9 +198,27 @@ func printFederation(p *printer, x *genesis.FederationInfo) {
 		}
 		t.print(p)
 	}
+	printWaiting(p, x.Waiting)
 	for _, s := range x.Advice {
 		p.line("%s", p.style.dim(clean(s)))
 	}
+}
+
+// printWaiting says what has not arrived at other nodes yet.
+func printWaiting(p *printer, all []genesis.Waiting) {
+	if len(all) == 0 {
+		return
+	}
+	p.heading("Messages that wait")
+	t := newTable("for", ">messages", "since", "not reached since", "")
+	for _, w := range all {
+		failing := ""
+		if !w.Failing.IsZero() {
+			failing = when(w.Failing)
+		}
+		t.row(string(w.Node), count(int64(w.Messages)), when(w.Since), failing, clean(w.Why))
+	}
+	t.print(p)
 }
 
 func standingText(x *genesis.FederationInfo) string {
@@ -222,7 +240,7 @@ type federationMembersCmd struct{}
 
 func (federationMembersCmd) Help() string {
 	return `All that the charter has, also while it is past its end; genesis members lists those
-whose people are vouched for now.
+whose people are vouched for now. To operators it says what waits for whom.
 
 Examples:
 
@@ -241,7 +259,12 @@ func (cmd *federationMembersCmd) Run(a *app) error {
 	if x.Federation == nil {
 		return a.print(x, func(p *printer) { printFederation(p, x) })
 	}
-	return a.print(x.Federation, func(p *printer) {
+	all := struct {
+		*genesis.Federation
+		Waiting []genesis.Waiting `json:"waiting,omitempty"`
+	}{x.Federation, x.Waiting}
+	return a.print(all, func(p *printer) {
+		defer printWaiting(p, x.Waiting)
 		t := newTable("id", "institution", "sector", "url", "holder", "token key", "until")
 		for _, m := range x.Federation.Members {
 			holder, key, until := "", "", ""

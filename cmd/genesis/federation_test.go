@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"sync"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -29,6 +30,23 @@ func nodes(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
+// served has what ends each node, by its home.
+var served sync.Map
+
+// away ends nodes, and back serves them again.
+func away(ts *testscript.TestScript, _ bool, args []string) {
+	for _, name := range args {
+		end, _ := served.Load(ts.MkAbs(name))
+		end.(func())()
+	}
+}
+
+func back(ts *testscript.TestScript, _ bool, args []string) {
+	for _, name := range args {
+		serveNode(ts, ts.MkAbs(name))
+	}
+}
+
 // serveNode serves a home until the script ends, and returns once it listens.
 func serveNode(ts *testscript.TestScript, home string) {
 	cmd := exec.Command("genesis", "serve", "--home", home, "--json")
@@ -36,12 +54,14 @@ func serveNode(ts *testscript.TestScript, home string) {
 	ts.Check(err)
 	cmd.Stderr = os.Stderr
 	ts.Check(cmd.Start())
-	ts.Defer(func() {
+	end := sync.OnceFunc(func() {
 		_ = cmd.Process.Signal(os.Interrupt)
 		kill := time.AfterFunc(20*time.Second, func() { _ = cmd.Process.Kill() })
 		defer kill.Stop()
 		_ = cmd.Wait()
 	})
+	served.Store(home, end)
+	ts.Defer(end)
 	if !bufio.NewScanner(out).Scan() {
 		ts.Fatalf("%s is not served", home)
 	}

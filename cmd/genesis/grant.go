@@ -137,7 +137,7 @@ func (cmd *grantsCmd) Run(a *app) error {
 			if g.Revoked != nil {
 				revoked = strings.TrimSuffix(when(*g.Revoked)+": "+g.Reason, ": ")
 			}
-			t.row(g.ID, string(g.Name), string(g.To), joinActions(g.Actions), dateText(g.Until), g.Condition, revoked, string(g.By))
+			t.row(g.ID, assetText(g.Node, g.Name), string(g.To), joinActions(g.Actions), dateText(g.Until), g.Condition, revoked, string(g.By))
 		}
 		t.print(p)
 	})

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"os"
 	"strconv"
 
 	"github.com/opengenesis/genesis"
@@ -45,7 +44,7 @@ func (cmd *listCmd) Run(a *app) error {
 
 // unsigned says how to be told more, to those who have not signed in.
 func (a *app) unsigned() string {
-	if a.at == "" || isNode(a.at) || os.Getenv("GENESIS_TOKEN") != "" || credential(a.at) != "" {
+	if a.at == "" || isNode(a.at) || a.as.token != "" || credential(a.at) != "" {
 		return ""
 	}
 	return " without signing in: genesis login " + a.at

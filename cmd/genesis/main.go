@@ -93,27 +93,17 @@ func main() {
 // run executes one command line and returns its exit status.
 func run(args []string, in *os.File, out, errOut io.Writer, opt node.Options) (status int) {
 	defer catchExit(&status)
-	var cmds commands
-	parser, err := kong.New(&cmds, kong.Name("genesis"), kong.Description(about),
-		kong.Writers(out, errOut), kong.Exit(exit), kong.ConfigureHelp(kong.HelpOptions{Compact: true}))
-	if err != nil {
-		panic(err) // the struct above is wrong: every run and test sees it
-	}
 	if len(args) == 0 {
 		args = []string{"--help"}
 	}
-	line, err := parser.Parse(args)
+	ctx, stop := interruptible(context.Background())
+	defer stop()
+	a := &app{ctx: ctx, in: in, out: out, err: errOut, options: opt, as: fromEnvironment()}
+	line, err := a.parse(args)
 	if err != nil {
 		complain(errOut, &genesis.Error{Msg: err.Error(), Hint: usageHint(err)})
 		return exitUsage
 	}
-	ctx, stop := interruptible(context.Background())
-	defer stop()
-	if given(line, "home") && !given(line, "at") {
-		cmds.At = "" // what is said here, not $GENESIS_NODE
-	}
-	a := &app{ctx: ctx, in: in, out: out, err: errOut, homePath: cmds.Home, at: cmds.At, vouch: vouching(given(line, "home")), purpose: cmds.For, json: cmds.JSON, options: opt}
-	a.style = styleFor(out)
 	err = line.Run(a)
 	if err != nil {
 		err = settled(ctx, err)
@@ -122,6 +112,28 @@ func run(args []string, in *os.File, out, errOut io.Writer, opt node.Options) (s
 	stop()
 	a.close()
 	return genesis.KindOf(err).ExitStatus()
+}
+
+// parse reads a command line into a.
+func (a *app) parse(args []string) (*kong.Context, error) {
+	var cmds commands
+	parser, err := kong.New(&cmds, kong.Name("genesis"), kong.Description(about),
+		kong.Writers(a.out, a.err), kong.Exit(exit), kong.ConfigureHelp(kong.HelpOptions{Compact: true}))
+	if err != nil {
+		panic(err) // the struct above is wrong: every run and test sees it
+	}
+	line, err := parser.Parse(args)
+	if err != nil {
+		return nil, err
+	}
+	if given(line, "home") && !given(line, "at") {
+		cmds.At = "" // what is said here, not $GENESIS_NODE
+	}
+	a.homePath, a.at, a.purpose, a.json, a.style = cmds.Home, cmds.At, cmds.For, cmds.JSON, styleFor(a.out)
+	if !given(line, "home") && !isNode(a.as.node) {
+		a.vouch = a.as.node
+	}
+	return line, nil
 }
 
 // given reports whether a flag stands on the command line.

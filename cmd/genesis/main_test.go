@@ -42,7 +42,7 @@ func TestScripts(t *testing.T) {
 			env.Setenv("TZ", "UTC")
 			return nil
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "json": isJSON, "mkdata": mkdata, "flip": flip, "nodes": nodes, "capture": capture, "becomes": becomes},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "json": isJSON, "mkdata": mkdata, "flip": flip, "nodes": nodes, "capture": capture, "becomes": becomes, "away": away, "back": back},
 	})
 }
 

@@ -18,7 +18,8 @@ type projectPutCmd struct {
 	Lead      genesis.PersonID   `help:"Who leads it; of a new one, you." placeholder:"PERSON"`
 	Members   []genesis.PersonID `help:"All its people, of any institutions." placeholder:"ada,nrel/bo"`
 	Purpose   *string            `help:"What it is for." placeholder:"TEXT"`
-	Agreement *string            `help:"Kind of agreement, and who owns results." placeholder:"TEXT"`
+	Agreement *string            `help:"Kind of agreement: CRADA, MOU, …" placeholder:"KIND"`
+	Results   *string            `help:"Who owns results." placeholder:"TEXT"`
 	Until     day                `help:"When it ends." placeholder:"DATE" xor:"end"`
 	NoEnd     bool               `help:"It does not end by itself." xor:"end"`
 }
@@ -29,6 +30,7 @@ func (projectPutCmd) Help() string {
 Examples:
 
     genesis project put wind --title "Wind 2030" --members ada,nrel/bo --until 2027-12-31
+    genesis project put wind --agreement CRADA --results "NREL, with a licence to MIT"
     genesis project put wind --members ada,nrel/bo,nrel/cy`
 }
 
@@ -37,7 +39,7 @@ func (cmd *projectPutCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	req := genesis.ProjectRequest{Title: cmd.Title, Lead: cmd.Lead, Purpose: cmd.Purpose, Agreement: cmd.Agreement}
+	req := genesis.ProjectRequest{Title: cmd.Title, Lead: cmd.Lead, Purpose: cmd.Purpose, Agreement: cmd.Agreement, Results: cmd.Results}
 	if cmd.Members != nil {
 		req.Members = &cmd.Members
 	}
@@ -62,7 +64,9 @@ func (cmd *projectPutCmd) Run(a *app) error {
 type projectListCmd struct{}
 
 func (projectListCmd) Help() string {
-	return `Examples:
+	return `Those of other nodes that you are in are called by their home: nrel/wind.
+
+Examples:
 
     genesis project list`
 }
@@ -106,7 +110,7 @@ func printProjects(p *printer, list []genesis.Project) {
 		p.line("No projects: genesis project put ID --members ada,bo")
 		return
 	}
-	t := newTable("id", "title", "lead", "members", "until", "ended")
+	t := newTable("id", "title", "lead", "members", "purpose", "agreement", "results owned by", "until", "ended")
 	for _, x := range list {
 		var members []string
 		for _, m := range x.Members {
@@ -116,7 +120,7 @@ func printProjects(p *printer, list []genesis.Project) {
 		if x.Ended {
 			ended = "yes"
 		}
-		t.row(x.ID, x.Title, string(x.Lead), strings.Join(members, ", "), dateText(x.Until), ended)
+		t.row(x.ID, x.Title, string(x.Lead), strings.Join(members, ", "), x.Purpose, x.Agreement, x.Results, dateText(x.Until), ended)
 	}
 	t.print(p)
 }
@@ -176,7 +180,7 @@ func (cmd *whoamiCmd) Run(a *app) error {
 	return a.print(who, func(p *printer) {
 		printPrincipal(p, *who)
 		for _, g := range ending.Grants {
-			p.field("ends soon", joinActions(g.Actions)+" on "+string(g.Name)+", on "+dateText(g.Until)+": genesis request "+g.Name.Arg()+" --renew "+g.ID+" --purpose …")
+			p.field("ends soon", joinActions(g.Actions)+" on "+assetText(g.Node, g.Name)+", on "+dateText(g.Until)+": genesis request "+genesis.Ref{Node: g.Node, Name: g.Name}.Arg()+" --renew "+g.ID+" --purpose …")
 		}
 	})
 }

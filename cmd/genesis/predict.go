@@ -14,6 +14,8 @@ type predictCmd struct {
 	Format string  `help:"parquet or csv, if the file's name does not say." enum:"parquet,csv," default:"" placeholder:"FORMAT"`
 	Level  float64 `help:"Share of true values the interval is to hold." default:"0.9" placeholder:"LEVEL"`
 	Send   bool    `help:"Send the rows to the model's node where it may not be copied."`
+
+	Project string `help:"The project for which it is done." placeholder:"ID"`
 }
 
 func (predictCmd) Help() string {
@@ -47,7 +49,7 @@ func (cmd *predictCmd) Run(a *app) error {
 	}
 	m, stop := a.progress()
 	defer stop()
-	made, err := c.Predict(a.ctx, genesis.PredictRequest{Model: model, Files: refs, Level: cmd.Level, Format: format}, m.event)
+	made, err := c.Predict(a.ctx, genesis.PredictRequest{Model: model, Files: refs, Level: cmd.Level, Format: format, Project: cmd.Project}, m.event)
 	if err != nil {
 		return err
 	}

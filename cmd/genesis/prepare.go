@@ -24,6 +24,7 @@ type prepareCmd struct {
 	Strict    bool      `help:"Refuse a file with a bad cell instead of setting the cell aside."`
 	Dedup     bool      `help:"Remove exact duplicate rows."`
 	NoProof   bool      `help:"Skip the baseline network of the readiness report."`
+	Project   string    `help:"The project for which it is made: its people may use the draft as you may." placeholder:"ID"`
 	Detach    bool      `help:"Hand the files over and return; genesis runs says how it goes."`
 	reading   `embed:""`
 }
@@ -70,7 +71,7 @@ func (cmd *prepareCmd) request() (genesis.PrepareRequest, error) {
 	opt := cmd.options()
 	opt.Target, opt.Split, opt.Fractions, opt.Folds, opt.Seed = cmd.Target, cmd.Split, cmd.Fractions, cmd.Folds, cmd.Seed
 	opt.Strict, opt.Dedup, opt.NoProof = cmd.Strict, cmd.Dedup, cmd.NoProof
-	req := genesis.PrepareRequest{Name: genesis.Name(cmd.Name), Options: opt}
+	req := genesis.PrepareRequest{Name: genesis.Name(cmd.Name), Options: opt, Project: cmd.Project}
 	if req.Name == "" {
 		req.Name = nameFrom(cmd.Files[0])
 	}

@@ -208,6 +208,7 @@ func printConditions(p *printer, c genesis.Conditions) {
 	} else {
 		p.field("terms", "none: it was never published")
 	}
+	p.field("made for", strings.Join(c.Projects, ", "))
 	p.field("you may", joinActions(c.You))
 	printConstraints(p, c.Constraints)
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"github.com/opengenesis/genesis"
+	"github.com/opengenesis/genesis/client"
 )
 
 type requestCmd struct {
@@ -15,7 +16,8 @@ type requestCmd struct {
 
 func (requestCmd) Help() string {
 	return `Asks the steward of an asset for access. Where an agreement is needed, read it with
-genesis terms REF --agreement and name its digest with --accept.
+genesis terms REF --agreement and name its digest with --accept. What is at another node is
+asked for by a message, whether or not that node can be reached now.
 
 Examples:
 
@@ -25,7 +27,7 @@ Examples:
 }
 
 func (cmd *requestCmd) Run(a *app) error {
-	c, ref, err := a.of(cmd.Ref)
+	c, ref, err := a.asked(cmd.Ref)
 	if err != nil {
 		return err
 	}
@@ -36,19 +38,30 @@ func (cmd *requestCmd) Run(a *app) error {
 	}
 	return a.print(r, func(p *printer) {
 		printRequest(p, *r)
-		p.line("%s", p.style.dim("see what becomes of it: genesis "+a.hintAt(cmd.Ref)+"requests "+r.ID))
+		p.line("%s", p.style.dim("see what becomes of it: genesis "+a.hintAt("")+"requests "+r.ID))
 	})
+}
+
+// asked returns the node that a request is made at, and what it asks for as that node is
+// told: one's own, unless --at names another.
+func (a *app) asked(ref string) (*client.Client, string, error) {
+	if isNode(a.at) {
+		return a.of(ref)
+	}
+	c, err := a.connect()
+	return c, ref, err
 }
 
 type requestsCmd struct {
 	ID    string               `arg:"" optional:"" help:"One request, with its messages." placeholder:"ID"`
-	State genesis.RequestState `help:"open, approved, denied or withdrawn." placeholder:"STATE" enum:"open,approved,denied,withdrawn," default:""`
+	State genesis.RequestState `help:"open, approved, denied or withdrawn; at other nodes also pending, refused or ended." placeholder:"STATE" enum:"open,approved,denied,withdrawn,pending,refused,ended," default:""`
 	Name  string               `help:"For this asset alone." placeholder:"NAME"`
 	Mine  bool                 `help:"Only your own."`
 }
 
 func (requestsCmd) Help() string {
-	return `A steward's inbox, or one's own requests.
+	return `A steward's inbox, or one's own requests, those at other nodes included: they stand as
+their nodes said last.
 
 Examples:
 
@@ -84,14 +97,30 @@ func printRequests(p *printer, list []genesis.AccessRequest) {
 	}
 	t := newTable("id", "state", "asset", "by", "institution", "actions", "asked", "purpose")
 	for _, r := range list {
-		t.row(r.ID, string(r.State), string(r.Name), string(r.By.Person()), r.By.Institution, joinActions(r.Actions), dateText(r.At), r.Purpose)
+		t.row(r.ID, stateText(r), assetText(r.Node, r.Name), string(r.By.Person()), r.By.Institution, joinActions(r.Actions), dateText(r.At), r.Purpose)
 	}
 	t.print(p)
 }
 
+// assetText is how an asset is called here.
+func assetText(node genesis.NodeID, name genesis.Name) string {
+	return genesis.Ref{Node: node, Name: name}.String()
+}
+
+// stateText is where a request stands, and whether its node knows all of it.
+func stateText(r genesis.AccessRequest) string {
+	if r.Waits != nil {
+		return string(r.State) + ", waits"
+	}
+	return string(r.State)
+}
+
 func printRequest(p *printer, r genesis.AccessRequest) {
-	p.line("request %s: %s on %s", r.ID, joinActions(r.Actions), r.Name)
+	p.line("request %s: %s on %s", r.ID, joinActions(r.Actions), clean(assetText(r.Node, r.Name)))
 	p.field("state", string(r.State))
+	if r.Waits != nil {
+		p.field("waits", "for "+string(r.Node)+" since "+when(*r.Waits))
+	}
 	p.field("by", string(r.By.Person()))
 	p.field("institution", r.By.Institution)
 	p.field("sector", string(r.By.Sector))
@@ -103,12 +132,18 @@ func printRequest(p *printer, r genesis.AccessRequest) {
 	if r.Grant != "" {
 		p.field("granted", joinActions(r.Granted)+" "+untilText(r.Until))
 	}
+	if r.Ended != nil {
+		p.field("ended", when(*r.Ended))
+	}
 	p.field("reason", r.Reason)
 	p.field("decided by", string(r.DecidedBy))
 	for _, m := range r.Messages {
 		p.line("  %s %s: %s", p.style.dim(when(m.At)), clean(string(m.By)), clean(m.Text))
+		if m.Refused != "" {
+			p.line("    %s", p.style.dim("did not arrive: "+clean(m.Refused)))
+		}
 	}
-	if r.State == genesis.RequestOpen {
+	if r.State == genesis.RequestOpen && r.Node == "" {
 		p.line("%s", p.style.dim("a steward answers with: genesis approve "+r.ID+" --until DATE, or genesis deny "+r.ID+" --reason …"))
 	}
 }

@@ -30,8 +30,8 @@ func (cmd *trainCmd) elsewhere(a *app, c *client.Client, req genesis.TrainReques
 		return &genesis.Error{Op: "train", Kind: genesis.Invalid, Subject: cmd.Dataset, Msg: "nobody would hear what comes of it: no node stays when this command has ended", Hint: "start `genesis serve` first"}
 	case cmd.There:
 		req.Where = genesis.TrainThere
-	case cmd.Here:
-		req.Where = genesis.TrainHere
+	case cmd.Here || cmd.mayCopy(a, c):
+		return cmd.onCopy(a, c, req)
 	}
 	if req.Name != "" {
 		if err := genesis.CheckName(req.Name); err != nil {
@@ -53,6 +53,31 @@ func (cmd *trainCmd) elsewhere(a *app, c *client.Client, req genesis.TrainReques
 		return err
 	}
 	return a.await(c, r)
+}
+
+// mayCopy reports whether the data may be copied here. When their node does not answer,
+// the order is sent, and it decides.
+func (cmd *trainCmd) mayCopy(a *app, c *client.Client) bool {
+	may, err := c.May(a.ctx, cmd.Dataset)
+	return err == nil && may.Allows(genesis.Read)
+}
+
+// onCopy trains here, on a copy of the data.
+func (cmd *trainCmd) onCopy(a *app, c *client.Client, req genesis.TrainRequest) error {
+	m, stop := a.progress()
+	got, err := c.Pull(a.ctx, genesis.PullRequest{Ref: cmd.Dataset}, m.event)
+	stop()
+	if err != nil {
+		return err
+	}
+	if err := a.aside(func(p *printer) {
+		p.line("Trains here: you may read the data, and %s is a copy of them", clean(versionText(got.Version)))
+	}); err != nil {
+		return err
+	}
+	cmd.Dataset = got.Version.Ref().String()
+	req.Dataset = cmd.Dataset
+	return cmd.here(a, c, req)
 }
 
 // whereText says where a run is carried out and why.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"github.com/opengenesis/genesis"
+	"github.com/opengenesis/genesis/client"
 )
 
 type trainCmd struct {
@@ -17,6 +18,7 @@ type trainCmd struct {
 	Epochs   int      `help:"Most passes over the data; if missing, chosen." placeholder:"N"`
 	Members  int      `help:"Networks in the ensemble; if missing, chosen." placeholder:"N"`
 	Threads  int      `help:"Cores to use; if missing, all." placeholder:"N"`
+	Project  string   `help:"The project for which it is done: its people may use the model as you may." placeholder:"ID"`
 	There    bool     `help:"Train where another node's data are, also where they may be read." xor:"where"`
 	Here     bool     `help:"Train another node's data at one's own node." xor:"where"`
 	Detach   bool     `help:"Queue the training and return; genesis runs says how it goes."`
@@ -45,7 +47,7 @@ func (cmd *trainCmd) Run(a *app) error {
 	}
 	req := genesis.TrainRequest{
 		Dataset: cmd.Dataset, Name: genesis.Name(cmd.Name), Table: cmd.Table, Target: cmd.Target, Split: cmd.Split, Fold: cmd.Fold,
-		Features: cmd.Features, Seed: cmd.Seed, Epochs: cmd.Epochs, Members: cmd.Members, Threads: cmd.Threads,
+		Features: cmd.Features, Seed: cmd.Seed, Epochs: cmd.Epochs, Members: cmd.Members, Threads: cmd.Threads, Project: cmd.Project,
 	}
 	away, err := cmd.isElsewhere(a, c)
 	if err != nil {
@@ -57,6 +59,11 @@ func (cmd *trainCmd) Run(a *app) error {
 	if cmd.There || cmd.Here {
 		return &genesis.Error{Op: "train", Kind: genesis.Invalid, Subject: cmd.Dataset, Msg: "names no other node, so that there is no choice where", Hint: "leave out --there and --here, or name the node: nrel/turbines"}
 	}
+	return cmd.here(a, c, req)
+}
+
+// here trains on a dataset of the node that the command uses.
+func (cmd *trainCmd) here(a *app, c *client.Client, req genesis.TrainRequest) error {
 	if err := cmd.complete(a, &req); err != nil {
 		return err
 	}

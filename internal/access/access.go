@@ -26,12 +26,14 @@ type Resource struct {
 
 // Part is a part of the node itself. To Operate the Machine is an operator's act
 // (accounts, limits, backup); to Operate the Office is an officer's (vetting, the
-// audit log, purging); to Steward the Machine is to do what is of no single asset.
+// audit log, purging); to Steward the Machine is to do what is of no single asset; to
+// Discover the Figures is for whoever has a duty.
 type Part string
 
 const (
 	Machine Part = ""
 	Office  Part = "office"
+	Figures Part = "figures" // of the report
 )
 
 // Ask is the question. The principal's Institution, Sector and Projects are not
@@ -43,6 +45,7 @@ type Ask struct {
 	Resource  Resource
 	At        time.Time // zero: now
 	Outside   bool      // bytes would leave the node: true for every remote caller's read
+	Project   string    // for which it is done: the asker has to be in it; "": for none
 }
 
 // Decision is the answer. Its Principal is as it was decided for, with institution,
@@ -55,7 +58,7 @@ type Decision struct {
 	Reason       string    // in words, safe for whoever may discover the resource
 	Hint         string    // refused: what would be accepted, if the asker may know of it
 	Grant        string    // id of the grant that lets them, when one does
-	Project      string    // to which that grant was made, where nothing but it lets them
+	Project      string    // for which it is done; else the one by which alone they may: to which the grant was made, or for which the thing was
 	Reads        bool      // may also read all of it: else the limits of training without reading apply
 	Until        time.Time // it may change by itself from then on; zero: it will not
 }
@@ -64,6 +67,7 @@ type Decision struct {
 const (
 	ruleDefault = "default"       // nothing permits it
 	ruleBroken  = "broken-policy" // a policy could not be evaluated
+	ruleProject = "project"       // it is done for a project that they are not in
 )
 
 // Config is what a Decider decides with.
@@ -243,7 +247,7 @@ func (ask Ask) key(purposeful bool) string {
 	p, r := &ask.Principal, &ask.Resource
 	b := make([]byte, 0, 512)
 	b = part(b, p.Subject, string(p.Node), string(p.Assurance), string(p.Vetting), string(p.Citizenship))
-	b = part(b, string(r.Name), string(r.Version), string(r.State), string(r.Kind), string(r.Creator), string(r.Part), string(ask.Action))
+	b = part(b, string(r.Name), string(r.Version), string(r.State), string(r.Kind), string(r.Creator), string(r.Part), string(ask.Action), ask.Project)
 	for _, is := range []bool{p.Student, ask.Outside, p.Scopes == nil} {
 		b = strconv.AppendBool(b, is)
 	}

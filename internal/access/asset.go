@@ -19,11 +19,12 @@ type assetKey struct {
 	version genesis.Digest
 }
 
-// asset is what is stored about a version: its terms, nil without, and what it was
-// made from.
+// asset is what is stored about a version: its terms, nil without, what it was made
+// from, and what for.
 type asset struct {
 	terms   *genesis.Terms
 	sources []source
+	teams   []string // projects for which it was made
 }
 
 // source is one thing a version was made from, directly or not.
@@ -46,6 +47,9 @@ func (d *Decider) asset(ctx context.Context, k assetKey) (*asset, error) {
 		return nil, err
 	}
 	if a.sources, err = readSources(ctx, d.db.Read(), k); err != nil {
+		return nil, err
+	}
+	if a.teams, err = readTeams(ctx, d.db.Read(), k); err != nil {
 		return nil, err
 	}
 	d.assets.put(k, a)
@@ -104,6 +108,7 @@ type facts struct {
 	terms    genesis.Terms
 	tier     genesis.Tier // in force; "" of a draft
 	steward  bool
+	team     string // a project that they are in, and for which it was made; "" without
 	outside  bool
 	anywhere bool     // it is a source: the token's scopes are about what was made of it
 	lowered  bool     // it is a source, and its tier here is not its own
@@ -114,7 +119,7 @@ type facts struct {
 
 // factsOf are the facts of a resource as its asker gave it.
 func factsOf(who person, r Resource, a *asset, now time.Time, outside bool) facts {
-	f := facts{who: who, name: r.Name, version: r.Version, kind: r.Kind, state: r.State, part: r.Part, outside: outside, steward: who.stewards(r.Name)}
+	f := facts{who: who, name: r.Name, version: r.Version, kind: r.Kind, state: r.State, part: r.Part, outside: outside, steward: who.stewards(r.Name), team: who.among(a.teams)}
 	if f.state == "" {
 		f.state = genesis.Draft
 	}
@@ -148,6 +153,8 @@ func (f facts) uid() cedar.EntityUID {
 		return cedar.NewEntityUID("Asset", cedar.String(string(f.name)+"@"+string(f.version)))
 	case f.part == Office:
 		return cedar.NewEntityUID("Node", "office")
+	case f.part == Figures:
+		return cedar.NewEntityUID("Node", "figures")
 	}
 	return cedar.NewEntityUID("Node", "machine")
 }
@@ -182,6 +189,7 @@ func (f facts) context(a genesis.Action) cedar.Record {
 	h := f.held.of(a)
 	return cedar.NewRecord(cedar.RecordMap{
 		"steward":     cedar.Boolean(f.steward),
+		"team":        cedar.Boolean(f.team != ""),
 		"use":         cedar.String(f.terms.Uses.Of(a)),
 		"outside":     cedar.Boolean(f.outside),
 		"scoped":      cedar.Boolean(f.anywhere || inScope(f.who.Principal, a, f.name)),

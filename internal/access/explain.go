@@ -32,6 +32,8 @@ func absent(f facts, a genesis.Action) string {
 // whose are those to whom a part of the node is open.
 func whose(p Part, a genesis.Action) string {
 	switch {
+	case p == Figures:
+		return "those with a duty"
 	case a != genesis.Operate:
 		return "people"
 	case p == Office:

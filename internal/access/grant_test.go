@@ -535,7 +535,7 @@ func TestProjects(t *testing.T) {
 		many[i] = "mit/mia"
 	}
 	long := strings.Repeat("x", 4001)
-	if err := put(genesis.Project{ID: "many", Lead: "bob", By: "ann", Members: many, Title: long[1:], Purpose: long[1:], Agreement: long[1:]}); err != nil {
+	if err := put(genesis.Project{ID: "many", Lead: "bob", By: "ann", Members: many, Title: long[1:], Purpose: long[1:], Agreement: long[1:], Results: long[1:]}); err != nil {
 		t.Errorf("as much as there may be: %v", err)
 	}
 	for _, bad := range []genesis.Project{

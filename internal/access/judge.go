@@ -55,10 +55,14 @@ type question struct {
 	action   genesis.Action
 	target   facts
 	sources  []facts
+	stranger bool // it is asked for a project that they are not in
 }
 
 // answer judges the thing itself and all that it was made from.
 func (q question) answer() verdict {
+	if q.stranger {
+		return verdict{rule: ruleProject, says: "they are not in the project for which it would be done"}
+	}
 	v := q.policies.judge(q.target, q.action)
 	if !v.allowed {
 		return v
@@ -90,9 +94,9 @@ func (q question) judgeSource(i int, asked []genesis.Action) verdict {
 // ofSource are the actions of which a source must allow one, so that the question's
 // action is allowed on what was made from it. To steward something is no use of what it
 // was made from; to know of it is no news to those who steward or made it; and who trained
-// a model may use it while they may train. Of what another node keeps from the stewards of
-// this one, a copy is kept from them, too, but for those whose it is and the home's owner,
-// who has the files.
+// a model, or for whose project it was trained, may use it while they may train. Of what
+// another node keeps from the stewards of this one, a copy is kept from them, too, but for
+// those whose it is and the home's owner, who has the files.
 func (q question) ofSource(of facts) []genesis.Action {
 	who := q.target.who
 	made := q.target.creator != "" && q.target.creator == who.id
@@ -111,7 +115,7 @@ func (q question) ofSource(of facts) []genesis.Action {
 		}
 		return []genesis.Action{genesis.Discover}
 	case genesis.Infer, genesis.Evaluate:
-		if made && q.target.kind == genesis.Model && !q.copied() {
+		if (made || q.target.team != "") && q.target.kind == genesis.Model && !q.copied() {
 			return []genesis.Action{q.action, genesis.TrainOn}
 		}
 	}
@@ -124,9 +128,9 @@ func (q question) copied() bool {
 	return slices.ContainsFunc(q.sources, func(f facts) bool { return foreign(f.name) && f.version == q.target.version })
 }
 
-// of is the same question about another action.
+// of is the same question about another action, for no project.
 func (q question) of(a genesis.Action) question {
-	q.action = a
+	q.action, q.stranger = a, false
 	return q
 }
 
@@ -160,6 +164,7 @@ func (d *Decider) question(ctx context.Context, ask Ask, now time.Time) (questio
 	who.Projects = projects
 	q, until, err := d.gather(ctx, shelf{d.asset, d.index}, who, ask, now)
 	q.policies = d.policies
+	q.stranger = ask.Project != "" && who.among([]string{d.ownProject(ask.Project)}) == ""
 	return q, sooner(until, ends), err
 }
 
@@ -247,6 +252,12 @@ func (q question) decision(ask Ask) Decision {
 		held := q.target.held.of(ask.Action)
 		if out.Grant = held.grant; v.rule == "grant" {
 			out.Project = held.project
+		}
+		if v.rule == "team" || v.rule == "team-model" {
+			out.Project = q.target.team
+		}
+		if ask.Project != "" {
+			out.Project = ask.Project
 		}
 		out.Reads = ask.Action == genesis.Read || slices.Contains(uses, ask.Action) && q.reads()
 	case out.Discoverable:

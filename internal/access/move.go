@@ -215,6 +215,8 @@ func dutyFor(f facts, a genesis.Action) genesis.Duty {
 	switch {
 	case f.part == Office:
 		return genesis.DutyOfficer
+	case f.part == Figures:
+		return genesis.DutyManager
 	case a == genesis.Operate:
 		return genesis.DutyOperator
 	case a == genesis.Steward:

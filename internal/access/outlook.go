@@ -64,12 +64,16 @@ func narrowed(who genesis.Principal) (names []genesis.Name, wide bool) {
 	return names, who.Scopes == nil
 }
 
-// Leads are names on which somebody holds grants, in order: to what they may know of
+// Leads are names on which somebody holds grants, or of which something was made for a
+// project of theirs, in order: to what they may know of
 // beside their [Outlook] these lead, and their own. It is for [Decider.Decide] to say.
 func (d *Decider) Leads(ctx context.Context, who genesis.Principal) ([]genesis.Name, error) {
 	all := map[genesis.Name]bool{}
+	var projects []string
 	err := d.locked(ctx, d.gen.Load(), func() error {
-		to := d.person(who, d.index).grantees()
+		p := d.person(who, d.index)
+		projects, _ = d.index.current(p.Projects, d.now())
+		to := p.grantees()
 		for name, byGrantee := range d.index.grants {
 			if slices.ContainsFunc(to, func(g genesis.Grantee) bool { return len(byGrantee[g]) > 0 }) {
 				all[name] = true
@@ -77,6 +81,11 @@ func (d *Decider) Leads(ctx context.Context, who genesis.Principal) ([]genesis.N
 		}
 		return nil
 	})
+	for _, id := range projects {
+		if err == nil {
+			err = d.madeForProject(ctx, id, all)
+		}
+	}
 	return slices.Sorted(maps.Keys(all)), err
 }
 

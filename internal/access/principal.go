@@ -109,6 +109,18 @@ func (d *Decider) projectsOf(p genesis.Principal, own []string) []string {
 	return all
 }
 
+// ownProject is how a project is named in here: those of this node without it.
+func (d *Decider) ownProject(id string) string { return strings.TrimPrefix(id, string(d.node)+"/") }
+
+// among is the first of some projects that the person is in, "" if it is none.
+func (p person) among(projects []string) string {
+	i := slices.IndexFunc(projects, func(id string) bool { return slices.Contains(p.Projects, id) })
+	if i < 0 || !p.registered {
+		return ""
+	}
+	return projects[i]
+}
+
 // canon is how a person is named in here: people of this node without it, so that
 // a node that is given a name later still knows its own.
 func (d *Decider) canon(p genesis.PersonID) string {

@@ -66,7 +66,7 @@ func checkProject(p genesis.Project) error {
 		return bad("a project names who made it")
 	case len(p.Members) > maxMembers:
 		return bad(fmt.Sprintf("a project has at most %d members", maxMembers))
-	case len(p.Title) > maxText || len(p.Purpose) > maxText || len(p.Agreement) > maxText:
+	case max(len(p.Title), len(p.Purpose), len(p.Agreement), len(p.Results)) > maxText:
 		return bad(fmt.Sprintf("its title, purpose or agreement is longer than %d bytes", maxText))
 	}
 	for _, m := range members(p) {
@@ -107,6 +107,11 @@ func readProject(ctx context.Context, q querier, id string) (genesis.Project, er
 // Project returns a project, also one that has ended. Errors: NotFound, Internal.
 func (d *Decider) Project(ctx context.Context, id string) (genesis.Project, error) {
 	return readProject(ctx, d.db.Read(), id)
+}
+
+// ProjectTx is Project of what a transaction has.
+func (d *Decider) ProjectTx(ctx context.Context, tx *sql.Tx, id string) (genesis.Project, error) {
+	return readProject(ctx, tx, id)
 }
 
 // Projects lists all projects by id, also those that have ended. Who is in one is

@@ -15,8 +15,9 @@ import (
 
 // Bounds of requests.
 const (
-	maxOpen     = 100 // open requests of one person
-	maxMessages = 200 // of one request
+	maxOpen     = 100    // open requests of one person
+	maxOfNode   = 10_000 // and of the people of another node
+	maxMessages = 200    // of one request
 )
 
 // Ask takes up a request for access: r says what for; the rest is filled in. The
@@ -25,7 +26,13 @@ const (
 // than the one in force; a request for the same that is open), NotFound (the grant
 // to renew, the project).
 func (d *Decider) Ask(ctx context.Context, tx *sql.Tx, r genesis.AccessRequest) (genesis.AccessRequest, error) {
-	r = genesis.AccessRequest{ID: newID(), Name: r.Name, Version: r.Version, By: r.By, Actions: r.Actions, Purpose: r.Purpose,
+	return d.AskAs(ctx, tx, newID(), r)
+}
+
+// AskAs is Ask of a request that has an id already: it was made at the asker's home.
+// Errors: as of Ask; Conflict, if the id is taken.
+func (d *Decider) AskAs(ctx context.Context, tx *sql.Tx, id string, r genesis.AccessRequest) (genesis.AccessRequest, error) {
+	r = genesis.AccessRequest{ID: id, Name: r.Name, Version: r.Version, By: r.By, Actions: r.Actions, Purpose: r.Purpose,
 		Project: strings.TrimPrefix(r.Project, string(d.node)+"/"), Agreement: r.Agreement, Renews: r.Renews, State: genesis.RequestOpen, At: d.now().UTC()}
 	if len(r.Actions) == 0 {
 		r.Actions = []genesis.Action{genesis.Read}
@@ -37,7 +44,7 @@ func (d *Decider) Ask(ctx context.Context, tx *sql.Tx, r genesis.AccessRequest) 
 		return r, requestError(r, genesis.Invalid, msg, hint)
 	}
 	r.Actions = inOrder(r.Actions)
-	for _, check := range []func(context.Context, *sql.Tx, genesis.AccessRequest) error{d.checkAgreement, d.checkAskers, d.checkRenewal, d.checkOpen} {
+	for _, check := range []func(context.Context, *sql.Tx, genesis.AccessRequest) error{checkID, d.checkNode, d.checkAgreement, d.checkAskers, d.checkRenewal, d.checkOpen} {
 		if err := check(ctx, tx, r); err != nil {
 			return r, err
 		}
@@ -74,103 +81,10 @@ func text(s string) bool {
 	return strings.TrimSpace(s) != "" && len(s) <= maxText && utf8.ValidString(s)
 }
 
-// checkAgreement wants the agreement in force to be accepted.
-func (d *Decider) checkAgreement(ctx context.Context, tx *sql.Tx, r genesis.AccessRequest) error {
-	t, err := termsFor(ctx, tx, r)
-	if err != nil {
-		return err
-	}
-	if t == nil || t.Agreement == nil {
-		return nil
-	}
-	switch r.Agreement {
-	case t.Agreement.Digest:
-		return nil
-	case "":
-		return requestError(r, genesis.Invalid, fmt.Sprintf("its agreement (%s) has to be accepted first", t.Agreement.Kind),
-			fmt.Sprintf("read it, then accept it by its digest, %s", t.Agreement.Digest))
-	}
-	return requestError(r, genesis.Conflict, "the agreement accepted is not the one in force",
-		fmt.Sprintf("read it, then accept it by its digest, %s", t.Agreement.Digest))
-}
-
-// termsFor returns the terms under which a request is made.
-func termsFor(ctx context.Context, tx *sql.Tx, r genesis.AccessRequest) (*genesis.Terms, error) {
-	if r.Version == "" {
-		return latestTerms(ctx, tx, r.Name)
-	}
-	return readTerms(ctx, tx, assetKey{r.Name, r.Version})
-}
-
-// checkAskers wants whoever asks for a project to be in it.
-func (d *Decider) checkAskers(ctx context.Context, tx *sql.Tx, r genesis.AccessRequest) error {
-	if r.Project == "" {
-		return nil
-	}
-	notTheirs := requestError(r, genesis.NotFound, fmt.Sprintf("there is no project %s of yours", r.Project), "")
-	if _, is := elsewhere(r.Project); is {
-		if slices.Contains(r.By.Projects, r.Project) {
-			return nil
-		}
-		return notTheirs
-	}
-	p, err := readProject(ctx, tx, r.Project)
-	if err != nil && genesis.KindOf(err) != genesis.NotFound {
-		return err
-	}
-	if runs(p, r.At) && slices.ContainsFunc(members(p), func(m genesis.PersonID) bool { return d.canon(m) == d.canon(r.By.Person()) }) {
-		return nil
-	}
-	return notTheirs
-}
-
-// checkRenewal wants the grant to renew to be theirs.
-func (d *Decider) checkRenewal(ctx context.Context, tx *sql.Tx, r genesis.AccessRequest) error {
-	if r.Renews == "" {
-		return nil
-	}
-	g, err := readGrant(ctx, tx, r.Renews)
-	if err != nil && genesis.KindOf(err) != genesis.NotFound {
-		return err
-	}
-	if g.Name == r.Name && g.Revoked == nil && g.To == d.receiver(r) {
-		return nil
-	}
-	return requestError(r, genesis.NotFound, fmt.Sprintf("there is no grant %s of yours to renew", r.Renews), "ask without --renews")
-}
-
-// receiver is to whom a grant that answers a request is made.
-func (d *Decider) receiver(r genesis.AccessRequest) genesis.Grantee {
-	if r.Project != "" {
-		return grantee(genesis.ToProject, r.Project)
-	}
-	return d.canonGrantee(grantee(genesis.ToPerson, string(r.By.Person())))
-}
-
-// checkOpen bounds the open requests of one person.
-func (d *Decider) checkOpen(ctx context.Context, tx *sql.Tx, r genesis.AccessRequest) error {
-	rows, err := tx.QueryContext(ctx, "SELECT format, body FROM policy_requests WHERE person = $1 AND state = $2 ORDER BY seq",
-		d.canon(r.By.Person()), string(genesis.RequestOpen))
-	if err != nil {
-		return store.Error("request", string(r.Name), err)
-	}
-	n, same := 0, ""
-	err = each(rows, func(o genesis.AccessRequest) {
-		n++
-		if o.Name == r.Name && o.Version == r.Version && o.Project == r.Project && slices.Equal(o.Actions, r.Actions) {
-			same = o.ID
-		}
-	})
-	switch {
-	case err != nil:
-		return store.Error("request", string(r.Name), err)
-	case same != "":
-		return requestError(r, genesis.Conflict, fmt.Sprintf("your request %s for the same is open", same),
-			fmt.Sprintf("`genesis say %s \"…\"` adds a message to it, `genesis deny %s --withdraw` takes it back", same, same))
-	case n >= maxOpen:
-		return requestError(r, genesis.Conflict, fmt.Sprintf("%d requests of yours are open", n), "withdraw those that you no longer need")
-	}
-	return nil
+// RequestTx is any request as a transaction has it, for what is not done for anybody.
+func (d *Decider) RequestTx(ctx context.Context, tx *sql.Tx, id string) (genesis.AccessRequest, error) {
+	r, err := one[genesis.AccessRequest](ctx, tx, "SELECT format, body FROM policy_requests WHERE id = $1", id)
+	return r, missing(err, noRequest(id))
 }
 
 // RequestByID returns a request, to its asker and to those who steward what it

@@ -213,9 +213,10 @@ func TestTableOfNode(t *testing.T) {
 		"steward":         accesstest.Person("nrel", "ann", genesis.DutySteward),
 		"operator":        accesstest.Person("nrel", "opa", genesis.DutyOperator),
 		"officer":         accesstest.Person("nrel", "off", genesis.DutyOfficer),
+		"manager":         accesstest.Person("nrel", "max", genesis.DutyManager),
 		"owner":           access.Local("nrel"),
 	}
-	if len(header) != len(people)+1 || len(rows) != 5 {
+	if len(header) != len(people)+1 || len(rows) != 6 {
 		t.Fatalf("the table is %v with %d rows", header, len(rows))
 	}
 	w := accesstest.Open(t)
@@ -233,7 +234,7 @@ func TestTableOfNode(t *testing.T) {
 		}
 	}
 	for _, a := range []genesis.Action{genesis.Read, genesis.TrainOn, genesis.Infer, genesis.Evaluate, genesis.Request, genesis.Steward} {
-		for _, part := range []access.Part{access.Machine, access.Office} {
+		for _, part := range []access.Part{access.Machine, access.Office, access.Figures} {
 			for who, p := range people {
 				if a == genesis.Steward && part == access.Machine {
 					continue // in the table

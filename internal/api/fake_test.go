@@ -18,6 +18,7 @@ type fake struct {
 	runner
 	operator
 	Federator
+	teller
 	logKeeper
 	puller
 	allower

@@ -13,7 +13,7 @@ import (
 // itself who asks: a secret, a message, a signature.
 type Federator interface {
 	Descriptor(ctx context.Context) (string, error)
-	FederationInfo(ctx context.Context) (*genesis.FederationInfo, error)
+	FederationInfo(ctx context.Context, who genesis.Principal) (*genesis.FederationInfo, error)
 	CharterBundle(ctx context.Context) (*genesis.CharterBundle, error)
 	RefreshFederation(ctx context.Context, who genesis.Principal) (*genesis.FederationInfo, error)
 
@@ -40,7 +40,7 @@ type Federator interface {
 func (s *server) registerFederation(a huma.API) {
 	get, post, put, del := http.MethodGet, http.MethodPost, http.MethodPut, http.MethodDelete
 
-	quick(s, a, op(get, "/v1/federation", "federation", "In which federation the node is"), ofAnybody(s.Service.FederationInfo))
+	quick(s, a, op(get, "/v1/federation", "federation", "In which federation the node is"), ofCaller(s.Service.FederationInfo))
 	quick(s, a, op(get, "/v1/federation/charter", "charter", "The charter, as the bytes that were signed"), ofAnybody(s.Service.CharterBundle))
 	quick(s, a, creates(op(post, "/v1/federation", "create-federation", "Make a federation of this node")), ofBody(s.Service.CreateFederation))
 	quick(s, a, op(post, "/v1/federation/refresh", "refresh-federation", "Ask members for a newer charter"), ofCaller(s.Service.RefreshFederation))

@@ -100,7 +100,7 @@ func (s *server) revoke(ctx context.Context, who genesis.Principal, in *revokeIn
 type requestsInput struct {
 	PageInput
 	Name  string `query:"name" maxLength:"200"`
-	State string `query:"state" enum:"open,approved,denied,withdrawn"`
+	State string `query:"state" enum:"open,approved,denied,withdrawn,pending,refused,ended"`
 	Mine  bool   `query:"mine" doc:"only your own"`
 }
 

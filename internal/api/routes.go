@@ -46,6 +46,7 @@ func (s *server) register(a huma.API) {
 	s.registerDoor(a)
 	s.registerOfficer(a)
 	s.registerFederation(a)
+	s.registerAbroad(a)
 	s.registerRuns(a)
 	s.registerLogs(a)
 	s.registerPull(a)

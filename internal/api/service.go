@@ -22,6 +22,7 @@ type Service interface {
 	operator
 	streamer
 	Federator
+	teller
 	logKeeper
 	puller
 	allower

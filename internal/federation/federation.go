@@ -84,6 +84,7 @@ type Federation struct {
 	post    *post.Post       // nil: no messages
 	vouch   Vouch
 	doors   map[genesis.NodeID]*door // to whom is followed; of Run
+	ways    ways
 
 	mu    sync.Mutex // of what changes the charter, and of what follows
 	desk  desk

@@ -132,7 +132,7 @@ func (f *Federation) RefreshFederation(ctx context.Context, who genesis.Principa
 	if err != nil {
 		return nil, err
 	}
-	info, err := f.FederationInfo(ctx)
+	info, err := f.FederationInfo(ctx, who)
 	if err == nil {
 		info.Catalogues, err = f.catalogues(ctx)
 	}
@@ -300,11 +300,18 @@ func (f *Federation) renewAgreed(ctx context.Context, c *charter.Charter) error 
 	return err
 }
 
-// FederationInfo says in which federation the node is, and how it stands there.
-func (f *Federation) FederationInfo(context.Context) (*genesis.FederationInfo, error) {
+// FederationInfo says in which federation the node is, and how it stands there; to
+// operators, what waits for whom.
+func (f *Federation) FederationInfo(ctx context.Context, who genesis.Principal) (*genesis.FederationInfo, error) {
 	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.info(), nil
+	info := f.info()
+	f.mu.Unlock()
+	if !who.Has(genesis.DutyOperator) || f.operates(ctx, who) != nil {
+		return info, nil
+	}
+	var err error
+	info.Waiting, err = f.waiting(ctx)
+	return info, err
 }
 
 // info is FederationInfo. The caller holds f.mu.

@@ -346,6 +346,7 @@ var rows = []row{
 	{id: "hear", method: "POST", path: "/v1/federation/requests", body: `{"message":"none"}`},
 	{id: "add-signatures", method: "POST", path: "/v1/federation/drafts/none/signatures", body: `{"targets":""}`},
 	{id: "take-message", method: "POST", path: "/v1/messages", body: `none`},
+	{id: "memberships", method: "GET", path: "/v1/memberships"},
 	{id: "may", method: "GET", path: "/v1/versions/REF/may"},
 	{id: "explain", method: "GET", path: "/v1/explain?person=ada&action=read&ref=REF"},
 	{id: "sign-in-methods", method: "GET", path: "/v1/signin"},

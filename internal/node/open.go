@@ -95,7 +95,7 @@ func openWork(ctx context.Context, h *Home, opt Options, log *slog.Logger) (_ Se
 	w.closeLast(c.Cache.Close)
 	c.BackUp = backUpOf(h, &c)
 	w.post = w.newPost(&c, opt)
-	c.Post = w.post
+	c.Post, c.Nodes = w.post, w.fed
 	w.mirror = mirror.New(mirror.Config{DB: w.db, Self: h.Config.Node, Log: log, Now: opt.now, Report: w.fed.Accuse, Reported: w.post.Wake})
 	w.closeLast(w.mirror.Close)
 	c.SearchDir, c.Mirror = h.Search(), w.mirror
@@ -130,6 +130,7 @@ func openWork(ctx context.Context, h *Home, opt Options, log *slog.Logger) (_ Se
 		if err := w.post.Start(background); err != nil {
 			return nil, err
 		}
+		w.background.Go(func() { w.KeepMemberships(background) })
 	}
 	go w.keepHouse(background)
 	return w, nil
@@ -178,12 +179,20 @@ func (w *works) openDoors(ctx context.Context, h *Home, c *work.Config, opt Opti
 	c.Identity, err = identity.Open(ctx, identity.Config{DB: w.db, Node: h.Config.Node, Charter: c.Charter, Providers: h.Config.Identity.Providers,
 		External: h.external(), Limits: identity.Limits{Session: h.Config.Identity.Session.Absolute, Idle: h.Config.Identity.Session.Idle},
 		Key: key, Passwords: h.Config.Identity.Passwords, Log: w.log, Record: work.RecordIdentity, Changed: c.Access.Changed,
-		Token: opt.token, Projects: c.Access.ProjectsOf, Now: opt.now})
+		Token: opt.token, Projects: c.Access.ProjectsOf, Told: w.tokensOf, Now: opt.now})
 	if err != nil {
 		return err
 	}
 	w.closeLast(c.Identity.Close)
 	return nil
+}
+
+// tokensOf are the tokens of projects elsewhere that somebody of this node is in.
+func (w *works) tokensOf(ctx context.Context, person genesis.PersonID) ([]string, error) {
+	if w.Service == nil { // it is being opened, and nobody asks yet
+		return nil, nil
+	}
+	return w.TokensOf(ctx, person)
 }
 
 // openFederation opens the charter, which decides who is vouched for, and the keys with
@@ -242,8 +251,7 @@ func (w *works) newPost(c *work.Config, opt Options) *post.Post {
 // messaged is told that a message of another node was acted upon, or one to it given up:
 // that may have put others.
 func (w *works) messaged() {
-	w.post.Wake()
-	w.Access.Changed()
+	w.Told()
 	w.Look()
 }
 
@@ -343,6 +351,9 @@ func (w *works) openOnTime(ctx context.Context) {
 		}
 		if err := w.RestateDue(ctx); err != nil && ctx.Err() == nil {
 			w.log.Error("what the logs of the catalogue say is behind", "error", err)
+		}
+		if err := errors.Join(w.TellOver(ctx), w.TellNewcomers(ctx)); err != nil && ctx.Err() == nil {
+			w.log.Error("other nodes cannot be told what concerns them", "error", err)
 		}
 		select {
 		case <-ctx.Done():

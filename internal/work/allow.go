@@ -16,7 +16,7 @@ func (s *Service) allowTraining(ctx context.Context, who genesis.Principal, req 
 	if err := genesis.CheckName(req.Name); err != nil {
 		return err
 	}
-	v, d, err := s.enter(ctx, who, genesis.TrainOn, req.Dataset)
+	v, d, err := s.enterFor(ctx, who, genesis.TrainOn, req.Dataset, req.Project)
 	if err != nil {
 		return err
 	}

@@ -31,7 +31,7 @@ func (s *Service) Bundle(ctx context.Context, who genesis.Principal, ref string)
 	if b.Owes, err = s.Access.Owed(ctx, d.Ask); err != nil {
 		return nil, err
 	}
-	in, err := s.members.of(ctx, s, v)
+	in, err := s.remembered.of(ctx, s, v)
 	if err != nil {
 		return nil, err
 	}
@@ -183,7 +183,7 @@ func (s *Service) BlobLeaves(ctx context.Context, who genesis.Principal, ref str
 
 // member finds a blob of a version.
 func (s *Service) member(ctx context.Context, v genesis.Version, d genesis.Digest) (genesis.Blob, error) {
-	in, err := s.members.of(ctx, s, v)
+	in, err := s.remembered.of(ctx, s, v)
 	if err != nil {
 		return genesis.Blob{}, err
 	}
@@ -198,8 +198,8 @@ func (s *Service) member(ctx context.Context, v genesis.Version, d genesis.Diges
 // after the other, and finding out what a version consists of takes reading all its lists.
 const keptMembers = 200_000
 
-// members remembers the contents of the versions that were asked for last.
-type members struct {
+// memory has the contents of the versions that were asked for last.
+type memory struct {
 	mu   sync.Mutex
 	kept []remembered // the latest last
 	size int
@@ -211,7 +211,7 @@ type remembered struct {
 }
 
 // of returns the contents of a version.
-func (m *members) of(ctx context.Context, s *Service, v genesis.Version) (*contents, error) {
+func (m *memory) of(ctx context.Context, s *Service, v genesis.Version) (*contents, error) {
 	l, err := s.lists(ctx, v)
 	if err != nil {
 		return nil, err
@@ -232,7 +232,7 @@ func (m *members) of(ctx context.Context, s *Service, v genesis.Version) (*conte
 	return in, nil
 }
 
-func (m *members) find(key string) *contents {
+func (m *memory) find(key string) *contents {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	i := slices.IndexFunc(m.kept, func(r remembered) bool { return r.key == key })
@@ -244,7 +244,7 @@ func (m *members) find(key string) *contents {
 	return found.contents
 }
 
-func (m *members) keep(r remembered) {
+func (m *memory) keep(r remembered) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.kept = append(m.kept, r)

@@ -105,11 +105,16 @@ func (s *Service) find(ctx context.Context, who genesis.Principal, ref string) (
 
 // enter resolves a reference and decides whether who may do a to it.
 func (s *Service) enter(ctx context.Context, who genesis.Principal, a genesis.Action, ref string) (genesis.Version, access.Decision, error) {
+	return s.enterFor(ctx, who, a, ref, "")
+}
+
+// enterFor is enter for what is done for a project.
+func (s *Service) enterFor(ctx context.Context, who genesis.Principal, a genesis.Action, ref, project string) (genesis.Version, access.Decision, error) {
 	v, err := s.find(ctx, who, ref)
 	if err != nil {
 		return v, access.Decision{}, err
 	}
-	d, err := s.decide(ctx, who, a, resource(v))
+	d, err := s.decideAsk(ctx, s.askFor(who, a, resource(v), project))
 	return v, d, err
 }
 
@@ -123,11 +128,15 @@ func (s *Service) resolve(ctx context.Context, who genesis.Principal, a genesis.
 // before the first byte. While there can be no evidence, nothing that needs it is
 // allowed. The error is that of a refusal, or Unavailable.
 func (s *Service) decide(ctx context.Context, who genesis.Principal, a genesis.Action, r access.Resource) (access.Decision, error) {
-	d, refusal := s.Access.Decide(ctx, s.ask(who, a, r))
+	return s.decideAsk(ctx, s.ask(who, a, r))
+}
+
+func (s *Service) decideAsk(ctx context.Context, ask access.Ask) (access.Decision, error) {
+	d, refusal := s.Access.Decide(ctx, ask)
 	if refusal != nil {
-		return d, s.refused(ctx, who, d, refusal)
+		return d, s.refused(ctx, ask.Principal, d, refusal)
 	}
-	if slices.Contains(evident, a) {
+	if slices.Contains(evident, ask.Action) {
 		return d, s.record(ctx, d)
 	}
 	return d, nil
@@ -284,21 +293,26 @@ func homeOnly(op string, who genesis.Principal) error {
 }
 
 // act does something in one transaction with its entry of the journal, and tells
-// access that what it decides by may have changed. do may fill in the entry.
+// access that what it decides by may have changed, and other nodes what was put for them.
+// do may fill in the entry.
 func (s *Service) act(ctx context.Context, who genesis.Principal, name string, do func(*sql.Tx, *journal.Event) error) error {
-	err := s.DB.Tx(ctx, func(tx *sql.Tx) error {
-		p := access.Complete(s.Charter, who)
-		e := journal.Event{Actor: who.Person(), Act: name, Outcome: genesis.Done, Purpose: who.Purpose, Institution: p.Institution, Sector: p.Sector, Student: p.Student}
-		if err := do(tx, &e); err != nil {
-			return err
-		}
-		e.Detail = inSession(e.Detail, s.session(who))
-		return journal.Record(ctx, tx, e)
-	})
+	err := s.DB.Tx(ctx, func(tx *sql.Tx) error { return s.actIn(ctx, tx, who, name, do) })
 	if err == nil {
 		s.Access.Changed()
+		s.wake()
 	}
 	return err
+}
+
+// actIn is act within a transaction; whose it is tells of the change.
+func (s *Service) actIn(ctx context.Context, tx *sql.Tx, who genesis.Principal, name string, do func(*sql.Tx, *journal.Event) error) error {
+	p := access.Complete(s.Charter, who)
+	e := journal.Event{Actor: who.Person(), Act: name, Outcome: genesis.Done, Purpose: who.Purpose, Institution: p.Institution, Sector: p.Sector, Student: p.Student}
+	if err := do(tx, &e); err != nil {
+		return err
+	}
+	e.Detail = inSession(e.Detail, s.session(who))
+	return journal.Record(ctx, tx, e)
 }
 
 // watchAll is Watch of several questions.

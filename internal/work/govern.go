@@ -250,6 +250,9 @@ func (s *Service) Conditions(ctx context.Context, who genesis.Principal, ref str
 	if c.Constraints, err = s.Access.ConstraintsFor(ctx, who, v.Name, v.Digest); err != nil {
 		return nil, err
 	}
+	if c.Projects, err = s.teamsFor(ctx, who, v); err != nil {
+		return nil, err
+	}
 	for _, a := range genesis.Actions {
 		_, err := s.Access.Decide(ctx, s.ask(who, a, resource(v)))
 		if err != nil && !isRefusal(err) {
@@ -342,7 +345,7 @@ func (s *Service) Grant(ctx context.Context, who genesis.Principal, req genesis.
 		if g, err = s.Access.Grant(ctx, tx, g); err != nil {
 			return err
 		}
-		e.Subject, e.Version, e.Detail = string(v.Name), g.Version, detail(g)
+		e.Subject, e.Version, e.Project, e.Detail = string(v.Name), g.Version, projectOf(g), detail(g)
 		return s.regranted(ctx, tx, g)
 	})
 	return &g, err
@@ -369,6 +372,9 @@ func (s *Service) Grants(ctx context.Context, who genesis.Principal, q genesis.G
 		}
 		if err == nil {
 			page.Grants, err = s.onKnown(ctx, who, page.Grants)
+		}
+		if err == nil && q.After == "" {
+			err = s.addGrantsAbroad(ctx, who, q, page)
 		}
 	case q.Expiring > 0:
 		page.Grants, err = s.Access.Expiring(ctx, days(q.Expiring))
@@ -462,16 +468,27 @@ func (s *Service) Revoke(ctx context.Context, who genesis.Principal, id, reason 
 		if g, err = s.Access.Revoke(ctx, tx, id, who.Person(), reason); err != nil {
 			return err
 		}
-		e.Subject, e.Version, e.Detail = string(g.Name), g.Version, detail(map[string]string{"grant": id, "to": string(g.To), "reason": reason})
+		e.Subject, e.Version, e.Project, e.Detail = string(g.Name), g.Version, projectOf(g), detail(map[string]string{"grant": id, "to": string(g.To), "reason": reason, "request": g.Request})
 		return s.regranted(ctx, tx, g)
 	})
 	return &g, err
 }
 
-// regranted states anew what a grant reaches that was made or taken back. Who may know of
-// something without being asked who they are does not hang on grants to persons and
-// projects.
+// projectOf is the project to which a grant is made, "" if it is to somebody else.
+func projectOf(g genesis.Grant) string {
+	if kind, id := g.To.Split(); kind == genesis.ToProject {
+		return id
+	}
+	return ""
+}
+
+// regranted tells those whom it reaches of a grant that was made or taken back, and states
+// anew what it is on. Who may know of something without being asked who they are does not
+// hang on grants to persons and projects.
 func (s *Service) regranted(ctx context.Context, tx *sql.Tx, g genesis.Grant) error {
+	if err := s.tellGrant(ctx, tx, g); err != nil {
+		return err
+	}
 	if kind, _ := g.To.Split(); kind != genesis.ToInstitution && kind != genesis.ToSector {
 		return nil
 	}

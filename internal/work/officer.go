@@ -26,6 +26,7 @@ func (s *Service) Audit(ctx context.Context, who genesis.Principal, q genesis.Au
 	if err := s.knownAct(ctx, q.Act); err != nil {
 		return nil, err
 	}
+	q.Project = strings.TrimPrefix(q.Project, string(s.Node)+"/")
 	page, err := s.Journal.Query(ctx, q)
 	if err == nil && q.After == "" {
 		err = s.Journal.Append(ctx, s.looked(who, q))

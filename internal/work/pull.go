@@ -246,7 +246,7 @@ func (s *Service) sameHere(ctx context.Context, who genesis.Principal, d genesis
 		if err != nil {
 			return nil, err
 		}
-		in, err := s.members.of(ctx, s, v)
+		in, err := s.remembered.of(ctx, s, v)
 		if err != nil {
 			continue // it is damaged, and comes anew
 		}

@@ -136,6 +136,9 @@ func (s *Service) submit(ctx context.Context, who genesis.Principal, req genesis
 		return r, done, err
 	}
 	pin := pinned{Files: first}
+	if who, err = s.withProjects(ctx, who, req); err != nil {
+		return genesis.Run{}, done, err
+	}
 	if in.Subject, err = s.allow(ctx, who, req, &pin); err != nil {
 		return genesis.Run{}, done, err
 	}
@@ -161,6 +164,9 @@ func (s *Service) allow(ctx context.Context, who genesis.Principal, req genesis.
 		if !s.home(who) {
 			return "", ownFiles("prepare")
 		}
+		if err := s.inProject(ctx, who, q.Project); err != nil {
+			return "", err
+		}
 		return string(q.Name), s.may(ctx, who, genesis.Steward, q.Name)
 	case genesis.RunTrain:
 		q, err := parse[genesis.TrainRequest](req)
@@ -173,7 +179,7 @@ func (s *Service) allow(ctx context.Context, who genesis.Principal, req genesis.
 		if err != nil {
 			return "", err
 		}
-		pin.Version, err = s.resolve(ctx, who, genesis.Infer, q.Model)
+		pin.Version, _, err = s.enterFor(ctx, who, genesis.Infer, q.Model, q.Project)
 		if err == nil && pin.Version.Kind != genesis.Model {
 			err = &genesis.Error{Op: "predict", Kind: genesis.Invalid, Subject: q.Model, Msg: "is a dataset, not a model", Hint: "`genesis train` makes a model of it"}
 		}
@@ -320,7 +326,7 @@ func (s *Service) commitDataset(ctx context.Context, r genesis.Run, out *prepare
 			genesis.RecordCard:       s.card(ctx, name),
 		},
 	}
-	return s.staged(ctx, in, func(v genesis.Version, unchanged bool) any {
+	return s.staged(ctx, r, in, func(v genesis.Version, unchanged bool) any {
 		return genesis.Prepared{Version: v, Unchanged: unchanged, Manifest: res.Manifest, Findings: res.Findings,
 			Readiness: out.Readiness, Splits: res.Splits, Recipe: res.Recipe}
 	})
@@ -331,7 +337,7 @@ func (s *Service) commitModel(ctx context.Context, r genesis.Run, p pinned, out 
 		Name: genesis.Name(r.Subject), Kind: genesis.Model, Manifest: out.Manifest, Layout: out.Layout, Parents: []genesis.Version{p.Version}, By: s.by(r.By), Run: r.ID, Session: s.session(r.By), Bytes: out.Bytes,
 		Records: map[genesis.RecordKind]any{genesis.RecordReport: out.Report, genesis.RecordProvenance: out.Provenance},
 	}
-	act, err := s.staged(ctx, in, func(v genesis.Version, _ bool) any {
+	act, err := s.staged(ctx, r, in, func(v genesis.Version, _ bool) any {
 		return genesis.Trained{Version: v, Report: out.Report, Resumed: out.Resumed}
 	})
 	known := act.Done
@@ -346,7 +352,7 @@ func (s *Service) commitModel(ctx context.Context, r genesis.Run, p pinned, out 
 
 // staged stages a version and returns the act that commits it. What staging holds
 // is let go of when the try is over.
-func (s *Service) staged(ctx context.Context, in catalog.Commit, result func(genesis.Version, bool) any) (run.Act, error) {
+func (s *Service) staged(ctx context.Context, r genesis.Run, in catalog.Commit, result func(genesis.Version, bool) any) (run.Act, error) {
 	staged, err := s.Catalog.Stage(ctx, in)
 	if err != nil {
 		return run.Act{Done: func() {}}, err
@@ -354,6 +360,9 @@ func (s *Service) staged(ctx context.Context, in catalog.Commit, result func(gen
 	context.AfterFunc(ctx, func() { _ = staged.Close() })
 	return run.Act{Done: s.Access.Changed, Tx: func(ctx context.Context, tx *sql.Tx) (any, error) {
 		v, unchanged, err := s.commitTx(ctx, tx, staged, in.Parents)
+		if err == nil {
+			err = s.madeFor(ctx, tx, r, v)
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -389,7 +398,9 @@ func (s *Service) needs(ctx context.Context, r genesis.Run, pin json.RawMessage)
 	if err := json.Unmarshal(pin, &p); err != nil {
 		return nil, nonsense(r, err)
 	}
-	make := access.Ask{Principal: r.By, Action: genesis.Steward, Resource: access.Resource{Name: genesis.Name(r.Subject)}}
+	project := s.projectOfRun(r)
+	make := access.Ask{Principal: r.By, Action: genesis.Steward, Resource: access.Resource{Name: genesis.Name(r.Subject)}, Project: project}
+	use := func(a genesis.Action, v genesis.Version) access.Ask { return s.askFor(r.By, a, resource(v), project) }
 	if r.Kind == genesis.RunPrepare || r.Kind == genesis.RunPull {
 		return []access.Ask{make}, nil
 	}
@@ -398,13 +409,13 @@ func (s *Service) needs(ctx context.Context, r genesis.Run, pin json.RawMessage)
 		return nil, err
 	}
 	if r.Kind == genesis.RunTrain {
-		asks := []access.Ask{make, s.ask(r.By, genesis.TrainOn, resource(v))}
+		asks := []access.Ask{make, use(genesis.TrainOn, v)}
 		if p.Least == 0 { // it was bounded for somebody who may read
-			asks = append(asks, s.ask(r.By, genesis.Read, resource(v)))
+			asks = append(asks, use(genesis.Read, v))
 		}
 		return asks, nil
 	}
-	return []access.Ask{s.ask(r.By, genesis.Infer, resource(v))}, nil
+	return []access.Ask{use(genesis.Infer, v)}, nil
 }
 
 // Kept returns how many bytes are kept for a person's runs that are not ended.

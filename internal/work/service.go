@@ -3,6 +3,7 @@ package work
 import (
 	"context"
 	"database/sql"
+	"io"
 	"log/slog"
 	"sync"
 	"time"
@@ -18,6 +19,7 @@ import (
 	"github.com/opengenesis/genesis/internal/store"
 	"github.com/opengenesis/genesis/internal/stream"
 	"github.com/opengenesis/genesis/internal/stream/cache"
+	"github.com/opengenesis/genesis/internal/work/abroad"
 	"github.com/opengenesis/genesis/internal/work/run"
 	"github.com/opengenesis/genesis/internal/work/search"
 )
@@ -51,6 +53,8 @@ type Config struct {
 
 	// Post tells other nodes what has to arrive; nil where there are none.
 	Post Post
+	// Nodes asks other nodes in this one's own name; nil where there are none.
+	Nodes Nodes
 
 	// Peers asks other nodes for people of this one; nil where there are none.
 	Peers Peers
@@ -64,6 +68,13 @@ type Config struct {
 type Post interface {
 	Put(ctx context.Context, tx *sql.Tx, to genesis.NodeID, kind, about string, body any) (genesis.PeerMessage, error)
 	Wake()
+	// Waits is since when a message about something waits; zero: none does.
+	Waits(ctx context.Context, about string) (time.Time, error)
+}
+
+// Nodes asks other nodes in this one's own name. internal/federation does.
+type Nodes interface {
+	Get(ctx context.Context, node genesis.NodeID, path string) (io.ReadCloser, error)
 }
 
 // Service does a node's work over one catalogue and one blob store.
@@ -72,9 +83,13 @@ type Service struct {
 	runs       *run.Manager
 	inspecting inspections
 	bodies     stream.Budget
+	abroad     abroad.Store
+	renewing   chan struct{}    // tokens of projects are asked for
+	telling    sync.Mutex       // of knew
+	knew       []genesis.NodeID // that were there when newcomers were told last
 	searcher   *search.Searcher // nil: nothing is searched
 	settled    settled
-	members    members
+	remembered memory // of what versions consist of
 	pulls      pulls
 	clerk      *clerk
 	heard      bell       // of runs that other nodes carry out
@@ -85,6 +100,7 @@ type Service struct {
 func New(c Config) *Service {
 	s := &Service{Config: c}
 	s.bodies.Max = c.Bodies
+	s.abroad, s.renewing = abroad.Store{DB: c.DB, Node: c.Node, Now: s.now}, make(chan struct{}, 1)
 	if c.SearchDir != "" {
 		s.searcher = search.New(search.Config{DB: c.DB, Catalog: c.Catalog, Access: c.Access, Node: c.Node, Dir: c.SearchDir, Mirror: c.Mirror, Peers: s.neighbours(),
 			Settled: s.classesHold, Now: s.now, Log: c.Log})

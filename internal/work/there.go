@@ -149,14 +149,15 @@ func (s *Service) place(ctx context.Context, who genesis.Principal, q genesis.Tr
 	case err != nil:
 		return "", err
 	case may.Allows(genesis.Read):
-		return "the data are there", nil // they may be copied here: see notHere
+		return "the data are there", nil // whoever wants to train here copies them first
 	}
 	return "you may train on it, but not read it", nil
 }
 
-// notHere is where a copy of another node's version will be had from.
+// notHere is the answer to who wants to train here on what is elsewhere: a copy has a name
+// of its own, and terms that its maker has to see.
 func notHere(ref genesis.Ref) error {
-	return &genesis.Error{Op: "train", Kind: genesis.Unsupported, Subject: ref.String(), Msg: "is not at this node", Hint: "train where it is: --there"}
+	return &genesis.Error{Op: "train", Kind: genesis.Unsupported, Subject: ref.String(), Msg: "is not at this node", Hint: "copy it first: `genesis pull " + ref.String() + "`; or train where it is: --there"}
 }
 
 func (s *Service) send(ctx context.Context, who genesis.Principal, req genesis.RunRequest, q genesis.TrainRequest, in run.Inputs, at run.Elsewhere) (genesis.Run, error) {
@@ -168,7 +169,7 @@ func (s *Service) send(ctx context.Context, who genesis.Principal, req genesis.R
 	if err != nil {
 		return genesis.Run{}, err
 	}
-	q.Where = ""
+	q.Where, q.Project = "", s.abroadProject(q.Project)
 	text, err := json.Marshal(q)
 	if err != nil {
 		return genesis.Run{}, err

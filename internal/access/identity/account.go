@@ -218,7 +218,7 @@ func checkFields(op, subject string, name, email *string, duties *[]genesis.Duty
 	if duties != nil {
 		for _, d := range *duties {
 			if !slices.Contains(genesis.Duties, d) {
-				return &genesis.Error{Op: op, Kind: genesis.Invalid, Subject: string(d), Msg: "is not a duty", Hint: "duties are steward, operator and officer"}
+				return &genesis.Error{Op: op, Kind: genesis.Invalid, Subject: string(d), Msg: "is not a duty", Hint: "duties are steward, operator, officer and manager"}
 			}
 		}
 	}

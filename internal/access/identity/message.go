@@ -2,6 +2,7 @@ package identity
 
 import (
 	"context"
+	"time"
 
 	"github.com/opengenesis/genesis"
 	"github.com/opengenesis/genesis/internal/access/identity/vouch"
@@ -59,3 +60,31 @@ func (i *Identity) Believed(m genesis.PeerMessage, v genesis.Vouched) (genesis.P
 
 // maxPurpose bounds what somebody says that they ask for.
 const maxPurpose = 1000
+
+// ProjectToken says to whomever it may concern, for an hour at most and not beyond a time
+// (zero: none), that somebody is in a project of this node. Errors: Unsupported (this node
+// vouches for nobody), Unavailable (the charter is out of date).
+func (i *Identity) ProjectToken(person genesis.PersonID, project string, until time.Time) (string, error) {
+	const op = "vouch"
+	signer, err := i.signer(op)
+	if err != nil {
+		return "", err
+	}
+	now := i.now()
+	ends := now.Add(vouch.ProjectLife)
+	if !until.IsZero() && until.Before(ends) {
+		ends = until
+	}
+	text, err := signer.Membership(vouch.Membership{Home: i.node, Person: person, Project: project, Issued: vouch.At(now), Expires: vouch.At(ends)})
+	if err != nil {
+		return "", fault(op, string(person), err)
+	}
+	return text, nil
+}
+
+// InProject reads what another node says of somebody: in which project they are, "nrel/wind",
+// and until when that holds. Errors: Permission (with a Code).
+func (i *Identity) InProject(token string, person genesis.PersonID) (project string, until time.Time, err error) {
+	m, err := i.checker().Membership(token, person, i.now())
+	return m.ID(), m.Expires.Time, err
+}

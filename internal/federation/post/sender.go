@@ -295,6 +295,16 @@ type Status struct {
 	Why     string         `json:"why,omitempty"`
 }
 
+// Waits is since when a message about something waits; zero: none does.
+func (p *Post) Waits(ctx context.Context, about string) (time.Time, error) {
+	var oldest sql.NullInt64
+	err := p.DB.Read().QueryRowContext(ctx, "SELECT min(created) FROM post_out WHERE about = $1 AND state = $2", about, waits).Scan(&oldest)
+	if err != nil || !oldest.Valid {
+		return time.Time{}, store.Error("read messages", about, err)
+	}
+	return store.TimeAt(oldest.Int64), nil
+}
+
 // Status returns how it stands with all peers for whom something waits, by peer.
 func (p *Post) Status(ctx context.Context) ([]Status, error) {
 	rows, err := p.DB.Read().QueryContext(ctx, "SELECT peer, count(*), min(created) FROM post_out WHERE state = $1 GROUP BY peer ORDER BY peer", waits)

@@ -1,0 +1,129 @@
+package main
+
+import (
+	"fmt"
+	"path/filepath"
+	"strings"
+
+	"github.com/opengenesis/genesis"
+)
+
+// signIn is who may sign in at the nodes of the demo, while they are up.
+type signIn struct {
+	actor
+	title, password string
+}
+
+// chapter begins a part of the story: what happens, in a few plain lines.
+func (d *demo) chapter(title string, lines ...string) {
+	d.tell(func(p *printer) {
+		p.heading(title)
+		for _, l := range lines {
+			p.line("%s", l)
+		}
+	})
+}
+
+func (d *demo) tell(human func(p *printer)) {
+	if !d.json {
+		_ = d.print(nil, human) // whoever does not read it wants the outcome alone
+	}
+}
+
+// does has somebody type a command that has to succeed, and shows the lines of what it
+// prints that have one of the words; none: no line.
+func (d *demo) does(who actor, words []string, args ...string) (any, error) {
+	d.prompt(who, args)
+	result, printed, err := d.types(who, args...)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %s: %w", who, commandLine(args), err)
+	}
+	d.tell(func(p *printer) {
+		for line := range strings.Lines(printed) {
+			if line = strings.TrimRight(line, "\n"); hasAny(line, words) {
+				p.line("    %s", p.style.dim(oneLine(line)))
+			}
+		}
+	})
+	return result, nil
+}
+
+// refused has somebody type a command that must not succeed, for one of these reasons.
+func (d *demo) refused(who actor, kinds []genesis.ErrorKind, args ...string) error {
+	d.prompt(who, args)
+	_, _, err := d.types(who, args...)
+	e, ok := asKind(err, kinds...)
+	if !ok {
+		return fmt.Errorf("%s: %s: is not refused as it has to be: %w", who, commandLine(args), err)
+	}
+	d.tell(func(p *printer) {
+		p.line("    %s", p.style.paint(codeYellow, oneLine("refused: "+clean(e.Error()))))
+		if e.Hint != "" {
+			p.line("    %s", p.style.dim(oneLine("hint: "+clean(e.Hint))))
+		}
+	})
+	return d.holds(true, "it is refused")
+}
+
+// holds keeps that something did; if it does not, the demo ends.
+func (d *demo) holds(it bool, what string, args ...any) error {
+	step := &d.outcome.Steps[len(d.outcome.Steps)-1]
+	text := fmt.Sprintf(what, args...)
+	if !it {
+		return &genesis.Error{Op: "demo", Kind: genesis.Internal, Subject: step.Who + "$ " + step.Command, Msg: "it does not hold that " + text}
+	}
+	step.Shows = append(step.Shows, text)
+	return nil
+}
+
+// prompt shows what somebody types.
+func (d *demo) prompt(who actor, args []string) {
+	shown := make([]string, len(args))
+	for i, w := range args {
+		w = strings.TrimPrefix(w, filepath.Join(d.dir, "files")+string(filepath.Separator))
+		if short, long := strings.CutPrefix(w, "genesis-invitation."); long {
+			w = "genesis-invitation." + short[:6] + "…"
+		}
+		shown[i] = w
+	}
+	d.outcome.Steps = append(d.outcome.Steps, demoStep{Who: who.name, At: string(who.at.id), Command: commandLine(shown), Shows: []string{}})
+	d.tell(func(p *printer) { p.line("  %s %s", p.style.bold(who.String()+"$"), oneLine(commandLine(shown))) })
+}
+
+func hasAny(line string, words []string) bool {
+	for _, w := range words {
+		if strings.Contains(line, w) {
+			return true
+		}
+	}
+	return false
+}
+
+// oneLine keeps a line on one line of most terminals.
+func oneLine(s string) string {
+	const most = 110
+	if r := []rune(s); len(r) > most {
+		return string(r[:most-1]) + "…"
+	}
+	return s
+}
+
+// epilogue says where to look around.
+func (d *demo) epilogue(up bool) func(*printer) {
+	return func(p *printer) {
+		p.line("\nEvery step held: %s in %s.", plural(int64(len(d.outcome.Steps)), "command"), seconds(d.outcome.Seconds))
+		if !up {
+			p.line("Without --once the three nodes stay up. Next: genesis inspect YOUR-FILE")
+			return
+		}
+		p.heading("The nodes are up until Ctrl-C")
+		for _, s := range d.nodes {
+			p.line("  %-10s %-26s %s", s.id, s.institution, s.url)
+		}
+		p.line("Sign in as one of these people: genesis login URL --subject NAME")
+		for _, s := range d.signIns {
+			p.line("  %-10s %-10s %-14s %s", s.at.id, s.name, s.password, s.title)
+		}
+		p.line("or as the owner of a node: genesis --home %s list", d.nodes[0].home)
+	}
+}

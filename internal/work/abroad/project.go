@@ -1,0 +1,153 @@
+package abroad
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/opengenesis/genesis"
+	"github.com/opengenesis/genesis/internal/store"
+)
+
+// HearProject takes up what the home of a project says of it, and who of this node is in
+// it: whoever is not any more has no token of it from now on. Errors: Invalid, Conflict
+// (not the latest word).
+func (s Store) HearProject(ctx context.Context, tx *sql.Tx, peer genesis.NodeID, w Word) (genesis.Project, error) {
+	if err := errors.Join(checkTurn(w.Turn), checkProject(w.Project, peer, s.Node)); err != nil {
+		return genesis.Project{}, first(err)
+	}
+	p := *w.Project
+	_, id, _ := strings.Cut(p.ID, "/")
+	turn, _, err := kept[genesis.Project](ctx, tx, "SELECT turn, format, body FROM abroad_projects WHERE peer = $1 AND id = $2", string(peer), id)
+	switch {
+	case err != nil:
+		return p, err
+	case w.Turn <= turn:
+		return p, late(p.ID, w.Turn, turn)
+	case turn == 0:
+		if err := room(ctx, tx, "abroad_projects", peer); err != nil {
+			return p, err
+		}
+	}
+	body, err := encode(p)
+	if err == nil {
+		_, err = tx.ExecContext(ctx, `INSERT INTO abroad_projects (peer, id, turn, format, body) VALUES ($1, $2, $3, $4, $5)
+			ON CONFLICT (peer, id) DO UPDATE SET turn = excluded.turn, format = excluded.format, body = excluded.body`, string(peer), id, w.Turn, format, body)
+	}
+	if err == nil {
+		err = setMembers(ctx, tx, peer, id, p)
+	}
+	return p, store.Error("take message", p.ID, err)
+}
+
+// setMembers makes those whom a project names its members of this node. Who stays keeps
+// their token.
+func setMembers(ctx context.Context, tx *sql.Tx, peer genesis.NodeID, id string, p genesis.Project) error {
+	tokens := map[string]struct {
+		text  string
+		until int64
+	}{}
+	rows, err := tx.QueryContext(ctx, "SELECT subject, token, until FROM abroad_members WHERE peer = $1 AND project = $2", string(peer), id)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var subject, token string
+		var until int64
+		if err := rows.Scan(&subject, &token, &until); err != nil {
+			return err
+		}
+		tokens[subject] = struct {
+			text  string
+			until int64
+		}{token, until}
+	}
+	if err := rows.Err(); err != nil {
+		return err
+	}
+	if _, err := tx.ExecContext(ctx, "DELETE FROM abroad_members WHERE peer = $1 AND project = $2", string(peer), id); err != nil || p.Ended {
+		return err
+	}
+	for _, m := range p.Members {
+		_, subject := m.Split("")
+		had := tokens[subject]
+		_, err := tx.ExecContext(ctx, `INSERT INTO abroad_members (subject, peer, project, token, until) VALUES ($1, $2, $3, $4, $5)
+			ON CONFLICT (subject, peer, project) DO NOTHING`, subject, string(peer), id, had.text, had.until)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Projects lists the projects elsewhere that people of this node are in or were when they
+// ended; of one person alone, unless subject is "". They are named in full, and list their
+// members of this node.
+func (s Store) Projects(ctx context.Context, subject string) ([]genesis.Project, error) {
+	all, err := list[genesis.Project](ctx, s.DB.Read(), "SELECT format, body FROM abroad_projects ORDER BY peer, id")
+	if err != nil {
+		return nil, err
+	}
+	if subject == "" {
+		return slices.DeleteFunc(all, func(p genesis.Project) bool { return len(p.Members) == 0 }), nil
+	}
+	me := genesis.PersonOf(s.Node, subject)
+	var own []genesis.Project
+	for _, p := range all {
+		if slices.Contains(p.Members, me) {
+			own = append(own, p)
+		}
+	}
+	return own, nil
+}
+
+// mostTokens is how many tokens of projects go into one word about somebody.
+const mostTokens = 32
+
+// Tokens are the tokens of the projects elsewhere that somebody is in now.
+func (s Store) Tokens(ctx context.Context, subject string) ([]string, error) {
+	rows, err := s.DB.Read().QueryContext(ctx, "SELECT token FROM abroad_members WHERE subject = $1 AND until > $2 ORDER BY peer, project LIMIT $3", subject, store.Time(s.Now()), mostTokens)
+	if err != nil {
+		return nil, store.Error("read projects", subject, err)
+	}
+	defer rows.Close()
+	var all []string
+	for rows.Next() {
+		var token string
+		if err := rows.Scan(&token); err != nil {
+			return nil, store.Error("read projects", subject, err)
+		}
+		all = append(all, token)
+	}
+	return all, store.Error("read projects", subject, rows.Err())
+}
+
+// Ending are the nodes of projects whose members here have no token beyond a time.
+func (s Store) Ending(ctx context.Context, at time.Time) ([]genesis.NodeID, error) {
+	rows, err := s.DB.Read().QueryContext(ctx, "SELECT DISTINCT peer FROM abroad_members WHERE until <= $1 ORDER BY peer", store.Time(at))
+	if err != nil {
+		return nil, store.Error("read projects", "", err)
+	}
+	defer rows.Close()
+	var all []genesis.NodeID
+	for rows.Next() {
+		var peer genesis.NodeID
+		if err := rows.Scan(&peer); err != nil {
+			return nil, store.Error("read projects", "", err)
+		}
+		all = append(all, peer)
+	}
+	return all, store.Error("read projects", "", rows.Err())
+}
+
+// SetToken keeps a token of somebody who is in a project. Of others there is nothing to
+// keep: they are not in it, as far as was told.
+func (s Store) SetToken(ctx context.Context, tx *sql.Tx, subject string, peer genesis.NodeID, project, token string, until time.Time) error {
+	_, err := tx.ExecContext(ctx, "UPDATE abroad_members SET token = $1, until = $2 WHERE subject = $3 AND peer = $4 AND project = $5 AND until < $2",
+		token, store.Time(until), subject, string(peer), project)
+	return store.Error("keep token", subject, err)
+}

@@ -1,0 +1,197 @@
+package abroad
+
+import (
+	"context"
+	"database/sql"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/opengenesis/genesis"
+	"github.com/opengenesis/genesis/internal/store"
+)
+
+var noon = time.Date(2027, 1, 1, 12, 0, 0, 0, time.UTC)
+
+func open(t *testing.T) (Store, func(func(*sql.Tx) error)) {
+	t.Helper()
+	db, err := store.Open(t.Context(), filepath.Join(t.TempDir(), "test.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { db.Close() })
+	s := Store{DB: db, Node: "mit", Now: func() time.Time { return noon }}
+	return s, func(act func(*sql.Tx) error) {
+		t.Helper()
+		if err := db.Tx(context.Background(), act); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// asked is a request of ada's at nrel, sent at noon.
+func asked() genesis.AccessRequest {
+	return genesis.AccessRequest{ID: NewID(), Node: "nrel", Name: "turbines", By: genesis.Principal{Subject: "ada", Node: "mit"}, Actions: []genesis.Action{genesis.Read},
+		Purpose: "wakes", State: genesis.RequestPending, At: noon}
+}
+
+// TestStates walks requests through what either side may do, in whatever order it comes.
+func TestStates(t *testing.T) {
+	type step = func(Store, *sql.Tx, genesis.AccessRequest) error
+	says := func(turn int64, state genesis.RequestState) step {
+		return func(s Store, tx *sql.Tx, r genesis.AccessRequest) error {
+			r.State = state
+			_, err := s.Hear(t.Context(), tx, "nrel", Word{Turn: turn, Request: &r})
+			return err
+		}
+	}
+	withdraws := func(s Store, tx *sql.Tx, r genesis.AccessRequest) error {
+		_, err := s.Withdraw(t.Context(), tx, "ada", r.ID)
+		return err
+	}
+	refused := func(kind string) step {
+		return func(s Store, tx *sql.Tx, r genesis.AccessRequest) error {
+			_, err := s.Undelivered(t.Context(), tx, genesis.PeerMessage{To: "nrel", Kind: kind, About: r.ID}, "no")
+			return err
+		}
+	}
+	for what, c := range map[string]struct {
+		steps []step
+		want  genesis.RequestState
+	}{
+		"sent":                              {nil, genesis.RequestPending},
+		"arrived":                           {[]step{says(1, genesis.RequestOpen)}, genesis.RequestOpen},
+		"approved":                          {[]step{says(1, genesis.RequestOpen), says(2, genesis.RequestApproved)}, genesis.RequestApproved},
+		"taken back before it arrived":      {[]step{withdraws, says(1, genesis.RequestOpen)}, genesis.RequestWithdrawn},
+		"taken back, and withdrawn there":   {[]step{withdraws, says(1, genesis.RequestOpen), says(2, genesis.RequestWithdrawn)}, genesis.RequestWithdrawn},
+		"taken back, and approved before":   {[]step{says(1, genesis.RequestOpen), withdraws, says(2, genesis.RequestApproved)}, genesis.RequestApproved},
+		"taken back, which was not taken":   {[]step{says(1, genesis.RequestOpen), withdraws, refused(KindWithdrawn)}, genesis.RequestOpen},
+		"not taken":                         {[]step{refused(KindRequest)}, genesis.RequestRefused},
+		"not taken, and taken back":         {[]step{withdraws, refused(KindRequest), refused(KindWithdrawn)}, genesis.RequestRefused},
+		"taken, but the receipt never came": {[]step{says(1, genesis.RequestOpen), refused(KindRequest)}, genesis.RequestOpen},
+	} {
+		s, do := open(t)
+		r := asked()
+		do(func(tx *sql.Tx) error { return s.Ask(t.Context(), tx, r) })
+		for _, act := range c.steps {
+			do(func(tx *sql.Tx) error { return act(s, tx, r) })
+		}
+		if got, err := s.Request(t.Context(), "ada", r.ID); err != nil || got.State != c.want || got.Purpose != "wakes" {
+			t.Errorf("%s: %+v %v, want %s", what, got, err, c.want)
+		}
+	}
+}
+
+// TestDecidedRequestsStay: what is decided is not withdrawn, nor spoken about.
+func TestDecidedRequestsStay(t *testing.T) {
+	s, do := open(t)
+	r := asked()
+	do(func(tx *sql.Tx) error {
+		if err := s.Ask(t.Context(), tx, r); err != nil {
+			return err
+		}
+		denied := r
+		denied.State = genesis.RequestDenied
+		_, err := s.Hear(t.Context(), tx, "nrel", Word{Turn: 1, Request: &denied})
+		return err
+	})
+	do(func(tx *sql.Tx) error {
+		if _, err := s.Withdraw(t.Context(), tx, "ada", r.ID); genesis.KindOf(err) != genesis.Conflict {
+			t.Errorf("withdrawn: %v", err)
+		}
+		if _, err := s.Say(t.Context(), tx, "ada", r.ID, genesis.Message{Text: "please"}); genesis.KindOf(err) != genesis.Conflict {
+			t.Errorf("said: %v", err)
+		}
+		if _, err := s.Withdraw(t.Context(), tx, "bob", r.ID); genesis.KindOf(err) != genesis.NotFound {
+			t.Errorf("by somebody else: %v", err)
+		}
+		return nil
+	})
+}
+
+// TestPagesOfRequests: every request is on one page, newest first.
+func TestPagesOfRequests(t *testing.T) {
+	s, do := open(t)
+	var ids []string
+	for range 7 {
+		r := asked()
+		ids = append([]string{r.ID}, ids...)
+		do(func(tx *sql.Tx) error { return s.Ask(t.Context(), tx, r) })
+	}
+	var got []string
+	for q := (Query{Subject: "ada", Limit: 3}); ; {
+		page, last, more, err := s.Requests(t.Context(), q)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range page {
+			got = append(got, r.ID)
+		}
+		if q.After = last; !more {
+			break
+		}
+	}
+	if len(got) != 7 || got[0] != ids[0] || got[6] != ids[6] {
+		t.Errorf("%v, want %v", got, ids)
+	}
+	if page, _, _, err := s.Requests(t.Context(), Query{Subject: "bob", Limit: 3}); err != nil || len(page) != 0 {
+		t.Errorf("somebody else's: %v %v", page, err)
+	}
+}
+
+// TestTurns: each word has a greater turn than the one before, also when the clock or the
+// database goes back.
+func TestTurns(t *testing.T) {
+	s, do := open(t)
+	now := noon
+	s.Now = func() time.Time { return now }
+	var last int64
+	next := func() {
+		t.Helper()
+		do(func(tx *sql.Tx) error {
+			turn, err := s.Next(t.Context(), tx, "nrel", OfGrant+"g", time.Time{})
+			if turn <= last {
+				t.Errorf("%d after %d", turn, last)
+			}
+			last = turn
+			return err
+		})
+	}
+	next()
+	next()
+	now = noon.Add(-time.Hour)
+	next()
+	now = noon.Add(time.Second)
+	do(func(tx *sql.Tx) error { // a backup that knows nothing of it
+		_, err := tx.Exec("DELETE FROM abroad_told")
+		return err
+	})
+	next()
+}
+
+// TestGrantsEndOnce: what is over is listed until it is told.
+func TestGrantsEndOnce(t *testing.T) {
+	s, do := open(t)
+	do(func(tx *sql.Tx) error {
+		_, err := s.Next(t.Context(), tx, "nrel", OfRequest+"r", noon.Add(time.Hour))
+		return err
+	})
+	over := func() (all []Told) {
+		do(func(tx *sql.Tx) (err error) { all, err = s.Over(t.Context(), tx, 10); return err })
+		return all
+	}
+	if got := over(); len(got) != 0 {
+		t.Errorf("before its time: %v", got)
+	}
+	s.Now = func() time.Time { return noon.Add(time.Hour) }
+	if got := over(); len(got) != 1 || got[0] != (Told{"nrel", "request r"}) {
+		t.Errorf("%v", got)
+	}
+	do(func(tx *sql.Tx) error {
+		_, err := s.Next(t.Context(), tx, "nrel", OfRequest+"r", time.Time{})
+		return err
+	})
+	if got := over(); len(got) != 0 {
+		t.Errorf("twice: %v", got)
+	}
+}

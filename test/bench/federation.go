@@ -15,11 +15,11 @@ const federationHeading = `## federation
 Whole nodes in one process on this machine (TestFederationFigures, internal/node), which talk over HTTP with sessions
 and signed requests as always. One node mirrors a log of %.0f public listings of %.0f bytes of
 another, from the first entry: every entry is held against the signed tree, every listing against its
-digest, and is in the search index when it is done. Both nodes share the cores.
+digest, and is put in the search index meanwhile. Both nodes share the cores.
 
 | | |
 |---|---|
-| mirrored and searchable | **%.0f listings/s** (%.0f s) |
+| mirrored | **%.0f listings/s** (%.0f s) |
 | over the network | %.0f bytes/listing, %.0f requests |
 | on disk at who mirrors, without the search index | %.0f bytes/listing |
 | heap of both nodes together, at most | %.0f MiB |

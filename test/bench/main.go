@@ -60,7 +60,7 @@ func main() {
 	flag.StringVar(&c.out, "out", "", "file to write; empty: standard output")
 	flag.Int64Var(&c.size, "size", 1_000_000_000, "bytes of the generated CSV")
 	flag.IntVar(&c.pairs, "pairs", 7, "pairs per comparison")
-	flag.StringVar(&c.only, "only", "", "prepare, memory, training, streams, loaders, search, there or pull: the others stay in -out as they are")
+	flag.StringVar(&c.only, "only", "", "prepare, memory, training, streams, loaders, search, there, pull or federation: the others stay in -out as they are")
 	flag.StringVar(&c.dir, "dir", "", "working directory; empty: a temporary one")
 	flag.StringVar(&c.duckdb, "duckdb", "duckdb", "the duckdb command line")
 	flag.StringVar(&c.python, "python", os.Getenv("GENESIS_TEST_PYTHON"), "a Python with scikit-learn")
@@ -79,7 +79,7 @@ func main() {
 var parts = []struct {
 	name string
 	run  func(config, string) (string, error)
-}{{"prepare", prepare}, {"memory", memory}, {"training", training}, {"streams", streams}, {"loaders", loaders}, {"search", search}, {"there", there}, {"pull", pulls}}
+}{{"prepare", prepare}, {"memory", memory}, {"training", training}, {"streams", streams}, {"loaders", loaders}, {"search", search}, {"there", there}, {"pull", pulls}, {"federation", federation}}
 
 func run(c config) error {
 	if err := c.check(); err != nil {

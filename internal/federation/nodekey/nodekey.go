@@ -166,13 +166,21 @@ func (r *Ring) write(use genesis.KeyUse, keys []Key) error {
 	return disk.Error("make node key", r.path(use), err)
 }
 
+// heardOf is how long it takes at most until others have heard of a new key: they ask for
+// the charter every few minutes, and less often where that failed.
+const heardOf = time.Hour
+
 // Current is the key of a use that signs: the newest that counts in the node's own
-// entry of the charter, else the newest there is.
+// entry of the charter, else the newest there is. What others check at once, tokens and
+// messages, the key before signs until they have heard of the new one.
 func (r *Ring) Current(use genesis.KeyUse, own genesis.Member, at time.Time) (Key, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	said := own.CurrentKeys(use, at)
 	slices.SortStableFunc(said, func(a, b genesis.NodeKey) int { return -cmp.Compare(lasts(a), lasts(b)) })
+	if use == genesis.KeyToken || use == genesis.KeyMessage {
+		slices.SortStableFunc(said, func(a, b genesis.NodeKey) int { return younger(a, at).Compare(younger(b, at)) })
+	}
 	for _, s := range said {
 		if k, ok := find(r.keys[use], s.ID); ok {
 			return k, nil
@@ -194,6 +202,15 @@ func lasts(k genesis.NodeKey) int {
 		return 1
 	}
 	return 0
+}
+
+// younger is when a key began that others may not have heard of; zero for one that they
+// have.
+func younger(k genesis.NodeKey, at time.Time) time.Time {
+	if at.Sub(k.From) >= heardOf {
+		return time.Time{}
+	}
+	return k.From
 }
 
 func find(keys []Key, id string) (Key, bool) {

@@ -52,8 +52,10 @@ func TestRotation(t *testing.T) {
 	}
 	day := 24 * time.Hour
 	own = entry(said(first, day0, day0.Add(day)), said(next, day0.Add(time.Second), time.Time{}))
-	if k, err := r.Current(genesis.KeyToken, own, day0.Add(time.Hour)); err != nil || k.ID() != next.ID() {
-		t.Errorf("the new key does not sign: %v", err)
+	for at, want := range map[time.Duration]Key{time.Minute: first, 61 * time.Minute: next} { // others hear of it in between
+		if k, err := r.Current(genesis.KeyToken, own, day0.Add(at)); err != nil || k.ID() != want.ID() {
+			t.Errorf("after %v %s signs: %v", at, k.ID(), err)
+		}
 	}
 	for _, tt := range []struct {
 		at   time.Time

@@ -27,7 +27,7 @@ type Resource struct {
 // Part is a part of the node itself. To Operate the Machine is an operator's act
 // (accounts, limits, backup); to Operate the Office is an officer's (vetting, the
 // audit log, purging); to Steward the Machine is to do what is of no single asset; to
-// Discover the Figures is for whoever has a duty.
+// Operate the Figures is to have the report made, for whoever has a duty.
 type Part string
 
 const (

@@ -14,7 +14,7 @@ import (
 // names nobody and nothing, and is for whoever has a duty. That they asked is in the log
 // before they see it.
 func (s *Service) Report(ctx context.Context, who genesis.Principal, q genesis.Quarter, p genesis.Progress) (*genesis.Report, error) {
-	switch _, err := s.decide(ctx, who, genesis.Discover, access.Resource{Part: access.Figures}); {
+	switch _, err := s.decide(ctx, who, genesis.Operate, access.Resource{Part: access.Figures}); {
 	case isRefusal(err):
 		return nil, &genesis.Error{Op: "report", Kind: genesis.Permission, Subject: string(s.Node), Msg: "the report is for whoever has a duty at the node", Hint: "an operator gives the duty manager: genesis account set NAME --duties manager"}
 	case err != nil:

@@ -26,7 +26,25 @@ func absent(f facts, a genesis.Action) string {
 	case f.tier == "":
 		return "it has no terms yet that open it"
 	}
+	if when := f.held.unmet(a); when != "" {
+		return fmt.Sprintf("it is %s, and the grant to %s it counts when %s", f.tier, verb(a), when)
+	}
 	return fmt.Sprintf("it is %s: to %s it takes a grant", f.tier, verb(a))
+}
+
+// unmet is the condition of a grant of an action, where none holds; "" without a grant.
+func (h held) unmet(a genesis.Action) string {
+	const most = 200
+	for _, g := range h.grants {
+		if g.Condition == "" || !slices.Contains(g.Actions, a) {
+			continue
+		}
+		if len(g.Condition) > most {
+			return strings.ToValidUTF8(g.Condition[:most], "") + "…"
+		}
+		return g.Condition
+	}
+	return ""
 }
 
 // whose are those to whom a part of the node is open.
@@ -92,6 +110,9 @@ type suggestion struct {
 
 // hint says what the asker could do about a refusal, "" when that is nothing.
 func (q question) hint() string {
+	if strings.Contains(q.target.held.unmet(q.action), "purpose") && !q.target.held.of(q.action).granted {
+		return "say what it is for: genesis --for PURPOSE …"
+	}
 	var words []string
 	for _, s := range q.suggest(ownMoves, true) {
 		if w := s.ask(s.about, s.action); !slices.Contains(words, w) {

@@ -154,6 +154,9 @@ func TestExplain(t *testing.T) {
 	if want := []string{"genesis grant " + ref + " --to person:mit/mia --actions train"}; !slices.Equal(e.Change, want) {
 		t.Errorf("changes %q, want %q", e.Change, want)
 	}
+	if d := w.Answer(mia, genesis.TrainOn, r); d.Reason != `it is restricted, and the grant to train on it counts when purpose == "wind"` || !strings.HasPrefix(d.Hint, "say what it is for: genesis --for") {
+		t.Errorf("a condition that does not hold: %q, %q", d.Reason, d.Hint)
+	}
 	p := edit(mia, func(p *genesis.Principal) { p.Purpose = "wind" })
 	e = explain(p, genesis.TrainOn)
 	if !e.Allowed || e.Rule != "grant" || !slices.Equal(e.Change, []string{"genesis revoke " + id}) {

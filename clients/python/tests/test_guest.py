@@ -205,6 +205,16 @@ def test_clock_a_day_off(offset: float) -> None:
         assert f.vouched == 1
 
 
+def test_clock_is_set_right_and_the_session_ended() -> None:
+    with Federation() as f:
+        node = f.connect()
+        node.whoami(at="there")
+        f.offset = 86400.0
+        f.ended.update(f.sessions)
+        assert node.whoami(at="there")["subject"] == "ada"
+        assert f.vouched == 2
+
+
 def test_home_that_does_not_vouch() -> None:
     with Federation() as f:
         node = genesis.connect(_url(f.home), "another's")

@@ -36,6 +36,10 @@ Watch = Callable[[dict[str, Any]], None]  # is told events of progress
 QUICK = httpx.Timeout(120, connect=15)  # seconds
 LONG = httpx.Timeout(None, connect=15)
 
+# How often a request is made, and whether again after that: at another node this machine's
+# clock may be wrong, and the session may have ended.
+TRIES = (True, True, False)
+
 try:
     VERSION = version("genesis-science")
 except PackageNotFoundError:
@@ -210,7 +214,7 @@ class Wire:
         """
         abort = abort or Abort()
         target = path + ("?" + urlencode(pairs(params)) if params else "")
-        for again in (True, False):
+        for again in TRIES:
             session, headers = self._signed("GET", target)
             body = self._fetch(target, {**self._headers(), **headers}, abort)
             if body.status == 200:
@@ -276,7 +280,7 @@ class Wire:
         self._rejoin()
         all_headers = {**self._headers(), **(headers or {})}
         session = ""
-        for again in (True, False):
+        for again in TRIES:
             client = self._client()
             request = client.build_request(
                 method,

@@ -29,8 +29,9 @@ func (f *Federation) Accuse(ctx context.Context, tx *sql.Tx, e genesis.LogEviden
 	return nil
 }
 
-// HearEvidence acts upon a message of that kind. Errors: Invalid (it shows nothing), Unavailable
-// (about whom is not known here: the charters of both sides may differ).
+// HearEvidence acts upon a message of that kind. Errors: Invalid (it shows nothing), NotFound
+// (about whom is no member here, or not any more: then it is of no use, and to have it sent
+// again would hold up what comes after it).
 func (f *Federation) HearEvidence(ctx context.Context, tx *sql.Tx, m genesis.PeerMessage) error {
 	d := json.NewDecoder(bytes.NewReader(m.Body))
 	d.DisallowUnknownFields()
@@ -40,7 +41,7 @@ func (f *Federation) HearEvidence(ctx context.Context, tx *sql.Tx, m genesis.Pee
 	}
 	about, ok := f.Member(e.Node)
 	if !ok || f.mirror == nil {
-		return refusal("take message", genesis.Unavailable, string(e.Node), "is no member of the federation as far as is known here", "")
+		return refusal("take message", genesis.NotFound, string(e.Node), "is no member of the federation as far as is known here", "")
 	}
 	return f.mirror.Hear(ctx, tx, m.From, about, e)
 }

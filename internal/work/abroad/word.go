@@ -106,6 +106,8 @@ func checkGrant(g *genesis.Grant, peer, self genesis.NodeID) error {
 		return bad("what it grants cannot be granted")
 	case !text(g.Purpose, maxText) || !text(g.Reason, maxText) || !text(g.Condition, maxText) || !text(g.Licence, maxShort) || !text(g.Request, maxShort):
 		return bad("a text of it is too long")
+	case g.Origin != "":
+		return bad("it is of a copy, and no grant of its own")
 	case !concerns(g.To, peer, self):
 		return bad(fmt.Sprintf("%.100q is nobody of this node", g.To))
 	case g.By != "" && !of(g.By, peer, peer) || g.RevokedBy != "" && !of(g.RevokedBy, peer, peer):

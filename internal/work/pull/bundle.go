@@ -37,7 +37,7 @@ func ReadBundle(r io.Reader, ref genesis.Ref) (*genesis.Bundle, error) {
 	if b.Format != genesis.BundleFormat {
 		return nil, &genesis.Error{Op: "pull", Kind: genesis.Unsupported, Subject: ref.String(), Msg: fmt.Sprintf("its bundle has format %d, and this program reads %d", b.Format, genesis.BundleFormat), Hint: "use a newer program"}
 	}
-	for _, check := range []func(*genesis.Bundle, genesis.Ref) string{otherVersion, otherLayout, otherBlobs} {
+	for _, check := range []func(*genesis.Bundle, genesis.Ref) string{otherVersion, otherLayout, otherBlobs, otherAgreements} {
 		if msg := check(b, ref); msg != "" {
 			return nil, wrong(ref, msg)
 		}
@@ -84,6 +84,22 @@ func otherLayout(b *genesis.Bundle, _ genesis.Ref) string {
 	}
 	if err := genesis.CheckParts(slices.Sorted(maps.Keys(l.Parts))); err != nil {
 		return err.Error()
+	}
+	return ""
+}
+
+// otherAgreements says of which agreement, that a copy owes to, the bundle does not bring the
+// text. What the terms of a copy name is a part of it, and served as one: a node that names
+// the digest of something that is here already would have it shown to who may not see it.
+func otherAgreements(b *genesis.Bundle, _ genesis.Ref) string {
+	brought := map[genesis.Digest]bool{}
+	for _, one := range b.Blobs {
+		brought[one.Digest] = true
+	}
+	for _, o := range b.Owes {
+		if a := o.Terms.Agreement; a != nil && !brought[a.Digest] {
+			return "its bundle names an agreement of which it does not bring the text"
+		}
 	}
 	return ""
 }

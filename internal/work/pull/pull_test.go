@@ -506,7 +506,10 @@ var lies = map[string]func(*genesis.Bundle){
 	"a part outside":      func(b *genesis.Bundle) { b.Layout.Parts = map[string]genesis.Blob{"../x": b.Blobs[0]} },
 	"it owes nothing":     func(b *genesis.Bundle) { b.Owes = nil },
 	"it owes for another": func(b *genesis.Bundle) { b.Owes[0].Version = genesis.DigestOf([]byte("x")) },
-	"it is restricted":    func(b *genesis.Bundle) { b.Owes[0].Terms.Tier = genesis.TierRestricted },
+	"its agreement is something else's": func(b *genesis.Bundle) {
+		b.Owes[0].Terms.Agreement = &genesis.Agreement{Kind: "DUA", Title: "x", Digest: genesis.DigestOf([]byte("a secret of the copying node"))}
+	},
+	"it is restricted": func(b *genesis.Bundle) { b.Owes[0].Terms.Tier = genesis.TierRestricted },
 }
 
 func TestBundles(t *testing.T) {

@@ -16,6 +16,9 @@ import (
 // request is how many bytes are asked for at once: so few that a session outlasts them.
 const request = 64 << 20
 
+// maxLeaves bounds the leaf hashes of a blob, in bytes: those of 2 TiB.
+const maxLeaves = 64 << 20
+
 // segment is a reference as one segment of a path.
 func segment(r genesis.Ref) string { return url.PathEscape(r.String()) }
 
@@ -27,6 +30,9 @@ func (t *fetching) bring(ctx context.Context, b genesis.Blob) error {
 	}
 	if mine || err != nil {
 		return err
+	}
+	if blob.LeafBytes(b.Size) > maxLeaves { // they are held in memory, as many as it says there are
+		return t.wrong(fmt.Sprintf("a blob of it has %d bytes, which is more than are copied", b.Size))
 	}
 	leaves, err := t.leaves(ctx, b)
 	if err != nil {

@@ -47,6 +47,7 @@ except PackageNotFoundError:
 _AGENT = "genesis-python/" + VERSION
 
 # How a node says that access may be asked for, on the command line.
+_NODE = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 _REQUEST = re.compile(r"genesis request \S+(?: --actions ([\w,]+))?")
 
 
@@ -122,7 +123,7 @@ class Wire:
             NotFound: that is no node of the federation.
         """
         node, slash, rest = ref.partition("/")
-        if not slash or node.startswith("~") or self._guest is not None:
+        if not slash or not _NODE.fullmatch(node) or self._guest is not None:
             return self, ref
         return self.at(node), rest
 

@@ -305,6 +305,9 @@ func (s *Service) keepTokens(ctx context.Context, peer genesis.NodeID, all []gen
 			project, until, err := s.Identity.InProject(t.Token, t.Person)
 			home, id, _ := strings.Cut(project, "/")
 			node, subject := t.Person.Split(s.Node)
+			if err == nil && len(t.Token) > abroad.MaxToken {
+				err = fmt.Errorf("it has %d bytes, and %d are enough", len(t.Token), abroad.MaxToken)
+			}
 			if err != nil || genesis.NodeID(home) != peer || node != s.Node {
 				s.log().Warn("a node says of a person what does not hold", "node", peer, "project", t.Project, "error", err)
 				continue

@@ -105,12 +105,19 @@ func (s Store) Projects(ctx context.Context, subject string) ([]genesis.Project,
 	return own, nil
 }
 
-// mostTokens is how many tokens of projects go into one word about somebody.
-const mostTokens = 32
+// What of projects goes into one word about somebody: so many tokens, each of at most so
+// many bytes. One that a node makes longer than it has to be says nothing.
+const (
+	mostTokens = 32
+	MaxToken   = 1 << 10
+)
 
-// Tokens are the tokens of the projects elsewhere that somebody is in now.
+// Tokens are the tokens of the projects elsewhere that somebody is in now: where there are
+// more than fit, some of each node, so that none keeps out those of another.
 func (s Store) Tokens(ctx context.Context, subject string) ([]string, error) {
-	rows, err := s.DB.Read().QueryContext(ctx, "SELECT token FROM abroad_members WHERE subject = $1 AND until > $2 ORDER BY peer, project LIMIT $3", subject, store.Time(s.Now()), mostTokens)
+	rows, err := s.DB.Read().QueryContext(ctx, `SELECT token FROM (SELECT token, peer, project, row_number() OVER (PARTITION BY peer ORDER BY project) AS place
+			FROM abroad_members WHERE subject = $1 AND until > $2 AND length(token) <= $3)
+		ORDER BY place, peer LIMIT $4`, subject, store.Time(s.Now()), MaxToken, mostTokens)
 	if err != nil {
 		return nil, store.Error("read projects", subject, err)
 	}

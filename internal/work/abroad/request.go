@@ -29,16 +29,17 @@ func noRequest(id string) error {
 	return &genesis.Error{Op: "read request", Kind: genesis.NotFound, Subject: id, Msg: "there is no such request", Hint: "`genesis requests` lists them"}
 }
 
-// Ask keeps a request as it is sent to another node. Errors: Conflict (too many wait).
+// Ask keeps a request as it is sent to another node. Errors: Conflict (too many wait there:
+// another node's, which may have made some up, do not count).
 func (s Store) Ask(ctx context.Context, tx *sql.Tx, r genesis.AccessRequest) error {
 	var open int
-	err := tx.QueryRowContext(ctx, "SELECT count(*) FROM abroad_requests WHERE person = $1 AND state IN ($2, $3)",
-		r.By.Subject, string(genesis.RequestPending), string(genesis.RequestOpen)).Scan(&open)
+	err := tx.QueryRowContext(ctx, "SELECT count(*) FROM abroad_requests WHERE person = $1 AND peer = $2 AND state IN ($3, $4)",
+		r.By.Subject, string(r.Node), string(genesis.RequestPending), string(genesis.RequestOpen)).Scan(&open)
 	if err != nil {
 		return store.Error("request", string(r.Name), err)
 	}
 	if open >= maxOpen {
-		return &genesis.Error{Op: "request", Kind: genesis.Conflict, Subject: string(r.Name), Msg: fmt.Sprintf("%d requests of yours at other nodes are open", open), Hint: "withdraw those that you no longer need"}
+		return &genesis.Error{Op: "request", Kind: genesis.Conflict, Subject: string(r.Name), Msg: fmt.Sprintf("%d requests of yours at %s are open", open, r.Node), Hint: "withdraw those that you no longer need"}
 	}
 	return s.insert(ctx, tx, Request{AccessRequest: r})
 }

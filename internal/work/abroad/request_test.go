@@ -3,7 +3,10 @@ package abroad
 import (
 	"context"
 	"database/sql"
+	"fmt"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -193,5 +196,40 @@ func TestGrantsEndOnce(t *testing.T) {
 	})
 	if got := over(); len(got) != 0 {
 		t.Errorf("twice: %v", got)
+	}
+}
+
+// TestOneNodeKeepsNobodyFromAnother: what one node makes up about a person takes nothing of
+// what they may do at others.
+func TestOneNodeKeepsNobodyFromAnother(t *testing.T) {
+	s, do := open(t)
+	for range maxOpen {
+		r := asked()
+		r.Node, r.State = "eve", genesis.RequestOpen
+		do(func(tx *sql.Tx) error {
+			_, err := s.Hear(t.Context(), tx, "eve", Word{Turn: 1, Request: &r})
+			return err
+		})
+	}
+	do(func(tx *sql.Tx) error { return s.Ask(t.Context(), tx, asked()) })
+
+	hour := store.Time(noon.Add(time.Hour))
+	do(func(tx *sql.Tx) error {
+		for _, of := range []struct {
+			peer  string
+			n     int
+			token string
+		}{{"eve", 100, "short"}, {"fat", 1, strings.Repeat("x", MaxToken+1)}, {"nrel", 1, "wind"}} {
+			for i := range of.n {
+				if _, err := tx.Exec("INSERT INTO abroad_members (subject, peer, project, token, until) VALUES ('ada', $1, $2, $3, $4)", of.peer, fmt.Sprint("p", i), of.token, hour); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	})
+	all, err := s.Tokens(t.Context(), "ada")
+	if err != nil || len(all) != mostTokens || !slices.Contains(all, "wind") || slices.ContainsFunc(all, func(s string) bool { return len(s) > MaxToken }) {
+		t.Errorf("%d tokens, %v", len(all), err)
 	}
 }

@@ -19,6 +19,12 @@ const maxBlobs = 4_000_000
 // maxName bounds the name of a table, in bytes.
 const maxName = 1000
 
+// Elements of one list of a bundle, and of all of them.
+const (
+	maxList  = 200_000
+	maxLists = 1_000_000
+)
+
 // ReadBundle reads what the node of a reference says of the version. Errors: Invalid (it is
 // not what was asked for, or cannot be), Unsupported (a newer format).
 func ReadBundle(r io.Reader, ref genesis.Ref) (*genesis.Bundle, error) {
@@ -29,6 +35,9 @@ func ReadBundle(r io.Reader, ref genesis.Ref) (*genesis.Bundle, error) {
 	}
 	if in.N <= 0 {
 		return nil, wrong(ref, fmt.Sprintf("what its node says of it is longer than %d MiB", genesis.MaxBundle>>20))
+	}
+	if err := genesis.CheckLists(text, maxList, maxLists); err != nil {
+		return nil, wrong(ref, "what its node says of it takes too much memory: "+err.Error())
 	}
 	b := new(genesis.Bundle)
 	if err := json.Unmarshal(text, b); err != nil {

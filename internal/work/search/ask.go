@@ -30,6 +30,7 @@ const (
 	maxAnswer = 1 << 20          // bytes of another node's answer
 	maxAll    = 32 << 20         // bytes of all answers to one search
 	maxTaken  = 200              // listings of one
+	maxList   = 10_000           // of anything in an answer
 	atOnce    = 16               // nodes that are asked at the same time
 	restFor   = 30 * time.Second // after a node did not answer
 )
@@ -163,6 +164,9 @@ func readAnswer(node genesis.NodeID, text []byte) (docs []find.Document, total i
 			Listing genesis.Listing `json:"listing"`
 		} `json:"hits"`
 		Total int `json:"total"`
+	}
+	if err := genesis.CheckLists(text, maxList, maxAnswer/8); err != nil {
+		return bad("it takes too much memory", err)
 	}
 	if err := json.Unmarshal(text, &r); err != nil {
 		return bad("it is not what was asked for", err)

@@ -131,10 +131,16 @@ func (c *clerk) run(ctx context.Context) {
 	}
 }
 
-// due are the orders that something is to be done about, those that came first first.
+// dueOrders are the orders that something is to be done about: of each node in turn, first
+// those that are to be canceled, then those of which there is news, then those that came
+// first. So none keeps those of another from being looked at, nor its own cancels.
 func (s *Service) dueOrders(ctx context.Context) ([]order, error) {
-	rows, err := s.DB.Read().QueryContext(ctx, `SELECT o.run, o.node, o.message, o.asker, o.request, o.state, o.canceled FROM run_orders o LEFT JOIN runs r ON r.id = o.run
-		WHERE o.state <> $1 AND (o.state = $2 OR r.state IS NULL OR r.state <> o.told OR r.tries <> o.tries OR o.canceled = 1) ORDER BY o.taken_at, o.run LIMIT 200`, orderEnded, orderTaken)
+	rows, err := s.DB.Read().QueryContext(ctx, `SELECT run, node, message, asker, request, state, canceled FROM (
+			SELECT o.run, o.node, o.message, o.asker, o.request, o.state, o.canceled, o.taken_at,
+				row_number() OVER (PARTITION BY o.node ORDER BY o.canceled DESC, CASE o.state WHEN $2 THEN 1 ELSE 0 END, o.taken_at, o.run) AS place
+			FROM run_orders o LEFT JOIN runs r ON r.id = o.run
+			WHERE o.state <> $1 AND (o.state = $2 OR r.state IS NULL OR r.state <> o.told OR r.tries <> o.tries OR o.canceled = 1))
+		ORDER BY place, taken_at, run LIMIT 200`, orderEnded, orderTaken)
 	if err != nil {
 		return nil, store.Error("list orders", "", err)
 	}

@@ -20,6 +20,7 @@ import (
 // and within which limits; what runs do is the service's. Without c.Worker they
 // compute in this process.
 func (s *Service) OpenRuns(ctx context.Context, c run.Config) error {
+	c.Node = s.Node
 	c.DB, c.Plan, c.Commit, c.Watch, c.Hold, c.Fetch = s.DB, s.planRun, s.commitRun, s.watchRun, s.holdBlobs, s.fetchRun
 	c.Changed = func(r genesis.Run) {
 		if !s.home(r.By) {

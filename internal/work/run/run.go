@@ -62,7 +62,8 @@ func (l Limits) withDefaults() Limits {
 // Config is what a Manager works with.
 type Config struct {
 	DB     *store.DB
-	Dir    string // a folder of the manager's own
+	Node   genesis.NodeID // whose own people each count for themselves; those of another node do so together, too; "": nobody does
+	Dir    string         // a folder of the manager's own
 	Limits Limits
 
 	// Uploads is a folder whose files never change: what a run has to keep of them

@@ -753,6 +753,25 @@ func TestQueueIsBounded(t *testing.T) {
 	}
 }
 
+// TestQueueIsSharedAmongNodes: people that another node makes up leave room for others.
+func TestQueueIsSharedAmongNodes(t *testing.T) {
+	b := newBench(t, func(c *Config) { c.Node, c.Limits.Concurrent, c.Limits.Queue = ada.Node, 1, 4 })
+	n := 0
+	for i := range 10 {
+		eve := genesis.Principal{Subject: fmt.Sprint("eve", i), Node: "elsewhere"}
+		_, err := b.Submit(t.Context(), request("", order{Do: "wait"}), eve, Inputs{})
+		switch {
+		case err == nil:
+			n++
+		case genesis.KindOf(err) != genesis.Unavailable || !strings.Contains(err.Error(), "of people of elsewhere"):
+			t.Fatal(err)
+		}
+	}
+	if _, err := b.Submit(t.Context(), request("", order{Do: "wait"}), ada, Inputs{}); n != 3 || err != nil {
+		t.Errorf("people of another node have %d runs, want 3; and then: %v", n, err)
+	}
+}
+
 // TestDefaultPlaces: a run that takes long does not keep everybody else's from running.
 func TestDefaultPlaces(t *testing.T) {
 	if l := (Limits{}).withDefaults(); l.Concurrent < 2 {

@@ -198,7 +198,8 @@ func (m *Manager) unclaim(id string) {
 }
 
 // reserve takes a place among the runs that are not ended. One person gets at
-// most half of those that wait.
+// most half of those that wait, and so do all people of one other node: how many of
+// these there are is that node's word.
 func (m *Manager) reserve(person genesis.PersonID, keeps int64) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -212,13 +213,21 @@ func (m *Manager) reserve(person genesis.PersonID, keeps int64) error {
 	if len(m.active)+m.reserved >= l.Concurrent+l.Queue {
 		return full(fmt.Sprintf("%d runs wait already", l.Queue), "try again when some have ended: `genesis runs` lists them")
 	}
-	mine := 0
+	mine, theirs := 0, 0
+	home, _ := person.Split(m.cfg.Node)
 	for _, a := range m.active {
 		if a.person == person {
 			mine++
 		}
+		if of, _ := a.person.Split(m.cfg.Node); of == home {
+			theirs++
+		}
 	}
-	if mine >= l.Concurrent+max(1, l.Queue/2) {
+	most := l.Concurrent + max(1, l.Queue/2)
+	if m.cfg.Node != "" && home != m.cfg.Node && theirs >= most {
+		return full(fmt.Sprintf("%d runs of people of %s are not ended yet", theirs, home), "try again when some have ended")
+	}
+	if mine >= most {
 		return full(fmt.Sprintf("%d runs of yours are not ended yet", mine), "try again when some have ended: `genesis runs` lists them, `genesis cancel` stops one")
 	}
 	if quota := m.cfg.Quota; quota > 0 && keeps > quota-m.kept[person] {

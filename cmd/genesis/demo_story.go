@@ -10,9 +10,9 @@ import (
 
 // cast is who acts in the story.
 type cast struct {
-	lab, university, company actor // the owners of the nodes
-	sam, rosa, chen          actor // steward, researcher, chemist
-	olga, maya               actor // officer, programme manager
+	lab, university, company actor       // the owners of the nodes
+	sam, rosa, chen          actor       // steward, researcher, chemist
+	olga, maya               actor       // officer, programme manager
 	model                    genesis.Ref // that rosa trained
 }
 

@@ -40,7 +40,7 @@ type access struct {
 	waiting                map[string]asked
 	made, approved, denied both[float64]
 	took                   both[durations]
-	madeBy, decided, times traced
+	madeBy, decided        traced
 	pairs                  []int64 // entries of the median, of this quarter
 }
 

@@ -52,6 +52,9 @@ func commandsOf(text string) (all []typed) {
 
 // TestTutorial types docs/tutorial.md into a shell, and sees what it says one sees.
 func TestTutorial(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it trains as one would")
+	}
 	b, err := os.ReadFile("../../docs/tutorial.md")
 	if err != nil {
 		t.Fatal(err)

@@ -3,6 +3,7 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/opengenesis/genesis"
@@ -124,11 +125,15 @@ func (d *demo) readies(c *cast) error {
 		if _, err := d.prepares(of.who, of.set, []string{"Prepared"}); err != nil {
 			return err
 		}
-		if _, err := d.does(of.who, []string{"published"}, "publish", of.set.name, "--tier", string(of.tier)); err != nil {
+		made, err := d.does(of.who, []string{"published"}, "publish", of.set.name, "--tier", string(of.tier))
+		if err != nil {
+			return err
+		}
+		if err := d.holds(made.(*genesis.PublishedVersion).Terms.Tier == of.tier, of.set.name+" is open to others"); err != nil {
 			return err
 		}
 	}
-	return d.holds(true, "three more are open to others")
+	return nil
 }
 
 const demoAgreement = `# Data use agreement of Alder National Laboratory
@@ -327,5 +332,12 @@ func (d *demo) reports(c *cast) error {
 	if err != nil {
 		return err
 	}
-	return d.holds(made != nil, "there is a report")
+	r := made.(*genesis.Report)
+	for id, least := range map[string]float64{"opened": 3, "requests": 1, "approved": 1, "institutions": 2, "models-made": 1, "predictions": 2} {
+		i := slices.IndexFunc(r.Figures, func(f genesis.Figure) bool { return f.ID == id })
+		if err := d.holds(i >= 0 && r.Figures[i].Now.Value != nil && *r.Figures[i].Now.Value >= least, "the report counts what was done: "+id); err != nil {
+			return err
+		}
+	}
+	return nil
 }

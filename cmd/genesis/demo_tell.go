@@ -63,17 +63,24 @@ func (d *demo) refused(who actor, kinds []genesis.ErrorKind, args ...string) err
 			p.line("    %s", p.style.dim(oneLine("hint: "+clean(e.Hint))))
 		}
 	})
-	return d.holds(true, "it is refused")
+	d.shows("it is refused")
+	return nil
 }
 
 // holds keeps that something did; if it does not, the demo ends.
 func (d *demo) holds(it bool, text string) error {
-	step := &d.outcome.Steps[len(d.outcome.Steps)-1]
 	if !it {
+		step := d.outcome.Steps[len(d.outcome.Steps)-1]
 		return &genesis.Error{Op: "demo", Kind: genesis.Internal, Subject: step.Who + "$ " + step.Command, Msg: "it does not hold that " + text}
 	}
-	step.Shows = append(step.Shows, text)
+	d.shows(text)
 	return nil
+}
+
+// shows keeps what the last step has shown.
+func (d *demo) shows(text string) {
+	step := &d.outcome.Steps[len(d.outcome.Steps)-1]
+	step.Shows = append(step.Shows, text)
 }
 
 // prompt shows what somebody types.

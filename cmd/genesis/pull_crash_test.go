@@ -95,19 +95,27 @@ func (c *crasher) run(in string, args ...string) []byte {
 	return out.Bytes()
 }
 
-// TestKilledPulling kills a node in the middle of a pull, twice: started again it goes on at
-// the first block that is missing, and the copy is whole.
-func TestKilledPulling(t *testing.T) {
+// pullPair is a laboratory, behind a wire that is as slow as a test says, and a university of
+// its federation, with the process that serves that.
+func pullPair(t *testing.T) (nrel, mit *crasher, slow *between, serving *exec.Cmd) {
+	t.Helper()
 	direct, door := freeAddr(t), freeAddr(t)
-	slow := newBetween(direct)
+	slow = newBetween(direct)
 	srv := &http.Server{Addr: door, Handler: slow}
 	go func() { _ = srv.ListenAndServe() }()
 	t.Cleanup(func() { _ = srv.Close() })
-	nrel, _ := pullNode(t, "nrel", direct, door)
+	nrel, _ = pullNode(t, "nrel", direct, door)
 	at := freeAddr(t)
-	mit, serving := pullNode(t, "mit", at, at)
+	mit, serving = pullNode(t, "mit", at, at)
 	nrel.run("", "federation", "create", "energy")
 	mit.run(string(nrel.run("", "federation", "invite", "MIT", "--sector", "university")), "federation", "join")
+	return nrel, mit, slow, serving
+}
+
+// TestKilledPulling kills a node in the middle of a pull, twice: started again it goes on at
+// the first block that is missing, and the copy is whole.
+func TestKilledPulling(t *testing.T) {
+	nrel, mit, slow, serving := pullPair(t)
 
 	const size = 40<<20 + 12345
 	var files []string
@@ -171,16 +179,7 @@ func TestKilledPulling(t *testing.T) {
 // TestRevokedPulling takes a grant back in the middle of a pull: nothing comes any more
 // within a second, and nothing of it is there.
 func TestRevokedPulling(t *testing.T) {
-	direct, door := freeAddr(t), freeAddr(t)
-	slow := newBetween(direct)
-	srv := &http.Server{Addr: door, Handler: slow}
-	go func() { _ = srv.ListenAndServe() }()
-	t.Cleanup(func() { _ = srv.Close() })
-	nrel, _ := pullNode(t, "nrel", direct, door)
-	at := freeAddr(t)
-	mit, _ := pullNode(t, "mit", at, at)
-	nrel.run("", "federation", "create", "energy")
-	mit.run(string(nrel.run("", "federation", "invite", "MIT", "--sector", "university")), "federation", "join")
+	nrel, mit, slow, _ := pullPair(t)
 	b := make([]byte, 64<<20)
 	_, _ = rand.NewChaCha8([32]byte{}).Read(b)
 	path := filepath.Join(t.TempDir(), "part.bin")

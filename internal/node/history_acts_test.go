@@ -4,6 +4,7 @@ package node
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -95,28 +96,24 @@ func (h *history) terms() error {
 }
 
 func (h *history) withdraw() error {
-	a, ok := pick(h, h.owned(genesis.Published))
-	if !ok {
-		return nil
-	}
-	w := h.towns[a.at]
-	h.notes("%s", a.name)
-	_, err := w.works.Withdraw(h.Context(), w.local, a.name+"@1", "a test")
-	a.state = genesis.Withdrawn
-	a.said["withdraw"]++
-	return err
+	return h.ends("withdraw", genesis.Withdrawn, (*works).Withdraw, genesis.Published)
 }
 
 func (h *history) erase() error {
-	a, ok := pick(h, h.owned(genesis.Published, genesis.Withdrawn))
+	return h.ends("erase", genesis.Erased, (*works).Erase, genesis.Published, genesis.Withdrawn)
+}
+
+// ends has something that is in one of some states come to its end.
+func (h *history) ends(act string, state genesis.State, do func(*works, context.Context, genesis.Principal, string, string) (*genesis.Version, error), of ...genesis.State) error {
+	a, ok := pick(h, h.owned(of...))
 	if !ok {
 		return nil
 	}
 	w := h.towns[a.at]
 	h.notes("%s", a.name)
-	_, err := w.works.Erase(h.Context(), w.local, a.name+"@1", "a test")
-	a.state = genesis.Erased
-	a.said["erase"]++
+	_, err := do(w.works, h.Context(), w.local, a.name+"@1", "a test")
+	a.state = state
+	a.said[act]++
 	return err
 }
 

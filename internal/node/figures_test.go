@@ -69,6 +69,8 @@ func TestFederationFigures(t *testing.T) {
 		figure(fmt.Sprintf("nodes-%d-took", nodes), g.took.Seconds(), "s")
 		figure(fmt.Sprintf("nodes-%d-requests", nodes), float64(g.requests), "")
 		figure(fmt.Sprintf("nodes-%d-bytes", nodes), float64(g.bytes), "")
+		figure(fmt.Sprintf("nodes-%d-search", nodes), float64(g.search.Milliseconds()), "ms")
+		figure(fmt.Sprintf("nodes-%d-there", nodes), float64(g.there.Milliseconds()), "ms")
 	}
 }
 

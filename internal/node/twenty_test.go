@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -20,7 +21,7 @@ func TestTwentyNodes(t *testing.T) {
 		t.Skip("it takes a while")
 	}
 	g := grow(t, 20)
-	t.Logf("20 nodes mirror %d listings of each other in %v: %d requests, %d bytes", g.listings, g.took.Round(time.Millisecond), g.requests, g.bytes)
+	t.Logf("20 nodes mirror %d listings of each other in %v: %d requests, %d bytes; a search takes %v, a training there %v", g.listings, g.took.Round(time.Millisecond), g.requests, g.bytes, g.search, g.there)
 }
 
 // growth is what it takes until all nodes of a federation know what they may of each
@@ -29,6 +30,46 @@ type growth struct {
 	listings        int
 	took            time.Duration
 	requests, bytes int64
+	search, there   time.Duration // medians: a search that asks all nodes, a training at another
+}
+
+// use measures what somebody of the first node does with the others.
+func (g *growth) use(c *cluster) {
+	at, other := c.order[0], c.order[1]
+	c.towns[at].settle("ada", nil)
+	c.towns[other].prepare("plants", "a,power\n"+strings.Repeat("1,2\n3,4\n5,6\n7,8\n", 20))
+	c.towns[other].must(c.towns[other].works.Publish(c.Context(), c.towns[other].local, "plants", genesis.PublishRequest{Tier: genesis.TierRegistered}))
+	ada := c.home(at, "ada")
+	median := func(n int, do func(k int)) time.Duration {
+		var all []time.Duration
+		for k := range n {
+			began := time.Now()
+			do(k)
+			all = append(all, time.Since(began))
+		}
+		slices.Sort(all)
+		return all[len(all)/2]
+	}
+	g.search = median(21, func(int) {
+		found, err := ada.Search(c.Context(), genesis.SearchQuery{Text: "registered"})
+		if err != nil || len(found.Coverage) != len(c.order) || slices.ContainsFunc(found.Coverage[1:], func(n genesis.NodeCoverage) bool { return !n.Answered }) {
+			c.Errorf("%+v %v", found, err)
+		}
+	})
+	g.there = median(7, func(k int) {
+		q := genesis.TrainRequest{Dataset: string(other) + "/plants", Name: genesis.Name(fmt.Sprint("net", k)), Target: []string{"power"}, Members: 1, Epochs: 1}
+		r, err := ada.SubmitRun(c.Context(), genesis.RunRequest{Kind: genesis.RunTrain, Request: asJSON(c.T, q)})
+		if err != nil {
+			c.Fatal(err)
+		}
+		c.eventually("the training ends", func() bool {
+			run, err := ada.Run(c.Context(), r.ID)
+			if err == nil && run.State.Ended() && run.State != genesis.RunDone {
+				c.Fatalf("%+v", run.Error)
+			}
+			return err == nil && run.State.Ended()
+		})
+	})
 }
 
 func grow(t *testing.T, nodes int) (g growth) {
@@ -70,6 +111,7 @@ func grow(t *testing.T, nodes int) (g growth) {
 			}
 		}
 	}
+	g.use(c)
 	return g
 }
 

@@ -131,8 +131,14 @@ func (s *Service) hearProject(ctx context.Context, tx *sql.Tx, m genesis.PeerMes
 	if p.Ended {
 		act = "end-project"
 	}
-	return s.heardOf(ctx, tx, m, act, p.By, p.ID, map[string]any{"project": p.ID, "lead": p.Lead, "members": p.Members, "until": p.Until, "agreement": p.Agreement, "results": p.Results, "turn": w.Turn})
+	return s.heardOf(ctx, tx, m, act, p.By, p.ID, map[string]any{"project": p.ID, "lead": p.Lead, "members": some(p.Members), "people": len(p.Members), "until": p.Until, "agreement": p.Agreement, "results": p.Results, "turn": w.Turn})
 }
+
+// mostNamed is how many people an entry of the log names that is about a project; how many
+// there are it says beside.
+const mostNamed = 200
+
+func some(all []genesis.PersonID) []genesis.PersonID { return all[:min(len(all), mostNamed)] }
 
 // Told is called after messages of other nodes were acted upon: what they said may change
 // what somebody may do, be answered, and be about memberships.
@@ -154,11 +160,11 @@ func (s *Service) TokensOf(ctx context.Context, person genesis.PersonID) ([]stri
 	return s.abroad.Tokens(ctx, subject)
 }
 
-// tokenPage is how many tokens are told at once.
-const tokenPage = 500
+// tokenPage is how many tokens are told at once: an entry of the log names whose.
+const tokenPage = 200
 
 // tokenPages is how many pages one node is read.
-const tokenPages = 200
+const tokenPages = 500
 
 // ProjectTokens tells a member's node by what its people show that they are in projects of
 // this one.
@@ -334,16 +340,11 @@ func (s *Service) addGrantsAbroad(ctx context.Context, who genesis.Principal, q 
 	if err != nil {
 		return err
 	}
-	there, err := s.abroad.Projects(ctx, who.Subject)
-	for _, p := range there {
-		if !p.Ended {
-			projects = append(projects, p.ID)
-		}
-	}
+	there, err := s.abroad.In(ctx, who.Subject)
 	if err != nil {
 		return err
 	}
-	all, err := s.abroad.Grants(ctx, who.Subject, projects, q.Ended)
+	all, err := s.abroad.Grants(ctx, who.Subject, append(projects, there...), q.Ended)
 	end := s.now().Add(days(q.Expiring))
 	for _, g := range all {
 		soon := q.Expiring <= 0 || !g.Until.IsZero() && !g.Until.After(end)

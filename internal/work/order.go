@@ -70,7 +70,7 @@ func (s *Service) takeOrder(ctx context.Context, tx *sql.Tx, m genesis.PeerMessa
 	if err != nil {
 		return err
 	}
-	who, err := s.Identity.Stand(ctx, tx, m, body.By)
+	who, err := s.believed(m, body.By)
 	if err != nil {
 		return err
 	}
@@ -94,6 +94,9 @@ func (s *Service) takeOrder(ctx context.Context, tx *sql.Tx, m genesis.PeerMessa
 	}
 	if open >= maxOrders {
 		return &genesis.Error{Op: "take order", Kind: genesis.Conflict, Subject: body.Run.ID, Msg: "too many orders of your node are not ended", Hint: "ask again when some have: `genesis runs` lists yours"}
+	}
+	if who, err = s.Identity.Stand(ctx, tx, m, body.By); err != nil {
+		return err
 	}
 	if err := s.putOrder(ctx, tx, m, who, body.Run); err != nil {
 		return err
@@ -159,9 +162,7 @@ func (s *Service) takeCancel(ctx context.Context, tx *sql.Tx, m genesis.PeerMess
 	case err != nil:
 		return err
 	case have == nil:
-		_, err = tx.ExecContext(ctx, "INSERT INTO run_orders (run, node, message, asker, request, state, canceled, taken_at, ended_at) VALUES ($1, $2, $3, '', '', $4, 1, $5, $5)",
-			body.Run, string(m.From), m.ID, orderEnded, store.Time(s.now()))
-		return store.Error("take order", body.Run, err)
+		return s.cancelEarly(ctx, tx, m, body.Run)
 	case have.node != m.From:
 		return run.NotFound(body.Run)
 	case have.state == orderEnded:
@@ -173,6 +174,20 @@ func (s *Service) takeCancel(ctx context.Context, tx *sql.Tx, m genesis.PeerMess
 		return store.Error("take order", body.Run, err)
 	}
 	return s.recordRun(ctx, tx, have.asker, "cancel-run", body.Run, map[string]any{"node": m.From, "message": m.ID})
+}
+
+// cancelEarly keeps that an order is taken back which has not come.
+func (s *Service) cancelEarly(ctx context.Context, tx *sql.Tx, m genesis.PeerMessage, id string) error {
+	var n int
+	if err := tx.QueryRowContext(ctx, "SELECT count(*) FROM run_orders WHERE node = $1 AND asker = ''", string(m.From)).Scan(&n); err != nil {
+		return store.Error("take order", id, err)
+	}
+	if n >= maxOrders {
+		return &genesis.Error{Op: "take order", Kind: genesis.Conflict, Subject: id, Msg: "your node took back too many orders that never came"}
+	}
+	_, err := tx.ExecContext(ctx, "INSERT INTO run_orders (run, node, message, asker, request, state, canceled, taken_at, ended_at) VALUES ($1, $2, $3, '', '', $4, 1, $5, $5)",
+		id, string(m.From), m.ID, orderEnded, store.Time(s.now()))
+	return store.Error("take order", id, err)
 }
 
 // endEarly answers an order that was taken back before it came.

@@ -16,35 +16,35 @@ import (
 // Projects lists projects in order of id, with those of other nodes that people of this
 // one are in: to stewards all, to others those they are in.
 func (s *Service) Projects(ctx context.Context, who genesis.Principal, after string, limit int) (*genesis.ProjectPage, error) {
+	if limit <= 0 {
+		limit = 100
+	}
 	all, err := s.Access.Projects(ctx)
 	if err != nil {
 		return nil, err
 	}
-	there := []genesis.Project(nil)
+	there, more := []genesis.Project(nil), false
 	steward := s.stewards(ctx, who)
 	switch {
 	case steward:
-		there, err = s.abroad.Projects(ctx, "")
+		there, more, err = s.abroad.Projects(ctx, "", after, limit)
 	case who.SignedIn() && s.home(who):
-		there, err = s.abroad.Projects(ctx, who.Subject)
+		there, more, err = s.abroad.Projects(ctx, who.Subject, after, limit)
 	}
 	if err != nil {
 		return nil, err
 	}
 	all = append(all, there...)
-	if !steward {
-		all = slices.DeleteFunc(all, func(p genesis.Project) bool {
-			return !s.within(who, p) || !who.InScope(genesis.Request, "") && !who.InScope(genesis.Discover, "")
-		})
-	}
-	all = slices.DeleteFunc(all, func(p genesis.Project) bool { return p.ID <= after })
+	all = slices.DeleteFunc(all, func(p genesis.Project) bool {
+		return p.ID <= after || more && p.ID > there[len(there)-1].ID ||
+			!steward && (!s.within(who, p) || !who.InScope(genesis.Request, "") && !who.InScope(genesis.Discover, ""))
+	})
 	slices.SortFunc(all, func(a, b genesis.Project) int { return strings.Compare(a.ID, b.ID) })
-	if limit <= 0 {
-		limit = 100
-	}
 	page := &genesis.ProjectPage{Projects: all[:min(len(all), limit)]}
-	if len(all) > limit {
-		page.Next = page.Projects[limit-1].ID
+	if n := len(page.Projects); n > 0 && (more || len(all) > limit) {
+		page.Next = page.Projects[n-1].ID
+	} else if more { // none of them is theirs to see
+		page.Next = there[len(there)-1].ID
 	}
 	return page, nil
 }
@@ -96,10 +96,20 @@ func (s *Service) PutProject(ctx context.Context, who genesis.Principal, id stri
 		if err != nil {
 			return err
 		}
-		e.Subject, e.Project, e.Detail = "project "+id, id, detail(p)
+		e.Subject, e.Project, e.Detail = "project "+id, id, projectDetail(p)
 		return s.tellProject(ctx, tx, p, before)
 	})
 	return pointed(p, err)
+}
+
+// projectDetail is a project in the log.
+func projectDetail(p genesis.Project) json.RawMessage {
+	people := len(p.Members)
+	p.Members = some(p.Members)
+	return detail(struct {
+		genesis.Project
+		People int `json:"people"`
+	}{p, people})
 }
 
 // mayLead decides whether who may make, change or end a project.

@@ -76,7 +76,7 @@ func (i *Identity) proves(r *http.Request, g *guest, hash [sha256.Size]byte, now
 	if err := p.Check([]byte(secret), now); err != nil {
 		return err
 	}
-	return i.nonces.Use(hash, g.created, p, now)
+	return i.nonces.Use(g.node, hash, g.created, p, now)
 }
 
 // refusedProof records, now and then, that a session was brought by somebody who does not

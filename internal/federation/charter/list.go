@@ -174,14 +174,16 @@ func CheckURL(u string) error {
 	return fmt.Errorf("%q is neither https, nor on this machine", clip(u))
 }
 
-// Loopback reports whether a URL leads to the machine itself.
+// Loopback reports whether a URL leads to the machine itself, as far as its words say: a
+// name may lead anywhere.
 func Loopback(u string) bool {
 	at, err := url.Parse(u)
 	if err != nil {
 		return false
 	}
-	ip := net.ParseIP(at.Hostname())
-	return at.Hostname() == "localhost" || ip != nil && ip.IsLoopback()
+	host := strings.ToLower(strings.TrimSuffix(at.Hostname(), "."))
+	ip := net.ParseIP(host)
+	return host == "localhost" || strings.HasSuffix(host, ".localhost") || ip != nil && (ip.IsLoopback() || ip.IsUnspecified())
 }
 
 func clip(s string) string {

@@ -6,8 +6,9 @@
 // [Post.Put] keeps a message in the transaction of the act that it tells of: there is
 // no act without its message, and no message without its act. A sender for each peer
 // brings them over in the order in which they were put, one at a time, and tries again
-// with growing pauses for as long as the peer is away, thirty days at most. A message is
-// signed when it is sent, so that one that waited through a change of keys still
+// with growing pauses for as long as the peer is away, thirty days at most. One that the
+// peer answers, and cannot take now, holds up those about the same matter alone: what is
+// about different things may arrive in another order. A message is signed when it is sent, so that one that waited through a change of keys still
 // counts.
 //
 // # Receiving

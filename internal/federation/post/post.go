@@ -12,6 +12,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/time/rate"
+
 	"github.com/opengenesis/genesis"
 	"github.com/opengenesis/genesis/internal/federation/jws"
 	"github.com/opengenesis/genesis/internal/journal"
@@ -37,7 +39,8 @@ type Config struct {
 	Charter Charter
 	Key     func() (ed25519.PrivateKey, error) // with which this node signs messages now
 	// Send brings a signed message to a member and returns the signed receipt. A refusal
-	// comes as the error that the other node told.
+	// comes as the error that the other node told; an error that is ErrAway says that no
+	// node answered.
 	Send func(ctx context.Context, to genesis.Member, message []byte) (receipt []byte, err error)
 	// Handle has a handler for every kind of message that this node takes.
 	Handle map[string]Handler
@@ -51,6 +54,9 @@ type Config struct {
 	Pauses  Pauses           // zero: a second, doubling to five minutes
 }
 
+// ErrAway is in the error of a message that met nobody: others would not, either.
+var ErrAway = errors.New("nobody answers")
+
 // Pauses are how long a peer is left alone that does not answer.
 type Pauses struct{ First, Most time.Duration }
 
@@ -58,11 +64,12 @@ type Pauses struct{ First, Most time.Duration }
 type Post struct {
 	Config
 
-	mu      sync.Mutex
-	senders map[genesis.NodeID]*sender
-	stop    context.CancelFunc
-	ctx     context.Context
-	running sync.WaitGroup
+	mu       sync.Mutex
+	senders  map[genesis.NodeID]*sender
+	refusals map[genesis.NodeID]*rate.Limiter
+	stop     context.CancelFunc
+	ctx      context.Context
+	running  sync.WaitGroup
 }
 
 // New returns a Post that does nothing before Start.
@@ -76,7 +83,7 @@ func New(c Config) *Post {
 	if c.Pauses == (Pauses{}) {
 		c.Pauses = Pauses{time.Second, 5 * time.Minute}
 	}
-	return &Post{Config: c, senders: map[genesis.NodeID]*sender{}}
+	return &Post{Config: c, senders: map[genesis.NodeID]*sender{}, refusals: map[genesis.NodeID]*rate.Limiter{}}
 }
 
 // NewID mints the id of a message.
@@ -165,7 +172,7 @@ func (p *Post) Receive(ctx context.Context, text []byte) ([]byte, error) {
 		return p.record(ctx, tx, m, "take-message", genesis.Done, digest)
 	})
 	if lasting(err) {
-		p.refused(ctx, m, digest, err)
+		return nil, p.refused(ctx, m, digest, err)
 	}
 	if err != nil {
 		return nil, err
@@ -219,12 +226,35 @@ func (p *Post) keep(ctx context.Context, tx *sql.Tx, m Message, digest genesis.D
 	return true, store.Error("take message", m.ID, err)
 }
 
-// refused leaves the evidence that a message was refused.
-func (p *Post) refused(ctx context.Context, m Message, digest genesis.Digest, why error) {
+// Refusals of messages of one member that leave evidence: so many at once, and then so
+// many a second. Beyond that it has to come again, so that nobody fills the log.
+const (
+	refusalsAtOnce = 1000
+	refusalsEach   = time.Second
+)
+
+// refused leaves the evidence that a message was refused, and returns the refusal.
+func (p *Post) refused(ctx context.Context, m Message, digest genesis.Digest, why error) error {
+	if !p.mayRefuse(m.From) {
+		return &genesis.Error{Op: "take message", Kind: genesis.Unavailable, Subject: string(m.From), Msg: "too many of its messages were refused lately", Hint: "what is refused and why is in `genesis federation members` there", Err: why}
+	}
 	err := p.DB.Tx(ctx, func(tx *sql.Tx) error { return p.record(ctx, tx, m, "take-message", genesis.Refused, digest) })
 	if err != nil {
 		p.Log.Warn("a refused message is not in the journal", "message", m.ID, "from", m.From, "refusal", why, "error", err)
 	}
+	return why
+}
+
+// mayRefuse reports whether one more refusal of a member is kept.
+func (p *Post) mayRefuse(from genesis.NodeID) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	l := p.refusals[from]
+	if l == nil {
+		l = rate.NewLimiter(rate.Every(refusalsEach), refusalsAtOnce)
+		p.refusals[from] = l
+	}
+	return l.AllowN(p.Now(), 1)
 }
 
 func (p *Post) receipt(m Message, digest genesis.Digest) ([]byte, error) {

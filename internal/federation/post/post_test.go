@@ -100,6 +100,9 @@ func (w *world) open(id genesis.NodeID) {
 		if err := json.Unmarshal(m.Body, &what); err != nil {
 			return bad("no text")
 		}
+		if strings.HasPrefix(what, "later") {
+			return &genesis.Error{Op: "ask", Kind: genesis.Unavailable, Subject: what, Msg: "not now"}
+		}
 		if strings.HasPrefix(what, "refuse") {
 			return &genesis.Error{Op: "ask", Kind: genesis.Permission, Subject: what, Msg: "not for you"}
 		}
@@ -191,7 +194,7 @@ func (w *world) settle() {
 	w.t.Fatal("messages still wait")
 }
 
-var errDown = &genesis.Error{Op: "reach node", Kind: genesis.Unavailable, Msg: "nobody listens there"}
+var errDown = &genesis.Error{Op: "reach node", Kind: genesis.Unavailable, Msg: "nobody listens there", Err: ErrAway}
 
 // TestMessagesArriveOnceInOrder: over a line that loses messages and receipts, and with
 // either side stopping at any time, each is acted upon once, in the order of the acts.
@@ -255,6 +258,61 @@ func TestRefusedMessagesDoNotHoldUpOthers(t *testing.T) {
 		if n := w.events(of.node, of.act); n != of.want {
 			t.Errorf("%s has %d events %s, want %d", of.node, n, of.act, of.want)
 		}
+	}
+}
+
+// TestWhatWaitsHoldsUpItsOwnMatter: a message that cannot be taken now holds up those about
+// the same, and no others.
+func TestWhatWaitsHoldsUpItsOwnMatter(t *testing.T) {
+	w := newWorld(t)
+	e := w.ends["mit"]
+	for _, m := range []struct{ about, what string }{{"a", "1"}, {"b", "later 2"}, {"b", "3"}, {"c", "4"}} {
+		err := e.db.Tx(t.Context(), func(tx *sql.Tx) error {
+			_, err := e.Put(t.Context(), tx, "nrel", "note", m.about, m.what)
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	e.Start(t.Context())
+	for range 200 {
+		if len(w.acted()) >= 2 {
+			break
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+	time.Sleep(50 * time.Millisecond) // in which 3 must not pass 2
+	if got := w.acted(); !slices.Equal(got, []string{"1", "4"}) {
+		t.Errorf("acted upon %v", got)
+	}
+	if s, err := e.Status(t.Context()); err != nil || len(s) != 1 || s[0].Waiting != 2 || !strings.Contains(s[0].Why, "not now") {
+		t.Errorf("status %+v, %v", s, err)
+	}
+}
+
+// TestRefusalsDoNotFillTheLog: a member whose messages are all refused has so many of them
+// in the log, and waits with the others.
+func TestRefusalsDoNotFillTheLog(t *testing.T) {
+	w := newWorld(t)
+	e, key := w.ends["nrel"], w.ends["mit"].key
+	var last error
+	for k := range refusalsAtOnce + 100 {
+		m := Message{Format: Format, ID: fmt.Sprint(k), From: "mit", To: "nrel", Kind: "note", About: "x", At: begin, Body: []byte(`"refuse"`)}
+		payload, err := genesis.CanonicalJSON(m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := jws.Sign(typeMessage, key, payload)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, last = e.Receive(t.Context(), []byte(text)); last == nil {
+			t.Fatal("taken")
+		}
+	}
+	if n := w.events("nrel", "take-message"); n != refusalsAtOnce || genesis.KindOf(last) != genesis.Unavailable {
+		t.Errorf("%d events, then %v", n, last)
 	}
 }
 

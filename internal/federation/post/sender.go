@@ -1,6 +1,7 @@
 package post
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"encoding/json"
@@ -147,24 +148,38 @@ func (s *sender) note(err error) {
 	}
 }
 
-// sendAll sends what waits, in order, until there is nothing, or one is to be tried
-// again.
+// mostHeld is how many matters a pass leaves for later before it takes the peer to be away.
+const mostHeld = 64
+
+// sendAll sends what waits, in order. A message that is to be tried again holds up those
+// about the same matter, and no others, unless nobody answers at all: then it is the peer
+// that is waited for. It returns the first error that a message has to wait for.
 func (s *sender) sendAll(ctx context.Context) error {
-	for {
-		place, m, payload, err := s.next(ctx)
+	var held error
+	matters := map[string]bool{}
+	for after := int64(0); ; {
+		place, m, payload, err := s.next(ctx, after)
 		if err != nil || m == nil {
-			return err
+			return cmp.Or(err, held)
+		}
+		after = place
+		if matters[m.About] {
+			continue
 		}
 		if err := s.send(ctx, place, *m, payload); err != nil {
-			return err
+			held = cmp.Or(held, err)
+			matters[m.About] = true
+			if errors.Is(err, ErrAway) || len(matters) == mostHeld || ctx.Err() != nil {
+				return held
+			}
 		}
 	}
 }
 
-// next reads the message that waits longest.
-func (s *sender) next(ctx context.Context) (place int64, m *Message, payload []byte, err error) {
-	err = s.post.DB.Read().QueryRowContext(ctx, "SELECT place, payload FROM post_out WHERE peer = $1 AND state = $2 ORDER BY place LIMIT 1",
-		string(s.peer), waits).Scan(&place, &payload)
+// next reads the message that waits longest of those put after a place.
+func (s *sender) next(ctx context.Context, after int64) (place int64, m *Message, payload []byte, err error) {
+	err = s.post.DB.Read().QueryRowContext(ctx, "SELECT place, payload FROM post_out WHERE peer = $1 AND state = $2 AND place > $3 ORDER BY place LIMIT 1",
+		string(s.peer), waits, after).Scan(&place, &payload)
 	if errors.Is(err, sql.ErrNoRows) {
 		return 0, nil, nil, nil
 	}
@@ -187,7 +202,7 @@ func (s *sender) send(ctx context.Context, place int64, m Message, payload []byt
 	}
 	member, ok := p.Charter.Member(s.peer)
 	if !ok {
-		return &genesis.Error{Op: "send message", Kind: genesis.Unavailable, Subject: string(s.peer), Msg: "is no member of the federation now"}
+		return &genesis.Error{Op: "send message", Kind: genesis.Unavailable, Subject: string(s.peer), Msg: "is no member of the federation now", Err: ErrAway}
 	}
 	text, err := p.sign(typeMessage, payload)
 	if err != nil {

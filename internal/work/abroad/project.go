@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"slices"
 	"strings"
 	"time"
 
@@ -69,14 +68,17 @@ func setMembers(ctx context.Context, tx *sql.Tx, peer genesis.NodeID, id string,
 	if err := rows.Err(); err != nil {
 		return err
 	}
-	if _, err := tx.ExecContext(ctx, "DELETE FROM abroad_members WHERE peer = $1 AND project = $2", string(peer), id); err != nil || p.Ended {
+	if _, err := tx.ExecContext(ctx, "DELETE FROM abroad_members WHERE peer = $1 AND project = $2", string(peer), id); err != nil {
 		return err
 	}
 	for _, m := range p.Members {
 		_, subject := m.Split("")
 		had := tokens[subject]
-		_, err := tx.ExecContext(ctx, `INSERT INTO abroad_members (subject, peer, project, token, until) VALUES ($1, $2, $3, $4, $5)
-			ON CONFLICT (subject, peer, project) DO NOTHING`, subject, string(peer), id, had.text, had.until)
+		if p.Ended {
+			had.text, had.until = "", 0
+		}
+		_, err := tx.ExecContext(ctx, `INSERT INTO abroad_members (subject, peer, project, token, until, ended) VALUES ($1, $2, $3, $4, $5, $6)
+			ON CONFLICT (subject, peer, project) DO NOTHING`, subject, string(peer), id, had.text, had.until, p.Ended)
 		if err != nil {
 			return err
 		}
@@ -84,25 +86,59 @@ func setMembers(ctx context.Context, tx *sql.Tx, peer genesis.NodeID, id string,
 	return nil
 }
 
-// Projects lists the projects elsewhere that people of this node are in or were when they
-// ended; of one person alone, unless subject is "". They are named in full, and list their
-// members of this node.
-func (s Store) Projects(ctx context.Context, subject string) ([]genesis.Project, error) {
-	all, err := list[genesis.Project](ctx, s.DB.Read(), "SELECT format, body FROM abroad_projects ORDER BY peer, id")
-	if err != nil {
-		return nil, err
-	}
+// pageBytes bounds what of projects is read at once.
+const pageBytes = 4 << 20
+
+// Projects lists, in order of id, projects elsewhere that people of this node are in or
+// were when they ended; of one person alone, unless subject is "". They are named in full,
+// and list their members of this node. after is the id of the last one before; more says
+// that there are others after the last.
+func (s Store) Projects(ctx context.Context, subject, after string, limit int) (all []genesis.Project, more bool, err error) {
+	whose := " AND m.subject = $3"
 	if subject == "" {
-		return slices.DeleteFunc(all, func(p genesis.Project) bool { return len(p.Members) == 0 }), nil
+		whose = " AND $3 = ''"
 	}
-	me := genesis.PersonOf(s.Node, subject)
-	var own []genesis.Project
-	for _, p := range all {
-		if slices.Contains(p.Members, me) {
-			own = append(own, p)
+	rows, err := s.DB.Read().QueryContext(ctx, `SELECT format, body FROM abroad_projects p WHERE peer || '/' || id > $1
+			AND EXISTS (SELECT 1 FROM abroad_members m WHERE m.peer = p.peer AND m.project = p.id`+whose+`)
+		ORDER BY peer || '/' || id LIMIT $2`, after, limit+1, subject)
+	if err != nil {
+		return nil, false, store.Error("read projects", subject, err)
+	}
+	defer rows.Close()
+	for size := 0; rows.Next(); {
+		var number int
+		var body string
+		if err := rows.Scan(&number, &body); err != nil {
+			return nil, false, store.Error("read projects", subject, err)
 		}
+		if size += len(body); len(all) == limit || len(all) > 0 && size > pageBytes {
+			return all, true, nil
+		}
+		p, err := decode[genesis.Project](number, body)
+		if err != nil {
+			return nil, false, err
+		}
+		all = append(all, p)
 	}
-	return own, nil
+	return all, false, store.Error("read projects", subject, rows.Err())
+}
+
+// In lists the ids of the projects elsewhere that somebody is in now, in full.
+func (s Store) In(ctx context.Context, subject string) ([]string, error) {
+	rows, err := s.DB.Read().QueryContext(ctx, "SELECT peer || '/' || project FROM abroad_members WHERE subject = $1 AND ended = 0 ORDER BY peer, project", subject)
+	if err != nil {
+		return nil, store.Error("read projects", subject, err)
+	}
+	defer rows.Close()
+	var all []string
+	for rows.Next() {
+		var id string
+		if err := rows.Scan(&id); err != nil {
+			return nil, store.Error("read projects", subject, err)
+		}
+		all = append(all, id)
+	}
+	return all, store.Error("read projects", subject, rows.Err())
 }
 
 // What of projects goes into one word about somebody: so many tokens, each of at most so
@@ -135,7 +171,7 @@ func (s Store) Tokens(ctx context.Context, subject string) ([]string, error) {
 
 // Ending are the nodes of projects whose members here have no token beyond a time.
 func (s Store) Ending(ctx context.Context, at time.Time) ([]genesis.NodeID, error) {
-	rows, err := s.DB.Read().QueryContext(ctx, "SELECT DISTINCT peer FROM abroad_members WHERE until <= $1 ORDER BY peer", store.Time(at))
+	rows, err := s.DB.Read().QueryContext(ctx, "SELECT DISTINCT peer FROM abroad_members WHERE until <= $1 AND ended = 0 ORDER BY peer", store.Time(at))
 	if err != nil {
 		return nil, store.Error("read projects", "", err)
 	}

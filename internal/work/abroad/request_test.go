@@ -233,3 +233,55 @@ func TestOneNodeKeepsNobodyFromAnother(t *testing.T) {
 		t.Errorf("%d tokens, %v", len(all), err)
 	}
 }
+
+// TestProjectsComeInPages: many projects of many nodes, read a page at a time, are each
+// listed once, in order, also where a page is short because they are large.
+func TestProjectsComeInPages(t *testing.T) {
+	s, do := open(t)
+	var want []string
+	for i := range 60 {
+		peer := genesis.NodeID([]string{"eve", "nrel"}[i%2])
+		p := genesis.Project{ID: fmt.Sprintf("%s/p%02d", peer, i), Lead: genesis.PersonOf(peer, "sam"), Members: []genesis.PersonID{"mit/ada"}}
+		if i%3 == 0 {
+			p.Members = []genesis.PersonID{"mit/bob"}
+		}
+		for k := range 3500 * (i / 40) { // the last are of 250 kB, which makes short pages
+			p.Members = append(p.Members, genesis.PersonID(fmt.Sprintf("mit/u%060d", k)))
+		}
+		if i%3 != 0 {
+			want = append(want, p.ID)
+		}
+		do(func(tx *sql.Tx) error {
+			_, err := s.HearProject(t.Context(), tx, peer, Word{Turn: 1, Project: &p})
+			return err
+		})
+	}
+	slices.Sort(want)
+	var got []string
+	for after, more := "", true; more; {
+		var page []genesis.Project
+		var err error
+		if page, more, err = s.Projects(t.Context(), "ada", after, 25); err != nil || more && len(page) == 0 {
+			t.Fatal(len(page), err)
+		}
+		for _, p := range page {
+			got = append(got, p.ID)
+			after = p.ID
+		}
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("%d of %d: %v", len(got), len(want), got)
+	}
+	if in, err := s.In(t.Context(), "ada"); err != nil || len(in) != len(want) {
+		t.Errorf("in %d, %v", len(in), err)
+	}
+	do(func(tx *sql.Tx) error {
+		_, err := s.HearProject(t.Context(), tx, "eve", Word{Turn: 2, Project: &genesis.Project{ID: "eve/p02", Lead: "eve/sam", Members: []genesis.PersonID{"mit/ada"}, Ended: true}})
+		return err
+	})
+	in, err := s.In(t.Context(), "ada")
+	all, _, err2 := s.Projects(t.Context(), "ada", "", 1)
+	if err != nil || err2 != nil || slices.Contains(in, "eve/p02") || len(in) != len(want)-1 || len(all) != 1 || !all[0].Ended {
+		t.Errorf("an ended project: in %d, %v, %v; %+v", len(in), err, err2, all)
+	}
+}

@@ -74,6 +74,7 @@ const (
 	nonceBytes  = 16
 	MostNonces  = 250_000 // of a generation; about 12 MB
 	MostOfOne   = 25_000  // of one session in a generation: 200 requests a second
+	MostOfNode  = 100_000 // of all sessions of one node's people
 	proofsEvery = time.Second
 )
 
@@ -90,19 +91,20 @@ type Nonces struct {
 	mu         sync.Mutex
 	turned     time.Time
 	young, old map[nonce]struct{}
-	of         map[session]int // in the young generation
+	of         map[session]int        // in the young generation
+	by         map[genesis.NodeID]int // in the young generation
 }
 
 // NewNonces remembers proofs from now on.
 func NewNonces(now time.Time) *Nonces {
-	return &Nonces{began: now, turned: now, young: map[nonce]struct{}{}, old: map[nonce]struct{}{}, of: map[session]int{}}
+	return &Nonces{began: now, turned: now, young: map[nonce]struct{}{}, old: map[nonce]struct{}{}, of: map[session]int{}, by: map[genesis.NodeID]int{}}
 }
 
-// Use takes the nonce of a proof that was checked, of a session that is named by a hash
-// and was made at a time. Of a session from before these were remembered, a proof may have
+// Use takes the nonce of a proof that was checked, of a session of somebody of a node that
+// is named by a hash and was made at a time. Of a session from before these were remembered, a proof may have
 // been used then, by a clock that was ahead by as much as it may be. Errors: Permission,
 // with the Code replayed or expired; Unavailable (more requests than can be remembered).
-func (n *Nonces) Use(of [sha256.Size]byte, made time.Time, p Proof, now time.Time) error {
+func (n *Nonces) Use(from genesis.NodeID, of [sha256.Size]byte, made time.Time, p Proof, now time.Time) error {
 	sum := sha256.Sum256(append(of[:], p.Nonce...))
 	key := nonce(sum[:nonceBytes])
 	n.mu.Lock()
@@ -121,11 +123,12 @@ func (n *Nonces) Use(of [sha256.Size]byte, made time.Time, p Proof, now time.Tim
 	switch {
 	case young || old:
 		return refuse(genesis.CodeReplayed, "proof", "sign each request with another nonce", "its nonce was used before")
-	case n.of[of] >= MostOfOne || len(n.young) >= MostNonces:
+	case n.of[of] >= MostOfOne || n.by[from] >= MostOfNode || len(n.young) >= MostNonces:
 		return &genesis.Error{Op: "sign in", Kind: genesis.Unavailable, Subject: "proof", Msg: "there are more signed requests than this node remembers", Hint: "try again in a minute", Err: later(proofsEvery)}
 	}
 	n.young[key] = struct{}{}
 	n.of[of]++
+	n.by[from]++
 	return nil
 }
 
@@ -135,7 +138,7 @@ func (n *Nonces) turn(now time.Time) {
 	if now.Sub(n.turned) >= 2*generation {
 		n.old = map[nonce]struct{}{}
 	}
-	n.young, n.of, n.turned = map[nonce]struct{}{}, map[session]int{}, now
+	n.young, n.of, n.by, n.turned = map[nonce]struct{}{}, map[session]int{}, map[genesis.NodeID]int{}, now
 }
 
 // later is when to try again.

@@ -312,24 +312,24 @@ func TestNonces(t *testing.T) {
 		return Proof{PeerProof: genesis.PeerProof{Created: at, Nonce: nonce}}
 	}
 	one, two := [32]byte{1}, [32]byte{2}
-	if err := n.Use(one, noon, of(noon, "a"), noon); err != nil {
+	if err := n.Use("mit", one, noon, of(noon, "a"), noon); err != nil {
 		t.Fatal(err)
 	}
 	for _, at := range []time.Duration{0, 61 * time.Second, 119 * time.Second} {
-		if err := n.Use(one, noon, of(noon.Add(time.Minute), "a"), noon.Add(at)); codeOf(err) != genesis.CodeReplayed {
+		if err := n.Use("mit", one, noon, of(noon.Add(time.Minute), "a"), noon.Add(at)); codeOf(err) != genesis.CodeReplayed {
 			t.Errorf("after %s: %v", at, err)
 		}
 	}
-	if err := n.Use(two, noon, of(noon, "a"), noon); err != nil {
+	if err := n.Use("mit", two, noon, of(noon, "a"), noon); err != nil {
 		t.Errorf("a nonce of another session: %v", err)
 	}
 	before := noon.Add(-time.Hour)
 	for _, at := range []time.Duration{-2 * time.Second, 0, time.Minute} { // by clocks that are ahead, too
-		if err := n.Use(one, before, of(noon.Add(at), "b"), noon); codeOf(err) != genesis.CodeExpired {
+		if err := n.Use("mit", one, before, of(noon.Add(at), "b"), noon); codeOf(err) != genesis.CodeExpired {
 			t.Errorf("of a session of before, made %v after the node began: %v", at, err)
 		}
 	}
-	if err := n.Use(one, before, of(noon.Add(61*time.Second), "b"), noon.Add(time.Minute)); err != nil {
+	if err := n.Use("mit", one, before, of(noon.Add(61*time.Second), "b"), noon.Add(time.Minute)); err != nil {
 		t.Errorf("of a session of before, what cannot have been used then: %v", err)
 	}
 	for range 5 {
@@ -341,14 +341,21 @@ func TestNonces(t *testing.T) {
 	n.turn(n.turned.Add(24 * time.Hour))
 	n.of[one] = MostOfOne
 	yesterday := noon.Add(-24 * time.Hour)
-	if err := n.Use(one, yesterday, of(yesterday, "d"), yesterday); err != nil {
+	if err := n.Use("mit", one, yesterday, of(yesterday, "d"), yesterday); err != nil {
 		t.Errorf("after the clock was set back: %v", err)
 	}
 	n.of[one] = MostOfOne
-	if err := n.Use(one, noon, of(noon, "c"), n.turned); genesis.KindOf(err) != genesis.Unavailable {
+	if err := n.Use("mit", one, noon, of(noon, "c"), n.turned); genesis.KindOf(err) != genesis.Unavailable {
 		t.Errorf("one more than is remembered of one: %v", err)
 	}
-	if err := n.Use(two, noon, of(noon, "c"), n.turned); err != nil {
+	if err := n.Use("mit", two, noon, of(noon, "c"), n.turned); err != nil {
 		t.Errorf("another session pays for it: %v", err)
+	}
+	n.by["mit"] = MostOfNode
+	if err := n.Use("mit", two, noon, of(noon, "e"), n.turned); genesis.KindOf(err) != genesis.Unavailable {
+		t.Errorf("one more than is remembered of one node: %v", err)
+	}
+	if err := n.Use("iowa", two, noon, of(noon, "e"), n.turned); err != nil {
+		t.Errorf("another node pays for it: %v", err)
 	}
 }

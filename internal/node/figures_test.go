@@ -27,14 +27,18 @@ func TestFederationFigures(t *testing.T) {
 	if *figures == 0 {
 		t.Skip("-figures says with how many entries")
 	}
-	c := newCluster(t, "nrel", "mit")
+	c := newCluster(t, "nrel")
 	began := time.Now()
 	said := c.states("nrel", *figures)
 	figure("stated", float64(*figures)/time.Since(began).Seconds(), "records/s")
 	var requests, bytes atomic.Int64
 	c.lies("nrel", counting(&requests, &bytes))
+	c.start("mit") // now, so that it has mirrored nothing yet
 	before := c.sizeOf("mit")
 	began = time.Now()
+	c.join("mit")
+	c.refresh("nrel")
+	c.refresh("mit")
 	c.towns["mit"].works.mirror.Nudge("nrel")
 	var most runtime.MemStats
 	for int(c.followed("mit", "nrel", genesis.ClassPublic).Listings) < *figures {

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -39,7 +40,7 @@ func (h *history) offer() error {
 		return nil
 	}
 	a := &asset{at: at, name: fmt.Sprintf("%s%d", h.prefix, len(h.assets)), state: genesis.Draft, said: map[string]int{}, maybe: map[string]int{}}
-	h.towns[at].prepare(a.name, fmt.Sprintf("a,b\n1,%d\n3,4\n", len(h.assets)))
+	h.towns[at].prepare(a.name, fmt.Sprintf("a,b\n1,%d\n3,4\n", len(h.assets))+strings.Repeat("5,6\n7,8\n", 60)) // as many as a training takes
 	a.said["commit"]++
 	h.notes("%s at %s", a.name, at)
 	h.assets = append(h.assets, a)

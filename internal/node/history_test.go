@@ -28,7 +28,7 @@ var (
 )
 
 const (
-	stepsOf    = 14 // of a history
+	stepsOf    = 18 // of a history
 	perCluster = 50 // histories: by then its logs are long, and its clocks weeks ahead
 )
 
@@ -119,6 +119,11 @@ var acts = []struct {
 	{"discover", 12, func(h *history) error { return h.act(genesis.Discover) }},
 	{"list", 4, (*history).list},
 	{"race", 6, (*history).race},
+	{"ask", 10, (*history).ask},
+	{"answer", 10, (*history).answer},
+	{"unsay", 2, (*history).unsay},
+	{"command", 8, (*history).command},
+	{"cancel", 2, (*history).cancel},
 	{"tell", 6, (*history).tell},
 	{"part", 3, (*history).part},
 	{"deafen", 3, (*history).deafen},
@@ -188,6 +193,7 @@ func (s *theatre) play(steps []step) error {
 			if err := a.do(h); err != nil {
 				return fmt.Errorf("%w\n%s", err, h.story())
 			}
+			h.watch()
 		}
 	}
 	err := h.recover()
@@ -234,6 +240,9 @@ type history struct {
 	deaf   genesis.NodeID            // to whom no answer gets
 	told   map[string]genesis.NodeID // messages that were put, to whom
 	did    []string                  // step by step
+
+	asked   []*asking
+	ordered []*ordering
 }
 
 // recover mends everything.
@@ -261,7 +270,7 @@ func (h *history) holds() error {
 		h.settle(id)
 		h.towns[id].works.post.Wake()
 	}
-	for _, check := range []func() error{h.converged, h.delivered, h.recorded, h.vouched, h.sound} {
+	for _, check := range []func() error{h.converged, h.delivered, h.agreed, h.ended, h.recorded, h.vouched, h.sound} {
 		if err := check(); err != nil {
 			return err
 		}

@@ -46,6 +46,9 @@ func OpenWith(ctx context.Context, path string, s Schema) (*DB, error) {
 	if err != nil {
 		return nil, Error("open database", path, err)
 	}
+	if err := registerKeeping(); err != nil {
+		return nil, Error("open database", path, err)
+	}
 	torn, err := prepare(ctx, path, s)
 	if err != nil {
 		return nil, err
@@ -57,7 +60,7 @@ func OpenWith(ctx context.Context, path string, s Schema) (*DB, error) {
 	if s.Derived {
 		sync = "_pragma=synchronous(NORMAL)"
 	}
-	write, err := sql.Open("sqlite", checkedDSN(path, "_txlock=immediate", "_pragma=journal_mode(WAL)", "_pragma=secure_delete(ON)", sync))
+	write, err := sql.Open(keepingName, checkedDSN(path, "_txlock=immediate", "_pragma=journal_mode(WAL)", "_pragma=secure_delete(ON)", sync))
 	if err != nil {
 		return nil, Error("open database", path, err)
 	}
@@ -66,7 +69,7 @@ func OpenWith(ctx context.Context, path string, s Schema) (*DB, error) {
 		write.Close()
 		return nil, err
 	}
-	read, err := sql.Open("sqlite", checkedDSN(path, "_pragma=query_only(1)"))
+	read, err := sql.Open(keepingName, checkedDSN(path, "_pragma=query_only(1)"))
 	if err != nil {
 		write.Close()
 		return nil, Error("open database", path, err)

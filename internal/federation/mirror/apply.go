@@ -55,18 +55,57 @@ type page struct {
 // are no more, after an error, or when ctx ends.
 func (l *log) read(ctx context.Context, pages chan<- page) {
 	defer close(pages)
+	ctx, cancel := context.WithCancel(ctx)
+	said := make(chan saying, 1)
+	go l.hear(ctx, said)
+	defer func() {
+		cancel()
+		for range said { // until it has ended
+		}
+	}()
 	r := &reader{log: l, tiles: l.tiles(ctx, l.st.epoch), number: -1}
-	for at := l.st.applied; at < l.st.tree.N; {
-		b, err := r.page(ctx, at)
+	for s := range said {
+		var p page
+		if p.err = s.err; p.err == nil {
+			p.batch, p.err = r.page(ctx, s)
+		}
 		select {
-		case pages <- page{b, err}:
+		case pages <- p:
 		case <-ctx.Done():
 			return
 		}
-		if err != nil {
+		if p.err != nil {
 			return
 		}
-		at += int64(len(b.hashes))
+	}
+}
+
+// saying is what is said to stand from a place on, or why nothing is. Nothing of it was
+// checked.
+type saying struct {
+	at  int64
+	all []genesis.Stated
+	err error
+}
+
+// hear gets what is said of the entries that are not applied yet, a page ahead of what is
+// checked: the other node prepares a page while this one checks the one before. It closes
+// said when there is no more, after an error, or when ctx ends.
+func (l *log) hear(ctx context.Context, said chan<- saying) {
+	defer close(said)
+	for at := l.st.applied; at < l.st.tree.N; {
+		s := saying{at: at}
+		s.all, s.err = l.get.page(ctx, l.class, l.st.base+at)
+		s.all = s.all[:min(int64(len(s.all)), l.st.tree.N-at)]
+		select {
+		case said <- s:
+		case <-ctx.Done():
+			return
+		}
+		if s.err != nil {
+			return
+		}
+		at += int64(len(s.all))
 	}
 }
 
@@ -79,15 +118,11 @@ type reader struct {
 	hashes  []tlog.Hash
 }
 
-// page reads what entries from one on say.
-func (r *reader) page(ctx context.Context, at int64) (*batch, error) {
-	all, err := r.get.page(ctx, r.class, r.st.base+at)
-	if err != nil {
-		return nil, err
-	}
+// page holds what is said against the entries.
+func (r *reader) page(ctx context.Context, s saying) (*batch, error) {
 	b := &batch{log: r.log}
-	for i, said := range all[:min(int64(len(all)), r.st.tree.N-at)] {
-		entry, hash, err := r.entry(ctx, at+int64(i))
+	for i, said := range s.all {
+		entry, hash, err := r.entry(ctx, s.at+int64(i))
 		if err == nil {
 			err = b.add(entry, hash, said)
 		}

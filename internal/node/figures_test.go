@@ -59,6 +59,15 @@ func TestFederationFigures(t *testing.T) {
 	figure("network", float64(bytes.Load())/float64(*figures), "bytes/record")
 	figure("requests", float64(requests.Load()), "")
 	figure("heap", float64(most.HeapAlloc)/(1<<20), "MiB") // of both nodes
+	mit := c.towns["mit"].works
+	for total := 0; total < *figures; time.Sleep(100 * time.Millisecond) {
+		page, err := mit.Search(t.Context(), c.towns["mit"].local, genesis.SearchQuery{Local: true, Limit: 1})
+		if err != nil || time.Since(began) > time.Hour {
+			t.Fatal(page, err)
+		}
+		total = page.Total
+	}
+	figure("found", float64(*figures)/time.Since(began).Seconds(), "records/s")
 	if err := c.towns["mit"].works.db.Flush(t.Context()); err != nil {
 		t.Fatal(err)
 	}

@@ -117,11 +117,10 @@ func (m *Maker) servedFigures() []genesis.Figure {
 	return []genesis.Figure{{
 		ID: "people", Part: partServed, Title: "people", Unit: "people",
 		What: "Who were allowed to read, train on, infer with or evaluate something in the quarter, each once. Groups are of those who did so with what everybody in a federation may know of.",
-		Now:  few(float64(len(now.people))), Before: few(float64(len(before.people))), Entries: entries,
-		Groups: append(crowds("institution", now.home), crowds("sector", now.sector)...),
+		Now:  now.count(), Before: before.count(), Entries: entries, Groups: now.groups(),
 	}, {
 		ID: "students", Part: partServed, Title: "students among them", Unit: "people",
-		What: "As their home institutions say.", Now: part(now.students(), float64(len(now.people))), Before: part(before.students(), float64(len(before.people))), Entries: entries,
+		What: "Students among these people, as their home institutions say.", Now: now.students(), Before: before.students(), Entries: entries,
 	}, {
 		ID: "institutions", Part: partServed, Title: "institutions", Unit: "institutions",
 		What: "Of these people, guests by the charter of the federation.", Now: number(float64(len(now.institutions))), Before: number(float64(len(before.institutions))), Entries: entries,

@@ -73,6 +73,9 @@ func amountText(a genesis.Amount, unit string) string {
 		return "none"
 	}
 	v := *a.Value
+	if a.AtLeast {
+		return amountText(genesis.Amount{Value: &v}, unit) + " or more"
+	}
 	switch unit {
 	case "bytes":
 		return bytesText(int64(v))
@@ -96,7 +99,7 @@ func hoursText(s float64) string {
 
 // changeText says how a figure moved.
 func changeText(f genesis.Figure) string {
-	if f.Now.Value == nil || f.Before.Value == nil {
+	if f.Now.Value == nil || f.Before.Value == nil || f.Now.AtLeast || f.Before.AtLeast {
 		return ""
 	}
 	change := *f.Now.Value - *f.Before.Value

@@ -66,10 +66,18 @@ func reportOf(t *testing.T, all []genesis.AuditEntry) *genesis.Report {
 	if err != nil {
 		t.Fatal(err)
 	}
+	show(m, all)
+	return m.Report()
+}
+
+// show shows a log as a node does: with the details that are wanted, and no others.
+func show(m *Maker, all []genesis.AuditEntry) {
 	for _, e := range all {
+		if !Wants(e.Act) {
+			e.Detail = nil
+		}
 		m.Add(e)
 	}
-	return m.Report()
 }
 
 // history is a quarter whose figures were worked out by hand, and what came before.
@@ -220,6 +228,13 @@ func TestFigures(t *testing.T) {
 	if diff := cmp.Diff(want, texts(r)); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
+	said := map[string]string{}
+	for _, f := range r.Figures { // each text is read without those of the others
+		if words := strings.Fields(f.What); len(words) < 6 || said[f.What] != "" || !strings.HasSuffix(f.What, ".") {
+			t.Errorf("%s says %q, and %s too", f.ID, f.What, said[f.What])
+		}
+		said[f.What] = f.ID
+	}
 	if len(r.Notes) != 1 || !strings.Contains(r.Notes[0], "2026-09-21") {
 		t.Errorf("%q", r.Notes)
 	}
@@ -252,6 +267,58 @@ func TestEveryFigureFollowsFromItsEntries(t *testing.T) {
 			if !slices.ContainsFunc(f.Entries.Queries, func(q string) bool { return strings.Contains(q+" ", " --act "+act+" ") }) {
 				t.Errorf("%s: no query lists entry %d, %s", f.ID, seq, act)
 			}
+		}
+	}
+}
+
+// TestBeforeIsWhatWasReported: what a figure is compared with is the same figure in the
+// report of the quarter before, whatever came after. So that report has its entries.
+func TestBeforeIsWhatWasReported(t *testing.T) {
+	s := history()
+	s.add("09-01", "sam", "project", genesis.Done, "project sea", 0, fields{"id": "sea", "agreement": "joint", "until": "2026-09-15T00:00:00Z"}, func(e *genesis.AuditEntry) { e.Project = "sea" })
+	s.add("09-02", "sam", "approve", genesis.Done, "wind", 0, fields{"grant": "short", "agreement": "sha256:cc", "until": "2026-09-15T00:00:00Z"})
+	slices.SortStableFunc(s.all, func(a, b genesis.AuditEntry) int { return a.Time.Compare(b.Time) })
+	s.add("12-30", "sam", "project", genesis.Done, "project sea", 0, fields{"id": "sea", "agreement": "joint", "until": "2027-09-15T00:00:00Z"}, func(e *genesis.AuditEntry) { e.Project = "sea" })
+	s.add("12-30", "sam", "revoke", genesis.Done, "wind", 0, fields{"grant": "short"})
+	now := s.report(t)
+	m, err := New("2026Q3", time.Date(2027, 2, 1, 0, 0, 0, 0, time.UTC))
+	if err != nil {
+		t.Fatal(err)
+	}
+	show(m, s.all)
+	for i, f := range m.Report().Figures {
+		if got := now.Figures[i]; got.ID != f.ID || text(got.Before) != text(f.Now) {
+			t.Errorf("%s was %s, and is compared with as %s", f.ID, text(f.Now), text(got.Before))
+		}
+		if f.ID == "projects" && text(f.Now) != "1" || f.ID == "agreements" && text(f.Now) != "1" {
+			t.Errorf("%s: %s", f.ID, text(f.Now))
+		}
+	}
+}
+
+// TestWhatWaitsIsBounded: requests that were answered make room for others, and what there
+// is no room for is said to be left out.
+func TestWhatWaitsIsBounded(t *testing.T) {
+	for name, x := range map[string]struct {
+		answer string
+		left   bool
+	}{"denied": {"deny", false}, "withdrawn": {"withdraw-request", false}, "approved": {"approve", false}, "still there": {"", true}} {
+		s := &script{}
+		for i := range 20 {
+			id := fields{"request": fmt.Sprint("r", i)}
+			if s.add("10-10", "mia", "request", genesis.Done, "wind", 0, id); x.answer != "" {
+				s.add("10-11", "sam", x.answer, genesis.Done, "wind", 0, id)
+			}
+		}
+		m, err := New("2026Q4", time.Date(2027, 2, 1, 0, 0, 0, 0, time.UTC))
+		if err != nil {
+			t.Fatal(err)
+		}
+		m.most = 15
+		show(m, s.all)
+		notes := strings.Join(m.Report().Notes, " ")
+		if got := strings.Contains(notes, "leave out 5 entries"); got != x.left || strings.Contains(notes, "leave out") != x.left {
+			t.Errorf("%s: %q", name, notes)
 		}
 	}
 }

@@ -65,6 +65,9 @@ type FigureGroup struct {
 	Now  Amount `json:"now"`
 }
 
+// OtherGroups is the name of the group in which small ones are put together.
+const OtherGroups = "others, together"
+
 // ReportEntries are the entries of the audit log that a figure was counted from.
 type ReportEntries struct {
 	Count   int64    `json:"count"`

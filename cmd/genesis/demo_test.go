@@ -3,12 +3,15 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"io"
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/opengenesis/genesis"
 )
@@ -24,14 +27,20 @@ func TestDemoFails(t *testing.T) {
 		t.Errorf("a step that does not hold: %v", err)
 	}
 	at := &stand{id: "alder", home: filepath.Join(t.TempDir(), "alder")}
-	if err := d.refused(d.owner(at), []genesis.ErrorKind{genesis.Permission}, "list"); err == nil {
+	if err := d.refused(d.owner(at), refusal{kind: genesis.Permission}, "list"); err == nil {
 		t.Error("what is not refused passes for refused")
 	}
-	if err := d.refused(d.owner(at), []genesis.ErrorKind{genesis.Permission}, "show", "nothing"); err == nil {
+	if err := d.refused(d.owner(at), refusal{kind: genesis.Permission}, "show", "nothing"); err == nil {
 		t.Error("what is refused for another reason passes")
 	}
-	if err := d.refused(d.owner(at), []genesis.ErrorKind{genesis.NotFound}, "show", "nothing"); err != nil {
+	if err := d.refused(d.owner(at), refusal{genesis.NotFound, []string{"because it rains"}}, "show", "nothing"); genesis.KindOf(err) != genesis.Internal {
+		t.Errorf("what is refused in other words passes: %v", err)
+	}
+	if err := d.refused(d.owner(at), refusal{genesis.NotFound, []string{"nothing"}}, "show", "nothing"); err != nil {
 		t.Error(err)
+	}
+	if _, err := d.does(d.owner(at), []string{"Nothing yet", "snow"}, "members"); genesis.KindOf(err) != genesis.Internal {
+		t.Errorf("what does not print what it has to passes: %v", err)
 	}
 }
 
@@ -67,3 +76,26 @@ func TestDemoStops(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+// TestDemo plays all of it, which has to be over within a minute.
+func TestDemo(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it starts three nodes and trains a model")
+	}
+	var out, aside bytes.Buffer
+	a := &app{ctx: t.Context(), in: os.Stdin, out: &out, err: &aside, homePath: filepath.Join(t.TempDir(), "demo"), json: true}
+	began := time.Now()
+	if err := (&demoCmd{Once: true}).Run(a); err != nil {
+		t.Fatalf("%v\n%s", err, aside.String())
+	}
+	if took := time.Since(began); took > demoBudget {
+		t.Errorf("it takes %s, and is to take %s at most", took, demoBudget)
+	}
+	var told demoOutcome
+	if err := json.Unmarshal(out.Bytes(), &told); err != nil || !told.Holds || len(told.Nodes) != 3 || len(told.Steps) < 40 {
+		t.Errorf("%v\n%s", err, out.String())
+	}
+}
+
+// demoBudget is how long the demo may take on two cores.
+const demoBudget = time.Minute

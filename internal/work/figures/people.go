@@ -124,9 +124,6 @@ func few(n float64) genesis.Amount {
 // atLeast is a number that what is counted does not fall below.
 func atLeast(n float64) genesis.Amount { return genesis.Amount{Value: &n, AtLeast: true} }
 
-// others is the group that small ones are put together in.
-const others = "others, together"
-
 // groups are the people who used what everybody may know of, by institution and by sector.
 // No group is few, and neither is what is left of a group of sectors without the
 // institutions that are told apart and belong to them.
@@ -141,7 +138,7 @@ func (s *served) groups() []genesis.FigureGroup {
 		if sector := sectorOf[institution]; sectorsApart[sector] {
 			return sector
 		}
-		return others
+		return genesis.OtherGroups
 	}
 	rest := map[string]float64{} // of a group of sectors, people of institutions that are not told apart
 	for name, n := range institutions {
@@ -183,7 +180,7 @@ func together(by string, counts map[string]float64, apart map[string]bool) (all 
 		}
 	}
 	if rest > 0 {
-		all = append(all, genesis.FigureGroup{By: by, Name: others, Now: few(rest)})
+		all = append(all, genesis.FigureGroup{By: by, Name: genesis.OtherGroups, Now: few(rest)})
 	}
 	return all
 }

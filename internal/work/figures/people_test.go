@@ -174,17 +174,17 @@ func setsTold(all []genesis.AuditEntry, r *genesis.Report) (sets []set, exact in
 		case "people":
 			add("people", everybody, f.Now)
 			for _, g := range f.Groups {
-				if g.Name != others {
+				if g.Name != genesis.OtherGroups {
 					add(g.By+" "+g.Name, by[g.By][g.Name], g.Now)
 					delete(by[g.By], g.Name)
 				}
 			}
 			for _, g := range f.Groups {
-				if rest := map[string]bool{}; g.Name == others {
+				if rest := map[string]bool{}; g.Name == genesis.OtherGroups {
 					for _, people := range by[g.By] {
 						maps.Copy(rest, people)
 					}
-					add(g.By+" "+others, rest, g.Now)
+					add(g.By+" "+genesis.OtherGroups, rest, g.Now)
 				}
 			}
 		case "students":

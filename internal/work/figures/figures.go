@@ -5,6 +5,10 @@
 // and not with the entries. Nothing else is asked: no table of the node, and no clock but
 // the entries' own, so that the same log gives the same report.
 //
+// An act in which two nodes take part is counted by one of them, so that reports of several
+// can be added up: a request, what was decided and a grant by the node of the data, a
+// project by that of its lead, a prediction by that where it was made.
+//
 // # Who is counted, and what is told of it
 //
 // People are pseudonyms here; nothing knows their names. A figure that counts people, or
@@ -30,6 +34,7 @@ import (
 	"encoding/json"
 	"hash"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/opengenesis/genesis"
@@ -123,9 +128,10 @@ func Wants(act string) bool {
 	return false
 }
 
-// Add takes the next entry. What lies behind the quarter is of no report before.
+// Add takes the next entry. What lies behind the quarter is of no report before, and what
+// was asked of another node, or heard of it, is of the report of that node.
 func (m *Maker) Add(e genesis.AuditEntry) {
-	if !e.Time.Before(m.now.until) {
+	if !e.Time.Before(m.now.until) || strings.HasPrefix(e.Subject, "node ") {
 		return
 	}
 	m.estate.add(e)

@@ -157,6 +157,15 @@ func history() *script {
 	s.add("11-24", "bo", "end-run", done, "run 3", 0, fields{"kind": "prepare", "state": "done", "seconds": 30.0})
 	s.add("12-01", "sam", "revoke", done, "tides", 0, fields{"grant": "gq1", "to": "person:x"})
 	s.add("12-05", "sam", "project", done, "project moon", 0, fields{"id": "moon", "agreement": "joint"}, func(e *genesis.AuditEntry) { e.Project = "moon" })
+
+	// What was asked of another node, and heard of it, is not of this one's report; nor was a
+	// copy of a model made here.
+	s.add("12-05", "mia0", "request", done, "node ornl", 0, fields{"request": "there", "ref": "ornl/x"})
+	s.add("12-05", "ornl/eve", "approve", done, "node ornl", 0, fields{"request": "there", "grant": "gt", "agreement": "sha256:dd"})
+	s.add("12-05", "ornl/eve", "deny", done, "node ornl", 0, fields{"request": "there, too"})
+	s.add("12-05", "ornl/eve", "project", done, "node ornl", 0, fields{"project": "sea", "agreement": "joint"}, func(e *genesis.AuditEntry) { e.Project = "sea" })
+	s.add("12-05", "mia0", "commit", done, "~mia0/copy", 1, fields{"kind": "model", "copied": true, "parents": []string{}})
+
 	s.add("12-06", "sam", "end-project", done, "project sun", 0, nil, func(e *genesis.AuditEntry) { e.Project = "sun" })
 	return s
 }

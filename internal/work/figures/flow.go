@@ -165,6 +165,7 @@ func (x *models) came(m *Maker, who question, e genesis.AuditEntry) {
 type commitDetail struct {
 	Kind      genesis.Kind `json:"kind"`
 	Unchanged bool         `json:"unchanged"`
+	Copied    bool         `json:"copied"`
 	Parents   []string     `json:"parents"`
 }
 
@@ -172,7 +173,7 @@ type commitDetail struct {
 // that took.
 func (x *models) commit(m *Maker, e genesis.AuditEntry, q int) {
 	d := detail[commitDetail](e)
-	if d.Kind != genesis.Model || d.Unchanged {
+	if d.Kind != genesis.Model || d.Unchanged || d.Copied {
 		return
 	}
 	if q >= 0 {

@@ -100,7 +100,7 @@ func (m *Maker) accessFigures() []genesis.Figure {
 	times := pairsTraced(a.pairs)
 	return []genesis.Figure{{
 		ID: "requests", Part: partAccess, Title: "requests for access", Unit: "requests",
-		What: "Requests for access that were made in the quarter.", Now: number(a.made[0]), Before: number(a.made[1]), Entries: a.madeBy.entries(m.query(false, "request")),
+		What: "Requests for access to what this node has that were made in the quarter.", Now: number(a.made[0]), Before: number(a.made[1]), Entries: a.madeBy.entries(m.query(false, "request")),
 	}, {
 		ID: "approved", Part: partAccess, Title: "requests approved", Unit: "requests",
 		What: "Requests that were approved in the quarter, whenever they were made.", Now: number(a.approved[0]), Before: number(a.approved[1]), Entries: a.approvedBy.entries(m.query(false, "approve")),
@@ -142,7 +142,7 @@ func (m *Maker) modelFigures() []genesis.Figure {
 	times := pairsTraced(x.pairs)
 	return []genesis.Figure{{
 		ID: "models-made", Part: partModels, Title: "models made", Unit: "models",
-		What: "Versions of models that were trained here, or logged, in the quarter.", Now: number(x.made[0]), Before: number(x.made[1]), Entries: x.madeBy.entries(m.query(false, "commit")),
+		What: "Versions of models that were trained here, or logged, in the quarter; copies of models of other nodes are none.", Now: number(x.made[0]), Before: number(x.made[1]), Entries: x.madeBy.entries(m.query(false, "commit")),
 	}, {
 		ID: "models-used", Part: partModels, Title: "models used", Unit: "models",
 		What: "Versions of models with which somebody was allowed to infer in the quarter.", Now: number(float64(len(x.used[0]))), Before: number(float64(len(x.used[1]))), Entries: x.usedBy.entries(m.query(false, "infer")),
@@ -184,6 +184,6 @@ func (m *Maker) agreementFigures() []genesis.Figure {
 		What: "Different texts of the agreements on which grants rest that hold at the end of the quarter.", Now: number(texts), Before: number(textsBefore), Entries: granted,
 	}, {
 		ID: "projects", Part: partAgreements, Title: "projects with an agreement", Unit: "projects",
-		What: "Projects with an agreement that go on at the end of the quarter.", Now: number(projects), Before: number(projectsBefore), Entries: a.agreed.entries(m.query(true, "project", "end-project")),
+		What: "Projects with an agreement that are led from this node and go on at the end of the quarter.", Now: number(projects), Before: number(projectsBefore), Entries: a.agreed.entries(m.query(true, "project", "end-project")),
 	}}
 }

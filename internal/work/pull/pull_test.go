@@ -86,7 +86,7 @@ func newOwner(t testing.TB, columns int) *owner {
 		t.Fatal(err)
 	}
 	b := &o.bundle
-	b.Format, b.Node, b.Blobs = genesis.BundleFormat, "nrel", []genesis.Blob{o.put(text)}
+	b.Format, b.Node, b.ID, b.Blobs = genesis.BundleFormat, "nrel", "4h2kq7v6w3x5y7z2abcdefghij", []genesis.Blob{o.put(text)}
 	for _, p := range pages {
 		b.Blobs = append(b.Blobs, o.put(p))
 	}

@@ -84,12 +84,14 @@ func add(all []Amount) Amount {
 
 // most is the largest of some numbers that may be of the same things.
 func most(all []Amount) Amount {
-	largest, exact := 0.0, len(all) == 1
+	largest, exact, some := 0.0, true, 0
 	for _, a := range all {
 		least, is := a.least()
-		largest, exact = max(largest, least), exact && is
+		if largest, exact = max(largest, least), exact && is; least > 0 {
+			some++
+		}
 	}
-	return Amount{Value: &largest, AtLeast: !exact}
+	return Amount{Value: &largest, AtLeast: !exact || some > 1}
 }
 
 // least is the smallest number that an amount can be, and whether it is just that.

@@ -12,7 +12,7 @@ import (
 func (d *demo) reports(c *cast) error {
 	d.chapter("9  A programme manager reads what came of it",
 		"Maya's report is counted from the laboratory's log; each figure can be traced to its entries, and none points at a person. The others make",
-		"theirs, from theirs; put together, the three say what the federation achieved.")
+		"theirs, from theirs; put together (first the sum, then the quarter before, then each node), they say what the federation achieved.")
 	made, err := d.does(c.maya, []string{"| versions published |", "| requests for access", "| people |", "students", "| institutions", "| models made", "| uses of models", "| time that runs took |"}, "report", "--format", "md")
 	if err != nil {
 		return err
@@ -39,7 +39,7 @@ func (d *demo) reports(c *cast) error {
 	for _, f := range files {
 		args = append(args, "--merge", f)
 	}
-	merged, err := d.does(c.maya, []string{"# 3 institutions", "together", "| versions published |", "| requests for access", "| models made", "| uses of models", "| institutions"}, args...)
+	merged, err := d.does(c.maya, []string{"# 3 institutions", "| versions published |", "| requests for access |", "| institutions |", "| models made |", "| uses of models |"}, args...)
 	if err != nil {
 		return err
 	}

@@ -433,6 +433,8 @@ func TestLies(t *testing.T) {
 			o.bundle.Blobs[0] = real
 			o.bundle.Version.Digest, o.bundle.Owes[0].Version = real.Digest, real.Digest
 		}, genesis.Invalid, "not a manifest"},
+		"no id":                   {func(o *owner) { o.bundle.ID = "" }, genesis.Invalid, "its id is none"},
+		"an id that is none":      {func(o *owner) { o.bundle.ID = "4h2kq7v6w3x5y7z2\x1b[2J" }, genesis.Invalid, "its id is none"},
 		"more bytes than it says": {func(o *owner) { o.bundle.Bytes -= 1001 }, genesis.Invalid, "more than the"},
 		"another number of rows":  {func(o *owner) { o.bundle.Layout.Tables["t"][0].Rows = 11 }, genesis.Invalid, "31 rows in its files and 30"},
 		"no table":                {func(o *owner) { o.bundle.Layout.Tables = nil }, genesis.Invalid, "0 rows in its files"},

@@ -100,14 +100,21 @@ func (f *follower) turn(ctx context.Context) (more bool, err error) {
 	return f.round(ctx)
 }
 
-// budget is how long one round may take before others have their turn.
-const budget = time.Minute
+// budget is how long one round may take before others have their turn. One in which so many
+// answers took as long as they may has failed: who answers slowly, and declares a thousand
+// epochs, would keep the place of others for hours.
+const (
+	budget     = time.Minute
+	mostWaited = 20
+)
 
 // round looks at all logs of the node that this one may follow. One that does not check
 // keeps no other from being followed.
 func (f *follower) round(ctx context.Context) (more bool, err error) {
 	f.rounds.Lock()
 	defer f.rounds.Unlock()
+	ctx, cancel := context.WithTimeout(ctx, mostWaited*f.m.cfg.Timeout)
+	defer cancel()
 	member, peer := f.met()
 	g := fetcher{peer: peer, timeout: f.m.cfg.Timeout}
 	served, err := g.list(ctx)

@@ -772,6 +772,31 @@ func TestQueueIsSharedAmongNodes(t *testing.T) {
 	}
 }
 
+// TestKeptOfAnotherNode: what is kept for people that another node makes up is one person's
+// together.
+func TestKeptOfAnotherNode(t *testing.T) {
+	b := newBench(t, func(c *Config) { c.Node, c.Quota = ada.Node, 150 })
+	f, err := os.Create(filepath.Join(t.TempDir(), "u"))
+	if err == nil {
+		err = f.Truncate(100)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	for _, c := range []struct {
+		who  genesis.Principal
+		want genesis.ErrorKind
+	}{{genesis.Principal{Subject: "one", Node: "mit"}, ""}, {genesis.Principal{Subject: "two", Node: "mit"}, genesis.Permission}, {genesis.Principal{Subject: "one", Node: "ornl"}, ""}, {ada, ""}} {
+		if _, err := b.Submit(t.Context(), request("", order{Do: "wait"}), c.who, Inputs{Files: []File{{Name: "u", Open: f}}}); genesis.KindOf(err) != c.want {
+			t.Errorf("%s: %v", c.who.Person(), err)
+		}
+	}
+	if n := b.Kept("mit/anybody"); n != 100 {
+		t.Errorf("%d bytes are kept for people of mit", n)
+	}
+}
+
 // TestDefaultPlaces: a run that takes long does not keep everybody else's from running.
 func TestDefaultPlaces(t *testing.T) {
 	if l := (Limits{}).withDefaults(); l.Concurrent < 2 {

@@ -113,10 +113,10 @@ func (m *Manager) releaseLocked(person genesis.PersonID, keeps int64) {
 	}
 }
 
-// sharing is to whom what is kept for a person's runs counts: people of another node are
-// one, for how many they are is that node's word.
+// sharing is who has one person's share: a person of this node, or the people of another node
+// together, for how many these are is that node's word.
 func (m *Manager) sharing(person genesis.PersonID) genesis.PersonID {
-	if home, _ := person.Split(m.cfg.Node); m.cfg.Node != "" && home != m.cfg.Node {
+	if home, _ := person.Split(m.cfg.Node); m.cfg.Node != "" && home != "" && home != m.cfg.Node {
 		return genesis.PersonID(home) + "/"
 	}
 	return person

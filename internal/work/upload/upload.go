@@ -187,7 +187,7 @@ func (s *Store) check(who genesis.Principal, req genesis.UploadRequest) error {
 // together: how many they are is that node's word.
 func (s *Store) checkQuota(ctx context.Context, tx *sql.Tx, person genesis.PersonID, id string, size int64, more int) error {
 	from, to := string(person), string(person)
-	if node, _ := person.Split(s.Node); s.Node != "" && node != s.Node {
+	if node, _ := person.Split(s.Node); s.Node != "" && node != "" && node != s.Node {
 		from, to = string(node)+"/", string(node)+"0" // '0' follows '/'
 	}
 	var used int64

@@ -190,10 +190,24 @@ func (e *Edge) caller(r *http.Request) caller {
 	switch {
 	case !ok || !who.SignedIn():
 		return caller{"address " + network(r.RemoteAddr), []string{strangers}}
-	case e.Node != "" && who.Node != "" && who.Node != e.Node:
+	case e.guest(who):
 		return caller{"person " + string(who.Person()), []string{guests, "people of " + string(who.Node)}}
 	}
 	return caller{name: "person " + string(who.Person())}
+}
+
+// guest reports whether somebody is of another node.
+func (e *Edge) guest(who genesis.Principal) bool {
+	return e.Node != "" && who.Node != "" && who.Node != e.Node
+}
+
+// sharing is for whom what is remembered for somebody counts: the people of another node are
+// one.
+func (e *Edge) sharing(who genesis.Principal) string {
+	if e.guest(who) {
+		return string(who.Node) + "/"
+	}
+	return string(who.Person())
 }
 
 // tooMany answers 429.

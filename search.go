@@ -191,6 +191,12 @@ type Similar struct {
 	Words     []string `json:"words,omitempty"`     // of title, keywords and description
 }
 
+// Standings of a node in an answer, beside those of its logs.
+const (
+	StandingPartial = "partial" // what was read of it is not all in the search index yet
+	StandingUnread  = "unread"  // nothing of it is known yet
+)
+
 // NodeCoverage says how far an answer covers one node of the federation.
 type NodeCoverage struct {
 	Node NodeID `json:"node"`
@@ -198,7 +204,7 @@ type NodeCoverage struct {
 	// asks may follow; 0 for the node that answers, which reads its own catalogue.
 	Entries  int64     `json:"entries,omitempty"`
 	Fresh    time.Time `json:"fresh,omitzero"`     // when that was last known to be all there is
-	Standing string    `json:"standing,omitempty"` // "": good; behind, refused, forked, or unread: nothing of it is known yet
+	Standing string    `json:"standing,omitempty"` // "": good; StandingPartial, behind, refused, forked, or StandingUnread
 	Asked    bool      `json:"asked"`              // for what whoever asks alone may know of there
 	Answered bool      `json:"answered"`           // in time, with what could be believed
 	Reason   string    `json:"reason,omitempty"`   // why it was not asked, or did not answer

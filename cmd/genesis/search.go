@@ -297,8 +297,10 @@ func gaps(c genesis.NodeCoverage) string {
 	var all []string
 	switch c.Standing {
 	case "":
-	case "unread":
+	case genesis.StandingUnread:
 		all = append(all, "nothing of its catalogue is known here yet")
+	case genesis.StandingPartial:
+		all = append(all, "its catalogue is still being read")
 	default:
 		all = append(all, "its catalogue is known as of "+when(c.Fresh)+": it is "+c.Standing)
 	}

@@ -64,13 +64,14 @@ func (c *cluster) searched(at genesis.NodeID, who, text string, of genesis.NodeI
 	return found.Coverage[i], time.Since(began)
 }
 
-// finds waits until what is mirrored is found, too.
+// finds waits until all that is mirrored is found, too.
 func (c *cluster) finds(at genesis.NodeID, who, text string) {
 	c.Helper()
 	c.eventually("a search finds "+text, func() bool {
 		_, body := c.towns[at].call(who, "GET", "/v1/search?q="+text, "")
 		var found genesis.SearchResult
-		return json.Unmarshal(body, &found) == nil && len(found.Hits) > 0
+		return json.Unmarshal(body, &found) == nil && len(found.Hits) > 0 &&
+			!slices.ContainsFunc(found.Coverage, func(n genesis.NodeCoverage) bool { return n.Standing == genesis.StandingPartial })
 	})
 }
 

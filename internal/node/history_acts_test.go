@@ -222,6 +222,9 @@ func (h *history) act(action genesis.Action) error {
 func (h *history) judge(a *asset, p soul, action genesis.Action, err error, may []bool, excuse string, lost bool) error {
 	key := fmt.Sprintf("%s %s", action, p.person())
 	told := fmt.Sprintf("%s %s of %s (%s, %s, %v, %+v, opens %v)", p.person(), action, a.name, a.state, a.tier, a.partners, a.grants, a.opens)
+	if err != nil && action == genesis.Read && slices.Contains(may, true) && len(may) > 1 {
+		a.maybe[key]++ // it may have begun before it was taken back
+	}
 	switch kind := genesis.KindOf(err); {
 	case err == nil && !slices.Contains(may, true):
 		return fmt.Errorf("%s: it was not granted, and done", told)

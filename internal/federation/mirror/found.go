@@ -117,9 +117,11 @@ func (m *Mirror) several(ctx context.Context) (map[find.ID]bool, error) {
 	return all, store.Error("read mirror", "", rows.Err())
 }
 
-// Standing says how each log is followed, without counting what holds.
+// Standing says how each log is followed, without counting what holds. Where something is
+// not applied yet, or noted for the search index and not in it, it stands as partial.
 func (m *Mirror) Standing(ctx context.Context) ([]genesis.Followed, error) {
-	rows, err := m.cfg.DB.Read().QueryContext(ctx, "SELECT node, class, base + size, fresh, standing FROM mirror_logs ORDER BY node, class")
+	rows, err := m.cfg.DB.Read().QueryContext(ctx, `SELECT node, class, base + applied, applied < size OR EXISTS (SELECT 1 FROM found_queue q WHERE q.node = g.node),
+		fresh, standing FROM mirror_logs g ORDER BY node, class`)
 	if err != nil {
 		return nil, store.Error("read mirror", "", err)
 	}
@@ -130,8 +132,12 @@ func (m *Mirror) Standing(ctx context.Context) ([]genesis.Followed, error) {
 	for rows.Next() {
 		var f genesis.Followed
 		var fresh int64
-		if err := rows.Scan(&f.Node, &f.Class, &f.Entries, &fresh, &f.Standing); err != nil {
+		var waits bool
+		if err := rows.Scan(&f.Node, &f.Class, &f.Entries, &waits, &fresh, &f.Standing); err != nil {
 			return nil, store.Error("read mirror", "", err)
+		}
+		if waits && f.Standing == string(Good) {
+			f.Standing = genesis.StandingPartial
 		}
 		if fresh != 0 {
 			f.Fresh = store.TimeAt(fresh).Truncate(time.Second)

@@ -55,6 +55,27 @@ func TestMirror(t *testing.T) {
 	h.agrees(o)
 }
 
+// TestPartial: what was read and an index has not taken yet is said to be partial.
+func TestPartial(t *testing.T) {
+	o, h := startOther(t, t.TempDir()), startHere(t)
+	o.sayAll(names("open", 10), "one", "public")
+	if err := h.look(o.member(), o); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{genesis.StandingPartial, ""} {
+		all, err := h.Standing(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range all {
+			if f.Standing != want || f.Class == genesis.ClassPublic && f.Entries != 10 {
+				t.Errorf("%+v, want %q", f, want)
+			}
+		}
+		h.hear()
+	}
+}
+
 // TestResume: whatever request fails, and whenever the process dies, the next round goes
 // on, and nothing is lost or told twice.
 func TestResume(t *testing.T) {

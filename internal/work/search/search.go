@@ -100,6 +100,7 @@ type attempt struct {
 	who      genesis.Principal
 	outlook  access.Outlook
 	known    known
+	logs     []genesis.Followed // how what is mirrored stood before
 	building bool
 }
 
@@ -139,6 +140,11 @@ func (s *Searcher) begin(ctx context.Context, who genesis.Principal, exact bool)
 	current, err := s.settle(ctx, a.building)
 	if err != nil {
 		return nil, err
+	}
+	if s.Mirror != nil { // before the index is asked, so that it has at least what this says
+		if a.logs, err = s.Mirror.Standing(ctx); err != nil {
+			return nil, err
+		}
 	}
 	a.known, err = s.known(ctx, who, exact && current)
 	return a, err
@@ -380,25 +386,19 @@ func (s *Searcher) Similar(ctx context.Context, who genesis.Principal, ref genes
 func (a *attempt) coverage(ctx context.Context, asked *asked) ([]genesis.NodeCoverage, error) {
 	own := genesis.NodeCoverage{Node: a.Node, Fresh: a.Now().UTC().Truncate(time.Second), Asked: true, Answered: true}
 	if a.building {
-		own.Answered, own.Standing, own.Reason = false, standingUnread, "its index is being built: ask again"
+		own.Answered, own.Standing, own.Reason = false, genesis.StandingUnread, "its index is being built: ask again"
 	}
 	byNode := map[genesis.NodeID]*genesis.NodeCoverage{}
 	if a.Peers != nil {
 		for _, m := range a.Peers.Members() {
 			if m.ID != a.Node {
-				byNode[m.ID] = &genesis.NodeCoverage{Node: m.ID, Standing: standingUnread}
+				byNode[m.ID] = &genesis.NodeCoverage{Node: m.ID, Standing: genesis.StandingUnread}
 			}
 		}
 	}
-	if a.Mirror != nil {
-		logs, err := a.Mirror.Standing(ctx)
-		if err != nil {
-			return nil, err
-		}
-		for _, l := range logs {
-			if c := byNode[l.Node]; c != nil && slices.Contains(a.outlook.Classes, l.Class) {
-				addLog(c, l)
-			}
+	for _, l := range a.logs {
+		if c := byNode[l.Node]; c != nil && slices.Contains(a.outlook.Classes, l.Class) {
+			addLog(c, l)
 		}
 	}
 	asked.tell(byNode)
@@ -410,18 +410,15 @@ func (a *attempt) coverage(ctx context.Context, asked *asked) ([]genesis.NodeCov
 	return all, nil
 }
 
-// standingUnread is that of a node of which nothing is known yet.
-const standingUnread = "unread"
-
 // worst orders standings, the worst last.
-var worst = []string{"", "behind", "refused", "forked"}
+var worst = []string{"", genesis.StandingPartial, "behind", "refused", "forked"}
 
 // addLog adds how a log is followed to what is told of its node: the oldest, and the worst.
 func addLog(c *genesis.NodeCoverage, l genesis.Followed) {
 	if l.Fresh.IsZero() && l.Entries == 0 {
 		return
 	}
-	if c.Standing == standingUnread {
+	if c.Standing == genesis.StandingUnread {
 		c.Standing, c.Fresh = "", l.Fresh
 	}
 	c.Entries += l.Entries

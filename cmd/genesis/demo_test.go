@@ -10,6 +10,9 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -84,11 +87,17 @@ func TestDemo(t *testing.T) {
 	}
 	var out, aside bytes.Buffer
 	a := &app{ctx: t.Context(), in: os.Stdin, out: &out, err: &aside, homePath: filepath.Join(t.TempDir(), "demo"), json: true}
-	began := time.Now()
+	began, busy, own := time.Now(), busySince(), ownTime(t)
 	if err := (&demoCmd{Once: true}).Run(a); err != nil {
 		t.Fatalf("%v\n%s", err, aside.String())
 	}
-	if took := time.Since(began); took > demoBudget {
+	took, computed := time.Since(began), ownTime(t)-own
+	others := max(0, busySince()-busy-computed)
+	t.Logf("%s, of which it computed %s, and other processes %s", took, computed, others)
+	if computed > 2*demoBudget { // what two cores compute in that time
+		t.Errorf("it computes for %s, and is to for %s at most", computed, 2*demoBudget)
+	}
+	if alone := others < took/5; alone && took > demoBudget { // the clock of a machine that others use says nothing
 		t.Errorf("it takes %s, and is to take %s at most", took, demoBudget)
 	}
 	var told demoOutcome
@@ -99,3 +108,33 @@ func TestDemo(t *testing.T) {
 
 // demoBudget is how long the demo may take on two cores.
 const demoBudget = time.Minute
+
+// ownTime is how long this process and those that it waited for have computed.
+func ownTime(t *testing.T) (all time.Duration) {
+	for _, who := range []int{syscall.RUSAGE_SELF, syscall.RUSAGE_CHILDREN} {
+		var u syscall.Rusage
+		if err := syscall.Getrusage(who, &u); err != nil {
+			t.Fatal(err)
+		}
+		all += time.Duration(u.Utime.Nano() + u.Stime.Nano())
+	}
+	return all
+}
+
+// busySince is how long the machine has computed since it started, on all its cores; where
+// that is not known, as if no process ever had.
+func busySince() time.Duration {
+	text, err := os.ReadFile("/proc/stat")
+	if err != nil {
+		return 0
+	}
+	line, _, _ := strings.Cut(string(text), "\n")
+	all := strings.Fields(line) // cpu, user, nice, system, idle, iowait, irq, softirq, steal, …: hundredths of seconds
+	var busy int64
+	for i, f := range all {
+		if n, err := strconv.ParseInt(f, 10, 64); err == nil && i < 9 && i != 4 && i != 5 {
+			busy += n
+		}
+	}
+	return time.Duration(busy) * 10 * time.Millisecond
+}

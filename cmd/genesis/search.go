@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/opengenesis/genesis"
 )
@@ -35,8 +36,8 @@ type searchCmd struct {
 
 func (searchCmd) Help() string {
 	return `Looks into names, titles, descriptions, columns and units, of this node and of the
-others of its federation. The last line says which nodes the answer covers, how fresh
-what is known of them is, and which did not answer.
+others of its federation. The last lines say which nodes the answer covers, how long ago
+each was last seen to have nothing more, and which did not answer, and why.
 
 Facets: node, institution, field, kind, tier, license, readiness, challenge, format,
 task, variable, unit.
@@ -276,12 +277,13 @@ func printCoverage(p *printer, all []genesis.NodeCoverage) {
 	if len(all) < 2 && (len(all) == 0 || all[0].Standing == "") {
 		return // a node alone
 	}
+	now := all[0].Fresh // by the clock of the node that answers
 	var good, bad []string
 	for _, c := range all {
-		if why := gaps(c); why != "" {
+		if why := gaps(c, now); why != "" {
 			bad = append(bad, clean(string(c.Node)+": "+why))
 		} else {
-			good = append(good, clean(string(c.Node)))
+			good = append(good, clean(string(c.Node)+" ("+ago(now.Sub(c.Fresh))+")"))
 		}
 	}
 	if len(good) > 0 {
@@ -292,17 +294,28 @@ func printCoverage(p *printer, all []genesis.NodeCoverage) {
 	}
 }
 
+// late is how old a catalogue may be of which nothing is said: peers are looked at each
+// minute.
+const late = 5 * time.Minute
+
 // gaps says what an answer lacks of a node, or "".
-func gaps(c genesis.NodeCoverage) string {
+func gaps(c genesis.NodeCoverage, now time.Time) string {
 	var all []string
-	switch c.Standing {
-	case "":
-	case genesis.StandingUnread:
-		all = append(all, "nothing of its catalogue is known here yet")
-	case genesis.StandingPartial:
+	asOf := "its catalogue was not read to its end yet"
+	if !c.Fresh.IsZero() {
+		asOf = "its catalogue is known as of " + when(c.Fresh) + " (" + ago(now.Sub(c.Fresh)) + ")"
+	}
+	switch {
+	case c.Standing == genesis.StandingUnread:
+		all = append(all, because("nothing of its catalogue is known here yet", c.Cause))
+	case c.Standing == genesis.StandingPartial:
 		all = append(all, "its catalogue is still being read")
-	default:
-		all = append(all, "its catalogue is known as of "+when(c.Fresh)+": it is "+c.Standing)
+	case c.Standing == genesis.StandingFailing:
+		all = append(all, because(asOf+" and could not be read since", c.Cause))
+	case c.Standing != "":
+		all = append(all, because(asOf+": its log is "+c.Standing, c.Cause))
+	case now.Sub(c.Fresh) > late:
+		all = append(all, asOf)
 	}
 	switch {
 	case c.Asked && !c.Answered:
@@ -313,6 +326,28 @@ func gaps(c genesis.NodeCoverage) string {
 	return strings.Join(all, "; ")
 }
 
+func because(text, cause string) string {
+	if cause == "" {
+		return text
+	}
+	return text + ": " + cause
+}
+
+// ago says how long ago something was.
+func ago(d time.Duration) string {
+	switch {
+	case d < time.Second:
+		return "now"
+	case d < time.Minute:
+		return fmt.Sprintf("%d s ago", int(d.Seconds()))
+	case d < time.Hour:
+		return fmt.Sprintf("%d min ago", int(d.Minutes()))
+	case d < 48*time.Hour:
+		return fmt.Sprintf("%d h ago", int(d.Hours()))
+	}
+	return fmt.Sprintf("%d days ago", int(d.Hours()/24))
+}
+
 type similarCmd struct {
 	Ref   string `arg:"" help:"What to compare with." placeholder:"REF"`
 	Limit int    `help:"At most so many; 50 is the most." default:"10" placeholder:"N"`
@@ -320,7 +355,8 @@ type similarCmd struct {
 
 func (similarCmd) Help() string {
 	return `Finds versions that share variables, units and words with one, of whatever field and
-institution, as far as you may know of them.
+institution, here and at other nodes, as far as you may know of them. REF may be at
+another node, too. The last lines say which nodes the answer covers, as in a search.
 
 Examples:
 
@@ -339,7 +375,7 @@ func (cmd *similarCmd) Run(a *app) error {
 	}
 	return a.print(found, func(p *printer) {
 		if len(found.Similar) == 0 {
-			p.line("Nothing is like %s%s.", word(cmd.Ref), a.unsigned())
+			p.line("Nothing is like %s%s.", word(found.Of), a.unsigned())
 		}
 		for i, s := range found.Similar {
 			if i > 0 {

@@ -294,7 +294,7 @@ func TestSignatures(t *testing.T) {
 	past.Keys[0].Until = h.now
 	for i, m := range []genesis.Member{bad, past, {ID: "nrel"}} {
 		err := h.look(m, o)
-		want := Good
+		want := Failing
 		if i > 0 {
 			want = Refused
 		}

@@ -5,7 +5,6 @@ import (
 	"context"
 	"iter"
 	"log/slog"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -180,7 +179,10 @@ func (s *Searcher) isFollowing() bool {
 
 // Search returns what matches a query and whoever asks may know of.
 func (s *Searcher) Search(ctx context.Context, who genesis.Principal, q genesis.SearchQuery) (*genesis.SearchResult, error) {
-	asked := s.ask(ctx, who, q) // others answer meanwhile
+	var asked *asked // by this node; they answer meanwhile
+	if !q.Local && !q.Own {
+		asked = s.ask(ctx, who, func(genesis.NodeID) []genesis.SearchQuery { return []genesis.SearchQuery{q} })
+	}
 	var out *genesis.SearchResult
 	err := s.try(ctx, who, func(a *attempt) (err error) {
 		out, err = a.search(ctx, q, asked)
@@ -203,13 +205,13 @@ func (a *attempt) search(ctx context.Context, q genesis.SearchQuery, asked *aske
 		if err != nil {
 			return nil, err
 		}
-		return a.result(ctx, found, nil, true)
+		return a.result(ctx, found, true)
 	}
 	found, err := a.index.SearchWith(ctx, fq, asked.documents())
 	if err != nil {
 		return nil, err
 	}
-	out, err := a.result(ctx, found, asked, false)
+	out, err := a.result(ctx, found, false)
 	if err != nil {
 		return nil, err
 	}
@@ -238,11 +240,11 @@ func filter(f genesis.SearchFilter) find.Filter {
 }
 
 // result is a page of hits as whoever asks is told of them.
-func (a *attempt) result(ctx context.Context, found find.Result, asked *asked, whole bool) (*genesis.SearchResult, error) {
+func (a *attempt) result(ctx context.Context, found find.Result, whole bool) (*genesis.SearchResult, error) {
 	out := &genesis.SearchResult{Hits: []genesis.Hit{}, Total: found.Total, Facets: found.Facets, Next: found.Next, Coverage: []genesis.NodeCoverage{}}
 	room := maxAnswer / 2
 	for _, h := range found.Hits {
-		l, err := a.told(ctx, h.Listing, asked, whole)
+		l, err := a.told(ctx, h.Listing, whole)
 		if err != nil {
 			return nil, err
 		}
@@ -259,7 +261,7 @@ const shownVariables = 24
 
 // told is a listing as whoever asks is told it, after it was decided once more that they
 // may be. What it was made from is told as far as they may know of that.
-func (a *attempt) told(ctx context.Context, l genesis.Listing, asked *asked, whole bool) (genesis.Listing, error) {
+func (a *attempt) told(ctx context.Context, l genesis.Listing, whole bool) (genesis.Listing, error) {
 	if l.Node == a.Node {
 		if may, err := a.mayKnow(ctx, genesis.Ref{Name: l.Name, Digest: l.Version}); err != nil || !may {
 			return l, cmp.Or(err, error(errStale))
@@ -354,78 +356,4 @@ func (s *Searcher) Suggest(ctx context.Context, who genesis.Principal, text stri
 		return err
 	})
 	return out, err
-}
-
-// Similar returns versions like one that whoever asks may know of.
-func (s *Searcher) Similar(ctx context.Context, who genesis.Principal, ref genesis.Ref, limit int) (*genesis.SimilarList, error) {
-	id := find.ID{Node: cmp.Or(ref.Node, s.Node), Name: ref.Name, Version: ref.Digest}
-	var out *genesis.SimilarList
-	err := s.try(ctx, who, func(a *attempt) error {
-		found, err := a.index.Similar(ctx, a.known.Asker, id, limit)
-		if err != nil {
-			return err
-		}
-		out = &genesis.SimilarList{Of: ref.String(), Similar: []genesis.Similar{}}
-		for _, l := range found {
-			told, err := a.told(ctx, l.Listing, nil, false)
-			if err != nil {
-				return err
-			}
-			out.Similar = append(out.Similar, genesis.Similar{Ref: a.ref(told), Listing: told, Score: l.Score, Variables: l.Variables, Units: l.Units, Words: l.Words})
-		}
-		out.Coverage, err = a.coverage(ctx, nil)
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	return out, nil
-}
-
-// coverage says how far an answer covers each node that whoever asks can know of.
-func (a *attempt) coverage(ctx context.Context, asked *asked) ([]genesis.NodeCoverage, error) {
-	own := genesis.NodeCoverage{Node: a.Node, Fresh: a.Now().UTC().Truncate(time.Second), Asked: true, Answered: true}
-	if a.building {
-		own.Answered, own.Standing, own.Reason = false, genesis.StandingUnread, "its index is being built: ask again"
-	}
-	byNode := map[genesis.NodeID]*genesis.NodeCoverage{}
-	if a.Peers != nil {
-		for _, m := range a.Peers.Members() {
-			if m.ID != a.Node {
-				byNode[m.ID] = &genesis.NodeCoverage{Node: m.ID, Standing: genesis.StandingUnread}
-			}
-		}
-	}
-	for _, l := range a.logs {
-		if c := byNode[l.Node]; c != nil && slices.Contains(a.outlook.Classes, l.Class) {
-			addLog(c, l)
-		}
-	}
-	asked.tell(byNode)
-	all := []genesis.NodeCoverage{own}
-	for _, c := range byNode {
-		all = append(all, *c)
-	}
-	slices.SortFunc(all[1:], func(a, b genesis.NodeCoverage) int { return cmp.Compare(a.Node, b.Node) })
-	return all, nil
-}
-
-// worst orders standings, the worst last.
-var worst = []string{"", genesis.StandingPartial, "behind", "refused", "forked"}
-
-// addLog adds how a log is followed to what is told of its node: the oldest, and the worst.
-func addLog(c *genesis.NodeCoverage, l genesis.Followed) {
-	if l.Fresh.IsZero() && l.Entries == 0 {
-		return
-	}
-	if c.Standing == genesis.StandingUnread {
-		c.Standing, c.Fresh = "", l.Fresh
-	}
-	c.Entries += l.Entries
-	if l.Fresh.Before(c.Fresh) {
-		c.Fresh = l.Fresh
-	}
-	if slices.Index(worst, l.Standing) > slices.Index(worst, c.Standing) {
-		c.Standing = l.Standing
-	}
 }

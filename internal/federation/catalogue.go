@@ -61,14 +61,20 @@ func (f *Federation) unfollow(ctx context.Context, id genesis.NodeID) (err error
 	return err
 }
 
-// catalogues says how the catalogues of other members are followed, by node and class,
-// and has them looked at now.
-func (f *Federation) catalogues(ctx context.Context) ([]genesis.Followed, error) {
+// look has the catalogues of other members looked at now.
+func (f *Federation) look() {
 	if f.mirror == nil {
-		return nil, nil
+		return
 	}
 	for _, m := range f.Members() {
 		f.mirror.Nudge(m.ID)
+	}
+}
+
+// catalogues says how the catalogues of other members are followed, by node and class.
+func (f *Federation) catalogues(ctx context.Context) ([]genesis.Followed, error) {
+	if f.mirror == nil {
+		return nil, nil
 	}
 	all, err := f.mirror.Status(ctx)
 	if err != nil {

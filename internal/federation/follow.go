@@ -125,6 +125,7 @@ func (f *Federation) RefreshFederation(ctx context.Context, who genesis.Principa
 		p.notUntil = time.Time{}
 	}
 	f.peers.mu.Unlock()
+	f.look() // whoever has the charter may be the one who is away
 	err := f.refresh(ctx, 10)
 	if err == nil {
 		err = f.keep(ctx)

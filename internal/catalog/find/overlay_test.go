@@ -86,16 +86,18 @@ func TestPagesStay(t *testing.T) {
 		world.history(t, r, ix, 40)
 		a := r.asker()
 		var more []Document
-		var known []Document
+		var versions []genesis.Digest
 		for _, d := range world {
-			known = append(known, d)
+			versions = append(versions, d.Version)
 		}
-		slices.SortFunc(known, byID)
+		slices.Sort(versions)
+		versions = slices.Compact(versions)
+		r.Shuffle(len(versions), func(i, k int) { versions[i], versions[k] = versions[k], versions[i] })
 		for i := range 8 {
 			d := r.document()
 			d.Node, d.Name, d.Classes = "live", genesis.Name(fmt.Sprint("live-", i)), nil
-			if i%2 == 0 && len(known) > 0 { // half of them are what the index has elsewhere
-				d.Version = known[r.IntN(len(known))].Version
+			if i < len(versions) && i%2 == 0 { // half of them are what the index has elsewhere
+				d.Version = versions[i%len(versions)]
 			} else {
 				d.Version = genesis.DigestOf([]byte(fmt.Sprint("brought along ", i)))
 			}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"iter"
 	"log/slog"
+	"maps"
 	"strings"
 	"sync"
 	"time"
@@ -13,6 +14,7 @@ import (
 	"github.com/opengenesis/genesis/internal/access"
 	"github.com/opengenesis/genesis/internal/catalog"
 	"github.com/opengenesis/genesis/internal/catalog/find"
+	"github.com/opengenesis/genesis/internal/ingest/unit"
 	"github.com/opengenesis/genesis/internal/journal/disk"
 	"github.com/opengenesis/genesis/internal/store"
 )
@@ -225,7 +227,21 @@ func (a *attempt) search(ctx context.Context, q genesis.SearchQuery, asked *aske
 }
 
 func filter(f genesis.SearchFilter) find.Filter {
-	out := find.Filter{Values: f.Values, Variables: f.Variables, Place: f.Place, HasModel: f.HasModel}
+	out := find.Filter{Values: maps.Clone(f.Values), Place: f.Place, HasModel: f.HasModel}
+	if units := f.Values[genesis.FacetUnit]; len(units) > 0 {
+		var all []string
+		for _, typed := range units {
+			all = append(all, spellings(typed, "")...)
+		}
+		out.Values[genesis.FacetUnit] = all
+	}
+	for _, v := range f.Variables {
+		want := find.VariableFilter{Name: v.Name}
+		if v.Unit != "" {
+			want.Units = spellings(v.Unit, v.Name)
+		}
+		out.Variables = append(out.Variables, want)
+	}
 	if f.MinRows > 0 || f.MaxRows > 0 {
 		out.Rows = &find.Range{Min: f.MinRows, Max: f.MaxRows}
 	}
@@ -237,6 +253,17 @@ func filter(f genesis.SearchFilter) find.Filter {
 		out.Time = &find.Period{From: f.Time.Start, Until: until}
 	}
 	return out
+}
+
+// spellings are how a unit that was typed, maybe with the name of its column, may stand in a
+// listing: as it was typed, and in UCUM as prepared data have it ("m s-1" is "m/s").
+func spellings(typed, name string) []string {
+	all := []string{typed}
+	code, ok := unit.ParseFor(typed, name)
+	if ok && code != typed && (!unit.Valid(typed) || unit.Commensurable(typed, code)) { // C is a coulomb where it may be one
+		all = append(all, code)
+	}
+	return all
 }
 
 // result is a page of hits as whoever asks is told of them.

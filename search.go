@@ -127,7 +127,7 @@ type SearchResult struct {
 	Hits        []Hit                  `json:"hits"`
 	Total       int                    `json:"total"`
 	Facets      map[Facet][]FacetCount `json:"facets,omitempty"`
-	Suggestions []Suggestion           `json:"suggestions,omitempty"` // for a word that is nowhere
+	Suggestions []Suggestion           `json:"suggestions,omitempty"` // for a word, or a value of a filter, that is nowhere
 	Next        string                 `json:"next,omitempty"`        // cursor of the next page; empty on the last
 	Coverage    []NodeCoverage         `json:"coverage"`              // by node, this one first
 }

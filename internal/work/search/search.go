@@ -6,7 +6,6 @@ import (
 	"iter"
 	"log/slog"
 	"maps"
-	"strings"
 	"sync"
 	"time"
 
@@ -218,7 +217,7 @@ func (a *attempt) search(ctx context.Context, q genesis.SearchQuery, asked *aske
 		return nil, err
 	}
 	if out.Total == 0 {
-		if out.Suggestions, err = a.meant(ctx, q.Text); err != nil {
+		if out.Suggestions, err = a.meant(ctx, q, asked); err != nil {
 			return nil, err
 		}
 	}
@@ -275,8 +274,13 @@ func (a *attempt) result(ctx context.Context, found find.Result, whole bool) (*g
 		if err != nil {
 			return nil, err
 		}
-		if room -= size(l); whole && room < 0 {
-			break
+		if whole {
+			if l, err = fit(l); err != nil { // it is told as a listing
+				return nil, err
+			}
+			if room -= size(l); room < 0 {
+				break
+			}
 		}
 		out.Hits = append(out.Hits, genesis.Hit{Ref: a.ref(l), Listing: l, Score: h.Score, Snippet: h.Snippet, Marks: h.Marks, Places: h.Places})
 	}
@@ -336,51 +340,4 @@ func (s *Searcher) ref(l genesis.Listing) string {
 		r.Node = l.Node
 	}
 	return r.String()
-}
-
-// maxMeant is for how many words of a query others are suggested.
-const maxMeant = 5
-
-// meant suggests words for those of a query that nothing has.
-func (a *attempt) meant(ctx context.Context, text string) ([]genesis.Suggestion, error) {
-	var all []genesis.Suggestion
-	words := strings.Fields(strings.ReplaceAll(text, `"`, " "))
-	for _, word := range words[:min(len(words), maxMeant)] {
-		found, err := a.index.Search(ctx, find.Query{Asker: a.known.Asker, Text: word, Limit: 1})
-		if err != nil {
-			return nil, err
-		}
-		if found.Total > 0 {
-			continue
-		}
-		more, err := a.suggest(ctx, word, 3)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, more...)
-	}
-	return all, nil
-}
-
-func (a *attempt) suggest(ctx context.Context, text string, limit int) ([]genesis.Suggestion, error) {
-	found, err := a.index.Suggest(ctx, a.known.Asker, text, limit)
-	if err != nil {
-		return nil, err
-	}
-	words := strings.Fields(text)
-	all := []genesis.Suggestion{}
-	for _, s := range found {
-		all = append(all, genesis.Suggestion{For: words[len(words)-1], Word: s.Word, Distance: s.Distance, Hits: s.Hits})
-	}
-	return all, nil
-}
-
-// Suggest returns words for the last one of a text.
-func (s *Searcher) Suggest(ctx context.Context, who genesis.Principal, text string, limit int) (*genesis.SuggestList, error) {
-	out := &genesis.SuggestList{}
-	err := s.try(ctx, who, func(a *attempt) (err error) {
-		out.Suggestions, err = a.suggest(ctx, text, limit)
-		return err
-	})
-	return out, err
 }

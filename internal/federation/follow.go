@@ -125,12 +125,12 @@ func (f *Federation) RefreshFederation(ctx context.Context, who genesis.Principa
 		p.notUntil = time.Time{}
 	}
 	f.peers.mu.Unlock()
-	f.look() // whoever has the charter may be the one who is away
 	err := f.refresh(ctx, 10)
 	if err == nil {
 		err = f.keep(ctx)
 	}
 	if err != nil {
+		f.nudge() // whoever has the charter may be the one who is away
 		return nil, err
 	}
 	info, err := f.FederationInfo(ctx, who)

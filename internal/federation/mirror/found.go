@@ -31,7 +31,7 @@ func (o *outcome) touch(ctx context.Context, tx *sql.Tx) error {
 	if err := catalog.Touch(ctx, tx, catalog.Soon, added...); err != nil {
 		return err
 	}
-	return catalog.Touch(ctx, tx, catalog.AtOnce, removed...)
+	return catalog.Touch(ctx, tx, catalog.TakenBack, removed...)
 }
 
 // Document is what is mirrored of a version, with the classes that may know of it. Of
@@ -138,7 +138,7 @@ func (m *Mirror) Standing(ctx context.Context) ([]genesis.Followed, error) {
 		if fresh != 0 {
 			f.Fresh = store.TimeAt(fresh)
 		}
-		m.looks.of(f.Node, f.Class).tell(&f.Fresh, &standing, &f.Reason)
+		m.sights.of(f.Node, f.Class).tell(&f.Fresh, &standing, &f.Reason)
 		if f.Standing = string(standing); waits && standing == Good {
 			f.Standing = genesis.StandingPartial
 		}

@@ -55,8 +55,9 @@ func (l *log) round(ctx context.Context, latest int) (more bool, err error) {
 		if err != nil || anew {
 			return anew, err
 		}
-		if more, err := l.apply(ctx); err != nil || more {
-			return more, err
+		more, err := l.apply(ctx)
+		if over := epoch < latest && time.Now().After(l.deadline); err != nil || more || over {
+			return more || over, err
 		}
 	}
 	return false, l.settle(ctx)
@@ -68,7 +69,7 @@ func (l *log) round(ctx context.Context, latest int) (more bool, err error) {
 func (l *log) unlisted(ctx context.Context) error {
 	err := l.load(ctx)
 	if err == nil && l.st.id != 0 && l.st.tree.N > 0 {
-		l.m.looks.ended(ctx, l.member.ID, l.class, &genesis.Error{Op: "follow log", Kind: genesis.Unavailable, Subject: l.origin(l.st.epoch), Msg: "the node does not list it any more"})
+		l.m.sights.ended(ctx, l.member.ID, l.class, &genesis.Error{Op: "follow log", Kind: genesis.Unavailable, Subject: l.origin(l.st.epoch), Msg: "the node does not list it any more"})
 	}
 	return err
 }
@@ -102,7 +103,7 @@ const noteFresh = 10 * time.Minute
 // settle notes that all there is was seen.
 func (l *log) settle(ctx context.Context) error {
 	now := l.m.cfg.Now()
-	l.m.looks.saw(l.member.ID, l.class, now)
+	l.m.sights.saw(l.member.ID, l.class, now)
 	if st := l.st; st.id != 0 && st.standing == Good && st.strikes == 0 && now.Sub(st.fresh) < noteFresh {
 		return nil
 	}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"iter"
 	"log/slog"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -50,9 +51,9 @@ type Key struct {
 
 // Mirror is what is known of other nodes' catalogues. It is safe for concurrent use.
 type Mirror struct {
-	cfg   Config
-	slots chan struct{}
-	looks looks
+	cfg    Config
+	slots  chan struct{}
+	sights sights
 
 	mu        sync.Mutex
 	followers map[genesis.NodeID]*follower
@@ -105,6 +106,24 @@ func (m *Mirror) Nudge(node genesis.NodeID) {
 	defer m.mu.Unlock()
 	if f := m.followers[node]; f != nil {
 		f.nudge()
+	}
+}
+
+// Look has all nodes looked at now, and waits until each was, or ctx ends.
+func (m *Mirror) Look(ctx context.Context) {
+	m.mu.Lock()
+	all := slices.Collect(maps.Values(m.followers))
+	m.mu.Unlock()
+	var looks []<-chan struct{}
+	for _, f := range all {
+		looks = append(looks, f.look())
+	}
+	for _, look := range looks {
+		select {
+		case <-look:
+		case <-ctx.Done():
+			return
+		}
 	}
 }
 
@@ -231,7 +250,7 @@ func (m *Mirror) forget(ctx context.Context, node genesis.NodeID, all bool) erro
 			return store.Error("forget node", string(node), err)
 		}
 	}
-	m.looks.forget(node)
+	m.sights.forget(node)
 	return nil
 }
 
@@ -279,7 +298,7 @@ func (m *Mirror) Status(ctx context.Context) ([]Status, error) {
 		if fresh != 0 {
 			s.Fresh = store.TimeAt(fresh)
 		}
-		m.looks.of(s.Node, s.Class).tell(&s.Fresh, &s.Standing, &s.Reason)
+		m.sights.of(s.Node, s.Class).tell(&s.Fresh, &s.Standing, &s.Reason)
 		all = append(all, s)
 	}
 	slices.SortStableFunc(all, func(a, b Status) int { return strings.Compare(string(a.Node), string(b.Node)) })

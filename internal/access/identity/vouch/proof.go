@@ -103,9 +103,7 @@ type Nonces struct {
 
 // NewNonces remembers proofs from now on, of people of so many members.
 func NewNonces(now time.Time, members func() int) *Nonces {
-	n := &Nonces{began: now, members: members}
-	n.turn(now)
-	return n
+	return &Nonces{began: now, members: members} // the first use begins a generation
 }
 
 // Use takes the nonce of a proof that was checked, of a session of somebody of a node that

@@ -32,9 +32,10 @@ type (
 	withFiles interface {
 		MayNameFile(ctx context.Context, who genesis.Principal, path string) error
 	}
-	withChecks interface{ Checks() []edge.Check } // of /readyz
-	withGauges interface{ Gauges(*edge.Metrics) } // adds figures of its own
-	withKept   interface {
+	withChecks   interface{ Checks() []edge.Check } // of /readyz
+	withGauges   interface{ Gauges(*edge.Metrics) } // adds figures of its own
+	withWatchers interface{ EndWatching() }         // of runs, who can come again
+	withKept     interface {
 		Kept(genesis.PersonID) int64 // bytes kept for a person's runs
 	}
 )

@@ -21,6 +21,7 @@ type follower struct {
 	mu     sync.Mutex
 	member genesis.Member
 	peer   Peer
+	looks  []chan struct{} // closed after the next round that begins
 }
 
 func (m *Mirror) follower(member genesis.Member, p Peer) *follower {
@@ -47,11 +48,34 @@ func (f *follower) nudge() {
 	}
 }
 
+// look has a round begin now, or after the one that goes on. What it returns is closed when
+// that has ended.
+func (f *follower) look() <-chan struct{} {
+	ended := make(chan struct{})
+	f.mu.Lock()
+	f.looks = append(f.looks, ended)
+	f.mu.Unlock()
+	f.nudge()
+	return ended
+}
+
+func (f *follower) takeLooks() []chan struct{} {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	looks := f.looks
+	f.looks = nil
+	return looks
+}
+
 // run goes round and round until ctx ends.
 func (f *follower) run(ctx context.Context) {
 	failures := 0
 	for ctx.Err() == nil {
+		looks := f.takeLooks()
 		more, err := f.turn(ctx)
+		for _, look := range looks {
+			close(look)
+		}
 		switch {
 		case ctx.Err() != nil:
 			return

@@ -154,7 +154,7 @@ type TrainingTerms struct {
 	Features []string `json:"features,omitempty"` // approved; default: columns whose role is feature
 	Targets  []string `json:"targets,omitempty"`  // approved; default: columns whose role is target
 	MinRows  int      `json:"min_rows,omitempty"` // default 100
-	Runs     int      `json:"runs,omitempty"`     // per person and version; default 20
+	Runs     int      `json:"runs,omitempty"`     // per person and version, or node whose people no grant names; default 20
 }
 
 // The defaults of TrainingTerms, and the least group whose figures are told.

@@ -24,7 +24,7 @@ type publishCmd struct {
 	Features []string `help:"Features approved for training without reading." placeholder:"COLUMN"`
 	Targets  []string `help:"Targets approved for training without reading." placeholder:"COLUMN"`
 	MinRows  int      `help:"Least rows that may be trained on without reading (100)." placeholder:"N"`
-	Runs     int      `help:"Trainings per person and version without reading (20)." placeholder:"N"`
+	Runs     int      `help:"Trainings per person and version without reading; people of another node whom no grant names share them (20)." placeholder:"N"`
 }
 
 func (publishCmd) Help() string {

@@ -166,6 +166,7 @@ func (f facts) entity() *cedar.Entity {
 	}
 	attributes := cedar.RecordMap{
 		"name":        cedar.String(f.name),
+		"home":        cedar.Boolean(!foreign(f.name)),
 		"kind":        cedar.String(f.kind),
 		"state":       cedar.String(f.state),
 		"tier":        cedar.String(f.tier),

@@ -224,6 +224,26 @@ func (d *Decider) Basis() genesis.Digest {
 	return genesis.DigestOf(b)
 }
 
+// Borrowed are the names of all that owes to other nodes: copies, and what was made from
+// them. What these keep from the stewards of this one, its class for stewards leaves out.
+func (d *Decider) Borrowed(ctx context.Context, tx *sql.Tx) ([]genesis.Name, error) {
+	rows, err := tx.QueryContext(ctx, `SELECT DISTINCT child_name FROM policy_sources
+		WHERE name IN (SELECT DISTINCT name FROM policy_sources WHERE name LIKE '%/%' AND name NOT LIKE '~%') ORDER BY child_name`)
+	if err != nil {
+		return nil, store.Error("find copies", "", err)
+	}
+	defer rows.Close()
+	var all []genesis.Name
+	for rows.Next() {
+		var name genesis.Name
+		if err := rows.Scan(&name); err != nil {
+			return nil, store.Error("find copies", "", err)
+		}
+		all = append(all, name)
+	}
+	return all, store.Error("find copies", "", rows.Err())
+}
+
 // Heirs are the versions that were made, directly or not, from one of a name; version ""
 // means all of them. The caller's transaction is asked.
 func (d *Decider) Heirs(ctx context.Context, tx *sql.Tx, name genesis.Name, version genesis.Digest) ([]Resource, error) {

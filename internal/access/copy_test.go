@@ -221,6 +221,32 @@ func TestCopyOfAGrant(t *testing.T) {
 	}
 }
 
+// TestCopyAsksForTheLicence: a copy of what is under export control opens to whom its node gave a licence, and what it
+// is for; that they are citizens as the holder's node knows opens no more of it than it would there.
+func TestCopyAsksForTheLicence(t *testing.T) {
+	w := accesstest.Open(t)
+	r := accesstest.Dataset("secret")
+	w.Publish(r, genesis.Terms{Tier: genesis.TierControlled, ExportControl: genesis.ITAR})
+	mia := accesstest.Person("mit", "mia")
+	mia.Citizenship = genesis.USCitizen
+	w.GiveThis(genesis.Grant{Name: r.Name, To: "person:mit/mia", Actions: []genesis.Action{genesis.Read}, Licence: "D1"})
+	w.Give(r.Name, "person:mit/mia", genesis.TrainOn)
+	there, c := copyTo(t, w, mia, r)
+	if there == nil {
+		t.Fatal("no copy")
+	}
+	for a, want := range map[genesis.Action]bool{genesis.Read: true, genesis.TrainOn: false} {
+		if here, copied := w.May(mia, a, r), there.May(mia, a, c); here != want || copied != want {
+			t.Errorf("%s: %v, of the copy %v, want %v", a, here, copied, want)
+		}
+	}
+	own := accesstest.Dataset("own")
+	there.Publish(own, genesis.Terms{Tier: genesis.TierRegistered, ExportControl: genesis.ITAR, By: "mit/mia"})
+	if !there.May(mia, genesis.TrainOn, own) {
+		t.Error("of what is of her own node it counts, too")
+	}
+}
+
 // TestOneNodeSpeaksForItselfAlone: what a node says that a copy owes to a third one changes
 // nothing of what that one said.
 func TestOneNodeSpeaksForItselfAlone(t *testing.T) {

@@ -126,8 +126,12 @@ func TestExportControl(t *testing.T) {
 		for _, a := range []genesis.Action{genesis.Read, genesis.TrainOn, genesis.Infer, genesis.Evaluate} {
 			rule(t, w, mia, a, r, "no: export-control")
 			rule(t, w, edit(mia, citizen(genesis.ForeignNational)), a, r, "no: export-control")
-			rule(t, w, edit(mia, citizen(genesis.USCitizen)), a, r, "registered")
-			rule(t, w, edit(mia, citizen(genesis.USPerson)), a, r, "registered")
+			rule(t, w, edit(mia, citizen(genesis.USCitizen)), a, r, "no: export-control") // as another node says
+			rule(t, w, edit(mia, citizen(genesis.USPerson)), a, r, "no: export-control")
+			rule(t, w, bob, a, r, "no: export-control")
+			rule(t, w, edit(bob, citizen(genesis.ForeignNational)), a, r, "no: export-control")
+			rule(t, w, edit(bob, citizen(genesis.USCitizen)), a, r, "registered")
+			rule(t, w, edit(bob, citizen(genesis.USPerson)), a, r, "registered")
 			rule(t, w, ann, a, r, "no: export-control")
 			rule(t, w, access.Local("nrel"), a, r, "registered")
 		}

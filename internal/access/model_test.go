@@ -228,7 +228,8 @@ func (m *model) exported(p genesis.Principal, a genesis.Action, s standing, held
 		return false
 	}
 	local := p.Subject == "local" && p.Node == "nrel"
-	return !local && p.Citizenship != genesis.USCitizen && p.Citizenship != genesis.USPerson &&
+	found := p.Node == "nrel" && (p.Citizenship == genesis.USCitizen || p.Citizenship == genesis.USPerson)
+	return !local && !found &&
 		!m.has(p, a, held, func(g *genesis.Grant) bool { return g.Licence != "" })
 }
 

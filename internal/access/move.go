@@ -67,7 +67,7 @@ var personalMoves = []move{
 	{
 		name: "citizenship", personal: true,
 		fits: func(f facts, _ genesis.Action) bool {
-			return f.who.SignedIn() && f.who.Citizenship == genesis.CitizenshipUnknown
+			return f.who.home && f.who.Citizenship == genesis.CitizenshipUnknown
 		},
 		make: func(f *facts, _ genesis.Action) { f.who.Citizenship = genesis.USPerson },
 		tell: says("they are us-citizen or us-person, and their account says so"),
@@ -95,6 +95,9 @@ func grantMove(name, flags string, conditioned, licensed bool) move {
 		},
 		ask: func(f facts, a genesis.Action) string {
 			words := fmt.Sprintf(`genesis request %s --actions %s --purpose "…"`, genesis.Ref{Node: f.who.abroad, Name: f.name}.Arg(), a)
+			if licensed {
+				words += ", naming the export licence"
+			}
 			if f.terms.Agreement != nil {
 				words += ", accepting its agreement"
 			}

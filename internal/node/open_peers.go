@@ -106,8 +106,8 @@ func (w *works) newPost(c *work.Config, opt Options) *post.Post {
 
 // messaged is told that a message of another node was acted upon, or one to it given up:
 // that may have put others.
-func (w *works) messaged() {
-	w.Told()
+func (w *works) messaged(kind string) {
+	w.Told(kind)
 	w.Look()
 }
 

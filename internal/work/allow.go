@@ -58,11 +58,15 @@ func (s *Service) allowUnread(ctx context.Context, who genesis.Principal, v gene
 		return err
 	}
 	pin.Train, pin.MinRows = &req, leastRows(terms.Training)
-	now, err := s.lesson(ctx, &d, req)
+	by, err := s.learner(ctx, who, v)
 	if err != nil {
 		return err
 	}
-	return s.spend(ctx, who.Person(), now, cmp.Or(terms.Training.Runs, genesis.DefaultRuns), pin.order)
+	now, err := s.lesson(ctx, by, &d, req)
+	if err != nil {
+		return err
+	}
+	return s.spend(ctx, now, cmp.Or(terms.Training.Runs, genesis.DefaultRuns), pin.order)
 }
 
 // isCheckpoint reports whether path, which a worker named, is a checkpoint in dir.

@@ -24,6 +24,7 @@ type lesson struct {
 	sketch  *compare.Sketch // of these columns; nil: there is none, or by another key
 
 	desc *genesis.Description // nil: not looked up
+	by   learner              // who trains on it now
 }
 
 // id tells lessons apart.
@@ -36,9 +37,9 @@ func (l *lesson) id() string {
 const maxReadings = 40
 
 // lesson is what a training comes to.
-func (s *Service) lesson(ctx context.Context, d *genesis.Description, req genesis.TrainRequest) (*lesson, error) {
+func (s *Service) lesson(ctx context.Context, by learner, d *genesis.Description, req genesis.TrainRequest) (*lesson, error) {
 	t, _ := d.Manifest.Table(req.Table)
-	now := &lesson{name: d.Version.Name, version: d.Version.Digest, table: t.Name, rows: t.Rows, desc: d,
+	now := &lesson{name: d.Version.Name, version: d.Version.Digest, table: t.Name, rows: t.Rows, desc: d, by: by,
 		columns: comparables(t, slices.Concat(req.Features, req.Target))}
 	var err error
 	now.sketch, err = s.sketchOf(ctx, now, now.columns)
@@ -70,22 +71,22 @@ func (s *Service) sketchOf(ctx context.Context, l *lesson, columns []string) (*c
 	return compare.SketchOf(ctx, compare.Env{Temp: s.Temp, Memory: s.Memory}, side, l.table, names, s.Secret)
 }
 
-// spend takes one of the trainings that a person may do on a version, unless the table
+// spend takes one of the trainings that a learner may do on a version, unless the table
 // differs in a few rows from another that they have trained on: the difference of two
 // models would tell of those rows. What they train on meanwhile counts, too. What an order
 // of another node asks for counts once.
-func (s *Service) spend(ctx context.Context, person genesis.PersonID, now *lesson, most int, order string) error {
+func (s *Service) spend(ctx context.Context, now *lesson, most int, order string) error {
 	compared := map[string]bool{}
 	left := maxReadings
 	for {
 		var more []*lesson
 		err := s.DB.Tx(ctx, func(tx *sql.Tx) error {
-			all, err := s.lessons(ctx, tx, person)
+			all, err := s.lessons(ctx, tx, now.by)
 			more = slices.DeleteFunc(all, func(l *lesson) bool { return compared[l.id()] })
 			if err != nil || len(more) > 0 {
 				return err
 			}
-			return s.spendOne(ctx, tx, person, now, most, order)
+			return s.spendOne(ctx, tx, now, most, order)
 		})
 		if err != nil || len(more) == 0 {
 			return err
@@ -99,14 +100,15 @@ func (s *Service) spend(ctx context.Context, person genesis.PersonID, now *lesso
 	}
 }
 
-// lessons are what a person has trained on without reading it. Of trainings from
-// before tables were remembered there is the version alone.
-func (s *Service) lessons(ctx context.Context, tx *sql.Tx, person genesis.PersonID) ([]*lesson, error) {
+// lessons are what a learner has trained on without reading it, of another node all of
+// its people. Of trainings from before tables were remembered there is the version alone.
+func (s *Service) lessons(ctx context.Context, tx *sql.Tx, by learner) ([]*lesson, error) {
+	one, first, last := by.together()
 	rows, err := tx.QueryContext(ctx, `SELECT v.name, v.version, coalesce(t.tab, ''), coalesce(t.columns, '[]'), coalesce(t.row_count, 0), coalesce(t.key_id, ''), coalesce(t.sketch, '')
 		FROM unread_trainings v LEFT JOIN unread_tables t ON t.person = v.person AND t.name = v.name AND t.version = v.version
-		WHERE v.person = $1 ORDER BY v.name, v.version, t.tab, t.columns`, string(person))
+		WHERE v.person = $1 OR v.person >= $2 AND v.person < $3 ORDER BY v.name, v.version, t.tab, t.columns`, string(one), first, last)
 	if err != nil {
-		return nil, store.Error("count training", string(person), err)
+		return nil, store.Error("count training", string(one), err)
 	}
 	defer rows.Close()
 	var all []*lesson
@@ -118,20 +120,20 @@ func (s *Service) lessons(ctx context.Context, tx *sql.Tx, person genesis.Person
 			err = json.Unmarshal([]byte(columns), &l.columns)
 		}
 		if err != nil {
-			return nil, store.Error("count training", string(person), err)
+			return nil, store.Error("count training", string(one), err)
 		}
 		if key == s.keyID() {
 			l.sketch, _ = compare.ParseSketch(sketch)
 		}
 		all = append(all, l)
 	}
-	return all, store.Error("count training", string(person), rows.Err())
+	return all, store.Error("count training", string(one), rows.Err())
 }
 
 // keyID names the key of sketches: those by another cannot be compared.
 func (s *Service) keyID() string { return string(genesis.DigestOf(s.Secret)) }
 
-func (s *Service) spendOne(ctx context.Context, tx *sql.Tx, person genesis.PersonID, now *lesson, most int, order string) error {
+func (s *Service) spendOne(ctx context.Context, tx *sql.Tx, now *lesson, most int, order string) error {
 	if counted, err := countedTx(ctx, tx, order); err != nil || counted {
 		return err
 	}
@@ -141,21 +143,21 @@ func (s *Service) spendOne(ctx context.Context, tx *sql.Tx, person genesis.Perso
 	}
 	var spent int
 	_, err = tx.ExecContext(ctx, `INSERT INTO unread_trainings (person, name, version, spent) VALUES ($1, $2, $3, 0) ON CONFLICT DO NOTHING`,
-		string(person), string(now.name), string(now.version))
+		string(now.by.id), string(now.name), string(now.version))
 	if err == nil {
 		_, err = tx.ExecContext(ctx, `INSERT INTO unread_tables (person, name, version, tab, columns, row_count, key_id, sketch) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
 			ON CONFLICT (person, name, version, tab, columns) DO UPDATE SET key_id = $7, sketch = $8`,
-			string(person), string(now.name), string(now.version), now.table, string(columns), now.rows, s.keyID(), now.sketch.Text())
+			string(now.by.id), string(now.name), string(now.version), now.table, string(columns), now.rows, s.keyID(), now.sketch.Text())
 	}
 	if err == nil {
 		err = tx.QueryRowContext(ctx, `UPDATE unread_trainings SET spent = spent + 1 WHERE person = $1 AND name = $2 AND version = $3 RETURNING spent`,
-			string(person), string(now.name), string(now.version)).Scan(&spent)
+			string(now.by.id), string(now.name), string(now.version)).Scan(&spent)
 	}
 	if err != nil {
 		return store.Error("count training", string(now.name), err)
 	}
 	if spent > most {
-		return refuse(string(now.name), "budget", fmt.Sprintf("you have trained on this version %d times, which is the most", most), "nothing more on this version; its steward may raise the number")
+		return refuse(string(now.name), "budget", fmt.Sprintf("%s trained on this version %d times, which is the most", now.by.spent(), most), "nothing more on this version; its steward may raise the number")
 	}
 	return nil
 }
@@ -206,11 +208,11 @@ func (s *Service) differs(ctx context.Context, before, now *lesson, left *int) e
 // tooClose is the refusal of a table that is too much like one trained on; may says that
 // it cannot be known whether it is.
 func tooClose(now *lesson, may bool) error {
-	msg := fmt.Sprintf("it differs in fewer than %d rows from one that you have trained on", genesis.LeastGroup)
+	msg := fmt.Sprintf("it differs in fewer than %d rows from one that %s trained on", genesis.LeastGroup, now.by.have())
 	if may {
-		msg = fmt.Sprintf("it may differ in fewer than %d rows from one that you have trained on and that is no more", genesis.LeastGroup)
+		msg = fmt.Sprintf("it may differ in fewer than %d rows from one that %s trained on and that is no more", genesis.LeastGroup, now.by.have())
 	}
-	return refuse(string(now.name), "difference", msg, "the version you have trained on, or a later one that differs more")
+	return refuse(string(now.name), "difference", msg, "the version that was trained on, or a later one that differs more")
 }
 
 // common are the columns that are in both of two ascending lists.
@@ -234,8 +236,8 @@ func (s *Service) sketchBy(ctx context.Context, l *lesson, columns []string, lef
 		return nil, err
 	}
 	if *left--; *left < 0 {
-		return nil, refuse(string(l.name), "difference", fmt.Sprintf("you have trained on too many tables of about as many rows to compare it with, by other columns: at most %d are read", maxReadings),
-			"the columns that you have trained on")
+		return nil, refuse(string(l.name), "difference", fmt.Sprintf("there are too many tables of about as many rows, trained on before, to compare it with by other columns: at most %d are read", maxReadings),
+			"the columns that were trained on before")
 	}
 	return s.sketchOf(ctx, l, columns)
 }

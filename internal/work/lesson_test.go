@@ -232,7 +232,7 @@ func TestReadingsAreBounded(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		l, err := s.lesson(t.Context(), &d, genesis.TrainRequest{Table: d.Manifest.Tables[0].Name, Features: features, Target: []string{"y"}})
+		l, err := s.lesson(t.Context(), learner{id: "here/bob"}, &d, genesis.TrainRequest{Table: d.Manifest.Tables[0].Name, Features: features, Target: []string{"y"}})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -140,11 +140,19 @@ const mostNamed = 200
 
 func some(all []genesis.PersonID) []genesis.PersonID { return all[:min(len(all), mostNamed)] }
 
-// Told is called after messages of other nodes were acted upon: what they said may change
-// what somebody may do, be answered, and be about memberships.
-func (s *Service) Told() {
-	s.Access.Changed()
+// deciding are the kinds of messages that change what somebody may do: copies owe to what is
+// revoked, and projects have members. All others tell of requests, grants elsewhere, runs and
+// logs: decisions stand, so that who sends many of them makes nobody's answers slow.
+var deciding = []string{abroad.KindRevoked, abroad.KindProject}
+
+// Told is called after a message of another node was acted upon: what it said may be
+// answered, change what somebody may do, and be about memberships.
+func (s *Service) Told(kind string) {
 	s.wake()
+	if !slices.Contains(deciding, kind) {
+		return
+	}
+	s.Access.Changed()
 	select {
 	case s.renewing <- struct{}{}:
 	default:

@@ -169,6 +169,39 @@ func TestCopyIsWhole(t *testing.T) {
 	}
 }
 
+// TestStewardsFindTheirCopies: a copy that its source keeps from stewards is found by the
+// steward whose it is, and by the home's owner, and by no other steward.
+func TestStewardsFindTheirCopies(t *testing.T) {
+	here, there := twins(t)
+	publishedThere(t, there, "secret", genesis.TierControlled, 200)
+	sam := genesis.Principal{Subject: "sam", Node: "here", Assurance: genesis.AssurancePassword, Duties: []genesis.Duty{genesis.DutySteward}}
+	pat := sam
+	pat.Subject = "pat"
+	hidden := true
+	boss := access.Local("there")
+	if _, err := there.Publish(t.Context(), boss, "secret", genesis.PublishRequest{Hidden: &hidden}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := there.Grant(t.Context(), boss, genesis.GrantRequest{Ref: "secret", To: "person:here/sam", Actions: []genesis.Action{genesis.Read}}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := here.Pull(t.Context(), sam, genesis.PullRequest{Ref: "there/secret"}, nil); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		who  genesis.Principal
+		want int
+	}{{sam, 1}, {access.Local("here"), 1}, {pat, 0}, {ada, 0}} {
+		listed, _, err := here.List(t.Context(), c.who, "", "", 10)
+		if err != nil || len(listed) != c.want {
+			t.Errorf("%s lists %v, %v", c.who.Person(), listed, err)
+		}
+		if found, err := here.Search(t.Context(), c.who, genesis.SearchQuery{}); err != nil || found.Total != c.want {
+			t.Errorf("%s finds %d, want %d, %v", c.who.Person(), found.Total, c.want, err)
+		}
+	}
+}
+
 // TestOwnContentStaysOwn: what was made here owes nothing to a node that has the same.
 func TestOwnContentStaysOwn(t *testing.T) {
 	here, there := twins(t)

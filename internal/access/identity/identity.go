@@ -63,6 +63,7 @@ type Config struct {
 // is signed for a time has a method Fresh() time.Time that says until when it is current.
 type Charter interface {
 	Member(genesis.NodeID) (genesis.Member, bool)
+	Members() []genesis.Member
 }
 
 // Limits are how long credentials last. Zero fields take the default.
@@ -141,7 +142,7 @@ func Open(ctx context.Context, c Config) (*Identity, error) {
 	if i.cookies, err = newSealer(randomBytes(32)); err != nil {
 		return nil, err
 	}
-	i.attempts, i.nonces = newAttempts(), vouch.NewNonces(i.now())
+	i.attempts, i.nonces = newAttempts(), vouch.NewNonces(i.now(), func() int { return len(i.charter.Members()) })
 	if i.leaked, err = openLeaked(c.Passwords); err != nil {
 		return nil, err
 	}

@@ -7,8 +7,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -25,6 +27,7 @@ type roll struct {
 }
 
 func (r *roll) Member(id genesis.NodeID) (genesis.Member, bool) { m, ok := r.members[id]; return m, ok }
+func (r *roll) Members() []genesis.Member                       { return slices.Collect(maps.Values(r.members)) }
 func (r *roll) Fresh() time.Time                                { return r.fresh }
 
 // without takes a member, or its keys, away.

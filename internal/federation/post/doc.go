@@ -16,7 +16,8 @@
 // [Post.Receive] checks who wrote it, against the charter as it is now, and lets the
 // handler of its kind act in the same transaction that keeps the message as received.
 // So a message that arrives twice, because its receipt was lost on the way, is acted
-// upon once. The receipt is signed: the sender can show that it was taken.
+// upon once. The receipt is signed: the sender can show that it was taken. A member that
+// sends more than an honest one has waiting is told to come again.
 //
 // # Refusals
 //

@@ -47,8 +47,9 @@ type Config struct {
 	// Undelivered is told, in the transaction that gives a message up, why: it was
 	// refused, or the peer was away for too long. May be nil.
 	Undelivered func(ctx context.Context, tx *sql.Tx, m Message, why error) error
-	// Changed is called after a message was acted upon. May be nil.
-	Changed func()
+	// Changed is called after a message of a kind was acted upon, or one to a peer given up.
+	// May be nil.
+	Changed func(kind string)
 	Now     func() time.Time // nil: time.Now
 	Log     *slog.Logger     // nil: none
 	Pauses  Pauses           // zero: a second, doubling to five minutes
@@ -66,7 +67,8 @@ type Post struct {
 
 	mu       sync.Mutex
 	senders  map[genesis.NodeID]*sender
-	refusals map[genesis.NodeID]*rate.Limiter
+	taking   buckets
+	refusing buckets
 	stop     context.CancelFunc
 	ctx      context.Context
 	running  sync.WaitGroup
@@ -83,7 +85,7 @@ func New(c Config) *Post {
 	if c.Pauses == (Pauses{}) {
 		c.Pauses = Pauses{time.Second, 5 * time.Minute}
 	}
-	return &Post{Config: c, senders: map[genesis.NodeID]*sender{}, refusals: map[genesis.NodeID]*rate.Limiter{}}
+	return &Post{Config: c, senders: map[genesis.NodeID]*sender{}, taking: buckets{}, refusing: buckets{}}
 }
 
 // NewID mints the id of a message.
@@ -149,7 +151,7 @@ func lasting(err error) bool {
 // Receive takes a signed message and returns the signed receipt. One that was taken
 // before gets another receipt, and nothing more happens. Errors: Invalid, Unsupported,
 // Unavailable (who wrote it, or the key, is not known here: this node's charter may be
-// the older one, so it is worth another try), Permission (the signature does not hold),
+// the older one, so it is worth another try; or it wrote too much lately), Permission (the signature does not hold),
 // Conflict (another message had the id), and those of the handler.
 func (p *Post) Receive(ctx context.Context, text []byte) ([]byte, error) {
 	m, digest, err := p.read(text)
@@ -159,6 +161,9 @@ func (p *Post) Receive(ctx context.Context, text []byte) ([]byte, error) {
 	handle, ok := p.Handle[m.Kind]
 	if !ok {
 		return nil, &genesis.Error{Op: "take message", Kind: genesis.Unsupported, Subject: m.Kind, Msg: "this node takes no messages of that kind", Hint: "it may run an earlier version"}
+	}
+	if !p.room(p.taking, m.From, takesEach, takesAtOnce) {
+		return nil, &genesis.Error{Op: "take message", Kind: genesis.Unavailable, Subject: string(m.From), Msg: "it has sent too many messages lately", Hint: "it comes again by itself"}
 	}
 	fresh := false
 	err = p.DB.Tx(ctx, func(tx *sql.Tx) error {
@@ -178,7 +183,7 @@ func (p *Post) Receive(ctx context.Context, text []byte) ([]byte, error) {
 		return nil, err
 	}
 	if fresh && p.Changed != nil {
-		p.Changed()
+		p.Changed(m.Kind)
 	}
 	return p.receipt(m, digest)
 }
@@ -226,16 +231,23 @@ func (p *Post) keep(ctx context.Context, tx *sql.Tx, m Message, digest genesis.D
 	return true, store.Error("take message", m.ID, err)
 }
 
-// Refusals of messages of one member that leave evidence: so many at once, and then so
-// many a second. Beyond that it has to come again, so that nobody fills the log.
+// Messages of one member that are looked at, and of them those whose refusal leaves
+// evidence: so many at once, and then one each so often. Beyond that it has to come again,
+// so that nobody fills the disk and the log, or keeps the node from other work. What waits
+// at an honest peer that was away for a month is taken at once.
 const (
+	takesAtOnce    = mostWaiting
+	takesEach      = time.Second / 10
 	refusalsAtOnce = 1000
 	refusalsEach   = time.Second
 )
 
+// buckets say how much room each member has.
+type buckets map[genesis.NodeID]*rate.Limiter
+
 // refused leaves the evidence that a message was refused, and returns the refusal.
 func (p *Post) refused(ctx context.Context, m Message, digest genesis.Digest, why error) error {
-	if !p.mayRefuse(m.From) {
+	if !p.room(p.refusing, m.From, refusalsEach, refusalsAtOnce) {
 		return &genesis.Error{Op: "take message", Kind: genesis.Unavailable, Subject: string(m.From), Msg: "too many of its messages were refused lately", Hint: "what is refused and why is in `genesis federation members` there", Err: why}
 	}
 	err := p.DB.Tx(ctx, func(tx *sql.Tx) error { return p.record(ctx, tx, m, "take-message", genesis.Refused, digest) })
@@ -245,14 +257,14 @@ func (p *Post) refused(ctx context.Context, m Message, digest genesis.Digest, wh
 	return why
 }
 
-// mayRefuse reports whether one more refusal of a member is kept.
-func (p *Post) mayRefuse(from genesis.NodeID) bool {
+// room takes the room of one more of a member, and reports whether there was any.
+func (p *Post) room(in buckets, of genesis.NodeID, each time.Duration, atOnce int) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	l := p.refusals[from]
+	l := in[of]
 	if l == nil {
-		l = rate.NewLimiter(rate.Every(refusalsEach), refusalsAtOnce)
-		p.refusals[from] = l
+		l = rate.NewLimiter(rate.Every(each), atOnce)
+		in[of] = l
 	}
 	return l.AllowN(p.Now(), 1)
 }

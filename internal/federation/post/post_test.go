@@ -295,25 +295,78 @@ func TestWhatWaitsHoldsUpItsOwnMatter(t *testing.T) {
 // in the log, and waits with the others.
 func TestRefusalsDoNotFillTheLog(t *testing.T) {
 	w := newWorld(t)
-	e, key := w.ends["nrel"], w.ends["mit"].key
+	e := w.ends["nrel"]
 	var last error
 	for k := range refusalsAtOnce + 100 {
-		m := Message{Format: Format, ID: fmt.Sprint(k), From: "mit", To: "nrel", Kind: "note", About: "x", At: begin, Body: []byte(`"refuse"`)}
-		payload, err := genesis.CanonicalJSON(m)
-		if err != nil {
-			t.Fatal(err)
-		}
-		text, err := jws.Sign(typeMessage, key, payload)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, last = e.Receive(t.Context(), []byte(text)); last == nil {
+		if _, last = e.Receive(t.Context(), w.written("mit", fmt.Sprint(k), "refuse")); last == nil {
 			t.Fatal("taken")
 		}
 	}
 	if n := w.events("nrel", "take-message"); n != refusalsAtOnce || genesis.KindOf(last) != genesis.Unavailable {
 		t.Errorf("%d events, then %v", n, last)
 	}
+}
+
+// TestMessagesDoNotFillTheDisk: a member has its messages taken as fast as an honest one
+// has any, and beyond that it comes again; others do not wait for it.
+func TestMessagesDoNotFillTheDisk(t *testing.T) {
+	w := newWorld(t)
+	e, now, changed := w.ends["nrel"], begin, 0
+	_, key, _ := ed25519.GenerateKey(nil)
+	w.ends["acme"] = &end{key: key}
+	w.charter.put(member("acme", key))
+	e.now = func() time.Time { return now }
+	e.Changed = func(kind string) {
+		if changed++; kind != "note" {
+			t.Errorf("changed by %q", kind)
+		}
+	}
+	take := func(from genesis.NodeID, id, what string) error {
+		_, err := e.Receive(t.Context(), w.written(from, id, what))
+		return err
+	}
+	if err := take("mit", "first", "a"); err != nil {
+		t.Fatal(err)
+	}
+	e.room(e.taking, "mit", takesEach, takesAtOnce)
+	if got := e.taking["mit"].Burst(); got < mostWaiting {
+		t.Errorf("what may wait for a peer is %d, and %d are taken at once", mostWaiting, got)
+	}
+	e.taking["mit"].AllowN(now, takesAtOnce-2) // as that many messages would
+	before := w.events("nrel", "take-message")
+	for i, what := range []string{"a", "refuse"} {
+		if err := take("mit", fmt.Sprint("more", i), what); genesis.KindOf(err) != genesis.Unavailable || !strings.Contains(err.Error(), "too many messages") {
+			t.Errorf("one more: %v", err)
+		}
+	}
+	if n := w.events("nrel", "take-message"); n != before || changed != 1 {
+		t.Errorf("%d events of what was not looked at, %d changes", n-before, changed)
+	}
+	if err := take("acme", "theirs", "a"); err != nil {
+		t.Errorf("another member's: %v", err)
+	}
+	now = now.Add(takesEach)
+	if err := take("mit", "more0", "a"); err != nil {
+		t.Errorf("the same, come again: %v", err)
+	}
+}
+
+// written is a note of a node to nrel, as it travels.
+func (w *world) written(from genesis.NodeID, id, what string) []byte {
+	w.t.Helper()
+	body, err := json.Marshal(what)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	payload, err := genesis.CanonicalJSON(Message{Format: Format, ID: id, From: from, To: "nrel", Kind: "note", About: "x", At: begin, Body: body})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	text, err := jws.Sign(typeMessage, w.ends[from].key, payload)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return []byte(text)
 }
 
 // events counts those of an act that wait for a node's journal.

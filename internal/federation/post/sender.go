@@ -251,7 +251,7 @@ func (s *sender) giveUp(ctx context.Context, place int64, m Message, state strin
 		return p.Undelivered(ctx, tx, m, why)
 	})
 	if changed && p.Changed != nil {
-		p.Changed()
+		p.Changed(m.Kind)
 	}
 	return err
 }

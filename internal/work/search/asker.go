@@ -138,14 +138,25 @@ func (s *Searcher) each(ctx context.Context, o access.Outlook, who genesis.Princ
 		return s.Catalog.EachFound(ctx, catalog.Own{Names: o.Narrow}, act)
 	case !exact:
 		return s.Catalog.EachFound(ctx, catalog.Own{All: true}, act)
-	case o.Steward: // nothing but their being one lets them know of more than all
-		return nil
 	}
-	names, err := s.leads(ctx, o, who)
+	names, err := s.beside(ctx, o, who)
 	if err != nil {
 		return err
 	}
 	return s.Catalog.EachFound(ctx, catalog.Own{Names: names}, act)
+}
+
+// beside are the names of what somebody may know of beside what their classes say. Stewards
+// know of all of this node's but some of what owes to other nodes, whoever made it.
+func (s *Searcher) beside(ctx context.Context, o access.Outlook, who genesis.Principal) (names []genesis.Name, err error) {
+	if !o.Steward {
+		return s.leads(ctx, o, who)
+	}
+	err = s.DB.Snapshot(ctx, func(tx *sql.Tx) error {
+		names, err = s.Access.Borrowed(ctx, tx)
+		return err
+	})
+	return names, err
 }
 
 // leads are the names of what somebody holds grants on, of their own, of what they made,

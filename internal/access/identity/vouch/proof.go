@@ -68,13 +68,15 @@ func (p Proof) Check(secret []byte, now time.Time) error {
 }
 
 // Bounds of the nonces that are remembered. A generation is as long as a proof can be
-// good, and two are kept.
+// good, and two are kept. Half of a generation is divided among the members, so that each
+// has its part however many of the others take all they can get together; of the other half
+// each gets as much as it leaves.
 const (
 	generation  = 2 * Skew
 	nonceBytes  = 16
 	MostNonces  = 250_000 // of a generation; about 12 MB
 	MostOfOne   = 25_000  // of one session in a generation: 200 requests a second
-	MostOfNode  = 100_000 // of all sessions of one node's people
+	common      = MostNonces / 2
 	proofsEvery = time.Second
 )
 
@@ -86,18 +88,22 @@ type (
 // Nonces remembers the proofs of the last minutes, so that each counts once. It is safe
 // for concurrent use; its memory is bounded.
 type Nonces struct {
-	began time.Time // what was used before is not known
+	began   time.Time  // what was used before is not known
+	members func() int // of the federation; asked once a generation
 
 	mu         sync.Mutex
 	turned     time.Time
 	young, old map[nonce]struct{}
-	of         map[session]int        // in the young generation
-	by         map[genesis.NodeID]int // in the young generation
+	// Of the young generation:
+	of     map[session]int
+	by     map[genesis.NodeID]int
+	part   int // of each member, which no other can take
+	shared int // of the common half, taken by those who have used up their part
 }
 
-// NewNonces remembers proofs from now on.
-func NewNonces(now time.Time) *Nonces {
-	return &Nonces{began: now, turned: now, young: map[nonce]struct{}{}, old: map[nonce]struct{}{}, of: map[session]int{}, by: map[genesis.NodeID]int{}}
+// NewNonces remembers proofs from now on, of people of so many members.
+func NewNonces(now time.Time, members func() int) *Nonces {
+	return &Nonces{began: now, members: members} // the first use begins a generation
 }
 
 // Use takes the nonce of a proof that was checked, of a session of somebody of a node that
@@ -123,13 +129,23 @@ func (n *Nonces) Use(from genesis.NodeID, of [sha256.Size]byte, made time.Time, 
 	switch {
 	case young || old:
 		return refuse(genesis.CodeReplayed, "proof", "sign each request with another nonce", "its nonce was used before")
-	case n.of[of] >= MostOfOne || n.by[from] >= MostOfNode || len(n.young) >= MostNonces:
+	case n.of[of] >= MostOfOne || !n.room(from):
 		return &genesis.Error{Op: "sign in", Kind: genesis.Unavailable, Subject: "proof", Msg: "there are more signed requests than this node remembers", Hint: "try again in a minute", Err: later(proofsEvery)}
+	}
+	if n.by[from] >= n.part {
+		n.shared++
 	}
 	n.young[key] = struct{}{}
 	n.of[of]++
 	n.by[from]++
 	return nil
+}
+
+// room reports whether one more of a node can be remembered: of its part, or of what is
+// left of the common half, of which it may have as much as it leaves.
+func (n *Nonces) room(from genesis.NodeID) bool {
+	more := n.by[from] - n.part
+	return len(n.young) < MostNonces && (more < 0 || more < common-n.shared)
 }
 
 // turn begins a generation. What was not used for one that long cannot be used again.
@@ -139,6 +155,7 @@ func (n *Nonces) turn(now time.Time) {
 		n.old = map[nonce]struct{}{}
 	}
 	n.young, n.of, n.by, n.turned = map[nonce]struct{}{}, map[session]int{}, map[genesis.NodeID]int{}, now
+	n.part, n.shared = common/max(n.members(), 1), 0
 }
 
 // later is when to try again.

@@ -3,8 +3,10 @@ package vouch
 import (
 	"bytes"
 	"crypto/ed25519"
+	"crypto/sha256"
 	"encoding/base64"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -307,7 +309,7 @@ func TestProofsOfAnotherForm(t *testing.T) {
 }
 
 func TestNonces(t *testing.T) {
-	n := NewNonces(noon)
+	n := NewNonces(noon, func() int { return 3 })
 	of := func(at time.Time, nonce string) Proof {
 		return Proof{PeerProof: genesis.PeerProof{Created: at, Nonce: nonce}}
 	}
@@ -351,11 +353,43 @@ func TestNonces(t *testing.T) {
 	if err := n.Use("mit", two, noon, of(noon, "c"), n.turned); err != nil {
 		t.Errorf("another session pays for it: %v", err)
 	}
-	n.by["mit"] = MostOfNode
-	if err := n.Use("mit", two, noon, of(noon, "e"), n.turned); genesis.KindOf(err) != genesis.Unavailable {
-		t.Errorf("one more than is remembered of one node: %v", err)
-	}
-	if err := n.Use("iowa", two, noon, of(noon, "e"), n.turned); err != nil {
-		t.Errorf("another node pays for it: %v", err)
+}
+
+// TestNoncesAreShared: whatever others take together, each member has its part, and all of
+// it is bounded.
+func TestNoncesAreShared(t *testing.T) {
+	for _, c := range []struct{ members, greedy int }{{2, 1}, {4, 3}, {30, 29}} {
+		n := NewNonces(noon, func() int { return c.members })
+		p := Proof{PeerProof: genesis.PeerProof{Created: noon}}
+		all := 0
+		use := func(node string) (used int) {
+			for ; ; used++ {
+				all++
+				p.Nonce = fmt.Sprint(all)
+				one := sha256.Sum256(fmt.Append(nil, node, used/MostOfOne))
+				if err := n.Use(genesis.NodeID(node), one, noon, p, noon); err != nil {
+					if genesis.KindOf(err) != genesis.Unavailable {
+						t.Fatal(err)
+					}
+					return used
+				}
+			}
+		}
+		part := common / c.members
+		if got := use("greedy-0"); got != part+common/2 {
+			t.Errorf("of %d members the first gets %d, want %d", c.members, got, part+common/2)
+		}
+		for i := range c.greedy {
+			use(fmt.Sprint("greedy-", i))
+		}
+		if got := use("honest"); got < part {
+			t.Errorf("of %d members %d take what they can get, and leave one %d of its %d", c.members, c.greedy, got, part)
+		}
+		if len(n.young) > MostNonces {
+			t.Errorf("%d are remembered", len(n.young))
+		}
+		if n.turn(noon.Add(generation)); n.shared != 0 || use("honest") <= part {
+			t.Error("the next generation begins with what was taken")
+		}
 	}
 }

@@ -113,7 +113,7 @@ func (n *Node) lend(ctx context.Context, cfg *edge.Config) error {
 	db, c := s.DB(), n.home.Config
 	cfg.Keys = &edge.SQLKeys{DB: db}
 	cfg.Checks = append(cfg.Checks, edge.Check{Name: "database", Do: db.Read().PingContext})
-	uc := upload.Config{DB: db, Dir: n.home.Uploads(), Roots: c.Paths, Max: c.Uploads.Max, Quota: c.Uploads.Quota, Expire: c.Uploads.Expire}
+	uc := upload.Config{DB: db, Node: c.Node, Dir: n.home.Uploads(), Roots: c.Paths, Max: c.Uploads.Max, Quota: c.Uploads.Quota, Expire: c.Uploads.Expire}
 	if s, ok := n.service.(withKept); ok {
 		uc.Held = s.Kept
 	}

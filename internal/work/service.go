@@ -92,6 +92,7 @@ type Service struct {
 	remembered memory // of what versions consist of
 	pulls      pulls
 	clerk      *clerk
+	outputs    outputs    // for people of other nodes
 	heard      bell       // of runs that other nodes carry out
 	stating    sync.Mutex // held while what is said of a model is joined with what was said before
 }

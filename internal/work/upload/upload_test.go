@@ -601,7 +601,7 @@ func TestNoBytesInTheDatabase(t *testing.T) {
 	id := h.create(genesis.UploadRequest{})
 	text := strings.Repeat("0123456789", 10)
 	for i := 0; i < len(text); i += 25 {
-		h.add(id, i, text[i:i+25], i+25 == len(text))
+		h.add(id, int64(i), text[i:i+25], i+25 == len(text))
 		var state string
 		if err := h.DB.Read().QueryRowContext(t.Context(), "SELECT hash_state FROM uploads").Scan(&state); err != nil {
 			t.Fatal(err)

@@ -18,12 +18,12 @@ import (
 // Config says where uploads lie and what they may cost.
 type Config struct {
 	DB     *store.DB
+	Node   genesis.NodeID               // whose people these are; of another node all people are one for what they may keep
 	Dir    string                       // of the files; for this package alone
 	Roots  []string                     // folders at the node whose files stewards may name by path
 	Max    int64                        // bytes of one file
 	Quota  int64                        // bytes of one person's uploads together
 	Expire time.Duration                // after the last bytes; sooner for people of other nodes
-	Node   genesis.NodeID               // whose uploads these are; "": nobody's are another node's
 	Held   func(genesis.PersonID) int64 // bytes that are kept for a person's runs and count, too; nil: none
 	Now    func() time.Time
 
@@ -33,7 +33,7 @@ type Config struct {
 }
 
 const (
-	// maxSessions bounds the uploads of one person.
+	// maxSessions bounds the uploads of one person, or of all people of another node.
 	maxSessions = 1000
 
 	// guestExpire is how long the uploads of people of other nodes stay: what is due is
@@ -159,10 +159,16 @@ func (s *Store) Create(ctx context.Context, who genesis.Principal, req genesis.U
 
 // life is how long an upload of somebody stays after its last bytes.
 func (s *Store) life(person genesis.PersonID) time.Duration {
-	if home, _ := person.Split(s.Node); s.Node != "" && home != s.Node {
+	if _, guest := s.guest(person); guest {
 		return min(s.Expire, guestExpire)
 	}
 	return s.Expire
+}
+
+// guest returns the node of somebody, and whether it is another one than this.
+func (s *Store) guest(person genesis.PersonID) (genesis.NodeID, bool) {
+	node, _ := person.Split(s.Node)
+	return node, s.Node != "" && node != "" && node != s.Node
 }
 
 func (s *Store) check(who genesis.Principal, req genesis.UploadRequest) error {
@@ -190,12 +196,17 @@ func (s *Store) check(who genesis.Principal, req genesis.UploadRequest) error {
 
 // checkQuota refuses what takes a person over the quota, with size bytes for the
 // session id, or more sessions than one may have. A session counts with its
-// announced size, so that who has begun can end.
+// announced size, so that who has begun can end. People of another node have one person's
+// together: how many they are is that node's word.
 func (s *Store) checkQuota(ctx context.Context, tx *sql.Tx, person genesis.PersonID, id string, size int64, more int) error {
+	from, to := string(person), string(person)
+	if node, guest := s.guest(person); guest {
+		from, to = string(node)+"/", string(node)+"0" // '0' follows '/'
+	}
 	var used int64
 	var sessions int
 	err := tx.QueryRowContext(ctx, `SELECT COUNT(*), COALESCE(SUM(CASE WHEN byte_size IS NULL THEN byte_offset ELSE byte_size END), 0)
-		FROM uploads WHERE person = $1 AND id <> $2`, person, id).Scan(&sessions, &used)
+		FROM uploads WHERE (person = $1 OR person > $1 AND person < $2) AND id <> $3`, from, to, id).Scan(&sessions, &used)
 	if s.Held != nil {
 		used += s.Held(person)
 	}

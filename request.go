@@ -1,5 +1,7 @@
 package genesis
 
+import "time"
+
 // FileRef names a file handed to a node: by a token for an open descriptor
 // passed over the home's socket, "upload:" and the id of an upload, or "path:"
 // and a path at the node; with the path as the person wrote it.
@@ -88,6 +90,11 @@ type Trained struct {
 	Report  ModelReport `json:"report"`
 	Resumed bool        `json:"resumed,omitempty"` // went on from a checkpoint of a training that was stopped
 }
+
+// KeepSent is how long a node keeps at most what people of other nodes sent to it, and
+// what came of it, after they sent it or it was done: it is gone before that when they
+// have fetched what came of it.
+const KeepSent = time.Hour
 
 // PredictRequest asks a model for predictions on the rows of raw files.
 type PredictRequest struct {

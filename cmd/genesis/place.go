@@ -66,9 +66,10 @@ func isCopy(c genesis.Copied, of genesis.Ref) bool {
 // for. Else it says what would be sent where.
 func (cmd *predictCmd) send(a *app, ref genesis.Ref, refused error) error {
 	told := cmd.rows(a) + " will be sent to " + string(ref.Node) + "; not stored"
+	kept := "they and what comes of them are deleted there once you have that, and an hour later at most" // genesis.KeepSent
 	var why *genesis.Error
 	if !cmd.Send {
-		e := &genesis.Error{Op: "predict", Kind: genesis.Permission, Subject: cmd.Model, Msg: told, Hint: "say --send if that is all right"}
+		e := &genesis.Error{Op: "predict", Kind: genesis.Permission, Subject: cmd.Model, Msg: told, Hint: "say --send if that is all right: " + kept}
 		if errors.As(refused, &why) {
 			e.Msg += "; the model may not be copied: " + why.Msg
 		}
@@ -79,7 +80,7 @@ func (cmd *predictCmd) send(a *app, ref genesis.Ref, refused error) error {
 		return err
 	}
 	a.home, a.client, a.at = a.client, there, string(ref.Node)
-	return a.aside(func(p *printer) { p.line("%s", told) })
+	return a.aside(func(p *printer) { p.line("%s: %s", told, kept) })
 }
 
 // rows counts the rows of the files, here.

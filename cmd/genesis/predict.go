@@ -13,7 +13,7 @@ type predictCmd struct {
 	Out    string  `help:"Where to write: a file ending in .parquet or .csv, or - with --format." placeholder:"FILE" required:""`
 	Format string  `help:"parquet or csv, if the file's name does not say." enum:"parquet,csv," default:"" placeholder:"FORMAT"`
 	Level  float64 `help:"Share of true values the interval is to hold." default:"0.9" placeholder:"LEVEL"`
-	Send   bool    `help:"Send the rows to the model's node where it may not be copied."`
+	Send   bool    `help:"Send the rows to the model's node where it may not be copied; it deletes them."`
 
 	Project string `help:"The project for which it is done." placeholder:"ID"`
 }
@@ -27,7 +27,11 @@ Examples:
 
     genesis predict turbine-power new.csv --out predictions.parquet
     genesis predict turbine-power@2 new.csv --out predictions.csv --level .8
-    genesis predict nrel/turbine-power new.csv --out predictions.csv --send`
+    genesis predict nrel/turbine-power new.csv --out predictions.csv --send
+
+The last is for another node's model. It is copied and applied here, where it may be. Else
+the rows have to go there, and the command says how many: that node deletes them and what
+came of them once that was fetched, and an hour later at most.`
 }
 
 func (cmd *predictCmd) Run(a *app) error {

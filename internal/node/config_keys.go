@@ -154,7 +154,7 @@ var keys = []key{
 	{name: "uploads.quota", kind: size, def: "500GB", least: "1KiB", most: "1PiB", example: "2TB", field: at(func(c *Config) any { return &c.Uploads.Quota }),
 		doc: "One person's files together, until they expire or are removed, and what is kept for their runs until those have ended; all people of one other node have as much together."},
 	{name: "uploads.expire", kind: duration, def: "168h", least: "1m", most: "8760h", example: "24h", field: at(func(c *Config) any { return &c.Uploads.Expire }),
-		doc: "How long a file stays after its last bytes came in."},
+		doc: "How long a file stays after its last bytes came in; one of somebody of another node at most an hour."},
 
 	{name: "runs.concurrent", kind: number, def: "0", least: "0", most: "10000", example: "4", field: at(func(c *Config) any { return &c.Runs.Concurrent }),
 		doc: "Runs at once; 0 means one per two cores, and at least two."},

@@ -113,6 +113,7 @@ func openWork(ctx context.Context, h *Home, opt Options, log *slog.Logger) (_ Se
 		}
 	}
 	go w.keepHouse(background)
+	go w.forgetSent(background)
 	return w, nil
 }
 
@@ -292,6 +293,22 @@ func (w *works) keepHouse(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
+		}
+	}
+}
+
+// forgetSent removes what was predicted for people of other nodes when its time is over.
+func (w *works) forgetSent(ctx context.Context) {
+	tick := time.NewTicker(sweepEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		if _, err := w.PruneSent(ctx); err != nil && ctx.Err() == nil {
+			w.log.Error("what was predicted for people of other nodes cannot be removed", "error", err)
 		}
 	}
 }

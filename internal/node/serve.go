@@ -27,7 +27,7 @@ const (
 	flushTimeout = 2 * time.Second
 
 	traceTimeout = 2 * time.Second
-	sweepEvery   = time.Hour
+	sweepEvery   = time.Minute
 )
 
 // Serve listens on the network, too, as the home's configuration says, until ctx

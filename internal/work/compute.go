@@ -236,6 +236,7 @@ type predictTask struct {
 	Request genesis.PredictRequest `json:"request"`
 	Model   genesis.Version        `json:"model"`
 	Layout  genesis.Layout         `json:"layout"`
+	Aside   string                 `json:"aside,omitempty"` // the file to put it out to; "": a blob
 }
 
 func (w *Workbench) predict(ctx context.Context, t predictTask, files []*format.Raw, p genesis.Progress) (*genesis.Predicted, error) {
@@ -251,7 +252,7 @@ func (w *Workbench) predict(ctx context.Context, t predictTask, files []*format.
 	if job.level == 0 {
 		job.level = 0.9
 	}
-	out, err := w.predictInto(ctx, job, t.Request.Format)
+	out, err := w.predictInto(ctx, job, t.Request.Format, t.Aside)
 	in.Close()
 	if err != nil {
 		return nil, err

@@ -11,7 +11,6 @@ import (
 
 	"github.com/opengenesis/genesis"
 	"github.com/opengenesis/genesis/internal/access"
-	"github.com/opengenesis/genesis/internal/blob"
 	"github.com/opengenesis/genesis/internal/journal"
 	"github.com/opengenesis/genesis/internal/work/run"
 )
@@ -239,28 +238,44 @@ func (s *Service) Output(ctx context.Context, who genesis.Principal, d genesis.D
 	if !who.SignedIn() {
 		return nil, 0, missing
 	}
-	made, err := s.runs.Made(ctx, d, who.Person())
+	runs, err := s.runs.Made(ctx, d, who.Person())
 	if err != nil {
 		return nil, 0, err
 	}
-	if made == nil {
+	if len(runs) == 0 {
 		return nil, 0, missing
+	}
+	var made genesis.Predicted
+	if err := json.Unmarshal(runs[0].Result, &made); err != nil {
+		return nil, 0, nonsense(runs[0], err)
 	}
 	allowed, err := s.enterOutput(ctx, who, made.Model.Ref().String(), d)
 	if err != nil {
 		return nil, 0, err
 	}
 	ctx, stop := s.Access.Watch(ctx, allowed.Ask)
-	b, err := s.Blobs.Stat(ctx, d)
-	var r *blob.Reader
-	if err == nil {
-		r, err = s.Blobs.Open(ctx, b)
-	}
+	r, err := s.outputOf(ctx, runs, made.Output)
 	if err != nil {
 		stop()
 		return nil, 0, err
 	}
-	return watched{r, ctx, stop}, b.Size, nil
+	return watched{r, ctx, stop}, made.Output.Size, nil
+}
+
+// outputOf opens what runs put out: that of rows which were sent can be fetched once.
+func (s *Service) outputOf(ctx context.Context, runs []genesis.Run, b genesis.Blob) (stored, error) {
+	if !s.isSent(runs[0]) {
+		return s.Blobs.Open(ctx, b)
+	}
+	f, id, err := s.outputs.open(runs)
+	if err != nil {
+		return nil, err
+	}
+	if f == nil {
+		return nil, inside{&genesis.Error{Op: "fetch output", Kind: genesis.NotFound, Subject: string(b.Digest), Msg: "was fetched already, or its time is over: what people of other nodes send is not kept",
+			Hint: "send the rows again"}}
+	}
+	return &fetched{File: f, remove: func() error { return s.outputs.remove(id) }}, nil
 }
 
 // enterOutput decides whether who may still apply the model of which an output is. The

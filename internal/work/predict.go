@@ -68,17 +68,25 @@ func (j *prediction) clashes() []genesis.Finding {
 	return out
 }
 
-// predictInto runs the prediction into a new blob.
-func (w *Workbench) predictInto(ctx context.Context, j *prediction, as string) (genesis.Blob, error) {
+// predictInto runs the prediction into a new blob, or into a file where one is named.
+func (w *Workbench) predictInto(ctx context.Context, j *prediction, as, aside string) (genesis.Blob, error) {
+	if aside != "" {
+		return predictAside(ctx, j, as, aside)
+	}
 	out, err := w.Blobs.Create(ctx)
 	if err != nil {
 		return genesis.Blob{}, err
 	}
-	if err = write(ctx, out, as, &counted{batches: j, total: j.in.Rows, stage: "predicting", p: j.p}); err != nil {
+	if err = write(ctx, out, as, j.counted()); err != nil {
 		out.Abort()
 		return genesis.Blob{}, err
 	}
 	return out.Commit()
+}
+
+// counted reports progress while the rows pass.
+func (j *prediction) counted() *counted {
+	return &counted{batches: j, total: j.in.Rows, stage: "predicting", p: j.p}
 }
 
 // Next returns the next rows of the input with the model's outputs beside them.

@@ -119,6 +119,9 @@ func (s *Service) clear(ctx context.Context, cleared []run.Cleared) error {
 	}
 	bench := &Workbench{Settings: s.settings()}
 	for _, r := range cleared {
+		if err := s.outputs.remove(r.ID); err != nil {
+			return err
+		}
 		var p pinned
 		if r.Kind != genesis.RunTrain || json.Unmarshal(r.Pinned, &p) != nil || p.Train == nil {
 			continue

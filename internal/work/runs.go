@@ -8,6 +8,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"path/filepath"
 
 	"github.com/opengenesis/genesis"
 	"github.com/opengenesis/genesis/internal/access"
@@ -24,13 +25,17 @@ func (s *Service) OpenRuns(ctx context.Context, c run.Config) error {
 	c.DB, c.Plan, c.Commit, c.Watch, c.Hold, c.Fetch = s.DB, s.planRun, s.commitRun, s.watchRun, s.holdBlobs, s.fetchRun
 	c.Changed = func(r genesis.Run) {
 		if !s.home(r.By) {
+			s.dropSent(r)
 			s.clerk.look()
 		}
 	}
-	c.Ended = s.runEnded
+	c.Ended, c.Kept = s.runEnded, s.keptOf
 	c.Settings, c.Soft = s.settings(), 8*s.Memory
 	c.Compute = (&Workbench{Blobs: s.Blobs, Drivers: s.Drivers}).Compute
 	s.clerk = newClerk(s)
+	if err := s.openOutputs(ctx, filepath.Join(c.Dir, "outputs")); err != nil {
+		return err
+	}
 	var err error
 	if s.runs, err = run.Open(ctx, c); err == nil {
 		s.clerk.start()
@@ -103,6 +108,9 @@ func attached[T any](ctx context.Context, s *Service, who genesis.Principal, kin
 		r, err = s.attachedThere(ctx, who, r, p)
 	} else if r, err = s.runs.Wait(ctx, id, p); err != nil {
 		r, _ = s.runs.Cancel(context.WithoutCancel(ctx), id, who.Person()) // it has ended: then it says how
+		if s.isSent(r) {
+			err = errors.Join(err, s.outputs.remove(id)) // nobody is left to fetch it
+		}
 	}
 	switch {
 	case r.Error != nil:
@@ -271,7 +279,11 @@ func (s *Service) planRun(ctx context.Context, r genesis.Run, pin json.RawMessag
 		return nil, err
 	}
 	l, err := s.Catalog.Layout(ctx, p.Version)
-	return predictTask{Request: q, Model: p.Version, Layout: l}, err
+	t := predictTask{Request: q, Model: p.Version, Layout: l}
+	if s.isSent(r) {
+		t.Aside = s.outputs.path(r.ID)
+	}
+	return t, err
 }
 
 // commitRun returns the act that makes an outcome a version.

@@ -92,7 +92,8 @@ type Service struct {
 	remembered memory // of what versions consist of
 	pulls      pulls
 	clerk      *clerk
-	heard      bell // of runs that other nodes carry out
+	outputs    outputs // for people of other nodes
+	heard      bell    // of runs that other nodes carry out
 	watching   context.Context
 	endWatch   context.CancelCauseFunc
 	stating    sync.Mutex // held while what is said of a model is joined with what was said before

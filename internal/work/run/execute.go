@@ -1,6 +1,7 @@
 package run
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"encoding/json"
@@ -295,7 +296,9 @@ func (m *Manager) commit(ctx context.Context, a *active, outcome json.RawMessage
 		if result, err = json.Marshal(v); err != nil {
 			return err
 		}
-		there, err := change(ctx, tx, a.row.ID, "state = 'done', ended_at = $2, result = $3", store.Time(now), string(result))
+		kept := a.Run()
+		kept.Result = result
+		there, err := change(ctx, tx, a.row.ID, "state = 'done', ended_at = $2, result = $3", store.Time(now), string(m.cfg.Kept(kept).Result))
 		if err == nil && !there {
 			err = errGone
 		}
@@ -328,20 +331,32 @@ func (m *Manager) end(a *active, cause error) {
 		}
 	}
 	state, e := verdict(a.row, cause)
-	if e.Kind == genesis.Internal {
-		m.cfg.Log.Error("a run failed", "run", a.row.ID, "error", e, "cause", e.Err)
-	}
 	problem := genesis.ProblemOf(e, true)
+	kept := m.keptError(a, &problem)
+	if e.Kind == genesis.Internal {
+		if kept == &problem {
+			m.cfg.Log.Error("a run failed", "run", a.row.ID, "error", e, "cause", e.Err)
+		} else {
+			m.cfg.Log.Error("a run failed", "run", a.row.ID, "error", kept.Title)
+		}
+	}
 	now := time.Now().UTC().Truncate(time.Microsecond)
-	if err := m.write(a.Run(), state, now, problem); err != nil { // the next start finds it unfinished
+	if err := m.write(a.Run(), state, now, *kept); err != nil { // the next start finds it unfinished
 		m.cfg.Log.Error("the end of a run cannot be written", "run", a.row.ID, "error", err, "cause", errors.Unwrap(err))
 	}
 	if isAsked(cause) {
 		a.log.line(cause.Error())
 	} else {
-		a.log.line(string(state) + ": " + problem.Detail)
+		a.log.line(string(state) + ": " + cmp.Or(kept.Detail, kept.Message))
 	}
 	m.settle(a, func(r *genesis.Run) { r.State, r.Ended, r.Error = state, now, &problem })
+}
+
+// keptError is what is written down of why a run failed.
+func (m *Manager) keptError(a *active, p *genesis.Problem) *genesis.Problem {
+	r := a.Run()
+	r.Error = p
+	return m.cfg.Kept(r).Error
 }
 
 // postpone leaves a run to the next start of the node, or says why that is no use.

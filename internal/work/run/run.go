@@ -63,7 +63,7 @@ func (l Limits) withDefaults() Limits {
 type Config struct {
 	DB     *store.DB
 	Node   genesis.NodeID // whose own people each count for themselves; those of another node do so together, too; "": nobody does
-	Dir    string         // a folder of the manager's own
+	Dir    string         // a folder, in which logs and work are the manager's own
 	Limits Limits
 
 	// Uploads is a folder whose files never change: what a run has to keep of them
@@ -98,6 +98,10 @@ type Config struct {
 	// Ended is told, in the transaction that ends it, of every run that ends. Nil: nobody is.
 	Ended func(ctx context.Context, tx *sql.Tx, r genesis.Run) error
 
+	// Kept is what is written down of a run that ended, with its result or error. Whoever
+	// waits for the run is told all. Nil: that is all.
+	Kept func(r genesis.Run) genesis.Run
+
 	// Watch returns a context derived from ctx that ends when the asker's access
 	// does, with the reason as its cause, and a function to stop watching. It is
 	// called for the time in the queue, and again for every try. Nil: nobody
@@ -112,8 +116,8 @@ type Config struct {
 	// should not wait for a dead one's work.
 	ResumeAttached bool
 
-	// Changed is called after a run's state changed, or may have. It must not block. Nil:
-	// nobody asks.
+	// Changed is called after a run's state changed, or may have, and before a place is
+	// given to the next run: it must be quick. Nil: nobody asks.
 	Changed func(genesis.Run)
 
 	Log *slog.Logger // nil: nothing is logged
@@ -158,6 +162,9 @@ func Open(ctx context.Context, cfg Config) (*Manager, error) {
 	if cfg.Changed == nil {
 		cfg.Changed = func(genesis.Run) {}
 	}
+	if cfg.Kept == nil {
+		cfg.Kept = func(r genesis.Run) genesis.Run { return r }
+	}
 	if cfg.Worker != nil {
 		inheritFiles()
 	}
@@ -191,8 +198,8 @@ func (m *Manager) Close() error {
 	return nil
 }
 
-// The manager's folder: a log for every run, and a folder of files for those
-// that are not ended.
+// In the manager's folder there are a log for every run, and a folder of files for
+// those that are not ended.
 func (m *Manager) logs() string           { return filepath.Join(m.cfg.Dir, "logs") }
 func (m *Manager) works() string          { return filepath.Join(m.cfg.Dir, "work") }
 func (m *Manager) logOf(id string) string { return filepath.Join(m.logs(), id+".log") }

@@ -207,18 +207,19 @@ func (m *Manager) live(r genesis.Run) genesis.Run {
 	return r
 }
 
-// Made returns the newest prediction of a person that put out the blob, nil without
-// one.
-func (m *Manager) Made(ctx context.Context, d genesis.Digest, person genesis.PersonID) (*genesis.Predicted, error) {
-	var result string
-	err := m.cfg.DB.Read().QueryRowContext(ctx, `SELECT result FROM runs WHERE kind = 'predict' AND state = 'done' AND person = $1 AND instr(result, $2) > 0
-		ORDER BY seq DESC LIMIT 1`, string(person), `"output":{"digest":"`+string(d)+`"`).Scan(&result)
-	if errors.Is(err, sql.ErrNoRows) {
-		return nil, nil
+// sameOutput is how many runs of one person with the same output are told apart.
+const sameOutput = 100
+
+// Made returns the runs of a person that put out the bytes, newest first.
+func (m *Manager) Made(ctx context.Context, d genesis.Digest, person genesis.PersonID) ([]genesis.Run, error) {
+	all, err := listRows(ctx, m.cfg.DB.Read(), rowColumns, `WHERE kind = 'predict' AND state = 'done' AND person = $1 AND instr(result, $2) > 0
+		ORDER BY seq DESC LIMIT $3`, string(person), `"output":{"digest":"`+string(d)+`"`, sameOutput)
+	if err != nil {
+		return nil, store.Error("find output", string(d), err)
 	}
-	var made genesis.Predicted
-	if err == nil {
-		err = json.Unmarshal([]byte(result), &made)
+	runs := make([]genesis.Run, len(all))
+	for i, r := range all {
+		runs[i] = r.Run
 	}
-	return &made, store.Error("find output", string(d), err)
+	return runs, nil
 }

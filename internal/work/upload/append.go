@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"hash"
 	"io"
 	"os"
 	"runtime"
@@ -49,9 +48,9 @@ func (s *Store) Append(ctx context.Context, who genesis.Principal, id string, p 
 	}
 	// The caller may go while the last bytes are written down.
 	ctx = context.WithoutCancel(ctx)
-	err = s.receive(ctx, &u, p.Body)
+	h, err := s.receive(ctx, &u, p.Body)
 	if err == nil && p.Last {
-		err = s.complete(ctx, &u, p.SHA256)
+		err = s.complete(ctx, &u, h, p.SHA256)
 	}
 	return &u.Upload, err
 }
@@ -69,20 +68,25 @@ func (u *session) accepts(p Part) error {
 	return e
 }
 
-// receive appends body to the session's file, checkpoint by checkpoint.
-func (s *Store) receive(ctx context.Context, u *session, body io.Reader) error {
+// receive appends body to the session's file, checkpoint by checkpoint. It returns the
+// hash of all there is then.
+func (s *Store) receive(ctx context.Context, u *session, body io.Reader) (*blocks, error) {
 	f, err := os.OpenFile(s.path(u.ID), os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
-		return fault("upload", u.ID, err)
+		return nil, fault("upload", u.ID, err)
 	}
 	defer f.Close()
-	h, err := hashAt(u.state)
-	if err == nil {
-		err = s.rewind(f, u)
+	if err := s.rewind(f, u); err != nil {
+		return nil, err
 	}
+	h, err := blocksAt(u.state, f, u.Offset)
 	if err != nil {
-		return err
+		return nil, fault("upload", u.ID, err)
 	}
+	return h, s.fill(ctx, u, f, h, body)
+}
+
+func (s *Store) fill(ctx context.Context, u *session, f *os.File, h *blocks, body io.Reader) error {
 	limit := s.Max
 	if u.Size != nil {
 		limit = min(limit, *u.Size)
@@ -112,7 +116,7 @@ func (s *Store) receive(ctx context.Context, u *session, body io.Reader) error {
 // and is not hashed: it is behind the offset.
 type sink struct {
 	f   io.Writer
-	h   hash.Hash
+	h   io.Writer
 	n   int64
 	err error // of the file
 }
@@ -148,11 +152,11 @@ func (s *Store) rewind(f *os.File, u *session) error {
 }
 
 // commit makes the bytes up to offset durable, then says so.
-func (s *Store) commit(ctx context.Context, f *os.File, u *session, offset int64, h hash.Hash) error {
+func (s *Store) commit(ctx context.Context, f *os.File, u *session, offset int64, h *blocks) error {
 	if err := f.Sync(); err != nil {
 		return fault("upload", u.ID, err)
 	}
-	state, expires := stateOf(h), s.Now().Add(s.Expire)
+	state, expires := h.state(), s.Now().Add(s.life(u.person))
 	err := s.DB.Tx(ctx, func(tx *sql.Tx) error {
 		if u.Size == nil {
 			if err := s.checkQuota(ctx, tx, u.person, u.ID, offset, 0); err != nil {
@@ -192,22 +196,18 @@ func atEnd(u *session, body io.Reader) error {
 
 // complete checks what was announced. Bytes other than those announced are of no
 // use to anybody, so the session ends with them.
-func (s *Store) complete(ctx context.Context, u *session, last genesis.Digest) error {
+func (s *Store) complete(ctx context.Context, u *session, h *blocks, last genesis.Digest) error {
 	if u.Size != nil && u.Offset != *u.Size {
 		return &genesis.Error{Op: "complete upload", Kind: genesis.Invalid, Subject: u.ID, Msg: "has fewer bytes than were announced", Hint: "bring the rest first"}
 	}
-	h, err := hashAt(u.state)
-	if err != nil {
-		return fault("complete upload", u.ID, err)
-	}
-	got := genesis.DigestSum(h.Sum(nil))
+	got := genesis.DigestSum(h.sum())
 	for _, want := range []genesis.Digest{u.SHA256, last} {
 		if want != "" && want != got {
 			return errors.Join(s.remove(ctx, u.ID), &genesis.Error{Op: "complete upload", Kind: genesis.Invalid, Subject: u.ID,
 				Msg: "arrived with other bytes than its digest says; nothing was kept", Hint: "upload it again"})
 		}
 	}
-	err = s.DB.Tx(ctx, func(tx *sql.Tx) error {
+	err := s.DB.Tx(ctx, func(tx *sql.Tx) error {
 		_, err := tx.ExecContext(ctx, `UPDATE uploads SET complete = 1, byte_size = byte_offset, sha256 = $1 WHERE id = $2`, got, u.ID)
 		return err
 	})

@@ -29,8 +29,8 @@ func Purge(ctx context.Context, db *store.DB, dir string, digests []genesis.Dige
 		if err != nil {
 			return n, store.Error("purge uploads", id, err)
 		}
-		if err := os.Remove(filepath.Join(dir, id)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return n, fault("purge uploads", id, err)
+		if err := removeFile(dir, id); err != nil {
+			return n, err
 		}
 		n++
 	}
@@ -39,24 +39,53 @@ func Purge(ctx context.Context, db *store.DB, dir string, digests []genesis.Dige
 
 // named returns the ids of complete uploads with one of the digests.
 func named(ctx context.Context, db *store.DB, digests []genesis.Digest) ([]string, error) {
-	rows, err := db.Read().QueryContext(ctx, `SELECT id, hash_state FROM uploads WHERE complete = 1`)
+	rows, err := db.Read().QueryContext(ctx, `SELECT id, sha256 FROM uploads WHERE complete = 1`)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
 	var ids []string
 	for rows.Next() {
-		var id, state string
-		if err := rows.Scan(&id, &state); err != nil {
+		var id string
+		var digest genesis.Digest
+		if err := rows.Scan(&id, &digest); err != nil {
 			return nil, err
 		}
-		h, err := hashAt(state)
-		if err != nil {
-			return nil, err
-		}
-		if slices.Contains(digests, genesis.DigestSum(h.Sum(nil))) {
+		if slices.Contains(digests, digest) {
 			ids = append(ids, id)
 		}
 	}
 	return ids, rows.Err()
+}
+
+// Drop removes uploads of a person that have served their purpose. Ids that are none of
+// theirs are passed over.
+func Drop(ctx context.Context, db *store.DB, dir string, person genesis.PersonID, ids []string) error {
+	for _, id := range ids {
+		var theirs bool
+		err := db.Tx(ctx, func(tx *sql.Tx) error {
+			res, err := tx.ExecContext(ctx, `DELETE FROM uploads WHERE id = $1 AND person = $2 AND complete = 1`, id, string(person))
+			if err != nil {
+				return err
+			}
+			n, err := res.RowsAffected()
+			theirs = n == 1
+			return err
+		})
+		if err == nil && theirs {
+			err = removeFile(dir, id)
+		}
+		if err != nil {
+			return store.Error("remove uploads", id, err)
+		}
+	}
+	return nil
+}
+
+// removeFile removes the file of a session that is there no more.
+func removeFile(dir, id string) error {
+	if err := os.Remove(filepath.Join(dir, id)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fault("remove upload", id, err)
+	}
+	return nil
 }

@@ -3,13 +3,8 @@ package upload
 import (
 	"context"
 	"crypto/rand"
-	"crypto/sha256"
 	"database/sql"
-	"encoding"
-	"encoding/base64"
 	"errors"
-	"hash"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -28,7 +23,7 @@ type Config struct {
 	Roots  []string                     // folders at the node whose files stewards may name by path
 	Max    int64                        // bytes of one file
 	Quota  int64                        // bytes of one person's uploads together
-	Expire time.Duration                // after the last bytes
+	Expire time.Duration                // after the last bytes; sooner for people of other nodes
 	Held   func(genesis.PersonID) int64 // bytes that are kept for a person's runs and count, too; nil: none
 	Now    func() time.Time
 
@@ -40,6 +35,10 @@ type Config struct {
 const (
 	// maxSessions bounds the uploads of one person, or of all people of another node.
 	maxSessions = 1000
+
+	// guestExpire is how long the uploads of people of other nodes stay: what is due is
+	// swept some minutes later, and what was promised is [genesis.KeepSent].
+	guestExpire = genesis.KeepSent - 5*time.Minute
 
 	// checkpoint is how many bytes come in between two commits of the offset:
 	// what a crash costs at most.
@@ -142,7 +141,7 @@ func (s *Store) Create(ctx context.Context, who genesis.Principal, req genesis.U
 		return nil, err
 	}
 	now := s.Now().UTC().Truncate(time.Microsecond)
-	u := genesis.Upload{ID: strings.ToLower(rand.Text()), Name: req.Name, Size: req.Size, SHA256: req.SHA256, Created: now, Expires: now.Add(s.Expire)}
+	u := genesis.Upload{ID: strings.ToLower(rand.Text()), Name: req.Name, Size: req.Size, SHA256: req.SHA256, Created: now, Expires: now.Add(s.life(who.Person()))}
 	var size sql.NullInt64
 	if req.Size != nil {
 		size = sql.NullInt64{Int64: *req.Size, Valid: true}
@@ -152,10 +151,24 @@ func (s *Store) Create(ctx context.Context, who genesis.Principal, req genesis.U
 			return err
 		}
 		_, err := tx.ExecContext(ctx, `INSERT INTO uploads (`+columns+`) VALUES ($1, $2, $3, $4, $5, 0, $6, 0, $7, $8)`,
-			u.ID, who.Person(), u.Name, size, u.SHA256, stateOf(sha256.New()), store.Time(u.Created), store.Time(u.Expires))
+			u.ID, who.Person(), u.Name, size, u.SHA256, newBlocks().state(), store.Time(u.Created), store.Time(u.Expires))
 		return err
 	})
 	return &u, err
+}
+
+// life is how long an upload of somebody stays after its last bytes.
+func (s *Store) life(person genesis.PersonID) time.Duration {
+	if _, guest := s.guest(person); guest {
+		return min(s.Expire, guestExpire)
+	}
+	return s.Expire
+}
+
+// guest returns the node of somebody, and whether it is another one than this.
+func (s *Store) guest(person genesis.PersonID) (genesis.NodeID, bool) {
+	node, _ := person.Split(s.Node)
+	return node, s.Node != "" && node != "" && node != s.Node
 }
 
 func (s *Store) check(who genesis.Principal, req genesis.UploadRequest) error {
@@ -187,7 +200,7 @@ func (s *Store) check(who genesis.Principal, req genesis.UploadRequest) error {
 // together: how many they are is that node's word.
 func (s *Store) checkQuota(ctx context.Context, tx *sql.Tx, person genesis.PersonID, id string, size int64, more int) error {
 	from, to := string(person), string(person)
-	if node, _ := person.Split(s.Node); s.Node != "" && node != "" && node != s.Node {
+	if node, guest := s.guest(person); guest {
 		from, to = string(node)+"/", string(node)+"0" // '0' follows '/'
 	}
 	var used int64
@@ -260,10 +273,7 @@ func (s *Store) remove(ctx context.Context, id string) error {
 	if err != nil {
 		return err
 	}
-	if err := os.Remove(s.path(id)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fault("remove upload", id, err)
-	}
-	return nil
+	return removeFile(s.Dir, id)
 }
 
 // Sweep removes the sessions whose time is over and returns their number.
@@ -317,22 +327,4 @@ func (s *Store) free(id string) {
 
 func taken(id string) error {
 	return &genesis.Error{Op: "upload", Kind: genesis.Conflict, Subject: id, Msg: "another connection brings bytes of this upload", Hint: "ask for the offset again when it is over"}
-}
-
-// stateOf and hashAt keep SHA-256 between two parts.
-func stateOf(h hash.Hash) string {
-	b, err := h.(encoding.BinaryMarshaler).MarshalBinary()
-	if err != nil {
-		panic(err) // SHA-256 of the standard library has a state
-	}
-	return base64.StdEncoding.EncodeToString(b)
-}
-
-func hashAt(state string) (hash.Hash, error) {
-	h := sha256.New()
-	b, err := base64.StdEncoding.DecodeString(state)
-	if err == nil {
-		err = h.(encoding.BinaryUnmarshaler).UnmarshalBinary(b)
-	}
-	return h, err
 }

@@ -5,6 +5,8 @@ import (
 	"context"
 	"crypto/sha256"
 	"database/sql"
+	"encoding"
+	"encoding/base64"
 	"errors"
 	"io"
 	"math/rand/v2"
@@ -560,4 +562,97 @@ func FuzzSession(f *testing.F) {
 			t.Error(err)
 		}
 	})
+}
+
+// TestGuestsExpire: what people of other nodes send stays no longer than is promised.
+func TestGuestsExpire(t *testing.T) {
+	h := newHome(t, func(c *Config) { c.Node, c.Expire = "nrel", 24*time.Hour })
+	guest := genesis.Principal{Subject: "ada", Node: "mit"}
+	own := h.create(genesis.UploadRequest{})
+	u, err := h.Create(t.Context(), guest, genesis.UploadRequest{Name: "x.csv"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if u, err = h.Append(t.Context(), guest, u.ID, Part{Body: strings.NewReader("abc"), Last: true}); err != nil {
+		t.Fatal(err)
+	}
+	h.now = h.now.Add(genesis.KeepSent - 2*time.Minute)
+	if n, err := h.Sweep(t.Context()); n != 1 || err != nil {
+		t.Errorf("swept %d, %v", n, err)
+	}
+	if left, _ := os.ReadDir(h.Dir); len(left) != 0 {
+		t.Errorf("%v are left", left)
+	}
+	if _, err := h.Find(t.Context(), ada, own); err != nil {
+		t.Errorf("a person's own: %v", err)
+	}
+}
+
+// TestDrop removes a person's complete uploads, and no others.
+func TestDrop(t *testing.T) {
+	h := newHome(t, nil)
+	done, open, other := h.create(genesis.UploadRequest{}), h.create(genesis.UploadRequest{}), h.create(genesis.UploadRequest{})
+	h.add(done, 0, "abc", true)
+	h.add(open, 0, "abc", false)
+	h.add(other, 0, "abc", true)
+	if err := os.WriteFile(filepath.Join(h.dir, "key"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := Drop(t.Context(), h.DB, h.Dir, bob.Person(), []string{other}); err != nil {
+		t.Fatal(err)
+	}
+	if err := Drop(t.Context(), h.DB, h.Dir, ada.Person(), []string{done, open, "../key", "none"}); err != nil {
+		t.Fatal(err)
+	}
+	left, err := os.ReadDir(h.Dir)
+	if err != nil || len(left) != 2 {
+		t.Errorf("%v are left, %v", left, err)
+	}
+	if _, err := os.Stat(filepath.Join(h.dir, "key")); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestNoBytesInTheDatabase: the state of a hash, which is kept, has none of the bytes.
+func TestNoBytesInTheDatabase(t *testing.T) {
+	h := newHome(t, nil)
+	id := h.create(genesis.UploadRequest{})
+	text := strings.Repeat("0123456789", 10)
+	for i := 0; i < len(text); i += 25 {
+		h.add(id, int64(i), text[i:i+25], i+25 == len(text))
+		var state string
+		if err := h.DB.Read().QueryRowContext(t.Context(), "SELECT hash_state FROM uploads").Scan(&state); err != nil {
+			t.Fatal(err)
+		}
+		b, err := base64.StdEncoding.DecodeString(state)
+		if err != nil || bytes.Contains(b, []byte("0123")) || bytes.Contains(b, []byte("5678")) {
+			t.Errorf("%q, %v", b, err)
+		}
+	}
+	if u, err := h.Find(t.Context(), ada, id); err != nil || u.SHA256 != genesis.DigestOf([]byte(text)) {
+		t.Errorf("%+v, %v", u, err)
+	}
+}
+
+// TestOldStates: an upload that an earlier release began goes on.
+func TestOldStates(t *testing.T) {
+	h := newHome(t, nil)
+	id := h.create(genesis.UploadRequest{})
+	h.add(id, 0, "abc", false)
+	old := sha256.New()
+	old.Write([]byte("abc"))
+	state, err := old.(encoding.BinaryMarshaler).MarshalBinary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := h.DB.Tx(t.Context(), func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(t.Context(), "UPDATE uploads SET hash_state = $1", base64.StdEncoding.EncodeToString(state))
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	rest := strings.Repeat("def", 50)
+	if u, err := h.add(id, 3, rest, true); err != nil || u.SHA256 != genesis.DigestOf([]byte("abc"+rest)) {
+		t.Errorf("%+v, %v", u, err)
+	}
 }

@@ -164,12 +164,15 @@ def prepare(data: Any, name: str | None = None, *, node: Node | None = None, **o
 
 
 def train(dataset: str | Dataset, name: str, *, node: Node | None = None, **options: Any) -> Model:
-    """Train a network on a dataset, at the node, where the data is.
+    """Train a network on a dataset, where the data is.
 
-    Whoever may *train* on a dataset need not be allowed to *read* it. Ctrl-C stops the work.
+    Whoever may *train* on a dataset need not be allowed to *read* it. Another node's data
+    that may be read is copied to your own node and trained on there; other data stays where
+    it is: its node does the training, and the model is there, as ``~you+yournode/NAME``.
+    Ctrl-C stops the work.
 
     Args:
-        dataset: a dataset, or a reference.
+        dataset: a dataset, or a reference: ``"turbines"``, ``"nrel/turbines"``.
         name: of the model.
         node: by default the one connected to last.
         target: the column to predict; those of role target by default.
@@ -185,13 +188,18 @@ def train(dataset: str | Dataset, name: str, *, node: Node | None = None, **opti
 
 
 def predict(model: str | Model, data: Any, *, node: Node | None = None, **options: Any) -> Predictions:
-    """Apply a model to raw rows, at the node.
+    """Apply a model to raw rows, at your own node: another node's model is copied there first.
+
+    One that may be used and not copied stays where it is. The rows go there only with
+    ``send=True``; else the error says how many would be sent where.
 
     Args:
         model: a model, or a reference.
         data: a table, a path or paths, as for :func:`prepare`.
         node: by default the one connected to last.
         level: share of true values that the intervals are to hold; 0.9 by default.
+        send: whether rows may go to the model's node, which deletes them and the predictions
+            when you have these, and after an hour at the latest.
         progress: as of :func:`prepare`.
 
     Raises:

@@ -68,6 +68,11 @@ class Asset:
         return self.version.name
 
     @property
+    def node(self) -> str:
+        """The id of the other node that it is at; empty: at your own."""
+        return self._wire.node
+
+    @property
     def card(self) -> Card:
         """Title, licence, creators and other descriptive metadata."""
         return read(Card, self.raw.get("card"))

@@ -16,13 +16,14 @@ import pyarrow.parquet as pq
 
 from . import show
 from .dataset import Asset, Dataset, download
+from .errors import Error, Permission
 from .files import brought
 from .names import quote
 from .parts import parts_of
 from .progress import Show, meter
 from .records import Version, read
 from .stream import Stream
-from .wire import Wire
+from .wire import Watch, Wire
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -62,23 +63,52 @@ class Model(Asset):
         """Return scores by target, predictor (``net``, ``trivial``, …) and metric."""
         return {t["column"]["name"]: t.get("scores", {}).get(part, {}) for t in self.report.get("targets") or []}
 
-    def predict(self, data: Any, *, level: float = 0.9, progress: Show = None) -> Predictions:
+    def predict(self, data: Any, *, level: float = 0.9, send: bool = False, progress: Show = None) -> Predictions:
         """Apply the model to raw rows: a table, a path, or paths.
 
-        Units that differ from those the model was trained in are converted.
+        Units that differ from those the model was trained in are converted. Another node's
+        model is copied to your own node and applied there, where it may be. Where it may
+        only be used, the rows would have to go to its node: then nothing is sent unless
+        you say so.
 
         Args:
             data: a pandas, polars or pyarrow table, or files as for :func:`genesis.prepare`.
             level: share of true values that the intervals are to hold, between 0 and 1.
+            send: whether the rows may go to the model's node. It keeps none of them: they
+                and what came of them are deleted there when you have it, which is before
+                this returns, and an hour later at the latest if you get lost meanwhile.
 
         Raises:
-            Error: Invalid where the rows lack an input, Permission, NotFound.
+            Error: Permission, which says what would be sent where, without ``send``;
+                Invalid where the rows lack an input, NotFound.
         """
-        wire, ref = self._wire, self.version.ref
-        with meter(progress) as show, brought(wire, "predict", data, "rows", show) as (files, headers):
-            body = {"model": ref, "files": files, "level": level, "format": "parquet"}
-            said = wire.watch("POST", "/v1/predict", body=body, watch=show, headers=headers)
-        return Predictions(wire, said)
+        with meter(progress) as show:
+            wire, ref = self._applied(data, send, show)
+            with brought(wire, "predict", data, "rows", show) as (files, headers):
+                body = {"model": ref, "files": files, "level": level, "format": "parquet"}
+                said = wire.watch("POST", "/v1/predict", body=body, watch=show, headers=headers)
+            made = Predictions(wire, said)
+            if wire.node:
+                made.to_arrow()  # its node deletes it then
+        return made
+
+    def _applied(self, data: Any, send: bool, show: Watch | None) -> tuple[Wire, str]:
+        """Return where the model is applied to rows, and what it is called there."""
+        own, node = self._wire.own, self._wire.node
+        if not node:
+            return own, self.version.ref
+        try:
+            copied = own.watch("POST", "/v1/pull", body={"ref": f"{node}/{self.version.ref}"}, watch=show)
+        except Permission as refused:
+            if send:
+                return self._wire, self.version.ref
+            raise Permission(
+                f"{_counted(own, data, show)} will be sent to {node}; not stored; the model may not be copied: {refused.message}",
+                op="predict",
+                subject=f"{node}/{self.ref}",
+                hint="say send=True if that is all right",
+            ) from None
+        return own, read(Version, copied["version"]).ref
 
     def _repr_html_(self) -> str:
         said = self.report
@@ -131,6 +161,17 @@ class Predictions:
     def __repr__(self) -> str:
         flagged = f", {self.flagged:,} unlike the training data" if self.flagged else ""
         return f"<genesis.Predictions of {self.model}: {self.rows:,} rows{flagged}>"
+
+
+def _counted(own: Wire, data: Any, show: Watch | None) -> str:
+    """Return how many rows there are, as one's own node counts them."""
+    try:
+        with brought(own, "predict", data, "rows", show) as (files, headers):
+            said = own.watch("POST", "/v1/inspect", body={"files": files}, watch=show, headers=headers)
+    except Error:
+        return "the rows"  # what is wrong with them is said when they are to be predicted on
+    n = sum(int(t.get("rows", 0)) for t in said.get("tables") or [])
+    return f"{'more than ' if said.get('sampled') else ''}{n:,} {'row' if n == 1 else 'rows'}"
 
 
 def log_model(

@@ -9,6 +9,7 @@ from typing import Any
 
 from . import show
 from .dataset import Asset, Dataset
+from .errors import Error
 from .files import brought, is_table
 from .model import Model, Predictions, log_model
 from .names import name_from, quote, terminal
@@ -16,7 +17,7 @@ from .place import Place
 from .progress import Show, meter
 from .records import Version, read
 from .run import Run, Runs
-from .wire import Wire
+from .wire import Watch, Wire
 
 __all__ = ["Found", "Node"]
 
@@ -181,9 +182,8 @@ class Node:
         threads: int = 0,
         progress: Show = None,
     ) -> Model:
-        """Train a network on a dataset, at the node. See :func:`genesis.train`."""
+        """Train a network on a dataset. See :func:`genesis.train`."""
         data = dataset if isinstance(dataset, Dataset) else self.dataset(dataset)
-        targets = _list(target) or data.schema_of(table).of_role("target")
         said = {
             "split": split,
             "features": list(features),
@@ -194,15 +194,35 @@ class Node:
             "members": members,
             "threads": threads,
         }
-        body = {"dataset": data.version.ref, "name": name, "target": targets, **{k: v for k, v in said.items() if v}}
         with meter(progress) as watch:
+            ref, targets = self._learnt_from(data, _list(target), table, watch)
+            body = {"dataset": ref, "name": name, "target": targets, **{k: v for k, v in said.items() if v}}
             made = self._wire.watch("POST", "/v1/train", body=body, watch=watch)
-        return Model(self._wire, read(Version, made["version"]).ref)
+        at = made.get("at")
+        return Model(self._wire.at(at) if at else self._wire, read(Version, made["version"]).ref)
 
-    def predict(self, model: str | Model, data: Any, *, level: float = 0.9, progress: Show = None) -> Predictions:
+    def _learnt_from(self, data: Dataset, targets: Sequence[str], table: str | None, watch: Watch | None) -> tuple[str, Sequence[str]]:
+        """Return what to train on, and the targets: a dataset of this node, a copy of
+        another's that may be read, or one there, whose node fills in what is left open."""
+        if data._wire.node:
+            ref = f"{data._wire.node}/{data.ref}"
+            if not self._may_read(ref):
+                return ref, targets
+            copied = self._wire.watch("POST", "/v1/pull", body={"ref": ref}, watch=watch)
+            data = Dataset(self._wire, read(Version, copied["version"]).ref)
+        return data.version.ref, targets or data.schema_of(table).of_role("target")
+
+    def _may_read(self, ref: str) -> bool:
+        """Report whether another node's data may be copied. One that does not answer decides when it does."""
+        try:
+            return "read" in self._wire.get(f"/v1/versions/{quote(ref)}/may")["actions"]
+        except Error:
+            return False
+
+    def predict(self, model: str | Model, data: Any, *, level: float = 0.9, send: bool = False, progress: Show = None) -> Predictions:
         """Apply a model to raw rows. See :func:`genesis.predict`."""
         used = model if isinstance(model, Model) else self.model(model)
-        return used.predict(data, level=level, progress=progress)
+        return used.predict(data, level=level, send=send, progress=progress)
 
     def log_model(self, model: Any, name: str, **said: Any) -> Model:
         """Bring a model that was trained here into the catalogue. See :func:`genesis.log_model`."""

@@ -140,6 +140,16 @@ class Wire:
         assert other._guest is not None
         return other
 
+    @property
+    def node(self) -> str:
+        """The id of the other node that this leads to; empty: to one's own."""
+        return self.place.node or ""
+
+    @property
+    def own(self) -> Wire:
+        """The way to the node that vouches for whoever asks: their own."""
+        return self._guest.home if self._guest is not None else self
+
     # Requests.
 
     def get(self, path: str, params: Params | None = None) -> Any:

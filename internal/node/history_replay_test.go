@@ -84,7 +84,7 @@ func (d director) shrink(steps []step, why error) error {
 // TestFailedHistoryIsReplayed: a history that fails, here because the model is wrong on
 // purpose, fails again from the line that is printed, and holds when the model is right.
 func TestFailedHistoryIsReplayed(t *testing.T) {
-	wrong := director{T: t, shrinks: time.Second, blunder: func(a *asset, may bool) bool {
+	wrong := director{T: t, blunder: func(a *asset, may bool) bool {
 		return may && !(a.state == genesis.Published && a.tier == genesis.TierRegistered)
 	}}
 	seeds := make([]uint64, 20) // each offers something of that tier in most cases
@@ -95,17 +95,15 @@ func TestFailedHistoryIsReplayed(t *testing.T) {
 	if line == "" {
 		t.Fatal("a model that is wrong does not fail")
 	}
-	for _, again := range []string{line, line} {
-		text, _, _ := strings.Cut(strings.TrimPrefix(again, "-history-seed "), ":")
-		seeds, err := seedsOf(text)
-		if err != nil || len(seeds) != 1 {
-			t.Fatalf("it does not say with which seed it fails: %s", line)
-		}
-		if why := wrong.plays(seeds); !strings.HasPrefix(why, "-history-seed "+text+": ") {
-			t.Errorf("from the line it does not fail: %s\nand before: %s", why, line)
-		}
-		if why := (director{T: t}).plays(seeds); why != "" {
-			t.Errorf("it is no matter of the model: %s", why)
-		}
+	text, _, _ := strings.Cut(strings.TrimPrefix(line, "-history-seed "), ":")
+	again, err := seedsOf(text)
+	if err != nil || len(again) != 1 {
+		t.Fatalf("it does not say with which seed it fails: %s", line)
+	}
+	if why := wrong.plays(again); !strings.HasPrefix(why, "-history-seed "+text+": ") {
+		t.Errorf("from the line it does not fail: %s\nand before: %s", why, line)
+	}
+	if why := (director{T: t}).plays(again); why != "" {
+		t.Errorf("it is no matter of the model: %s", why)
 	}
 }

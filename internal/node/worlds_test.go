@@ -60,7 +60,7 @@ func (w *world) told(t *testing.T, hidden bool) map[string]string {
 	early := len(w.shown) / 2
 	c.makes(0, w.shown[:early])
 	if hidden {
-		c.makes(0, w.hidden) // some of it is the same as what is shown
+		c.makes(0, w.hidden)         // some of it is the same as what is shown
 		for _, d := range w.drafts { // of what she sees
 			nrel.must(nrel.works.SetCard(t.Context(), nrel.local, nrel.prepare(d, "a,b\n1,2\n9,9\n"), map[string]string{"title": "a secret title"}))
 		}

@@ -1,11 +1,13 @@
 package federation
 
 import (
+	"errors"
 	"net/http"
 	"strings"
 	"testing"
 
 	"github.com/opengenesis/genesis"
+	"github.com/opengenesis/genesis/internal/federation/post"
 )
 
 // TestSpeaks: two nodes speak the latest that both know, and say clearly when there is
@@ -66,5 +68,50 @@ func TestSpeaksForItself(t *testing.T) {
 	w.move(2 * heardFor)
 	if _, _, err := all[0].speaks(t.Context(), m); genesis.KindOf(err) != genesis.Unsupported {
 		t.Errorf("after the hour: %v", err)
+	}
+}
+
+// TestAway: what keeps a message from any node that looks at it keeps others, too; what a
+// node answers keeps that message alone.
+func TestAway(t *testing.T) {
+	w := newTown(t)
+	all := w.found(1, "nrel", "mit")
+	m, _ := all[0].Member("mit")
+	answers := func(status int, kind string) http.HandlerFunc {
+		return func(w http.ResponseWriter, r *http.Request) {
+			if r.Method == http.MethodGet {
+				text, _ := all[1].Descriptor(r.Context())
+				_, _ = w.Write([]byte(text))
+				return
+			}
+			w.Header().Set("Content-Type", kind)
+			w.WriteHeader(status)
+			_, _ = w.Write([]byte(`{"kind":"conflict","detail":"no"}`))
+		}
+	}
+	const problem = "application/problem+json"
+	for name, tt := range map[string]struct {
+		door http.HandlerFunc
+		away bool
+		kind genesis.ErrorKind
+	}{
+		"it breaks off": {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, true, genesis.Unavailable},
+		"a proxy":       {answers(http.StatusBadGateway, "text/html"), true, genesis.Unavailable},
+		"no such route": {answers(http.StatusNotFound, "text/plain"), true, genesis.Unavailable},
+		"too many":      {answers(http.StatusTooManyRequests, problem), true, genesis.Unavailable},
+		"not now":       {answers(http.StatusServiceUnavailable, problem), false, genesis.Unavailable},
+		"never":         {answers(http.StatusConflict, problem), false, genesis.Conflict},
+	} {
+		var h http.Handler = tt.door
+		all[1].door.Store(&h)
+		_, err := all[0].Send(t.Context(), m, []byte("x"))
+		if errors.Is(err, post.ErrAway) != tt.away || genesis.KindOf(err) != tt.kind {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	nowhere := m
+	nowhere.URL = "https://[::1]:1"
+	if _, err := all[0].Send(t.Context(), nowhere, []byte("x")); !errors.Is(err, post.ErrAway) || genesis.KindOf(err) != genesis.Unavailable {
+		t.Errorf("nobody there: %v", err)
 	}
 }

@@ -25,6 +25,18 @@ type cluster struct {
 	order []genesis.NodeID
 }
 
+// sectorOf is what kind of institution has a node.
+func sectorOf(id genesis.NodeID) genesis.Sector {
+	switch id {
+	case "mit":
+		return genesis.University
+	case "ornl":
+		return genesis.Industry
+	default:
+		return genesis.Laboratory
+	}
+}
+
 // newCluster starts nodes and makes a federation of them, which the first holds.
 func newCluster(t *testing.T, ids ...genesis.NodeID) *cluster {
 	t.Helper()
@@ -70,7 +82,7 @@ func (c *cluster) start(id genesis.NodeID) *town {
 func (c *cluster) join(id genesis.NodeID) {
 	c.Helper()
 	first, w := c.towns[c.order[0]], c.towns[id]
-	invited, err := first.works.Invite(c.Context(), first.local, genesis.InviteRequest{Institution: fmt.Sprintf("The %s", id), Sector: genesis.Laboratory})
+	invited, err := first.works.Invite(c.Context(), first.local, genesis.InviteRequest{Institution: fmt.Sprintf("The %s", id), Sector: sectorOf(id)})
 	if err != nil {
 		c.Fatal(err)
 	}
@@ -97,6 +109,7 @@ type line struct {
 	// fault breaks requests: an error before they arrive, and one in place of the answer.
 	fault func(from, to genesis.NodeID, r *http.Request) (before, after error)
 	over  chan struct{} // closed when another fault begins
+	heard func(heard)   // gets what was asked and answered; nil: nobody listens
 }
 
 func (l *line) add(id genesis.NodeID, addr string) {
@@ -145,8 +158,12 @@ type end struct {
 
 func (e *end) RoundTrip(r *http.Request) (*http.Response, error) {
 	e.mu.Lock()
-	to, fault := e.at[r.URL.Host], e.fault
+	to, fault, tap := e.at[r.URL.Host], e.fault, e.heard
 	e.mu.Unlock()
+	var said heard
+	if tap != nil {
+		said = overhear(to, r)
+	}
 	var before, after error
 	if fault != nil {
 		before, after = fault(e.id, to, r)
@@ -158,6 +175,9 @@ func (e *end) RoundTrip(r *http.Request) (*http.Response, error) {
 		return nil, before
 	}
 	resp, err := http.DefaultTransport.RoundTrip(r)
+	if err == nil && tap != nil && resp.StatusCode < 300 {
+		tap(said)
+	}
 	if err == nil && after != nil {
 		resp.Body.Close()
 		return nil, after

@@ -136,7 +136,7 @@ func (c *cluster) open(id genesis.NodeID, dir string) {
 	c.Helper()
 	w := c.towns[id]
 	h := mustHome(c.T, dir)
-	h.Config.Node, h.Config.URL, h.Config.Institution, h.Config.Sector = id, w.url, fmt.Sprintf("The %s", id), genesis.Laboratory
+	h.Config.Node, h.Config.URL, h.Config.Institution, h.Config.Sector = id, w.url, fmt.Sprintf("The %s", id), sectorOf(id)
 	h.Config.Serve.Rate.PerSecond = 0
 	l := &life{end: &end{c.line, id}, disk: newStill()}
 	n, err := Start(context.WithoutCancel(c.Context()), h, Options{Network: true, peers: l, disk: l.disk, now: c.line.clocks[id].now, pauses: post.Pauses{First: 50 * time.Millisecond, Most: 500 * time.Millisecond}})

@@ -39,8 +39,13 @@ func (h *history) offer() error {
 	if h.down[at] {
 		return nil
 	}
-	a := &asset{at: at, name: fmt.Sprintf("%s%d", h.prefix, len(h.assets)), state: genesis.Draft, said: map[string]int{}, maybe: map[string]int{}}
-	h.towns[at].prepare(a.name, fmt.Sprintf("a,b\n1,%d\n3,4\n", len(h.assets))+strings.Repeat("5,6\n7,8\n", 60)) // as many as a training takes
+	a := &asset{at: at, name: fmt.Sprintf("%s%d", h.prefix, len(h.assets)), state: genesis.Draft, said: map[string]int{}, maybe: map[string]int{}, known: map[soul]bool{}, blunder: h.blunder}
+	a.csv = fmt.Sprintf("a,b\n1,%d\n3,4\n", 1000*h.plays+len(h.assets)) + strings.Repeat("5,6\n7,8\n", 60) // as many as a training takes
+	ref, err := genesis.ParseRef(h.towns[at].prepare(a.name, a.csv))
+	if err != nil {
+		return err
+	}
+	a.digest = ref.Digest
 	a.said["commit"]++
 	h.notes("%s at %s", a.name, at)
 	h.assets = append(h.assets, a)
@@ -79,7 +84,7 @@ func (h *history) request(a *asset) genesis.PublishRequest {
 	hidden := tier == genesis.TierControlled && h.d.IntN(2) == 0
 	req := genesis.PublishRequest{Tier: tier, Hidden: &hidden, NoOpenings: true}
 	if tier == genesis.TierPartner {
-		one, _ := pick(h, append([]genesis.NodeID{genesis.NodeID(genesis.Laboratory)}, h.order...))
+		one, _ := pick(h, append([]genesis.NodeID{genesis.NodeID(genesis.Laboratory), genesis.NodeID(genesis.University)}, h.order...))
 		req.Partners = []string{string(one)}
 	}
 	if tier != genesis.TierPublic && tier != genesis.TierRestricted && h.d.IntN(4) == 0 {
@@ -130,7 +135,7 @@ func (h *history) grant() error {
 
 func (h *history) lend(a *asset) (lent, error) {
 	p, _ := pick(h, h.souls)
-	to, _ := pick(h, []genesis.Grantee{genesis.Grantee("person:" + p.person()), genesis.Grantee("person:" + p.person()), genesis.Grantee("institution:" + p.home), "sector:laboratory"})
+	to, _ := pick(h, []genesis.Grantee{genesis.Grantee("person:" + p.person()), genesis.Grantee("person:" + p.person()), genesis.Grantee("institution:" + p.home), genesis.Grantee("sector:" + sectorOf(p.home))})
 	action, _ := pick(h, []genesis.Action{genesis.Read, genesis.Read, genesis.TrainOn, genesis.Infer})
 	if a.state == genesis.Published && a.tierAt(h.now(a.at)) == genesis.TierRestricted {
 		action = genesis.TrainOn
@@ -199,7 +204,7 @@ func (h *history) try(p soul, action genesis.Action, a *asset) error {
 		return err
 	}
 	var csv bytes.Buffer
-	if err = c.Export(h.Context(), ref, client.ExportOptions{Format: "csv"}, &csv, nil); err == nil && !bytes.HasPrefix(csv.Bytes(), []byte("a,b\r\n1,")) {
+	if err = c.Export(h.Context(), ref, client.ExportOptions{Format: "csv"}, &csv, nil); err == nil && csv.String() != strings.ReplaceAll(a.csv, "\n", "\r\n") {
 		return fmt.Errorf("it reads %q", csv.String())
 	}
 	return err
@@ -309,6 +314,7 @@ func (h *history) race() error {
 	failed := func() error {
 		switch {
 		case killed:
+			h.faults++
 			h.cluster.kill(a.at)
 			h.hears(a.at)
 		case h.d.IntN(2) == 0:
@@ -327,99 +333,4 @@ func (h *history) race() error {
 		why, lost = "killed", true
 	}
 	return h.judge(a, p, genesis.Read, err, []bool{before, a.may(p, genesis.Read, h.now(a.at))}, why, lost)
-}
-
-// tell has a node send a message to another.
-func (h *history) tell() error {
-	i := h.d.IntN(len(h.order))
-	from, to := h.order[i], h.order[(i+1+h.d.IntN(len(h.order)-1))%len(h.order)]
-	if h.down[from] {
-		return nil
-	}
-	about := fmt.Sprintf("%s%d", h.prefix, len(h.told))
-	h.notes("%s from %s to %s", about, from, to)
-	h.told[about] = to
-	h.puts(from, to, "test", about)
-	return nil
-}
-
-func (h *history) part() error {
-	h.split, _ = pick(h, h.order)
-	h.deaf = ""
-	h.notes("%s", h.split)
-	h.line.splits(h.split)
-	return nil
-}
-
-func (h *history) deafen() error {
-	h.deaf, _ = pick(h, h.order)
-	h.split = ""
-	h.notes("%s", h.deaf)
-	h.line.deafens(h.deaf)
-	return nil
-}
-
-func (h *history) heal() error { return h.recover() }
-
-func (h *history) stop() error {
-	at, _ := pick(h, h.order)
-	h.notes("%s", at)
-	if !h.down[at] {
-		h.cluster.stop(at)
-		h.down[at] = true
-	}
-	return nil
-}
-
-// start starts a node that was stopped.
-func (h *history) start(at genesis.NodeID) {
-	h.restart(at)
-	h.hears(at)
-	h.down[at] = false
-}
-
-func (h *history) kill() error {
-	at, _ := pick(h, h.order)
-	h.notes("%s", at)
-	if !h.down[at] {
-		h.cluster.kill(at)
-		h.hears(at)
-	}
-	return nil
-}
-
-// rotate has a node replace its keys; where the holder cannot be reached, it keeps them.
-func (h *history) rotate() error {
-	at, _ := pick(h, h.order)
-	if h.down[at] {
-		return nil
-	}
-	h.notes("%s", at)
-	_, err := h.towns[at].works.RotateKeys(h.Context(), h.towns[at].local, genesis.RotateRequest{})
-	if why, _ := h.excuse(soul{at, ""}, "nrel"); err != nil && why == "" {
-		return fmt.Errorf("at %s: %w", at, err)
-	}
-	return nil
-}
-
-// turn has two days go by, in which grants end and openings come.
-func (h *history) turn() error {
-	if err := h.recover(); err != nil || h.days > 20*24*time.Hour {
-		return err
-	}
-	h.days += 48 * time.Hour
-	return h.recover()
-}
-
-// clock has a node's clock go wrong by a day.
-func (h *history) clock() error {
-	at, _ := pick(h, h.order)
-	off := 24 * time.Hour
-	if h.d.IntN(2) == 0 {
-		off = -off
-	}
-	h.off[at] = true
-	h.notes("%s %v", at, off)
-	h.line.clocks[at].turn(h.days + off)
-	return nil
 }

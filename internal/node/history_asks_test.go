@@ -36,6 +36,14 @@ type ordering struct {
 // watch looks after each step at what people may do meanwhile.
 func (h *history) watch() {
 	off := slices.ContainsFunc(h.order, func(id genesis.NodeID) bool { return h.off[id] })
+	for _, a := range h.assets {
+		for _, p := range h.souls {
+			a.known[p] = a.known[p] || a.may(p, genesis.Discover, h.now(a.at))
+		}
+	}
+	for _, c := range h.pulled {
+		c.watch(h)
+	}
 	for _, a := range h.asked {
 		a.could = a.could || a.of.may(a.by, genesis.Discover, h.now(a.of.at))
 	}

@@ -10,8 +10,8 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
-	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -46,36 +46,14 @@ func TestHistories(t *testing.T) {
 		seeds = seeds[:min(10, len(seeds))]
 	}
 	if *historySeed != "" {
-		seeds = nil
-		for _, text := range strings.Split(*historySeed, ",") {
-			seed, err := strconv.ParseUint(text, 10, 64)
-			if err != nil {
-				t.Fatal(err)
-			}
-			seeds = append(seeds, seed)
+		var err error
+		if seeds, err = seedsOf(*historySeed); err != nil {
+			t.Fatal(err)
 		}
 	}
-	for batch := range slices.Chunk(seeds, perCluster) {
-		s := newTheatre(t)
-		for i, seed := range batch {
-			if why := s.play(draw(seed)); why != nil {
-				t.Fatal(explain(t, batch[:i+1], why))
-			}
-		}
+	if why := (director{T: t, shrinks: 40 * time.Second}).plays(seeds); why != "" {
+		t.Fatal(why)
 	}
-}
-
-// explain finds the least that fails as well: the last history alone, with as few steps as
-// do, if it fails in a federation of its own.
-func explain(t *testing.T, seeds []uint64, why error) string {
-	last := seeds[len(seeds)-1]
-	steps := draw(last)
-	again := newTheatre(t).play(steps)
-	if again == nil {
-		text := strings.Trim(strings.ReplaceAll(fmt.Sprint(seeds), " ", ","), "[]")
-		return fmt.Sprintf("-history-seed %s: %v\n(%d alone does not fail)", text, why, last)
-	}
-	return fmt.Sprintf("-history-seed %d: %v", last, shrink(t, steps, again))
 }
 
 // step is one thing that happens, and the seed of how.
@@ -124,7 +102,12 @@ var acts = []struct {
 	{"unsay", 2, (*history).unsay},
 	{"command", 8, (*history).command},
 	{"cancel", 2, (*history).cancel},
+	{"find", 8, (*history).find},
+	{"pull", 6, (*history).pull},
 	{"tell", 6, (*history).tell},
+	{"replay", 6, (*history).replay},
+	{"lie", 4, (*history).lie},
+	{"slow", 3, (*history).slow},
 	{"part", 3, (*history).part},
 	{"deafen", 3, (*history).deafen},
 	{"stop", 1, (*history).stop},
@@ -142,6 +125,8 @@ type theatre struct {
 	guests map[string]*client.Client
 	days   time.Duration // by which all clocks are ahead: act turn
 	plays  int
+
+	blunder func(a *asset, may bool) bool // has the model be wrong; nil: it is not
 }
 
 func newTheatre(t *testing.T) *theatre {
@@ -182,7 +167,9 @@ func (s *theatre) now(id genesis.NodeID) time.Time { return s.line.clocks[id].no
 // play plays a history and returns what did not hold.
 func (s *theatre) play(steps []step) error {
 	s.plays++
-	h := &history{theatre: s, prefix: fmt.Sprintf("h%d-", s.plays), began: time.Now(), down: map[genesis.NodeID]bool{}, off: map[genesis.NodeID]bool{}, told: map[string]genesis.NodeID{}}
+	clear(s.guests) // what became of sessions before is no matter of this one
+	h := &history{theatre: s, prefix: fmt.Sprintf("h%03d-", s.plays), began: time.Now(), down: map[genesis.NodeID]bool{}, off: map[genesis.NodeID]bool{}, told: map[string]genesis.NodeID{}}
+	h.listens()
 	for _, step := range steps {
 		h.d = rand.New(rand.NewPCG(step.seed, 1))
 		for _, a := range acts {
@@ -194,6 +181,9 @@ func (s *theatre) play(steps []step) error {
 				return fmt.Errorf("%w\n%s", err, h.story())
 			}
 			h.watch()
+			if h.lieEnds--; h.lieEnds == 0 {
+				h.honest()
+			}
 		}
 	}
 	err := h.recover()
@@ -214,19 +204,6 @@ func (h *history) notes(format string, args ...any) {
 // story is what happened.
 func (h *history) story() string { return strings.Join(h.did, "\n") }
 
-// shrink leaves out steps without which a history fails as well, in a federation of its own each time.
-func shrink(t *testing.T, steps []step, why error) error {
-	for began, i := time.Now(), 0; i < len(steps) && time.Since(began) < 40*time.Second; {
-		fewer := slices.Delete(slices.Clone(steps), i, i+1)
-		if again := newTheatre(t).play(fewer); again != nil {
-			steps, why = fewer, again
-		} else {
-			i++
-		}
-	}
-	return why
-}
-
 // history is one that is being played.
 type history struct {
 	*theatre
@@ -241,14 +218,23 @@ type history struct {
 	told   map[string]genesis.NodeID // messages that were put, to whom
 	did    []string                  // step by step
 
+	faults  int            // that began
+	lying   genesis.NodeID // answers others wrongly
+	lieEnds int            // after so many steps
+
+	listening sync.Mutex
+	heard     []heard // on the line, and may be asked once
+
 	asked   []*asking
 	ordered []*ordering
+	pulled  []*pulling
 }
 
 // recover mends everything.
 func (h *history) recover() error {
 	h.line.heals()
 	h.split, h.deaf = "", ""
+	h.honest()
 	for _, id := range h.order {
 		if h.down[id] {
 			h.start(id)
@@ -270,7 +256,7 @@ func (h *history) holds() error {
 		h.settle(id)
 		h.towns[id].works.post.Wake()
 	}
-	for _, check := range []func() error{h.converged, h.delivered, h.agreed, h.ended, h.recorded, h.vouched, h.sound} {
+	for _, check := range []func() error{h.converged, h.delivered, h.agreed, h.ended, h.copied, h.foundAll, h.recorded, h.vouched, h.sound} {
 		if err := check(); err != nil {
 			return err
 		}

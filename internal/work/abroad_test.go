@@ -2,6 +2,7 @@ package work_test
 
 import (
 	"context"
+	"crypto/ed25519"
 	"database/sql"
 	"encoding/json"
 	"fmt"
@@ -38,9 +39,12 @@ func (*office) Waits(context.Context, string) (time.Time, error) { return time.T
 
 func newOffice(tb testing.TB) *office {
 	tb.Helper()
-	charter := access.Chartered(genesis.Member{ID: "here"}, genesis.Member{ID: "nrel", Institution: "NREL", Sector: genesis.Laboratory}, genesis.Member{ID: "ornl", Institution: "ORNL", Sector: genesis.Laboratory})
+	public, private, _ := ed25519.GenerateKey(nil)
+	key := genesis.NodeKey{ID: genesis.KeyID(public), Use: genesis.KeyToken, Public: public, From: time.Now().Add(-time.Hour)}
+	charter := access.Chartered(genesis.Member{ID: "here", Keys: []genesis.NodeKey{key}}, genesis.Member{ID: "nrel", Institution: "NREL", Sector: genesis.Laboratory}, genesis.Member{ID: "ornl", Institution: "ORNL", Sector: genesis.Laboratory})
 	s, _ := work.OpenTest(tb, func(c *work.Config) { c.Charter = charter })
-	i, err := identity.Open(tb.Context(), identity.Config{DB: s.DB, Node: "here", Charter: charter, Record: work.RecordIdentity})
+	i, err := identity.Open(tb.Context(), identity.Config{DB: s.DB, Node: "here", Charter: charter, Record: work.RecordIdentity,
+		Token: func() (string, ed25519.PrivateKey) { return key.ID, private }})
 	if err != nil {
 		tb.Fatal(err)
 	}

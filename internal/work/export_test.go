@@ -54,3 +54,8 @@ func OpenTest(tb testing.TB, edits ...func(*Config)) (*Service, string) {
 	tb.Cleanup(func() { s.CloseRuns() })
 	return s, dir
 }
+
+// RenewAt asks a node who of this one is in its projects.
+func (s *Service) RenewAt(ctx context.Context, peer genesis.NodeID) error {
+	return s.renewAt(ctx, peer)
+}

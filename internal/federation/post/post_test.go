@@ -572,3 +572,38 @@ func FuzzReceive(f *testing.F) {
 		}
 	})
 }
+
+// FuzzReceipt: whatever a member answers to a message, it is refused, or is its receipt.
+func FuzzReceipt(f *testing.F) {
+	_, key, _ := ed25519.GenerateKey(nil)
+	digest := genesis.DigestOf([]byte("payload"))
+	right := Receipt{Format: Format, ID: "one", From: "mit", To: "nrel", Digest: digest, At: begin}
+	other := right
+	other.ID = "two"
+	var signed string
+	for i, r := range []Receipt{right, other} {
+		payload, err := genesis.CanonicalJSON(r)
+		if err != nil {
+			f.Fatal(err)
+		}
+		text, err := jws.Sign(typeReceipt, key, payload)
+		if err != nil {
+			f.Fatal(err)
+		}
+		if f.Add([]byte(text)); i == 0 {
+			signed = text
+		}
+	}
+	f.Add([]byte("e30.e30.e30"))
+	nrel := member("nrel", key)
+	p := New(Config{Node: "mit", Now: func() time.Time { return begin }})
+	f.Fuzz(func(t *testing.T, text []byte) {
+		err := p.checkReceipt(nrel, Message{ID: "one", From: "mit", To: "nrel"}, digest, text)
+		if k := genesis.KindOf(err); k != "" && k != genesis.Unavailable {
+			t.Errorf("%v", err)
+		}
+		if (err == nil) != (string(text) == signed) { // nobody else signs, and a text is written in one way
+			t.Errorf("%q: %v", text, err)
+		}
+	})
+}

@@ -158,7 +158,7 @@ func TestOtherNodes(t *testing.T) {
 	if err != nil || again.Total != 3 || time.Since(began) > time.Second {
 		t.Errorf("again: %v, %v", err, time.Since(began))
 	}
-	if len(o.asked["dead"]) != 1 || len(o.asked["refuses"]) != 2 || len(o.asked["good"]) != 2 || o.asked["good"][0] != "here/ada /v1/search?limit=200&own=true&q=wind" {
+	if len(o.asked["dead"]) != 1 || len(o.asked["refuses"]) != 2 || len(o.asked["good"]) != 2 || o.asked["good"][0] != "here/ada /search?limit=200&own=true&q=wind" {
 		t.Errorf("asked: %v", o.asked)
 	}
 

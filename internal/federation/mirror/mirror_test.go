@@ -317,7 +317,7 @@ func TestBounds(t *testing.T) {
 	o.sayAll(names("a", 3), "one", "public")
 	h.cfg.Timeout = 200 * time.Millisecond
 	h.Mirror = New(h.cfg)
-	for _, part := range []string{"/v1/logs", "checkpoint", "tile/0", "tile/entries", "statements"} {
+	for _, part := range []string{"/logs", "checkpoint", "tile/0", "tile/entries", "statements"} {
 		for name, r := range map[string]func() io.ReadCloser{
 			"endless": func() io.ReadCloser { return io.NopCloser(endless{}) },
 			"silent":  func() io.ReadCloser { return newSilent(0) },
@@ -326,7 +326,7 @@ func TestBounds(t *testing.T) {
 		} {
 			began := time.Now()
 			err := h.look(o.member(), liar{o, func(path string, b []byte, err error) (io.ReadCloser, error) {
-				if path == part || part != "/v1/logs" && strings.Contains(path, part) {
+				if path == part || part != "/logs" && strings.Contains(path, part) {
 					return r(), nil
 				}
 				return body(b), err

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"slices"
@@ -15,13 +14,14 @@ import (
 
 	"github.com/opengenesis/genesis"
 	"github.com/opengenesis/genesis/internal/catalog/find"
+	"github.com/opengenesis/genesis/internal/guest"
 )
 
 // Peers are the other nodes of the federation. Package federation has them.
 type Peers interface {
 	// Members are those that are vouched for, this node among them.
 	Members() []genesis.Member
-	// Get returns what is at a path of another node, as somebody of this one gets it. Errors:
+	// Get returns what is at a path of another node (below the version of the API), as somebody of this one gets it. Errors:
 	// Unavailable, Permission, and what the other node says.
 	Get(ctx context.Context, who genesis.Principal, node genesis.NodeID, path string, header http.Header) (*http.Response, error)
 }
@@ -62,7 +62,7 @@ func (s *Searcher) ask(ctx context.Context, who genesis.Principal, q genesis.Sea
 	}
 	out := &asked{done: make(chan struct{}), answers: map[genesis.NodeID]answer{}}
 	ctx, cancel := context.WithTimeout(ctx, s.Wait)
-	path := "/v1/search?" + askQuery(q).Encode()
+	path := "/search?" + askQuery(q).Encode()
 	slots := make(chan struct{}, atOnce)
 	var all sync.WaitGroup
 	for _, m := range s.Peers.Members() {
@@ -111,8 +111,7 @@ func (s *Searcher) askOne(ctx context.Context, who genesis.Principal, node genes
 	if err != nil {
 		return s.failed(ctx, node, err)
 	}
-	defer resp.Body.Close()
-	text, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
+	text, err := guest.Read(ctx, string(node), resp.Body, maxAnswer)
 	if err != nil {
 		return s.failed(ctx, node, err)
 	}
@@ -155,9 +154,6 @@ func brief(err error) string {
 func readAnswer(node genesis.NodeID, text []byte) (docs []find.Document, total int, err error) {
 	bad := func(msg string, err error) ([]find.Document, int, error) {
 		return nil, 0, &genesis.Error{Op: "read answer", Kind: genesis.Unavailable, Subject: string(node), Msg: msg, Err: err}
-	}
-	if len(text) > maxAnswer {
-		return bad(fmt.Sprintf("it is longer than %d bytes", maxAnswer), nil)
 	}
 	var r struct {
 		Hits []struct {

@@ -16,7 +16,6 @@ type follower struct {
 	nudged chan struct{}
 	stop   context.CancelFunc
 	ended  chan struct{}
-	rounds sync.Mutex // held while a round goes on
 
 	mu     sync.Mutex
 	member genesis.Member
@@ -106,8 +105,6 @@ const budget = time.Minute
 // round looks at all logs of the node that this one may follow. One that does not check
 // keeps no other from being followed.
 func (f *follower) round(ctx context.Context) (more bool, err error) {
-	f.rounds.Lock()
-	defer f.rounds.Unlock()
 	member, peer := f.met()
 	g := fetcher{peer: peer, timeout: f.m.cfg.Timeout}
 	served, err := g.list(ctx)

@@ -128,34 +128,11 @@ func TestFollow(t *testing.T) {
 	o.say("b", "two", "public")
 	h.Nudge("nrel")
 	wait()
-	if err := h.RebuildFrom(t.Context(), "nrel"); err != nil {
-		t.Fatal(err)
-	}
-	wait()
 	if err := h.Close(); err != nil {
 		t.Fatal(err)
 	}
 	h.Follow(o.member(), o) // too late
 	h.Nudge("nrel")
-}
-
-// TestRebuild: what is taken anew must still have grown from what was verified before.
-func TestRebuild(t *testing.T) {
-	o, h := startOther(t, t.TempDir()), startHere(t)
-	o.sayAll(names("a", 10), "one", "public")
-	o, twin := o.copied()
-	o.sayAll(names("a", 5), "two", "public")
-	twin.sayAll(names("a", 7), "other", "public")
-	look := func(from *other) error { return h.look(o.member(), from) }
-	if err := look(o); err != nil {
-		t.Fatal(err)
-	}
-	if err := h.RebuildFrom(t.Context(), "nrel"); err != nil {
-		t.Fatal(err)
-	}
-	if err := look(twin); genesis.KindOf(err) != genesis.Conflict || h.standing("public").Standing != Forked {
-		t.Errorf("a fork is taken after a rebuild: %v, %+v", err, h.standing("public"))
-	}
 }
 
 // TestRestored: a node that was restored from a backup, and says so in a new epoch, is

@@ -6,11 +6,14 @@ import (
 	"fmt"
 	"os"
 	"regexp"
+	"slices"
 	"sort"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/opengenesis/genesis"
 )
 
 var update = flag.Bool("update", false, "rewrite testdata/routes.txt")
@@ -54,6 +57,23 @@ func TestOpenAPI(t *testing.T) {
 			t.Fatal(err)
 		}
 		want = got
+	}
+	spoken := map[string]bool{}
+	for _, route := range got {
+		if _, path, _ := strings.Cut(route, " /"); !strings.HasPrefix(path, ".well-known/") {
+			api, _, _ := strings.Cut(path, "/")
+			spoken[api] = true
+		}
+	}
+	for api := range spoken { // other nodes are told so, and ask for nothing else
+		if !slices.Contains(genesis.Spoken.APIs, api) {
+			t.Errorf("routes of %s are served, and genesis.Spoken does not say so", api)
+		}
+	}
+	for _, api := range genesis.Spoken.APIs {
+		if !spoken[api] {
+			t.Errorf("genesis.Spoken says %s, of which there are no routes", api)
+		}
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("routes, -want +got:\n%s", diff)

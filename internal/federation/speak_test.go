@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/ed25519"
 	"database/sql"
+	"errors"
 	"net/http"
 	"slices"
 	"strings"
@@ -236,5 +237,23 @@ func TestSpeaksAgain(t *testing.T) {
 			t.Fatalf("%v: %v", as.APIs, err)
 		}
 		body.Close()
+	}
+}
+
+// TestSendMeetsNobody: a post is told that no node answered, so that it does not try all
+// that waits; and not so where one did answer, and would not have this message now.
+func TestSendMeetsNobody(t *testing.T) {
+	w := newTown(t)
+	all := w.found(1, "nrel", "mit")
+	mit := all[1]
+	m, _ := mit.Member("nrel")
+	var busy http.Handler = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusServiceUnavailable) })
+	all[0].door.Store(&busy)
+	if _, err := mit.Send(t.Context(), m, []byte("x")); genesis.KindOf(err) != genesis.Unavailable || errors.Is(err, post.ErrAway) {
+		t.Errorf("a node that is busy: %v", err)
+	}
+	m.URL = "http://127.0.0.1:1"
+	if _, err := mit.Send(t.Context(), m, []byte("x")); genesis.KindOf(err) != genesis.Unavailable || !errors.Is(err, post.ErrAway) {
+		t.Errorf("no node: %v", err)
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/iotest"
 	"time"
 
 	"github.com/opengenesis/genesis"
@@ -175,5 +176,30 @@ func TestOtherNodes(t *testing.T) {
 	}
 	if len(o.asked["good"]) != 2 {
 		t.Errorf("asked: %v", o.asked["good"])
+	}
+}
+
+// TestLogThereIsWhole: the log of a run at another node comes whole or not at all; a node
+// that goes on and on, or breaks off, is no log that is a little shorter.
+func TestLogThereIsWhole(t *testing.T) {
+	o := &others{asked: map[genesis.NodeID][]string{}, say: map[genesis.NodeID]func(context.Context) (io.ReadCloser, error){
+		"whole":   sends(strings.Repeat("x", maxRemoteLog)),
+		"endless": sends(strings.Repeat("x", maxRemoteLog+1)),
+		"broken": func(context.Context) (io.ReadCloser, error) {
+			return io.NopCloser(io.MultiReader(strings.NewReader("x"), iotest.ErrReader(io.ErrUnexpectedEOF))), nil
+		},
+	}}
+	s := &Service{Config: Config{Node: "here", Peers: o}}
+	for node, want := range map[genesis.NodeID]string{"whole": "", "endless": "longer than", "broken": "broke off"} {
+		body, size, err := s.logThere(t.Context(), genesis.Principal{Subject: "ada"}, genesis.Run{ID: "r", At: node})
+		if want == "" {
+			if err != nil || size != maxRemoteLog {
+				t.Errorf("%s: %d bytes, %v", node, size, err)
+			}
+			continue
+		}
+		if genesis.KindOf(err) != genesis.Unavailable || !strings.Contains(err.Error(), want) || body != nil {
+			t.Errorf("%s: %d bytes, %v", node, size, err)
+		}
 	}
 }

@@ -31,7 +31,11 @@ func (c *Client) At(ctx context.Context, node genesis.NodeID) (*Client, error) {
 			return c.guestAt(m)
 		}
 	}
-	return nil, &genesis.Error{Op: "reach node", Kind: genesis.NotFound, Subject: string(node), Msg: "is no member of the federation of " + string(info.Node), Hint: "`genesis members` lists them"}
+	e := &genesis.Error{Op: "reach node", Kind: genesis.NotFound, Subject: string(node), Msg: "is no member of the federation of " + string(info.Node), Hint: "`genesis members` lists them"}
+	if len(members.Members) <= 1 {
+		e.Msg, e.Hint = string(info.Node)+" is in no federation", "`genesis federation join` joins one; --at takes the URL of a node, too"
+	}
+	return nil, e
 }
 
 func (c *Client) guestAt(m genesis.Member) (*Client, error) {

@@ -15,6 +15,7 @@ import (
 	"net/url"
 	"strconv"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/opengenesis/genesis"
@@ -87,12 +88,16 @@ func (u *uploading) insist(do func() error) error {
 		if err == nil || !passing(err) || u.ctx.Err() != nil {
 			return err
 		}
+		if u.is.ID == "" && errors.Is(err, syscall.ECONNREFUSED) { // nothing is begun that could be lost
+			return err
+		}
 		if u.is.Offset > before {
 			tries, before = 0, u.is.Offset
 		}
 		if tries++; tries > uploadTries {
 			return err
 		}
+		u.p.Send(genesis.Event{Stage: "waiting for the node"})
 		if waitErr := pause(u.ctx, tries); waitErr != nil {
 			return waitErr
 		}
@@ -178,7 +183,7 @@ func (u *uploading) append(body io.Reader, n int64, digest string) error {
 func (u *uploading) ask(req *http.Request) error {
 	resp, err := u.c.http.Do(req)
 	if err != nil {
-		return broken(u.ctx, err)
+		return u.c.unreached(u.ctx, err)
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {

@@ -172,7 +172,7 @@ func printFederation(p *printer, x *genesis.FederationInfo) {
 	p.field("versions", fmt.Sprintf("root %d, members %d, snapshot %d, timestamp %d", f.Versions.Root, f.Versions.Targets, f.Versions.Snapshot, f.Versions.Timestamp))
 	p.field("known by", string(f.Root))
 	if !x.Heard.IsZero() {
-		p.field("heard of others", x.Heard.Local().Format("2006-01-02 15:04"))
+		p.field("last heard", x.Heard.Local().Format("2006-01-02 15:04"))
 	}
 	if len(x.Catalogues) > 0 {
 		p.heading("Catalogues of others")

@@ -59,7 +59,7 @@ func printPulled(p *printer, got *genesis.Pulled) {
 	default:
 		p.line("Copied %s as %s", clean(copiedText(got.Copied)), name)
 	}
-	p.field("moved", bytesText(got.Moved)+" of "+bytesText(got.Version.Bytes)) // what else it is known by is small
+	p.field("moved", bytesText(got.Moved))
 	p.heading("Owes")
 	if len(got.Owes) == 0 {
 		p.line("  nothing: it was made here")

@@ -93,11 +93,7 @@ func whereText(r genesis.Run) string {
 // the command is stopped, so is the run.
 func (a *app) await(c *client.Client, r *genesis.Run) error {
 	m, stop := a.progress()
-	end, err := c.FollowRun(a.ctx, r.ID, 0, func(e genesis.Event) {
-		if e.Log == "" {
-			m.event(e)
-		}
-	})
+	end, err := a.follow(c, r, m.event)
 	stop()
 	if err != nil && a.ctx.Err() != nil {
 		ctx, done := context.WithTimeout(context.WithoutCancel(a.ctx), 10*time.Second)
@@ -122,6 +118,35 @@ func (a *app) await(c *client.Client, r *genesis.Run) error {
 		p.line("Trained %s", p.style.bold(madeText(*end, made.Version)))
 		p.field("reference", ref.String())
 		printReport(p, &made.Report)
-		p.line("\nNext: genesis predict --at %s %s FILE --out predictions.parquet", clean(string(end.At)), made.Version.Name.Arg())
+		p.line("\nNext: genesis predict %s FILE --out predictions.parquet", genesis.Ref{Node: end.At, Name: made.Version.Name}.Arg())
 	})
+}
+
+// followFor is for how long a node that does not answer is asked for a run that goes on.
+const followFor = 5 * time.Minute
+
+// follow follows a run that another node carries out to its end. It goes on whether this
+// node is there or not.
+func (a *app) follow(c *client.Client, r *genesis.Run, p genesis.Progress) (*genesis.Run, error) {
+	heard := time.Now()
+	for {
+		end, err := c.FollowRun(a.ctx, r.ID, 0, func(e genesis.Event) {
+			if heard = time.Now(); e.Log == "" {
+				p.Send(e)
+			}
+		})
+		if genesis.KindOf(err) != genesis.Unavailable || a.ctx.Err() != nil {
+			return end, err
+		}
+		if time.Since(heard) > followFor {
+			return nil, &genesis.Error{Op: "train", Kind: genesis.Unavailable, Subject: r.ID, Msg: "the node does not say how it goes; " + string(r.At) + " goes on with it",
+				Hint: "genesis runs " + r.ID + " says it when the node is back", Err: err}
+		}
+		p.Send(genesis.Event{Stage: "waiting for the node"})
+		select {
+		case <-time.After(time.Second):
+		case <-a.ctx.Done():
+			return nil, a.ctx.Err()
+		}
+	}
 }

@@ -9,7 +9,7 @@ type trainCmd struct {
 	Dataset string `arg:"" help:"The dataset version." placeholder:"REF"`
 
 	Target   []string `help:"The column to predict (repeatable); if missing, the declared target." placeholder:"COLUMN" sep:"none"`
-	Name     string   `help:"Name of the model; if missing, DATASET-TARGET." placeholder:"NAME"`
+	Name     string   `help:"Name of the model; if missing, DATASET-TARGET, under one's own name where one may not make others." placeholder:"NAME"`
 	Table    string   `help:"The table to learn from; if missing, the first." placeholder:"NAME"`
 	Split    string   `help:"The split to train on; if missing, the first." placeholder:"NAME"`
 	Fold     int      `help:"The held-out fold of a k-fold split, from 0." placeholder:"K"`
@@ -91,9 +91,26 @@ func (cmd *trainCmd) complete(a *app, req *genesis.TrainRequest) error {
 		}
 	}
 	if req.Name == "" {
-		req.Name = nameFrom(string(ref.Name) + "-" + req.Target[0])
+		name := nameFrom(string(ref.Name) + "-" + req.Target[0])
+		if req.Name, err = ownOr(a, name); err != nil {
+			return err
+		}
 	}
 	return genesis.CheckName(req.Name)
+}
+
+// ownOr is a name for something new where none was given: for stewards as it is, for
+// others, who may not make it, one of their own.
+func ownOr(a *app, name genesis.Name) (genesis.Name, error) {
+	me, err := a.client.WhoAmI(a.ctx)
+	if err != nil || !me.SignedIn() || me.Has(genesis.DutySteward) {
+		return name, err
+	}
+	info, err := a.client.Node(a.ctx)
+	if err != nil {
+		return name, err
+	}
+	return genesis.OwnName(me.Person(), info.Node, string(name)), nil
 }
 
 func declaredTarget(a *app, ref, table string) ([]string, error) {

@@ -21,8 +21,9 @@ import (
 type Urgency int
 
 const (
-	Soon   Urgency = iota // what another node has to say comes to be known
-	AtOnce                // something of this node, or what another one takes back
+	Soon      Urgency = iota // what another node has to say comes to be known
+	TakenBack                // what another node takes back: before a search is answered, where it is not too much
+	AtOnce                   // something of this node
 )
 
 // Touch notes that what is found of versions may be another. Without a version it is all of
@@ -74,11 +75,11 @@ func (c *Catalog) Taken(ctx context.Context, least Urgency, seq int64) error {
 	})
 }
 
-// Waiting returns how many urgent changes wait, at most as many as it counts to, and a
-// number that is another after each change.
-func (c *Catalog) Waiting(ctx context.Context, most int) (n int, last int64, err error) {
+// Waiting returns how many changes wait of at least some urgency, at most as many as it
+// counts to, and a number that is another after each change.
+func (c *Catalog) Waiting(ctx context.Context, least Urgency, most int) (n int, last int64, err error) {
 	err = c.db.Read().QueryRowContext(ctx, "SELECT count(*), coalesce(max(seq), 0) FROM (SELECT seq FROM found_queue WHERE urgency >= $1 ORDER BY seq DESC LIMIT $2)",
-		int(AtOnce), most).Scan(&n, &last)
+		int(least), most).Scan(&n, &last)
 	return n, last, store.Error("read changes", "", err)
 }
 

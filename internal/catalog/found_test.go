@@ -166,12 +166,12 @@ func TestQueue(t *testing.T) {
 		t.Errorf("left: %s", left)
 	}
 	touch(Soon, find.ID{Node: "nrel", Name: "c"})
-	n, last, err := h.Waiting(ctx, 5)
+	n, last, err := h.Waiting(ctx, AtOnce, 5)
 	if err != nil || n != 1 {
 		t.Errorf("%d wait, %v", n, err)
 	}
 	touch(AtOnce, find.ID{Name: "own"})
-	if _, now, _ := h.Waiting(ctx, 5); now == last {
+	if _, now, _ := h.Waiting(ctx, AtOnce, 5); now == last {
 		t.Error("a change is not told")
 	}
 	_, seq = look(AtOnce)

@@ -61,15 +61,18 @@ func (f *Federation) unfollow(ctx context.Context, id genesis.NodeID) (err error
 	return err
 }
 
+// lookFor is how long other nodes' catalogues are waited for at most.
+const lookFor = 3 * time.Second
+
 // catalogues says how the catalogues of other members are followed, by node and class,
-// and has them looked at now.
+// and has them looked at before; for who is slow it does not wait long.
 func (f *Federation) catalogues(ctx context.Context) ([]genesis.Followed, error) {
 	if f.mirror == nil {
 		return nil, nil
 	}
-	for _, m := range f.Members() {
-		f.mirror.Nudge(m.ID)
-	}
+	short, cancel := context.WithTimeout(ctx, lookFor)
+	defer cancel()
+	f.mirror.Look(short)
 	all, err := f.mirror.Status(ctx)
 	if err != nil {
 		return nil, err

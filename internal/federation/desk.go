@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/opengenesis/genesis"
@@ -117,7 +118,7 @@ func (f *Federation) change(ctx context.Context, who genesis.Principal, ch chart
 func (f *Federation) held(op string) (*charter.Charter, error) {
 	c, err := f.joined(op)
 	if err == nil && !c.Holds(f.Self.ID) {
-		err = refusal(op, genesis.Conflict, string(f.Self.ID), "this node is not a holder of the charter", fmt.Sprintf("ask one of %v", c.Holders()))
+		err = refusal(op, genesis.Conflict, string(f.Self.ID), "this node is not a holder of the charter", "ask one of these: "+joinedNodes(c.Holders()))
 	}
 	return c, err
 }
@@ -255,4 +256,12 @@ func orEmpty[T any](list []T) []T {
 		return []T{}
 	}
 	return slices.Clone(list)
+}
+
+func joinedNodes(all []genesis.NodeID) string {
+	words := make([]string, len(all))
+	for i, id := range all {
+		words[i] = string(id)
+	}
+	return strings.Join(words, ", ")
 }

@@ -14,7 +14,6 @@ import (
 
 	"github.com/opengenesis/genesis"
 	"github.com/opengenesis/genesis/internal/federation/charter"
-	"github.com/opengenesis/genesis/internal/federation/post"
 	"github.com/opengenesis/genesis/internal/guest"
 )
 
@@ -116,14 +115,12 @@ func (f *Federation) mayReach(base string) error {
 	return nil
 }
 
-// unreached is the error of a node that does not answer: for a post, one that others need
-// not try either.
 func unreached(base string, err error) error {
 	var u *url.Error
 	if errors.As(err, &u) {
 		err = u.Err
 	}
-	return &genesis.Error{Op: "ask node", Kind: genesis.Unavailable, Subject: base, Msg: "it does not answer: " + err.Error(), Hint: "try again later", Err: errors.Join(err, post.ErrAway)}
+	return &genesis.Error{Op: "ask node", Kind: genesis.Unavailable, Subject: base, Msg: "it does not answer: " + err.Error(), Hint: "try again later", Err: err}
 }
 
 // problem is what another node says is wrong. It is told as that node's word.

@@ -3,6 +3,7 @@ package federation
 import (
 	"bytes"
 	"context"
+	"errors"
 	"net/http"
 
 	"github.com/opengenesis/genesis"
@@ -20,30 +21,31 @@ func (f *Federation) MessageFormat(ctx context.Context, to genesis.Member) (int,
 	defer cancel()
 	p, err := f.speaks(ctx, to)
 	if err != nil { // it may be updated while the message waits
-		return 0, unavailable(err)
+		return 0, away(err)
 	}
 	return p.format, nil
 }
 
-// Send brings a signed message to a member and returns its receipt, as of package post.
+// Send brings a signed message to a member and returns its receipt, as of package post: where
+// no node looks at the message, the error is [post.ErrAway].
 func (f *Federation) Send(ctx context.Context, to genesis.Member, message []byte) ([]byte, error) {
 	if err := f.mayReach(to.URL); err != nil {
-		return nil, unavailable(err)
+		return nil, away(err)
 	}
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
 	p, err := f.speaks(ctx, to)
 	if err != nil {
-		return nil, unavailable(err)
+		return nil, away(err)
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, to.URL+p.path(messagesPath), bytes.NewReader(message))
 	if err != nil {
-		return nil, unavailable(refusal("send message", genesis.Invalid, to.URL, "is not the URL of a node", ""))
+		return nil, away(refusal("send message", genesis.Invalid, to.URL, "is not the URL of a node", ""))
 	}
 	req.Header.Set("Content-Type", genesis.PeerMessageType)
 	resp, err := f.http.Do(req)
 	if err != nil {
-		return nil, unreached(to.URL, err)
+		return nil, away(unreached(to.URL, err))
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
@@ -62,16 +64,22 @@ const messagesPath = "/messages"
 // looked at it (a proxy's answer, a node that is older, or busy) is worth another try.
 func (f *Federation) notTaken(ctx context.Context, to genesis.Member, spoke protocol, resp *http.Response) error {
 	err := problem(to.URL, resp)
-	switch genesis.KindOf(err) {
-	case genesis.NotFound, genesis.Unsupported:
-		if f.speaksOtherwise(ctx, to, spoke) {
-			return unavailable(err)
-		}
-	}
-	if resp.StatusCode >= 500 || resp.StatusCode == http.StatusTooManyRequests || resp.Header.Get("Content-Type") != "application/problem+json" {
+	unknown := resp.StatusCode == http.StatusNotFound || genesis.KindOf(err) == genesis.Unsupported
+	switch {
+	case unknown && f.speaksOtherwise(ctx, to, spoke):
+		return unavailable(err)
+	case resp.StatusCode == http.StatusTooManyRequests || resp.Header.Get("Content-Type") != "application/problem+json":
+		return away(err)
+	case resp.StatusCode >= 500:
 		return unavailable(err)
 	}
 	return err
+}
+
+// away is unavailable of a node that looked at nothing: other messages would not get to it
+// now, either.
+func away(err error) error {
+	return &genesis.Error{Op: "send message", Kind: genesis.Unavailable, Msg: err.Error(), Err: errors.Join(err, post.ErrAway)}
 }
 
 // unavailable makes an error one that is worth another try: a charter may change.

@@ -240,20 +240,47 @@ func TestSpeaksAgain(t *testing.T) {
 	}
 }
 
-// TestSendMeetsNobody: a post is told that no node answered, so that it does not try all
-// that waits; and not so where one did answer, and would not have this message now.
-func TestSendMeetsNobody(t *testing.T) {
+// TestAway: what keeps a message from any node that looks at it keeps others, too; what a
+// node answers keeps that message alone.
+func TestAway(t *testing.T) {
 	w := newTown(t)
 	all := w.found(1, "nrel", "mit")
-	mit := all[1]
-	m, _ := mit.Member("nrel")
-	var busy http.Handler = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusServiceUnavailable) })
-	all[0].door.Store(&busy)
-	if _, err := mit.Send(t.Context(), m, []byte("x")); genesis.KindOf(err) != genesis.Unavailable || errors.Is(err, post.ErrAway) {
-		t.Errorf("a node that is busy: %v", err)
+	m, _ := all[0].Member("mit")
+	answers := func(status int, kind string) http.HandlerFunc {
+		return func(w http.ResponseWriter, r *http.Request) {
+			if r.Method == http.MethodGet {
+				text, _ := all[1].Descriptor(r.Context())
+				_, _ = w.Write([]byte(text))
+				return
+			}
+			w.Header().Set("Content-Type", kind)
+			w.WriteHeader(status)
+			_, _ = w.Write([]byte(`{"kind":"conflict","detail":"no"}`))
+		}
 	}
-	m.URL = "http://127.0.0.1:1"
-	if _, err := mit.Send(t.Context(), m, []byte("x")); genesis.KindOf(err) != genesis.Unavailable || !errors.Is(err, post.ErrAway) {
-		t.Errorf("no node: %v", err)
+	const problem = "application/problem+json"
+	for name, tt := range map[string]struct {
+		door http.HandlerFunc
+		away bool
+		kind genesis.ErrorKind
+	}{
+		"it breaks off": {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, true, genesis.Unavailable},
+		"a proxy":       {answers(http.StatusBadGateway, "text/html"), true, genesis.Unavailable},
+		"no such route": {answers(http.StatusNotFound, "text/plain"), true, genesis.Unavailable},
+		"too many":      {answers(http.StatusTooManyRequests, problem), true, genesis.Unavailable},
+		"not now":       {answers(http.StatusServiceUnavailable, problem), false, genesis.Unavailable},
+		"never":         {answers(http.StatusConflict, problem), false, genesis.Conflict},
+	} {
+		var h http.Handler = tt.door
+		all[1].door.Store(&h)
+		_, err := all[0].Send(t.Context(), m, []byte("x"))
+		if errors.Is(err, post.ErrAway) != tt.away || genesis.KindOf(err) != tt.kind {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	nowhere := m
+	nowhere.URL = "https://[::1]:1"
+	if _, err := all[0].Send(t.Context(), nowhere, []byte("x")); !errors.Is(err, post.ErrAway) || genesis.KindOf(err) != genesis.Unavailable {
+		t.Errorf("nobody there: %v", err)
 	}
 }

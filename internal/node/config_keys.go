@@ -145,14 +145,14 @@ var keys = []key{
 	{name: "serve.concurrency", kind: number, def: "0", least: "0", most: "100000", example: "32", field: at(func(c *Config) any { return &c.Serve.Concurrency }),
 		doc: "Short requests answered at once; the rest get 429 without waiting, so that those that are in stay fast. 0 means eight per core."},
 	{name: "serve.streams", kind: number, def: "1024", least: "1", most: "1000000", example: "256", field: at(func(c *Config) any { return &c.Serve.Streams }),
-		doc: "Long requests at once: uploads, downloads, work that is watched. Heavy ones count for several. One caller gets an eighth of them, or 8; those who did not sign in three quarters together."},
+		doc: "Long requests at once: uploads, downloads, work that is watched. Heavy ones count for several. One caller gets an eighth of them, or 8; those who did not sign in, and the people of all other nodes, three quarters together, those of one other node half."},
 	{name: "serve.drain", kind: duration, def: "30s", least: "0s", most: "1h", example: "5m", field: at(func(c *Config) any { return &c.Serve.Drain }),
 		doc: "How long requests may go on after Ctrl-C or SIGTERM before they are cut."},
 
 	{name: "uploads.max", kind: size, def: "100GB", least: "1KiB", most: "1PiB", example: "1TB", field: at(func(c *Config) any { return &c.Uploads.Max }),
 		doc: "One file."},
 	{name: "uploads.quota", kind: size, def: "500GB", least: "1KiB", most: "1PiB", example: "2TB", field: at(func(c *Config) any { return &c.Uploads.Quota }),
-		doc: "One person's files together, until they expire or are removed, and what is kept for their runs until those have ended."},
+		doc: "One person's files together, until they expire or are removed, and what is kept for their runs until those have ended; all people of one other node have as much together."},
 	{name: "uploads.expire", kind: duration, def: "168h", least: "1m", most: "8760h", example: "24h", field: at(func(c *Config) any { return &c.Uploads.Expire }),
 		doc: "How long a file stays after its last bytes came in."},
 

@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"flag"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -15,6 +16,7 @@ import (
 	"time"
 
 	"github.com/opengenesis/genesis"
+	"github.com/opengenesis/genesis/internal/federation/mirror"
 	"github.com/opengenesis/genesis/internal/journal"
 )
 
@@ -29,7 +31,7 @@ func TestFederationFigures(t *testing.T) {
 	}
 	c := newCluster(t, "nrel")
 	began := time.Now()
-	said := c.states("nrel", *figures)
+	held, said := c.states("nrel", *figures)
 	figure("stated", float64(*figures)/time.Since(began).Seconds(), "records/s")
 	var requests, bytes atomic.Int64
 	c.lies("nrel", counting(&requests, &bytes))
@@ -41,7 +43,7 @@ func TestFederationFigures(t *testing.T) {
 	c.refresh("mit")
 	c.towns["mit"].works.mirror.Nudge("nrel")
 	var most runtime.MemStats
-	for int(c.followed("mit", "nrel", genesis.ClassPublic).Listings) < *figures {
+	for s := (mirror.Status{}); int(s.Listings) != held || s.Applied < s.Size; s = c.followed("mit", "nrel", genesis.ClassPublic) { // which counts: seldom
 		if time.Since(began) > time.Hour {
 			t.Fatal("it takes more than an hour")
 		}
@@ -49,18 +51,19 @@ func TestFederationFigures(t *testing.T) {
 		if runtime.ReadMemStats(&now); now.HeapAlloc > most.HeapAlloc {
 			most = now
 		}
-		time.Sleep(100 * time.Millisecond)
+		time.Sleep(500 * time.Millisecond)
 	}
 	took := time.Since(began)
 	figure("entries", float64(*figures), "")
 	figure("mirrored", float64(*figures)/took.Seconds(), "records/s")
 	figure("took", took.Seconds(), "s")
-	figure("listing", float64(said)/float64(*figures), "bytes")
+	figure("listing", float64(said)/float64(held), "bytes")
+	figure("listings", float64(held), "")
 	figure("network", float64(bytes.Load())/float64(*figures), "bytes/record")
 	figure("requests", float64(requests.Load()), "")
 	figure("heap", float64(most.HeapAlloc)/(1<<20), "MiB") // of both nodes
 	mit := c.towns["mit"].works
-	for total := 0; total < *figures; time.Sleep(100 * time.Millisecond) {
+	for total := -1; total != held; time.Sleep(time.Second) {
 		page, err := mit.Search(t.Context(), c.towns["mit"].local, genesis.SearchQuery{Local: true, Limit: 1})
 		if err != nil || time.Since(began) > time.Hour {
 			t.Fatal(page, err)
@@ -101,26 +104,38 @@ func (c *cluster) sizeOf(id genesis.NodeID) (size int64) {
 	return size
 }
 
-// states has a node state so many public versions, as if it had them, and returns how long
-// the listings are.
-func (c *cluster) states(id genesis.NodeID, n int) (said int64) {
+// states has a node make so many statements about public versions, as a year has them: of
+// ten one says another thing of a version that was stated before, of fifty one takes it
+// back. It returns how many hold, and how long their listings are.
+func (c *cluster) states(id genesis.NodeID, n int) (held int, said int64) {
 	c.Helper()
 	w := c.towns[id].works
+	long := map[genesis.Name]int64{} // what holds
 	const chunk = 1000
 	for from := 0; from < n; from += chunk {
 		err := w.db.Tx(c.Context(), func(tx *sql.Tx) error {
 			for i := from; i < min(from+chunk, n); i++ {
-				l := usualListing(id, i)
+				of, again := i, i%10 == 9
+				if again {
+					of -= 5
+				}
+				l := usualListing(id, of)
+				if again {
+					l.Title += ", corrected"
+				}
 				text, err := genesis.CanonicalJSON(l)
 				if err != nil {
 					return err
 				}
-				said += int64(len(text))
+				p := journal.Presence{Name: l.Name, Version: l.Version, Leaves: journal.StatedHide, Listings: map[genesis.Class][]byte{genesis.ClassPublic: text}}
+				if long[l.Name] = int64(len(text)); i%50 == 49 {
+					p.Listings = nil
+					delete(long, l.Name)
+				}
 				terms := genesis.Terms{Format: genesis.TermsFormat, Tier: genesis.TierPublic, By: "local", At: l.Published}
 				if err := w.Access.SetTerms(c.Context(), tx, l.Name, l.Version, terms); err != nil {
 					return err
 				}
-				p := journal.Presence{Name: l.Name, Version: l.Version, Leaves: journal.StatedHide, Listings: map[genesis.Class][]byte{genesis.ClassPublic: text}}
 				if err := journal.Restate(c.Context(), tx, p); err != nil {
 					return err
 				}
@@ -132,18 +147,32 @@ func (c *cluster) states(id genesis.NodeID, n int) (said int64) {
 		}
 	}
 	c.settle(id)
-	return said
+	for _, n := range long {
+		said += n
+	}
+	return len(long), said
 }
 
-// usualListing is one as a dataset of twenty columns has it.
+// usualListing is one as datasets have it, of four to forty columns, with words that
+// differ.
 func usualListing(node genesis.NodeID, i int) genesis.Listing {
-	name := genesis.Name(fmt.Sprintf("measured-%07d", i))
+	d := rand.New(rand.NewPCG(uint64(i), 1))
+	some := func(n int, of ...string) (words []string) {
+		for range n {
+			words = append(words, of[d.IntN(len(of))])
+		}
+		return words
+	}
+	subject := some(2, "wind", "solar", "battery", "concrete", "perovskite", "turbine", "catalyst", "reactor", "aquifer", "proteome", "alloy", "plasma", "soil", "glacier", "beamline")
+	name := genesis.Name(fmt.Sprintf("%s-%07d", strings.Join(subject, "-"), i))
 	l := genesis.Listing{Format: genesis.ListingFormat, Node: node, Name: name, Version: genesis.DigestOf([]byte(name)), Number: 1, Kind: genesis.Dataset,
-		Title: "Measurements of " + string(name), Description: strings.Repeat("What was measured, and how. ", 12),
-		Keywords: []string{"wind", "scada", "power"}, Creators: []string{"Ada Lovelace", "Grace Hopper"}, Field: "energy", License: "CC-BY-4.0",
-		Tier: genesis.TierPublic, Rows: 50_000, Bytes: 4 << 20, Published: time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC), Ready: &genesis.Ready{Passed: 25, Failed: 3}}
-	for k := range 20 {
-		l.Variables = append(l.Variables, genesis.Listed{Name: fmt.Sprintf("column-%02d", k), Unit: "kW", Role: genesis.Feature})
+		Title:    fmt.Sprintf("%s of the %s, campaign %d", strings.Join(some(2, "Measurements", "Simulations", "Time series", "Spectra", "Images"), " and "), strings.Join(subject, " "), i),
+		Keywords: some(4, "scada", "power", "density", "strength", "temperature", "sensor", "benchmark", "long-term"), Creators: []string{"Ada Lovelace", "Grace Hopper"},
+		Field: some(1, "energy", "materials", "climate", "biology")[0], License: "CC-BY-4.0", Tier: genesis.TierPublic,
+		Rows: 1 + d.Int64N(1e7), Bytes: 1 + d.Int64N(1e10), Published: time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC).AddDate(0, 0, d.IntN(300)), Ready: &genesis.Ready{Passed: d.IntN(28), Failed: 3}}
+	l.Description = "What was measured, how, and what is known to be wrong with it. " + strings.Join(some(20+d.IntN(60), "station", "height", "calibrated", "against", "reference", "gap", "flagged", "hourly", "mean", "of"), " ")
+	for k := range 4 + d.IntN(37) {
+		l.Variables = append(l.Variables, genesis.Listed{Name: fmt.Sprintf("%s_%d", some(1, "speed", "power", "voltage", "flow", "mass", "angle")[0], k), Unit: some(1, "kW", "m/s", "V", "kg", "degC", "")[0], Role: genesis.Feature})
 	}
 	return l
 }

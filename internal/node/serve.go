@@ -147,6 +147,16 @@ func ended(err error) error {
 func (n *Node) drain() {
 	n.draining.Store(true)
 	n.edge.Drain()
+	if s, ok := n.service.(withWatchers); ok {
+		s.EndWatching()
+	}
+	if left := n.presence.count(); left > 0 {
+		n.log.Info("stopping: waits for what is under way", "requests", left, "at_most", n.home.Config.Serve.Drain)
+	}
+	// From here on whoever starts the node again waits for this one to end.
+	if err := n.home.announce(n.lock, serving{PID: os.Getpid(), Sockets: n.sockets}); err != nil {
+		n.log.Warn("whoever starts the node again is not told that it stops", "error", err)
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), n.home.Config.Serve.Drain)
 	defer cancel()
 	if err := n.presence.drain(ctx); err != nil {

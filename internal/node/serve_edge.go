@@ -32,9 +32,10 @@ type (
 	withFiles interface {
 		MayNameFile(ctx context.Context, who genesis.Principal, path string) error
 	}
-	withChecks interface{ Checks() []edge.Check } // of /readyz
-	withGauges interface{ Gauges(*edge.Metrics) } // adds figures of its own
-	withKept   interface {
+	withChecks   interface{ Checks() []edge.Check } // of /readyz
+	withGauges   interface{ Gauges(*edge.Metrics) } // adds figures of its own
+	withWatchers interface{ EndWatching() }         // of runs, who can come again
+	withKept     interface {
 		Kept(genesis.PersonID) int64 // bytes kept for a person's runs
 	}
 )
@@ -47,7 +48,7 @@ const perCore = 8
 func (n *Node) equip(ctx context.Context, opt Options) (http.Handler, error) {
 	c := n.home.Config
 	cfg := edge.Config{
-		Hosts: slices.Clone(c.Serve.Hosts), Body: c.Serve.Body, Rate: c.Serve.Rate.PerSecond, Burst: c.Serve.Rate.Burst,
+		Node: c.Node, Hosts: slices.Clone(c.Serve.Hosts), Body: c.Serve.Body, Rate: c.Serve.Rate.PerSecond, Burst: c.Serve.Rate.Burst,
 		Concurrency: c.Serve.Concurrency, Streams: c.Serve.Streams, Metrics: edge.NewMetrics(), Log: n.log,
 		Secure: cookies(c).Secure,
 	}
@@ -113,7 +114,7 @@ func (n *Node) lend(ctx context.Context, cfg *edge.Config) error {
 	db, c := s.DB(), n.home.Config
 	cfg.Keys = &edge.SQLKeys{DB: db}
 	cfg.Checks = append(cfg.Checks, edge.Check{Name: "database", Do: db.Read().PingContext})
-	uc := upload.Config{DB: db, Dir: n.home.Uploads(), Roots: c.Paths, Max: c.Uploads.Max, Quota: c.Uploads.Quota, Expire: c.Uploads.Expire}
+	uc := upload.Config{DB: db, Node: c.Node, Dir: n.home.Uploads(), Roots: c.Paths, Max: c.Uploads.Max, Quota: c.Uploads.Quota, Expire: c.Uploads.Expire}
 	if s, ok := n.service.(withKept); ok {
 		uc.Held = s.Kept
 	}

@@ -94,13 +94,16 @@ func randomParts(n int, seed uint64) []genesis.Part {
 // columnsFor returns the columns of a table that a training reads: the targets
 // and, when named, only those features.
 func columnsFor(t genesis.ManifestTable, targets, features []string) ([]string, error) {
-	have := map[string]bool{}
+	have, spelt := map[string]bool{}, map[string]string{}
 	var names []string
 	for _, c := range t.Columns {
-		have[c.Name] = true
+		have[c.Name], spelt[c.Original] = true, c.Name
 		names = append(names, c.Name)
 	}
 	for _, name := range slices.Concat(targets, features) {
+		if is := spelt[name]; !have[name] && is != "" {
+			return nil, &genesis.Error{Op: "train", Kind: genesis.Invalid, Subject: name, Msg: "is called " + is + " in table " + t.Name, Hint: "write " + is}
+		}
 		if !have[name] {
 			return nil, &genesis.Error{Op: "train", Kind: genesis.Invalid, Subject: name, Msg: "is no column of table " + t.Name, Hint: "the columns are " + strings.Join(names, ", ")}
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"errors"
 	"io"
 	"slices"
 	"strings"
@@ -156,17 +157,30 @@ func (s *Service) Runs(ctx context.Context, who genesis.Principal, all bool, sta
 }
 
 // FollowRun tells p the log and the progress of a run of one's own until it is ended.
+// It ends before, with Unavailable, when the node stops: the run goes on.
 func (s *Service) FollowRun(ctx context.Context, who genesis.Principal, id string, from int64, p genesis.Progress) (*genesis.Run, error) {
 	r, err := s.ownRun(ctx, who, id)
 	if err != nil {
 		return nil, err
 	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	defer context.AfterFunc(s.watching, func() { cancel(context.Cause(s.watching)) })()
 	if r.At != "" {
 		r, err = s.followThere(ctx, who, id, from, p)
 	} else if s.tellsLog(ctx, who, r) {
 		r, err = s.runs.Follow(ctx, id, from, p)
 	}
+	if stops := new(genesis.Error); err != nil && errors.As(context.Cause(ctx), &stops) {
+		return nil, stops
+	}
 	return pointed(s.told(ctx, who, r), err)
+}
+
+// EndWatching ends requests that only watch a run: the node stops, and need not wait for
+// who can come again.
+func (s *Service) EndWatching() {
+	s.endWatch(&genesis.Error{Op: "follow run", Kind: genesis.Unavailable, Msg: "the node stops; what was asked for is not lost", Hint: "follow it again when the node is back: genesis runs"})
 }
 
 // CancelRun stops a run. That an operator stopped somebody else's is recorded.

@@ -338,11 +338,7 @@ func (s *Service) addGrantsAbroad(ctx context.Context, who genesis.Principal, q 
 	if err != nil {
 		return err
 	}
-	there, err := s.abroad.In(ctx, who.Subject)
-	if err != nil {
-		return err
-	}
-	all, err := s.abroad.Grants(ctx, who.Subject, append(projects, there...), q.Ended)
+	all, err := s.abroad.Grants(ctx, who.Subject, projects, q.Ended)
 	end := s.now().Add(days(q.Expiring))
 	for _, g := range all {
 		soon := q.Expiring <= 0 || !g.Until.IsZero() && !g.Until.After(end)

@@ -92,7 +92,9 @@ type Service struct {
 	remembered memory // of what versions consist of
 	pulls      pulls
 	clerk      *clerk
-	heard      bell       // of runs that other nodes carry out
+	heard      bell // of runs that other nodes carry out
+	watching   context.Context
+	endWatch   context.CancelCauseFunc
 	stating    sync.Mutex // held while what is said of a model is joined with what was said before
 }
 
@@ -100,6 +102,7 @@ type Service struct {
 func New(c Config) *Service {
 	s := &Service{Config: c}
 	s.bodies.Max = c.Bodies
+	s.watching, s.endWatch = context.WithCancelCause(context.Background())
 	s.abroad, s.renewing = abroad.Store{DB: c.DB, Node: c.Node, Now: s.now}, make(chan struct{}, 1)
 	if c.SearchDir != "" {
 		s.searcher = search.New(search.Config{DB: c.DB, Catalog: c.Catalog, Access: c.Access, Node: c.Node, Dir: c.SearchDir, Mirror: c.Mirror, Peers: s.neighbours(),

@@ -13,16 +13,17 @@ import (
 const federationHeading = `## federation
 
 Whole nodes in one process on this machine (TestFederationFigures, internal/node), which talk over HTTP with sessions
-and signed requests as always. One node mirrors a log of %.0f public listings of %.0f bytes of
-another, from the first entry: every entry is held against the signed tree, every listing against its
+and signed requests as always. One node mirrors a public log of %.0f entries of
+another, from the first one, as a year leaves them: one of ten says another thing of a version than an earlier one, one of fifty
+takes it back, and %.0f listings of %.0f bytes hold in the end. Every entry is held against the signed tree, every listing against its
 digest. The search index takes it meanwhile, and a little after. Both nodes share the cores.
 
 | | |
 |---|---|
-| mirrored | **%.0f listings/s** (%.0f s) |
-| until all are found, too | **%.0f listings/s** |
-| over the network | %.0f bytes/listing, %.0f requests |
-| on disk at who mirrors, without the search index | %.0f bytes/listing |
+| mirrored | **%.0f entries/s** (%.0f s) |
+| until all are found, too | **%.0f entries/s** |
+| over the network | %.0f bytes/entry, %.0f requests |
+| on disk at who mirrors, without the search index | %.0f bytes/entry |
 | heap of both nodes together, at most | %.0f MiB |
 
 Growth: each node has six datasets, one of every tier, and all mirror what they may know of all others, from nothing,
@@ -51,7 +52,7 @@ func federation(c config, _ string) (string, error) {
 		of := func(what string) float64 { return f[fmt.Sprintf("nodes-%d-%s", n, what)] }
 		rows = append(rows, fmt.Sprintf("| %d | %.0f | %.1f s | %.0f | %.2f MB | %.0f ms | %.0f ms |", n, of("listings"), of("took"), of("requests"), of("bytes")/1e6, of("search"), of("there")))
 	}
-	return fmt.Sprintf(federationHeading, f["entries"], f["listing"], f["mirrored"], f["took"], f["found"], f["network"], f["requests"], f["disk"], f["heap"], strings.Join(rows, "\n")), nil
+	return fmt.Sprintf(federationHeading, f["entries"], f["listings"], f["listing"], f["mirrored"], f["took"], f["found"], f["network"], f["requests"], f["disk"], f["heap"], strings.Join(rows, "\n")), nil
 }
 
 // readFigures reads lines like "figure took 13.6 s".

@@ -2,6 +2,7 @@ package edge
 
 import (
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -80,20 +81,23 @@ func (e *Edge) admit(next http.Handler) http.Handler {
 // leastShare is how many streams one caller may have however few there are.
 const leastShare = 8
 
-// shares are what single callers, and all strangers together, have of the streams: so
-// nobody takes them all, and strangers leave some to those who signed in.
+// shares are what single callers, and all strangers or guests together, have of the streams:
+// so nobody takes them all, and strangers leave some to those who signed in, and guests to
+// the people of this node.
 type shares struct {
-	mu        sync.Mutex
-	each      int // the most one caller may have; 0: not limited
-	strange   int // the most of all strangers
-	strangers int
-	by        map[string]int // by caller: who has none is not in it
+	mu       sync.Mutex
+	each     int            // the most one caller may have; 0: not limited
+	node     int            // the most of all people of one other node
+	strange  int            // the most of all strangers, and of all guests
+	by       map[string]int // by caller: who has none is not in it
+	together map[string]int // by group
 }
 
 func newShares(streams int) *shares {
-	s := &shares{by: map[string]int{}}
+	s := &shares{by: map[string]int{}, together: map[string]int{}}
 	if streams > 0 {
 		s.each = min(streams, max(leastShare, streams/8))
+		s.node = max(s.each, streams/2)
 		s.strange = streams
 		if streams > 1 {
 			s.strange -= max(1, streams/4)
@@ -102,33 +106,55 @@ func newShares(streams int) *shares {
 	return s
 }
 
+// caller is who asks, and with whom they share what these may have together.
+type caller struct {
+	name   string
+	groups []string
+}
+
+// Groups of callers; another is the people of one node.
+const (
+	strangers = "strangers"
+	guests    = "guests"
+)
+
 // enter takes a stream in for a caller; if it reports true, leave must follow.
-func (s *shares) enter(caller string, stranger bool, r Route) bool {
+func (s *shares) enter(c caller, r Route) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	w := s.weight(r)
-	if s.each > 0 && (s.by[caller]+w > s.each || stranger && s.strangers+w > s.strange) {
+	full := func(group string) bool { return s.together[group]+w > s.most(group) }
+	if s.each > 0 && (s.by[c.name]+w > s.each || slices.ContainsFunc(c.groups, full)) {
 		return false
 	}
-	s.add(caller, stranger, w)
+	s.add(c, w)
 	return true
 }
 
-func (s *shares) leave(caller string, stranger bool, r Route) {
+func (s *shares) leave(c caller, r Route) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.add(caller, stranger, -s.weight(r))
+	s.add(c, -s.weight(r))
+}
+
+func (s *shares) most(group string) int {
+	if group == strangers || group == guests {
+		return s.strange
+	}
+	return s.node
 }
 
 // weight is never more than one may have.
 func (s *shares) weight(r Route) int { return min(r.weight(s.each), r.weight(s.strange)) }
 
-func (s *shares) add(caller string, stranger bool, w int) {
-	if s.by[caller] += w; s.by[caller] == 0 {
-		delete(s.by, caller)
+func (s *shares) add(c caller, w int) {
+	if s.by[c.name] += w; s.by[c.name] == 0 {
+		delete(s.by, c.name)
 	}
-	if stranger {
-		s.strangers += w
+	for _, g := range c.groups {
+		if s.together[g] += w; s.together[g] == 0 {
+			delete(s.together, g)
+		}
 	}
 }
 
@@ -141,28 +167,47 @@ func (e *Edge) share(next http.Handler) http.Handler {
 			next.ServeHTTP(w, r)
 			return
 		}
-		caller, stranger := callerOf(r)
+		c := e.caller(r)
 		if !x.route.Stream {
-			defer e.watch(x, caller, stranger)()
+			defer e.watch(x, c)()
 			next.ServeHTTP(w, r)
 			return
 		}
-		if !e.shares.enter(caller, stranger, x.route) {
+		if !e.shares.enter(c, x.route) {
 			e.Metrics.refuse("share")
 			tooMany(w, r, "you have as much going on at once as one caller may", time.Second)
 			return
 		}
-		defer e.shares.leave(caller, stranger, x.route)
+		defer e.shares.leave(c, x.route)
 		next.ServeHTTP(w, r)
 	})
 }
 
-// callerOf names who asks. A person's name and an address cannot be the same.
-func callerOf(r *http.Request) (name string, stranger bool) {
-	if who, ok := PrincipalOf(r.Context()); ok && who.SignedIn() {
-		return "person " + string(who.Person()), false
+// caller names who asks. A person's name and an address cannot be the same. How many people
+// another node has is that node's word: what they may have they have together, too.
+func (e *Edge) caller(r *http.Request) caller {
+	who, ok := PrincipalOf(r.Context())
+	switch {
+	case !ok || !who.SignedIn():
+		return caller{"address " + network(r.RemoteAddr), []string{strangers}}
+	case e.guest(who):
+		return caller{"person " + string(who.Person()), []string{guests, "people of " + string(who.Node)}}
 	}
-	return "address " + network(r.RemoteAddr), true
+	return caller{name: "person " + string(who.Person())}
+}
+
+// guest reports whether somebody is of another node.
+func (e *Edge) guest(who genesis.Principal) bool {
+	return e.Node != "" && who.Node != "" && who.Node != e.Node
+}
+
+// sharing is for whom what is remembered for somebody counts: the people of another node are
+// one.
+func (e *Edge) sharing(who genesis.Principal) string {
+	if e.guest(who) {
+		return string(who.Node) + "/"
+	}
+	return string(who.Person())
 }
 
 // tooMany answers 429.

@@ -21,6 +21,7 @@ type Config struct {
 	// request: Permission is answered with 401.
 	Authenticate func(*http.Request) (genesis.Principal, error)
 
+	Node    genesis.NodeID // whose people are no guests; "": everybody's
 	Hosts   []string       // names under which the node is reached; IP addresses and localhost always are
 	Origins []string       // other sites whose pages may call: "https://host"
 	Proxies []netip.Prefix // that are trusted to say for whom they ask

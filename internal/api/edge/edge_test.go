@@ -389,7 +389,7 @@ func always(who genesis.Principal) func(*http.Request) (genesis.Principal, error
 	return func(*http.Request) (genesis.Principal, error) { return who, nil }
 }
 
-// byName takes the bearer token for the name.
+// byName takes the bearer token for the name, of this node or with another before it.
 func byName(r *http.Request) (genesis.Principal, error) {
 	name, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 	switch {
@@ -400,7 +400,8 @@ func byName(r *http.Request) (genesis.Principal, error) {
 	case name == "away":
 		return genesis.Principal{}, &genesis.Error{Op: "sign in", Kind: genesis.Unavailable, Msg: "cannot look"}
 	}
-	return genesis.Principal{Subject: name, Node: "nrel"}, nil
+	node, subject := genesis.PersonID(name).Split("nrel")
+	return genesis.Principal{Subject: subject, Node: node}, nil
 }
 
 func TestAuthenticate(t *testing.T) {

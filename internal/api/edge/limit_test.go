@@ -84,11 +84,12 @@ func TestConcurrency(t *testing.T) {
 }
 
 // TestShares: one address, or one person, cannot take all streams, and strangers
-// together cannot take those that are for people who signed in.
+// together cannot take those that are for people who signed in, nor the people of another
+// node, however many it makes up, those of this node's.
 func TestShares(t *testing.T) {
 	const streams = 80
 	started, end := make(chan struct{}, streams), make(chan struct{})
-	g := newRig(t, Config{Streams: streams, Authenticate: byName, Metrics: NewMetrics()}, map[string]Route{"GET /s": {Stream: true}, "GET /h": {Stream: true, Weight: 4}}, func(http.ResponseWriter, *http.Request) {
+	g := newRig(t, Config{Node: "nrel", Streams: streams, Authenticate: byName, Metrics: NewMetrics()}, map[string]Route{"GET /s": {Stream: true}, "GET /h": {Stream: true, Weight: 4}}, func(http.ResponseWriter, *http.Request) {
 		started <- struct{}{}
 		<-end
 	})
@@ -134,7 +135,18 @@ func TestShares(t *testing.T) {
 	}
 	close(end)
 	wg.Wait()
-	if len(g.shares.by) != 0 || g.shares.strangers != 0 || ask("192.0.2.1", "", "/s") != 200 {
+	started, end = make(chan struct{}, streams), make(chan struct{})
+	for _, c := range []struct {
+		who  string
+		want int
+	}{{"mit/a", 10}, {"mit/b", 10}, {"mit/c", 10}, {"mit/d", 10}, {"mit/e", 0}, {"ornl/a", 10}, {"ornl/b", 10}, {"ornl/c", 0}, {"ada", 10}, {"bob", 10}} {
+		if got := takes(12, "192.0.2.1", c.who, "/s"); got != c.want {
+			t.Errorf("%+v: %d are let in", c, got)
+		}
+	}
+	close(end)
+	wg.Wait()
+	if len(g.shares.by) != 0 || len(g.shares.together) != 0 || ask("192.0.2.1", "", "/s") != 200 {
 		t.Errorf("room is not given back: %v", g.shares)
 	}
 	for streams, want := range map[int][2]int{0: {0, 0}, 1: {1, 1}, 2: {2, 1}, 4: {4, 3}, 1024: {128, 768}} {

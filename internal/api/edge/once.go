@@ -22,7 +22,8 @@ const (
 	// KeepKeys is how long a key is remembered.
 	KeepKeys = 24 * time.Hour
 
-	// DefaultKeys is how many keys one person may use in that time.
+	// DefaultKeys is how many keys one person may use in that time, or all people of another
+	// node.
 	DefaultKeys = 10_000
 
 	// maxKept bounds the answers that are remembered. Of a longer one it is known
@@ -215,7 +216,7 @@ func replay(w http.ResponseWriter, r *http.Request, k Kept) {
 }
 
 func (k *keyed) carryOut(w http.ResponseWriter, r *http.Request, next http.Handler) {
-	n, err := k.e.Keys.Count(r.Context(), string(k.who.Person()))
+	n, err := k.e.Keys.Count(r.Context(), k.e.sharing(k.who))
 	if err != nil {
 		refuse(w, r, 0, err)
 		return
@@ -236,7 +237,7 @@ func (k *keyed) keep(ctx context.Context, answer Kept) {
 	answer.Request = k.request
 	kctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), keepTimeout)
 	defer cancel()
-	if err := k.e.Keys.Keep(kctx, string(k.who.Person()), k.claim, answer); err != nil {
+	if err := k.e.Keys.Keep(kctx, k.e.sharing(k.who), k.claim, answer); err != nil {
 		k.e.Log.ErrorContext(ctx, "an answer cannot be remembered under its idempotency key", "request_id", RequestID(ctx), "error", err)
 	}
 }

@@ -321,6 +321,21 @@ func TestLinesAreReplayed(t *testing.T) {
 	}
 }
 
+// TestKeysOfAnotherNode: people that another node makes up use one person's keys together.
+func TestKeysOfAnotherNode(t *testing.T) {
+	m := &made{}
+	g := newRig(t, Config{Node: "nrel", Keys: &SQLKeys{DB: openDB(t, filepath.Join(t.TempDir(), "db"))}, Authenticate: byName, Body: 1 << 20, KeysMax: 3, Metrics: NewMetrics()},
+		map[string]Route{"POST /x": {Creates: true}}, m.make)
+	for _, c := range []struct {
+		who  string
+		want int
+	}{{"mit/a", 201}, {"mit/b", 201}, {"mit/c", 201}, {"mit/d", 429}, {"ornl/a", 201}, {"ada", 201}} {
+		if w := g.as(c.who, "k", "/x", "body"); w.Code != c.want {
+			t.Errorf("%s: %d %s", c.who, w.Code, w.Body)
+		}
+	}
+}
+
 // sentBeforeKept fails when an answer goes out before it is remembered.
 func TestKeptBeforeSent(t *testing.T) {
 	for _, lines := range []bool{false, true} {

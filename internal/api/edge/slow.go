@@ -75,11 +75,11 @@ func (p *waiting) stop() {
 
 // watch makes a short request give up its place when its client is slow. What it returns
 // must be called when the request ends.
-func (e *Edge) watch(x *exchange, caller string, stranger bool) (stop func()) {
+func (e *Edge) watch(x *exchange, c caller) (stop func()) {
 	long := Route{Stream: true}
 	shared := false
 	x.slow = &waiting{left: patience, late: func() {
-		if shared = e.shares.enter(caller, stranger, long); shared && e.admission.enter(long) {
+		if shared = e.shares.enter(c, long); shared && e.admission.enter(long) {
 			e.admission.leave(x.place)
 			x.place = long
 			return
@@ -90,7 +90,7 @@ func (e *Edge) watch(x *exchange, caller string, stranger bool) (stop func()) {
 	return func() {
 		x.slow.stop()
 		if shared {
-			e.shares.leave(caller, stranger, long)
+			e.shares.leave(c, long)
 		}
 	}
 }

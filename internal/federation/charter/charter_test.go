@@ -241,3 +241,17 @@ func TestRecovery(t *testing.T) {
 	}
 	w.ok(ahead.Update(healed.Bundle(), day0))
 }
+
+// TestLoopback: a URL that says that it leads to the machine itself is known, however it
+// says it.
+func TestLoopback(t *testing.T) {
+	for u, want := range map[string]bool{
+		"http://localhost:1": true, "https://LOCALHOST.:1": true, "https://a.localhost": true, "https://127.8.9.1": true, "https://[::1]": true,
+		"https://[::1%25lo]:1": true, "https://[::ffff:127.0.0.1]": true, "https://0.0.0.0": true, "https://[::]": true, "https://[::ffff:0.0.0.0]": true,
+		"https://localhost.example.edu": false, "https://128.0.0.1": false, "https://[fe80::1%25lo]": false, "https://data.example.edu": false,
+	} {
+		if got := Loopback(u); got != want {
+			t.Errorf("%s: %v", u, got)
+		}
+	}
+}

@@ -6,7 +6,7 @@ import (
 	"crypto/ed25519"
 	"encoding/json"
 	"fmt"
-	"net"
+	"net/netip"
 	"net/url"
 	"regexp"
 	"slices"
@@ -182,8 +182,9 @@ func Loopback(u string) bool {
 		return false
 	}
 	host := strings.ToLower(strings.TrimSuffix(at.Hostname(), "."))
-	ip := net.ParseIP(host)
-	return host == "localhost" || strings.HasSuffix(host, ".localhost") || ip != nil && (ip.IsLoopback() || ip.IsUnspecified())
+	ip, _ := netip.ParseAddr(host) // with a zone, too; what is no address is none of these
+	ip = ip.WithZone("").Unmap()
+	return host == "localhost" || strings.HasSuffix(host, ".localhost") || ip.IsLoopback() || ip.IsUnspecified()
 }
 
 func clip(s string) string {

@@ -20,6 +20,7 @@ type follower struct {
 	mu     sync.Mutex
 	member genesis.Member
 	peer   Peer
+	looks  []chan struct{} // closed after the next round that begins
 }
 
 func (m *Mirror) follower(member genesis.Member, p Peer) *follower {
@@ -46,11 +47,34 @@ func (f *follower) nudge() {
 	}
 }
 
+// look has a round begin now, or after the one that goes on. What it returns is closed when
+// that has ended.
+func (f *follower) look() <-chan struct{} {
+	ended := make(chan struct{})
+	f.mu.Lock()
+	f.looks = append(f.looks, ended)
+	f.mu.Unlock()
+	f.nudge()
+	return ended
+}
+
+func (f *follower) takeLooks() []chan struct{} {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	looks := f.looks
+	f.looks = nil
+	return looks
+}
+
 // run goes round and round until ctx ends.
 func (f *follower) run(ctx context.Context) {
 	failures := 0
 	for ctx.Err() == nil {
+		looks := f.takeLooks()
 		more, err := f.turn(ctx)
+		for _, look := range looks {
+			close(look)
+		}
 		switch {
 		case ctx.Err() != nil:
 			return
@@ -99,12 +123,19 @@ func (f *follower) turn(ctx context.Context) (more bool, err error) {
 	return f.round(ctx)
 }
 
-// budget is how long one round may take before others have their turn.
-const budget = time.Minute
+// budget is how long one round may take before others have their turn. One in which so many
+// answers took as long as they may has failed: who answers slowly, and declares a thousand
+// epochs, would keep the place of others for hours.
+const (
+	budget     = time.Minute
+	mostWaited = 20
+)
 
 // round looks at all logs of the node that this one may follow. One that does not check
 // keeps no other from being followed.
 func (f *follower) round(ctx context.Context) (more bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, mostWaited*f.m.cfg.Timeout)
+	defer cancel()
 	member, peer := f.met()
 	g := fetcher{peer: peer, timeout: f.m.cfg.Timeout}
 	served, err := g.list(ctx)

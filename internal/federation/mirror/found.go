@@ -31,7 +31,7 @@ func (o *outcome) touch(ctx context.Context, tx *sql.Tx) error {
 	if err := catalog.Touch(ctx, tx, catalog.Soon, added...); err != nil {
 		return err
 	}
-	return catalog.Touch(ctx, tx, catalog.AtOnce, removed...)
+	return catalog.Touch(ctx, tx, catalog.TakenBack, removed...)
 }
 
 // Document is what is mirrored of a version, with the classes that may know of it. Of

@@ -55,8 +55,9 @@ func (l *log) round(ctx context.Context, latest int) (more bool, err error) {
 		if err != nil || anew {
 			return anew, err
 		}
-		if more, err := l.apply(ctx); err != nil || more {
-			return more, err
+		more, err := l.apply(ctx)
+		if over := epoch < latest && time.Now().After(l.deadline); err != nil || more || over {
+			return more || over, err
 		}
 	}
 	return false, l.settle(ctx)

@@ -7,6 +7,7 @@ import (
 	"io"
 	"iter"
 	"log/slog"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -116,6 +117,24 @@ func (m *Mirror) Nudge(node genesis.NodeID) {
 	defer m.mu.Unlock()
 	if f := m.followers[node]; f != nil {
 		f.nudge()
+	}
+}
+
+// Look has all nodes looked at now, and waits until each was, or ctx ends.
+func (m *Mirror) Look(ctx context.Context) {
+	m.mu.Lock()
+	all := slices.Collect(maps.Values(m.followers))
+	m.mu.Unlock()
+	var looks []<-chan struct{}
+	for _, f := range all {
+		looks = append(looks, f.look())
+	}
+	for _, look := range looks {
+		select {
+		case <-look:
+		case <-ctx.Done():
+			return
+		}
 	}
 }
 

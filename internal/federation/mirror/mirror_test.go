@@ -319,6 +319,32 @@ func TestBounds(t *testing.T) {
 	h.agrees(o)
 }
 
+// TestSlowEpochs: a node that declares many epochs, and says each thing just before it would
+// be given up, does not keep the place of others.
+func TestSlowEpochs(t *testing.T) {
+	o, h := startOther(t, t.TempDir()), startHere(t)
+	o.say("a", "one", "public")
+	for range 30 {
+		o.newEpoch()
+	}
+	h.cfg.Timeout = 100 * time.Millisecond
+	h.Mirror = New(h.cfg)
+	began := time.Now()
+	err := h.look(o.member(), liar{o, func(_ string, b []byte, err error) (io.ReadCloser, error) {
+		time.Sleep(60 * time.Millisecond)
+		return body(b), err
+	}})
+	if took := time.Since(began); genesis.KindOf(err) != genesis.Unavailable || took > 3*time.Second {
+		t.Errorf("%v after %v", err, took)
+	}
+	h.cfg.Timeout = 5 * time.Second
+	h.Mirror = New(h.cfg)
+	if err := h.look(o.member(), o); err != nil {
+		t.Fatal(err)
+	}
+	h.agrees(o)
+}
+
 type endless struct{}
 
 func (endless) Read(b []byte) (int, error) { return len(b), nil }

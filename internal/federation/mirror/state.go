@@ -120,7 +120,7 @@ func (s *state) clear(ctx context.Context, tx *sql.Tx) error {
 			return err
 		}
 	}
-	if err := catalog.Touch(ctx, tx, catalog.AtOnce, find.ID{Node: s.node}); err != nil {
+	if err := catalog.Touch(ctx, tx, catalog.TakenBack, find.ID{Node: s.node}); err != nil {
 		return err
 	}
 	if s.epoch > s.pin.epoch || s.epoch == s.pin.epoch && s.tree.N > s.pin.tree.N {

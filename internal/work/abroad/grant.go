@@ -4,8 +4,8 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/opengenesis/genesis"
 	"github.com/opengenesis/genesis/internal/store"
@@ -44,24 +44,24 @@ func (s Store) HearGrant(ctx context.Context, tx *sql.Tx, peer genesis.NodeID, w
 // mostGrants bounds how many grants elsewhere are listed for somebody.
 const mostGrants = 1000
 
-// Grants lists the grants of other nodes that reach somebody of this node who is in these
-// projects elsewhere, as they were told: those in force, or also those that have ended.
+// Grants lists the grants of other nodes that reach somebody of this node, who is in these
+// projects of it, and in those elsewhere that were told of: those in force, or also those
+// that have ended. Where there are more than are listed, these are the latest of each node,
+// so that none keeps out those of another.
 func (s Store) Grants(ctx context.Context, subject string, projects []string, ended bool) ([]genesis.Grant, error) {
-	to := []string{"person:" + string(genesis.PersonOf(s.Node, subject)), "institution:" + string(s.Node)}
+	to := []any{subject, mostGrants, "person:" + string(genesis.PersonOf(s.Node, subject)), "institution:" + string(s.Node)}
 	for _, p := range projects {
-		if !strings.Contains(p, "/") {
-			p = string(s.Node) + "/" + p
-		}
-		to = append(to, "project:"+p)
+		to = append(to, "project:"+string(s.Node)+"/"+p)
 	}
-	var all []genesis.Grant
+	marks := "$3"
+	for i := range len(to) - 3 {
+		marks += fmt.Sprintf(", $%d", i+4)
+	}
+	all, err := list[genesis.Grant](ctx, s.DB.Read(), `SELECT g.format, g.body FROM (SELECT peer, id, place FROM (
+			SELECT peer, id, row_number() OVER (PARTITION BY peer ORDER BY turn DESC, id) AS place FROM abroad_grants
+			WHERE grantee IN (`+marks+`) OR grantee IN (SELECT 'project:' || peer || '/' || project FROM abroad_members WHERE subject = $1 AND ended = 0))
+			ORDER BY place, peer LIMIT $2) f
+		JOIN abroad_grants g ON g.peer = f.peer AND g.id = f.id ORDER BY f.place, f.peer`, to...)
 	now := s.Now()
-	for _, grantee := range to {
-		some, err := list[genesis.Grant](ctx, s.DB.Read(), "SELECT format, body FROM abroad_grants WHERE grantee = $1 ORDER BY turn DESC LIMIT $2", grantee, mostGrants)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, slices.DeleteFunc(some, func(g genesis.Grant) bool { return !ended && !g.Active(now) })...)
-	}
-	return all[:min(len(all), mostGrants)], nil
+	return slices.DeleteFunc(all, func(g genesis.Grant) bool { return !ended && !g.Active(now) }), err
 }

@@ -71,6 +71,11 @@ func setMembers(ctx context.Context, tx *sql.Tx, peer genesis.NodeID, id string,
 	if _, err := tx.ExecContext(ctx, "DELETE FROM abroad_members WHERE peer = $1 AND project = $2", string(peer), id); err != nil {
 		return err
 	}
+	if len(p.Members) > len(tokens) { // a word that takes somebody out is heard in any case
+		if err := roomFor(ctx, tx, "abroad_members", peer, len(p.Members), maxIn); err != nil {
+			return err
+		}
+	}
 	for _, m := range p.Members {
 		_, subject := m.Split("")
 		had := tokens[subject]
@@ -123,24 +128,6 @@ func (s Store) Projects(ctx context.Context, subject, after string, limit int) (
 	return all, false, store.Error("read projects", subject, rows.Err())
 }
 
-// In lists the ids of the projects elsewhere that somebody is in now, in full.
-func (s Store) In(ctx context.Context, subject string) ([]string, error) {
-	rows, err := s.DB.Read().QueryContext(ctx, "SELECT peer || '/' || project FROM abroad_members WHERE subject = $1 AND ended = 0 ORDER BY peer, project", subject)
-	if err != nil {
-		return nil, store.Error("read projects", subject, err)
-	}
-	defer rows.Close()
-	var all []string
-	for rows.Next() {
-		var id string
-		if err := rows.Scan(&id); err != nil {
-			return nil, store.Error("read projects", subject, err)
-		}
-		all = append(all, id)
-	}
-	return all, store.Error("read projects", subject, rows.Err())
-}
-
 // What of projects goes into one word about somebody: so many tokens, each of at most so
 // many bytes. One that a node makes longer than it has to be says nothing.
 const (
@@ -188,9 +175,9 @@ func (s Store) Ending(ctx context.Context, at time.Time) ([]genesis.NodeID, erro
 }
 
 // SetToken keeps a token of somebody who is in a project. Of others there is nothing to
-// keep: they are not in it, as far as was told.
+// keep: they are not in it, as far as was told, or it has ended since the token was asked for.
 func (s Store) SetToken(ctx context.Context, tx *sql.Tx, subject string, peer genesis.NodeID, project, token string, until time.Time) error {
-	_, err := tx.ExecContext(ctx, "UPDATE abroad_members SET token = $1, until = $2 WHERE subject = $3 AND peer = $4 AND project = $5 AND until < $2",
+	_, err := tx.ExecContext(ctx, "UPDATE abroad_members SET token = $1, until = $2 WHERE subject = $3 AND peer = $4 AND project = $5 AND until < $2 AND ended = 0",
 		token, store.Time(until), subject, string(peer), project)
 	return store.Error("keep token", subject, err)
 }

@@ -272,16 +272,105 @@ func TestProjectsComeInPages(t *testing.T) {
 	if !slices.Equal(got, want) {
 		t.Errorf("%d of %d: %v", len(got), len(want), got)
 	}
-	if in, err := s.In(t.Context(), "ada"); err != nil || len(in) != len(want) {
-		t.Errorf("in %d, %v", len(in), err)
+	listed := func() (all []string) {
+		grants, err := s.Grants(t.Context(), "ada", nil, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, g := range grants {
+			_, id := g.To.Split()
+			all = append(all, id)
+		}
+		return all
+	}
+	for _, id := range []string{"eve/p02", "nrel/p01", "nrel/p03"} { // in the last of these ada is not
+		peer, _, _ := strings.Cut(id, "/")
+		do(func(tx *sql.Tx) error {
+			_, err := s.HearGrant(t.Context(), tx, genesis.NodeID(peer), Word{Turn: 1, Grant: granted(genesis.Grantee("project:" + id))})
+			return err
+		})
+	}
+	if got := listed(); !slices.Equal(got, []string{"eve/p02", "nrel/p01"}) {
+		t.Errorf("grants to the projects %v", got)
 	}
 	do(func(tx *sql.Tx) error {
 		_, err := s.HearProject(t.Context(), tx, "eve", Word{Turn: 2, Project: &genesis.Project{ID: "eve/p02", Lead: "eve/sam", Members: []genesis.PersonID{"mit/ada"}, Ended: true}})
 		return err
 	})
-	in, err := s.In(t.Context(), "ada")
-	all, _, err2 := s.Projects(t.Context(), "ada", "", 1)
-	if err != nil || err2 != nil || slices.Contains(in, "eve/p02") || len(in) != len(want)-1 || len(all) != 1 || !all[0].Ended {
-		t.Errorf("an ended project: in %d, %v, %v; %+v", len(in), err, err2, all)
+	all, _, err := s.Projects(t.Context(), "ada", "", 1)
+	if got := listed(); !slices.Equal(got, []string{"nrel/p01"}) || err != nil || len(all) != 1 || !all[0].Ended {
+		t.Errorf("an ended project: grants to %v; %v; %+v", got, err, all)
+	}
+}
+
+// granted is a grant to somebody, of turbines.
+func granted(to genesis.Grantee) *genesis.Grant {
+	return &genesis.Grant{ID: NewID(), Name: "turbines", To: to, Actions: []genesis.Action{genesis.Read}}
+}
+
+// TestGrantsOfOneNodeKeepOutNoOthers: however many grants one node makes up, and to whomever
+// of those that somebody is, those of others are listed.
+func TestGrantsOfOneNodeKeepOutNoOthers(t *testing.T) {
+	s, do := open(t)
+	hear := func(peer genesis.NodeID, turn int64, to genesis.Grantee) {
+		do(func(tx *sql.Tx) error {
+			_, err := s.HearGrant(t.Context(), tx, peer, Word{Turn: turn, Grant: granted(to)})
+			return err
+		})
+	}
+	hear("nrel", 1, "institution:mit")
+	for range mostGrants {
+		hear("eve", maxTurn-1, "person:mit/ada")
+		hear("eve", maxTurn-1, "institution:mit")
+	}
+	all, err := s.Grants(t.Context(), "ada", []string{"wind"}, false)
+	if err != nil || len(all) != mostGrants || !slices.ContainsFunc(all, func(g genesis.Grant) bool { return g.Node == "nrel" }) {
+		t.Errorf("%d grants, none of them of nrel; %v", len(all), err)
+	}
+}
+
+// TestMembershipsAreBounded: one node has so many people of this one in its projects, and
+// whoever it takes out of one is out of it all the same.
+func TestMembershipsAreBounded(t *testing.T) {
+	s, _ := open(t)
+	say := func(turn int64, id string, people int) error {
+		p := genesis.Project{ID: "eve/" + id, Lead: "eve/sam"}
+		for i := range people {
+			p.Members = append(p.Members, genesis.PersonID(fmt.Sprint("mit/u", i)))
+		}
+		return s.DB.Tx(t.Context(), func(tx *sql.Tx) error {
+			_, err := s.HearProject(t.Context(), tx, "eve", Word{Turn: turn, Project: &p})
+			return err
+		})
+	}
+	for i := range maxIn / maxMembers {
+		if err := say(1, fmt.Sprint("p", i), maxMembers); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := say(1, "more", 1); genesis.KindOf(err) != genesis.Conflict {
+		t.Errorf("one more: %v", err)
+	}
+	if err := say(2, "p0", maxMembers-1); err != nil {
+		t.Errorf("one less: %v", err)
+	}
+}
+
+// TestNoTokenOfAnEndedProject: a token that was asked for before a project ended, and comes
+// after, counts for nothing.
+func TestNoTokenOfAnEndedProject(t *testing.T) {
+	s, do := open(t)
+	for turn, ended := range []bool{false, true} {
+		do(func(tx *sql.Tx) error {
+			p := genesis.Project{ID: "nrel/wind", Lead: "nrel/sam", Members: []genesis.PersonID{"mit/ada"}, Ended: ended}
+			_, err := s.HearProject(t.Context(), tx, "nrel", Word{Turn: int64(turn + 1), Project: &p})
+			return err
+		})
+	}
+	do(func(tx *sql.Tx) error {
+		return s.SetToken(t.Context(), tx, "ada", "nrel", "wind", "late", noon.Add(time.Hour))
+	})
+	if all, err := s.Tokens(t.Context(), "ada"); err != nil || len(all) != 0 {
+		t.Errorf("%v, %v", all, err)
 	}
 }

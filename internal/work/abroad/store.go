@@ -82,12 +82,17 @@ func (s Store) Over(ctx context.Context, tx *sql.Tx, limit int) ([]Told, error) 
 
 // room refuses the word of a peer that has said too much already.
 func room(ctx context.Context, tx *sql.Tx, table string, peer genesis.NodeID) error {
+	return roomFor(ctx, tx, table, peer, 1, maxOfPeer)
+}
+
+// roomFor is room for so many more rows, of so many at most.
+func roomFor(ctx context.Context, tx *sql.Tx, table string, peer genesis.NodeID, more, most int) error {
 	var n int
 	if err := tx.QueryRowContext(ctx, "SELECT count(*) FROM "+table+" WHERE peer = $1", string(peer)).Scan(&n); err != nil {
 		return store.Error("take message", string(peer), err)
 	}
-	if n >= maxOfPeer {
-		return &genesis.Error{Op: "take message", Kind: genesis.Conflict, Subject: string(peer), Msg: fmt.Sprintf("it has told of %d such things here, which is the most", n)}
+	if n+more > most {
+		return &genesis.Error{Op: "take message", Kind: genesis.Conflict, Subject: string(peer), Msg: fmt.Sprintf("it has told of %d such things here, and %d are the most", n, most)}
 	}
 	return nil
 }

@@ -46,6 +46,7 @@ const (
 	maxOpen    = 100     // requests of one person that wait for an answer
 	maxSaid    = 400     // messages of one request
 	maxMembers = 10_000
+	maxIn      = 100_000 // memberships of people here in all projects of one node
 )
 
 func bad(what string) error {

@@ -13,7 +13,8 @@ import (
 type active struct {
 	row    row // as it was submitted or found
 	person genesis.PersonID
-	files  []*os.File // handed over open; nil where the input has a path
+	share  genesis.PersonID // with whom the person takes turns; see [Manager.sharing]
+	files  []*os.File       // handed over open; nil where the input has a path
 	log    *log
 	ctx    context.Context // of the whole run; ends when it is to stop
 	cancel context.CancelCauseFunc
@@ -31,7 +32,7 @@ func (m *Manager) newActive(r row, files []*os.File) (*active, error) {
 	if err != nil {
 		return nil, broken("submit run", r.ID, err)
 	}
-	a := &active{row: r, person: r.By.Person(), files: files, log: log, run: r.Run,
+	a := &active{row: r, person: r.By.Person(), share: m.sharing(r.By.Person()), files: files, log: log, run: r.Run,
 		ended: make(chan struct{}), listeners: map[*genesis.Progress]struct{}{}}
 	a.ctx, a.cancel = context.WithCancelCause(m.base)
 	return a, nil

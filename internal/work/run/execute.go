@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/opengenesis/genesis"
@@ -46,12 +47,13 @@ const firstPause = 100 * time.Millisecond
 func (m *Manager) start() {
 	m.mu.Lock()
 	for !m.closed && m.running < m.cfg.Limits.Concurrent {
-		a := m.queue.pop()
+		a := m.queue.pop(m.atWork)
 		if a == nil {
 			break
 		}
 		a.leave()
 		m.running++
+		m.places[a.share]++
 		m.work.Go(func() { m.execute(a) })
 	}
 	places := map[*active]int{}
@@ -64,12 +66,21 @@ func (m *Manager) start() {
 	}
 }
 
+// atWork reports whether people of another node have as many places as they may: half, so
+// that the others are left for those of this one. The caller holds m.mu.
+func (m *Manager) atWork(share genesis.PersonID) bool {
+	return strings.HasSuffix(string(share), "/") && m.places[share] >= max(1, m.cfg.Limits.Concurrent/2)
+}
+
 // execute tries a run until it is ended, and gives its place to the next.
 func (m *Manager) execute(a *active) {
 	m.try(a)
 	os.RemoveAll(m.tempOf(a.row.ID))
 	m.mu.Lock()
 	m.running--
+	if m.places[a.share]--; m.places[a.share] == 0 {
+		delete(m.places, a.share)
+	}
 	m.mu.Unlock()
 	m.forget(a)
 	m.start()

@@ -141,9 +141,10 @@ type Manager struct {
 	active   map[string]*active // queued and running
 	queue    queue
 	running  int
-	kept     map[genesis.PersonID]int64
-	reserved int                      // places of runs being submitted
-	claims   map[string]chan struct{} // ids being submitted
+	places   map[genesis.PersonID]int   // of those that run, by who shares them
+	kept     map[genesis.PersonID]int64 // by who shares it
+	reserved int                        // places of runs being submitted
+	claims   map[string]chan struct{}   // ids being submitted
 	closed   bool
 }
 
@@ -160,7 +161,7 @@ func Open(ctx context.Context, cfg Config) (*Manager, error) {
 	if cfg.Worker != nil {
 		inheritFiles()
 	}
-	m := &Manager{cfg: cfg, active: map[string]*active{}, kept: map[genesis.PersonID]int64{}, claims: map[string]chan struct{}{}}
+	m := &Manager{cfg: cfg, active: map[string]*active{}, places: map[genesis.PersonID]int{}, kept: map[genesis.PersonID]int64{}, claims: map[string]chan struct{}{}}
 	m.base, m.stop = context.WithCancelCause(context.Background())
 	for _, dir := range []string{m.logs(), m.works()} {
 		if err := os.MkdirAll(dir, 0o700); err != nil {

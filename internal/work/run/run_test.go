@@ -772,6 +772,66 @@ func TestQueueIsSharedAmongNodes(t *testing.T) {
 	}
 }
 
+// TestTurnsOfAnotherNode: people that another node makes up have half of the places and one
+// turn together, which they take one after the other.
+func TestTurnsOfAnotherNode(t *testing.T) {
+	var q queue
+	push := func(share, person genesis.PersonID) *active {
+		a := &active{share: share, person: person}
+		q.push(a)
+		return a
+	}
+	var want []*active
+	e1, e2, f1 := push("eve/", "eve/1"), push("eve/", "eve/1"), push("eve/", "eve/2")
+	e3, g1 := push("eve/", "eve/1"), push("eve/", "eve/3")
+	ada1, bob1, ada2 := push("ada", "ada"), push("bob", "bob"), push("ada", "ada")
+	want = []*active{e1, ada1, bob1, f1, ada2, g1, e2, e3}
+	for i, a := range want {
+		if got := q.position(a); got != i+1 {
+			t.Errorf("%s, %d of those that wait, is told to be at place %d", a.person, i+1, got)
+		}
+	}
+	for i, a := range want {
+		if got := q.pop(func(genesis.PersonID) bool { return false }); got != a {
+			t.Fatalf("%d: %s and not %s", i, got.person, a.person)
+		}
+	}
+	b := newBench(t, func(c *Config) { c.Node, c.Limits.Concurrent, c.Limits.Queue = ada.Node, 4, 20 })
+	for i := range 8 {
+		b.submit(t, genesis.Principal{Subject: fmt.Sprint("eve", i), Node: "elsewhere"}, order{Do: "wait"}, Inputs{})
+	}
+	b.wait(t, b.submit(t, ada, order{Do: "answer 1"}, Inputs{}).ID)
+	page, err := b.List(t.Context(), Query{State: genesis.RunRunning})
+	if err != nil || len(page.Runs) > 2 {
+		t.Errorf("%d run, %v", len(page.Runs), err)
+	}
+}
+
+// TestKeptOfAnotherNode: what is kept for people that another node makes up is one person's
+// together.
+func TestKeptOfAnotherNode(t *testing.T) {
+	b := newBench(t, func(c *Config) { c.Node, c.Quota = ada.Node, 150 })
+	f, err := os.Create(filepath.Join(t.TempDir(), "u"))
+	if err == nil {
+		err = f.Truncate(100)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	for _, c := range []struct {
+		who  genesis.Principal
+		want genesis.ErrorKind
+	}{{genesis.Principal{Subject: "one", Node: "mit"}, ""}, {genesis.Principal{Subject: "two", Node: "mit"}, genesis.Permission}, {genesis.Principal{Subject: "one", Node: "ornl"}, ""}, {ada, ""}} {
+		if _, err := b.Submit(t.Context(), request("", order{Do: "wait"}), c.who, Inputs{Files: []File{{Name: "u", Open: f}}}); genesis.KindOf(err) != c.want {
+			t.Errorf("%s: %v", c.who.Person(), err)
+		}
+	}
+	if n := b.Kept("mit/anybody"); n != 100 {
+		t.Errorf("%d bytes are kept for people of mit", n)
+	}
+}
+
 // TestDefaultPlaces: a run that takes long does not keep everybody else's from running.
 func TestDefaultPlaces(t *testing.T) {
 	if l := (Limits{}).withDefaults(); l.Concurrent < 2 {

@@ -107,17 +107,27 @@ func (m *Manager) release(person genesis.PersonID, keeps int64) {
 }
 
 func (m *Manager) releaseLocked(person genesis.PersonID, keeps int64) {
-	if m.kept[person] -= keeps; m.kept[person] <= 0 {
-		delete(m.kept, person)
+	of := m.sharing(person)
+	if m.kept[of] -= keeps; m.kept[of] <= 0 {
+		delete(m.kept, of)
 	}
 }
 
+// sharing is who has one person's share: a person of this node, or the people of another node
+// together, for how many these are is that node's word.
+func (m *Manager) sharing(person genesis.PersonID) genesis.PersonID {
+	if home, _ := person.Split(m.cfg.Node); m.cfg.Node != "" && home != "" && home != m.cfg.Node {
+		return genesis.PersonID(home) + "/"
+	}
+	return person
+}
+
 // Kept returns how many bytes are kept of the files of a person's runs that are not
-// ended.
+// ended; of somebody of another node, of those of all its people.
 func (m *Manager) Kept(person genesis.PersonID) int64 {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.kept[person]
+	return m.kept[m.sharing(person)]
 }
 
 // enqueue gives back the reserved place, and fills it with a.
@@ -230,12 +240,12 @@ func (m *Manager) reserve(person genesis.PersonID, keeps int64) error {
 	if mine >= most {
 		return full(fmt.Sprintf("%d runs of yours are not ended yet", mine), "try again when some have ended: `genesis runs` lists them, `genesis cancel` stops one")
 	}
-	if quota := m.cfg.Quota; quota > 0 && keeps > quota-m.kept[person] {
+	if quota := m.cfg.Quota; quota > 0 && keeps > quota-m.kept[m.sharing(person)] {
 		return &genesis.Error{Op: "submit run", Kind: genesis.Permission, Msg: fmt.Sprintf("the files kept for your runs would be larger together than the %s of one person's uploads", size(quota)),
 			Hint: "wait until some of your runs have ended, or cancel one"}
 	}
 	m.reserved++
-	m.kept[person] += keeps
+	m.kept[m.sharing(person)] += keeps
 	return nil
 }
 
@@ -369,7 +379,7 @@ func (m *Manager) recover(ctx context.Context) error {
 		a.log.line("the node was started again")
 		queue := m.waits(a)
 		m.mu.Lock() // what was queued before may be on its way out
-		m.kept[a.person] += a.keeps
+		m.kept[m.sharing(a.person)] += a.keeps
 		queue()
 		m.mu.Unlock()
 	}

@@ -94,7 +94,7 @@ func (s *Searcher) known(ctx context.Context, who genesis.Principal, exact bool)
 
 // state numbers the changes in the index, and those that wait.
 func (s *Searcher) state(ctx context.Context) (changes, waiting int64, err error) {
-	if _, waiting, err = s.Catalog.Waiting(ctx, 1); err != nil {
+	if _, waiting, err = s.Catalog.Waiting(ctx, catalog.AtOnce, 1); err != nil {
 		return 0, 0, err
 	}
 	s.mu.Lock()

@@ -159,15 +159,21 @@ func (s *Searcher) settle(ctx context.Context, building bool) (bool, error) {
 			return false, err
 		}
 	}
-	n, _, err := s.Catalog.Waiting(ctx, most+1)
-	if err != nil || building || n > most && s.isFollowing() {
+	own, _, err := s.Catalog.Waiting(ctx, catalog.AtOnce, most+1)
+	if err != nil || building || own > most && s.isFollowing() {
 		return false, err
 	}
-	least := catalog.AtOnce
-	if !s.isFollowing() {
+	n, _, err := s.Catalog.Waiting(ctx, catalog.TakenBack, most+1)
+	least := catalog.TakenBack
+	switch {
+	case err != nil:
+		return false, err
+	case !s.isFollowing():
 		least = catalog.Soon
-	} else if n == 0 {
+	case n == 0:
 		return current, nil
+	case n > most: // another node takes back more than a search waits for: that tells nothing of what is this node's
+		least = catalog.AtOnce
 	}
 	return current, s.take(ctx, least)
 }

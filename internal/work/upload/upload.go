@@ -23,6 +23,7 @@ import (
 // Config says where uploads lie and what they may cost.
 type Config struct {
 	DB     *store.DB
+	Node   genesis.NodeID               // whose people these are; of another node all people are one for what they may keep
 	Dir    string                       // of the files; for this package alone
 	Roots  []string                     // folders at the node whose files stewards may name by path
 	Max    int64                        // bytes of one file
@@ -37,7 +38,7 @@ type Config struct {
 }
 
 const (
-	// maxSessions bounds the uploads of one person.
+	// maxSessions bounds the uploads of one person, or of all people of another node.
 	maxSessions = 1000
 
 	// checkpoint is how many bytes come in between two commits of the offset:
@@ -182,12 +183,17 @@ func (s *Store) check(who genesis.Principal, req genesis.UploadRequest) error {
 
 // checkQuota refuses what takes a person over the quota, with size bytes for the
 // session id, or more sessions than one may have. A session counts with its
-// announced size, so that who has begun can end.
+// announced size, so that who has begun can end. People of another node have one person's
+// together: how many they are is that node's word.
 func (s *Store) checkQuota(ctx context.Context, tx *sql.Tx, person genesis.PersonID, id string, size int64, more int) error {
+	from, to := string(person), string(person)
+	if node, _ := person.Split(s.Node); s.Node != "" && node != "" && node != s.Node {
+		from, to = string(node)+"/", string(node)+"0" // '0' follows '/'
+	}
 	var used int64
 	var sessions int
 	err := tx.QueryRowContext(ctx, `SELECT COUNT(*), COALESCE(SUM(CASE WHEN byte_size IS NULL THEN byte_offset ELSE byte_size END), 0)
-		FROM uploads WHERE person = $1 AND id <> $2`, person, id).Scan(&sessions, &used)
+		FROM uploads WHERE (person = $1 OR person > $1 AND person < $2) AND id <> $3`, from, to, id).Scan(&sessions, &used)
 	if s.Held != nil {
 		used += s.Held(person)
 	}

@@ -192,6 +192,24 @@ func TestHeldCounts(t *testing.T) {
 	}
 }
 
+// TestPeopleOfAnotherNode: however many people another node makes up, together they keep no
+// more than one person.
+func TestPeopleOfAnotherNode(t *testing.T) {
+	h := newHome(t, func(c *Config) { c.Node, c.Max, c.Quota = "nrel", 100, 150 })
+	for i, c := range []struct {
+		who  genesis.Principal
+		want genesis.ErrorKind
+	}{
+		{genesis.Principal{Subject: "one", Node: "mit"}, ""}, {genesis.Principal{Subject: "two", Node: "mit"}, genesis.Permission},
+		{genesis.Principal{Subject: "one", Node: "mit-2"}, ""}, {ada, ""}, {bob, ""},
+	} {
+		_, err := h.Create(t.Context(), c.who, genesis.UploadRequest{Name: "x", Size: size(100)})
+		if genesis.KindOf(err) != c.want {
+			t.Errorf("%d: %v", i, err)
+		}
+	}
+}
+
 func TestTooMuch(t *testing.T) {
 	h := newHome(t, func(c *Config) { c.Max, c.Quota = 100, 150 })
 	_, err := h.Create(t.Context(), ada, genesis.UploadRequest{Name: "x", Size: size(101)})

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"regexp"
 	"slices"
@@ -14,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/opengenesis/genesis"
+	"github.com/opengenesis/genesis/internal/api/edge"
 )
 
 var update = flag.Bool("update", false, "rewrite testdata/routes.txt")
@@ -176,5 +179,15 @@ func TestCreatingRoutesTakeKeys(t *testing.T) {
 	if diff := cmp.Diff(strings.Fields(`approve ask confirm-totp create-account create-federation create-token create-upload deny end-project erase
 		grant invite log-model lower predict prepare publish pull request-vetting say setup-totp submit-run train vet withdraw withdraw-request`), got); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// TestUnknownVersion: whoever asks in a version of the API that is not spoken here is told
+// which one is.
+func TestUnknownVersion(t *testing.T) {
+	w := httptest.NewRecorder()
+	edge.NotFound(w, httptest.NewRequest(http.MethodGet, "/v9/logs", nil))
+	if w.Code != http.StatusNotFound || !strings.Contains(w.Body.String(), "speaks v1") {
+		t.Errorf("%d %s", w.Code, w.Body)
 	}
 }

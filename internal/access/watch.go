@@ -2,6 +2,7 @@ package access
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/opengenesis/genesis"
@@ -55,11 +56,34 @@ func (d *Decider) watch(ctx context.Context, ask Ask, live alive) (context.Conte
 				return
 			}
 			rung = d.ringing()
-			until, err = d.again(watched, ask, live)
+			if until, err = d.again(watched, ask, live); err != nil {
+				err = turned(err, ask.Action)
+			}
 		}
 		end(err)
 	}()
 	return watched, cancel
+}
+
+// turned is a decision's refusal for somebody who was allowed until now. They know of what
+// they were at, so they are told that it ended, and not that there may be nothing. What is
+// wrong with who they are, or what they came with, stays as it is.
+func turned(err error, a genesis.Action) error {
+	const over = "what allowed it was taken back, or has ended"
+	var e *genesis.Error
+	if !errors.As(err, &e) || e.Op != string(a) {
+		return err
+	}
+	said := *e
+	switch said.Err = err; e.Kind {
+	case genesis.Private:
+		said.Kind, said.Msg, said.Hint = genesis.Permission, over, "`genesis grants` lists what you hold"
+	case genesis.Permission:
+		said.Msg = over + ": " + e.Msg
+	default:
+		return err
+	}
+	return &said
 }
 
 // ringing returns a channel that is closed by the next change.

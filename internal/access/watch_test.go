@@ -35,14 +35,14 @@ func TestWatch(t *testing.T) {
 		turn func(w *accesstest.World, grant string)
 		want genesis.ErrorKind
 	}{
-		{"revoked", func(w *accesstest.World, grant string) { w.Take(grant) }, genesis.Private},
+		{"revoked", func(w *accesstest.World, grant string) { w.Take(grant) }, genesis.Permission},
 		{"restricted", func(w *accesstest.World, _ string) {
 			w.Publish(accesstest.Dataset("turbines"), genesis.Terms{Tier: genesis.TierRestricted, Uses: genesis.Uses{Train: genesis.UseNo}})
 		}, genesis.Permission},
-		{"expired", func(w *accesstest.World, _ string) { w.Pass(24 * time.Hour) }, genesis.Private},
+		{"expired", func(w *accesstest.World, _ string) { w.Pass(24 * time.Hour) }, genesis.Permission},
 		{"project ended", func(w *accesstest.World, grant string) {
 			w.Do(func(ctx context.Context, tx *sql.Tx) error { _, err := w.EndProject(ctx, tx, "wind"); return err })
-		}, genesis.Private},
+		}, genesis.Permission},
 	}
 	for _, tt := range tests {
 		w := accesstest.Open(t)
@@ -126,7 +126,7 @@ func TestWatchFollowsThePerson(t *testing.T) {
 	refused := edit(mia, func(p *genesis.Principal) { p.Vetting = genesis.VettingRefused })
 	now.Store(&refused)
 	w.Changed()
-	if took, err := ends(t, vetted); genesis.KindOf(err) != genesis.Private || took > 10*time.Second {
+	if took, err := ends(t, vetted); genesis.KindOf(err) != genesis.Permission || took > 10*time.Second {
 		t.Errorf("after %v: %v", took, err)
 	}
 	now.Store(&mia)

@@ -59,6 +59,9 @@ func TestProjectAcrossNodes(t *testing.T) {
 	if err := reads("ada"); err != nil {
 		t.Errorf("ada at ornl: %v", err)
 	}
+	if e, err := ornl.works.Explain(t.Context(), ornl.local, "mit/ada", genesis.Read, "reactors"); err != nil || e.Allowed || len(e.Change) == 0 || !strings.Contains(e.Change[0], "nrel/wind") {
+		t.Errorf("explained without their word: %+v, %v", e, err)
+	}
 	if err := reads("bob"); err != nil {
 		t.Errorf("bob at ornl: %v", err)
 	}

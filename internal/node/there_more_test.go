@@ -131,13 +131,55 @@ func TestThereEnds(t *testing.T) {
 			c.do(p, r.ID)
 			began := time.Now()
 			p.eventually("it ends there", func() bool { return p.there(r.ID).State.Ended() })
-			if end := p.there(r.ID); end.State != c.state {
+			end := p.there(r.ID)
+			if end.State != c.state {
 				t.Errorf("%s %+v", end.State, end.Error)
+			}
+			if name == "grant revoked" && (end.Error == nil || !strings.Contains(end.Error.Detail, "was taken back")) {
+				t.Errorf("it says %+v", end.Error)
 			}
 			if took := time.Since(began); c.state == genesis.RunFailed && took > 2*time.Second {
 				t.Errorf("it took %s", took)
 			}
 		})
+	}
+}
+
+// TestWatchersDoNotHoldUp: when either node stops, whoever watches a run is told at once that it goes
+// on, and can follow it again.
+func TestWatchersDoNotHoldUp(t *testing.T) {
+	p := newPair(t)
+	r := p.submit("", endless("nrel/turbines"))
+	p.begun(r.ID)
+	for _, at := range []genesis.NodeID{"nrel", "mit"} {
+		heard := make(chan struct{}, 1)
+		ended := make(chan error, 1)
+		go func() {
+			_, err := p.ada().FollowRun(t.Context(), r.ID, 0, func(genesis.Event) {
+				select {
+				case heard <- struct{}{}:
+				default:
+				}
+			})
+			ended <- err
+		}()
+		<-heard
+		began := time.Now()
+		p.towns[at].works.EndWatching()
+		if at == "nrel" { // its end of the line, which mit takes up again
+			select {
+			case err := <-ended:
+				t.Fatalf("at home: %v", err)
+			case <-time.After(200 * time.Millisecond):
+			}
+			continue
+		}
+		if err := <-ended; genesis.KindOf(err) != genesis.Unavailable || time.Since(began) > 5*time.Second {
+			t.Errorf("after %v: %v", time.Since(began), err)
+		}
+	}
+	if r, err := p.ada().Run(t.Context(), r.ID); err != nil || r.State.Ended() {
+		t.Errorf("%+v, %v", r, err)
 	}
 }
 

@@ -4,7 +4,9 @@ import (
 	"cmp"
 	"context"
 	"database/sql"
+	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/opengenesis/genesis"
 	"github.com/opengenesis/genesis/internal/access"
@@ -149,12 +151,41 @@ func (s *Service) Explain(ctx context.Context, who genesis.Principal, person gen
 				return nil, err
 			}
 		}
-		return pointed(s.Access.Explain(ctx, s.ask(p, a, resource(v))))
+		e, err := s.Access.Explain(ctx, s.ask(p, a, resource(v)))
+		if err == nil && !e.Allowed && p.Node != "" && p.Node != s.Node {
+			e.Change, err = s.withTheirProjects(ctx, p, a, v, e.Change)
+		}
+		return pointed(e, err)
 	}
 	if !own {
 		return nil, &genesis.Error{Op: "explain", Kind: genesis.Permission, Subject: string(person), Msg: "what decides for somebody else is told to stewards of the node", Hint: "ask about yourself, or a steward"}
 	}
 	return s.explainOwn(ctx, who, s.ask(p, a, resource(v)))
+}
+
+// withTheirProjects puts in front of what would help somebody of another node the projects
+// in which they could do it: whether they are in one, their home says when they come.
+func (s *Service) withTheirProjects(ctx context.Context, p genesis.Principal, a genesis.Action, v genesis.Version, change []string) ([]string, error) {
+	grants, _, err := s.Access.Grants(ctx, access.GrantQuery{Name: v.Name, Active: true, Limit: 100})
+	if err != nil {
+		return nil, err
+	}
+	for _, g := range grants {
+		kind, id := g.To.Split()
+		if kind != genesis.ToProject || slices.ContainsFunc(change, func(said string) bool { return strings.Contains(said, g.ID) }) {
+			continue
+		}
+		member := p
+		member.Projects = []string{id}
+		ask := s.ask(member, a, resource(v))
+		ask.Project = id
+		if _, err := s.Access.Decide(ctx, ask); err == nil {
+			change = append([]string{fmt.Sprintf("when %s vouches that they are in project %s, grant %s lets them", p.Node, id, g.ID)}, change...)
+		} else if !isRefusal(err) {
+			return nil, err
+		}
+	}
+	return change, nil
 }
 
 // explainOwn is an explanation without what its asker may not know of.

@@ -96,7 +96,17 @@ func printCard(p *printer, c genesis.Card, ref string) {
 		p.field(f.name, f.value)
 		empty = empty && f.value == ""
 	}
-	if empty {
+	switch {
+	case empty && isAbroad(ref):
+		p.line("  %s", p.style.dim("nothing is on the card yet"))
+	case empty:
 		p.line("  %s", p.style.dim("nothing is on the card yet: genesis card set "+word(ref)+" title=… license=…"))
 	}
+}
+
+// isAbroad reports whether a reference names another node: what it leads to is for others
+// to mend.
+func isAbroad(ref string) bool {
+	r, err := genesis.ParseRef(ref)
+	return err == nil && r.Node != ""
 }

@@ -25,6 +25,8 @@ func fakeOptions() node.Options {
 
 func (fake) Close() error { return nil }
 
+func (fake) WhoAmI(_ context.Context, who genesis.Principal) (*genesis.Principal, error) { return &who, nil }
+
 var (
 	made     = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	dataset  = genesis.Version{Name: "turbines", Kind: genesis.Dataset, Digest: genesis.DigestOf([]byte("t")), State: genesis.Draft, Created: made, Creator: "local", Rows: 50530, Bytes: 1 << 20}

@@ -111,7 +111,9 @@ func (cmd *federationJoinCmd) Run(a *app) error {
 	return a.print(x, func(p *printer) { printFederation(p, x) })
 }
 
-type federationLeaveCmd struct{}
+type federationLeaveCmd struct {
+	Yes bool `help:"Confirm: what this node signs counts nowhere from then on." required:""`
+}
 
 func (federationLeaveCmd) Help() string {
 	return `A holder takes the entry of this node out of the charter; from then on no key of it
@@ -119,7 +121,7 @@ counts elsewhere. What this node keeps stays as it is.
 
 Examples:
 
-    genesis federation leave`
+    genesis federation leave --yes`
 }
 
 func (cmd *federationLeaveCmd) Run(a *app) error {

@@ -70,11 +70,14 @@ func (m *meter) newBar(e genesis.Event) *progressbar.ProgressBar {
 		progressbar.OptionShowElapsedTimeOnFinish(),
 		progressbar.OptionClearOnFinish(),
 		progressbar.OptionSetWidth(24),
-		progressbar.OptionShowCount(),
 	}
-	if e.Unit == "bytes" {
+	if e.Total > 0 || e.Unit != "" {
+		options = append(options, progressbar.OptionShowCount())
+	}
+	switch e.Unit {
+	case "bytes":
 		options = append(options, progressbar.OptionShowBytes(true), progressbar.OptionUseIECUnits(true))
-	} else {
+	case "rows", "entries": // of few and slow things, such as epochs, the time that is left says more
 		options = append(options, progressbar.OptionShowIts(), progressbar.OptionSetItsString(e.Unit))
 	}
 	return progressbar.NewOptions64(total, options...)

@@ -13,18 +13,23 @@ import (
 var groups = []string{"discoverable", "accessible", "interoperable", "reusable", "governed", "usable-for-ai"}
 
 // printReadiness prints a line per group and, for each check that failed, why
-// and the command that mends it.
-func printReadiness(p *printer, r *genesis.Readiness) {
+// and the command that mends it, unless it is for others to mend.
+func printReadiness(p *printer, r *genesis.Readiness, steps bool) {
 	if !printPassed(p, r) {
 		return
 	}
+	kept := false
 	for _, group := range groupsOf(r) {
 		p.line("  %s %s", pad(clean(group), 14), verdicts(p, r, group))
 		for _, c := range r.Checks {
 			if c.Group == group && c.Verdict == genesis.Fail {
-				printFailure(p, c)
+				printFailure(p, c, steps)
+				kept = kept || c.Evidence == ""
 			}
 		}
+	}
+	if kept {
+		p.line("  %s", p.style.dim("what was found is for those who may read it"))
 	}
 }
 
@@ -86,13 +91,13 @@ func verdicts(p *printer, r *genesis.Readiness, group string) string {
 	return text
 }
 
-func printFailure(p *printer, c genesis.Check) {
-	evidence := c.Evidence
-	if evidence == "" {
-		evidence = "the evidence is for those who may read it"
+func printFailure(p *printer, c genesis.Check, steps bool) {
+	found := ""
+	if c.Evidence != "" {
+		found = ": " + clean(c.Evidence)
 	}
-	p.line("    %s %s: %s", p.style.paint(codeRed, "✗"), p.style.bold(clean(c.ID)), clean(evidence))
-	if c.Fix != "" {
+	p.line("    %s %s%s", p.style.paint(codeRed, "✗"), p.style.bold(clean(c.ID)), found)
+	if c.Fix != "" && steps {
 		p.line("      %s", p.style.dim(clean(c.Fix)))
 	}
 }

@@ -202,7 +202,7 @@ func printPeers(p *printer, all *genesis.PeerWitnesses) {
 		case one.Kept == 0:
 			p.field(clean(string(one.Node)), "keeps no checkpoint of this log yet")
 		default:
-			p.field(clean(string(one.Node)), fmt.Sprintf("%s of %d held against the log, since %s, up to %s of epoch %d", plural(int64(one.Held), "checkpoint"), one.Kept, when(one.First), entriesText(one.Newest.Size), one.Newest.Epoch))
+			p.field(clean(string(one.Node)), fmt.Sprintf("%d of %s %s, since %s, up to %s of epoch %d", one.Held, plural(int64(one.Kept), "checkpoint"), holdWord(one.Held), when(one.First), entriesText(one.Newest.Size), one.Newest.Epoch))
 		}
 		for _, lines := range [][]string{one.Wrong, one.Lost, one.Odd} {
 			for _, line := range lines {
@@ -210,4 +210,11 @@ func printPeers(p *printer, all *genesis.PeerWitnesses) {
 			}
 		}
 	}
+}
+
+func holdWord(n int) string {
+	if n == 1 {
+		return "holds"
+	}
+	return "hold"
 }

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"time"
+
 	"github.com/opengenesis/genesis"
 	"github.com/opengenesis/genesis/client"
 )
@@ -33,6 +35,9 @@ func (cmd *requestCmd) Run(a *app) error {
 	}
 	r, err := c.Ask(a.ctx, genesis.AskRequest{Ref: ref, Actions: cmd.Actions, Purpose: cmd.Purpose, Project: cmd.Project,
 		Agreement: genesis.Digest(cmd.Accept), Renews: cmd.Renew})
+	if err == nil {
+		r, err = cmd.answered(a, c, r)
+	}
 	if err != nil {
 		return err
 	}
@@ -40,6 +45,27 @@ func (cmd *requestCmd) Run(a *app) error {
 		printRequest(p, *r)
 		p.line("%s", p.style.dim("see what becomes of it: genesis "+a.hintAt("")+"requests "+r.ID))
 	})
+}
+
+// answerWait is how long another node may take to say that it has a request, or refuses
+// it, before it is left to be seen later.
+const answerWait = 1500 * time.Millisecond
+
+// answered is a request as another node took it, if that answers soon.
+func (cmd *requestCmd) answered(a *app, c *client.Client, r *genesis.AccessRequest) (*genesis.AccessRequest, error) {
+	for began := time.Now(); r.State == genesis.RequestPending && time.Since(began) < answerWait; {
+		select {
+		case <-time.After(100 * time.Millisecond):
+		case <-a.ctx.Done():
+			return nil, a.ctx.Err()
+		}
+		now, err := c.Request(a.ctx, r.ID)
+		if err != nil {
+			return nil, err
+		}
+		r = now
+	}
+	return r, nil
 }
 
 // asked returns the node that a request is made at, and what it asks for as that node is

@@ -71,7 +71,7 @@ func printDescription(p *printer, d *genesis.Description, ref string, all bool) 
 		printChecks(p, d.Readiness)
 		printFindings(p, d.Findings)
 	} else {
-		printReadiness(p, d.Readiness)
+		printReadiness(p, d.Readiness, !isAbroad(ref))
 		printFindings(p, pressing(d.Findings))
 		if more := len(d.Findings) - len(pressing(d.Findings)); more > 0 {
 			p.line("  %s", p.style.dim(plural(int64(more), "note")+" more: genesis show "+v.Name.Arg()+" --all"))

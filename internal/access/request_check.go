@@ -55,10 +55,10 @@ func (d *Decider) checkAgreement(ctx context.Context, tx *sql.Tx, r genesis.Acce
 		return nil
 	case "":
 		return requestError(r, genesis.Invalid, fmt.Sprintf("its agreement (%s) has to be accepted first", t.Agreement.Kind),
-			fmt.Sprintf("read it, then accept it by its digest, %s", t.Agreement.Digest))
+			fmt.Sprintf("read it with genesis terms %s --agreement, then accept it: --accept %s", r.Name.Arg(), t.Agreement.Digest))
 	}
 	return requestError(r, genesis.Conflict, "the agreement accepted is not the one in force",
-		fmt.Sprintf("read it, then accept it by its digest, %s", t.Agreement.Digest))
+		fmt.Sprintf("read it with genesis terms %s --agreement, then accept it: --accept %s", r.Name.Arg(), t.Agreement.Digest))
 }
 
 // termsFor returns the terms under which a request is made.

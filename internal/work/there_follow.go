@@ -53,18 +53,21 @@ func (s *Service) freshened(ctx context.Context, who genesis.Principal, r genesi
 // followThere tells p the log and the progress of a run that another node carries out,
 // until its end is heard of here. While that node is away it waits.
 func (s *Service) followThere(ctx context.Context, who genesis.Principal, id string, from int64, p genesis.Progress) (genesis.Run, error) {
-	said := ""
+	said, works := "", false // it is known to be at it: how far says more than that it was sent
 	for pause := 50 * time.Millisecond; ; pause = min(2*pause, mostPause) {
 		news := s.heard.next()
 		r, err := s.runs.Run(ctx, id)
 		if err != nil || r.State.Ended() {
 			return r, err
 		}
-		if note := fmt.Sprintf("at %s: %s", r.At, r.State); note != said {
+		if note := fmt.Sprintf("at %s: %s", r.At, r.State); note != said && !works {
 			said = note
 			p.Send(genesis.Event{Stage: "waiting", Note: note})
 		}
-		sent, err := s.streamThere(ctx, who, r, from, p)
+		sent, err := s.streamThere(ctx, who, r, from, func(e genesis.Event) {
+			works = true
+			p.Send(e)
+		})
 		if from += sent; sent > 0 || err == nil {
 			pause = 50 * time.Millisecond
 		}

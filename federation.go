@@ -179,59 +179,6 @@ func CheckClass(c Class) error {
 	return &Error{Op: "read class", Kind: Invalid, Subject: string(c), Msg: "is not a class", Hint: "write public, members, or to- and the id of a member"}
 }
 
-// ListingFormat is the format number of the listings this program writes.
-const ListingFormat = 1
-
-// Listing is what a catalogue shows of a version to whoever may discover it: what is
-// searched, and what peers mirror. It holds no cell of a table.
-type Listing struct {
-	Format      int       `json:"format"`
-	Node        NodeID    `json:"node"`
-	Name        Name      `json:"name"`
-	Version     Digest    `json:"version"`
-	Number      int       `json:"number,omitempty"`
-	Kind        Kind      `json:"kind"`
-	Title       string    `json:"title,omitempty"`
-	Description string    `json:"description,omitempty"`
-	Keywords    []string  `json:"keywords,omitempty"`
-	Creators    []string  `json:"creators,omitempty"`
-	Institution string    `json:"institution,omitempty"`
-	Field       string    `json:"field,omitempty"`     // as on the card
-	Challenge   string    `json:"challenge,omitempty"` // a slug
-	License     string    `json:"license,omitempty"`
-	Tier        Tier      `json:"tier,omitempty"`
-	Formats     []string  `json:"formats,omitempty"` // of the raw files: "csv"
-	Tasks       []string  `json:"tasks,omitempty"`   // regression, classification, …
-	Ready       *Ready    `json:"ready,omitempty"`
-	Variables   []Listed  `json:"variables,omitempty"`
-	More        int       `json:"more,omitempty"` // variables that there was no room for
-	Start       time.Time `json:"start,omitzero"` // of what the rows are about
-	End         time.Time `json:"end,omitzero"`
-	Place       *Box      `json:"place,omitempty"`
-	Inputs      []string  `json:"inputs,omitempty"` // refs: what a model was trained on
-	Rows        int64     `json:"rows,omitempty"`
-	Bytes       int64     `json:"bytes,omitempty"`
-	Published   time.Time `json:"published,omitzero"`
-}
-
-// Ready counts readiness checks.
-type Ready struct {
-	Passed int `json:"passed"`
-	Failed int `json:"failed"`
-}
-
-// Listed is a column in a listing.
-type Listed struct {
-	Table    string `json:"table,omitempty"` // where there are several
-	Name     string `json:"name"`
-	Unit     string `json:"unit,omitempty"` // UCUM
-	Semantic string `json:"semantic,omitempty"`
-	Role     Role   `json:"role,omitempty"`
-}
-
-// MaxListing bounds the canonical JSON of a listing, in bytes.
-const MaxListing = 64 << 10
-
 // LogInfo is a log of the catalogue, as whoever may follow it is told.
 type LogInfo struct {
 	Class  Class      `json:"class"`
@@ -420,6 +367,6 @@ type Followed struct {
 	Entries  int64     `json:"entries"`            // that were verified
 	Listings int64     `json:"listings"`           // that hold
 	Fresh    time.Time `json:"fresh,omitzero"`     // when it was last known to be all there is
-	Standing string    `json:"standing,omitempty"` // "": good; behind, refused, forked
+	Standing string    `json:"standing,omitempty"` // "": good; StandingFailing, behind, refused, forked
 	Reason   string    `json:"reason,omitempty"`
 }

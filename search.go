@@ -127,7 +127,7 @@ type SearchResult struct {
 	Hits        []Hit                  `json:"hits"`
 	Total       int                    `json:"total"`
 	Facets      map[Facet][]FacetCount `json:"facets,omitempty"`
-	Suggestions []Suggestion           `json:"suggestions,omitempty"` // for a word that is nowhere
+	Suggestions []Suggestion           `json:"suggestions,omitempty"` // for a word, or a value of a filter, that is nowhere
 	Next        string                 `json:"next,omitempty"`        // cursor of the next page; empty on the last
 	Coverage    []NodeCoverage         `json:"coverage"`              // by node, this one first
 }
@@ -194,6 +194,7 @@ type Similar struct {
 // Standings of a node in an answer, beside those of its logs.
 const (
 	StandingPartial = "partial" // what was read of it is not all in the search index yet
+	StandingFailing = "failing" // its logs could not be read, or did not check, since they were last
 	StandingUnread  = "unread"  // nothing of it is known yet
 )
 
@@ -204,7 +205,8 @@ type NodeCoverage struct {
 	// asks may follow; 0 for the node that answers, which reads its own catalogue.
 	Entries  int64     `json:"entries,omitempty"`
 	Fresh    time.Time `json:"fresh,omitzero"`     // when that was last known to be all there is
-	Standing string    `json:"standing,omitempty"` // "": good; StandingPartial, behind, refused, forked, or StandingUnread
+	Standing string    `json:"standing,omitempty"` // "": good; StandingPartial, StandingFailing, behind, refused, forked, or StandingUnread
+	Cause    string    `json:"cause,omitempty"`    // why it stands so, as people of this node are told
 	Asked    bool      `json:"asked"`              // for what whoever asks alone may know of there
 	Answered bool      `json:"answered"`           // in time, with what could be believed
 	Reason   string    `json:"reason,omitempty"`   // why it was not asked, or did not answer

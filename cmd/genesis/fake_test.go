@@ -25,7 +25,9 @@ func fakeOptions() node.Options {
 
 func (fake) Close() error { return nil }
 
-func (fake) WhoAmI(_ context.Context, who genesis.Principal) (*genesis.Principal, error) { return &who, nil }
+func (fake) WhoAmI(_ context.Context, who genesis.Principal) (*genesis.Principal, error) {
+	return &who, nil
+}
 
 var (
 	made     = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)

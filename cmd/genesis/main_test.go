@@ -42,7 +42,7 @@ func TestScripts(t *testing.T) {
 			env.Setenv("TZ", "UTC")
 			return nil
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "json": isJSON, "mkdata": mkdata, "flip": flip, "nodes": nodes, "capture": capture, "becomes": becomes, "away": away, "back": back},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "json": isJSON, "mkdata": mkdata, "mkwide": mkwide, "flip": flip, "nodes": nodes, "capture": capture, "becomes": becomes, "away": away, "back": back},
 	})
 }
 
@@ -90,6 +90,18 @@ func mkdata(ts *testscript.TestScript, _ bool, args []string) {
 		fmt.Fprintf(&b, "S%04d,%.2f,%s,%.3f\n", i, temp, valve, 3*temp+40*float64(i/5%2)+float64(i*7919%13)/10)
 	}
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(b.String()), 0o600))
+}
+
+// mkwide writes a raw file with so many columns: mkwide wide.csv 2000.
+func mkwide(ts *testscript.TestScript, _ bool, args []string) {
+	columns, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	var names, values []string
+	for i := range columns {
+		names, values = append(names, fmt.Sprintf("sensor_%04d [m/s]", i)), append(values, fmt.Sprintf("%d.5", i%7))
+	}
+	row := strings.Join(values, ",") + "\n"
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(strings.Join(names, ",")+"\n"+strings.Repeat(row, 10)), 0o600))
 }
 
 // flip changes one bit in the middle of every stored blob of some size.

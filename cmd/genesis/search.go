@@ -35,8 +35,8 @@ type searchCmd struct {
 
 func (searchCmd) Help() string {
 	return `Looks into names, titles, descriptions, columns and units, of this node and of the
-others of its federation. The last line says which nodes the answer covers, how fresh
-what is known of them is, and which did not answer.
+others of its federation. The last lines say which nodes the answer covers, how long ago
+each was last seen to have nothing more, and which did not answer, and why.
 
 Facets: node, institution, field, kind, tier, license, readiness, challenge, format,
 task, variable, unit.
@@ -56,12 +56,18 @@ func (cmd *searchCmd) query() (genesis.SearchQuery, error) {
 	for f, values := range map[genesis.Facet][]string{genesis.FacetInstitution: cmd.Institution, genesis.FacetNode: cmd.Node, genesis.FacetField: cmd.Field,
 		genesis.FacetTier: cmd.Tier, genesis.FacetFormat: cmd.Format, genesis.FacetTask: cmd.Task, genesis.FacetLicense: cmd.License,
 		genesis.FacetReadiness: cmd.Readiness, genesis.FacetUnit: cmd.Unit, genesis.FacetChallenge: cmd.Challenge} {
+		if slices.Contains(values, "") {
+			return q, emptyFilter(string(f))
+		}
 		if len(values) > 0 {
 			q.Filter.Values[f] = values
 		}
 	}
 	if cmd.Kind != "" {
 		q.Filter.Values[genesis.FacetKind] = []string{cmd.Kind}
+	}
+	if slices.Contains(cmd.Variable, "") {
+		return q, emptyFilter("variable")
 	}
 	for _, v := range cmd.Variable {
 		q.Filter.Variables = append(q.Filter.Variables, genesis.ParseVariable(v))
@@ -87,6 +93,12 @@ func (cmd *searchCmd) query() (genesis.SearchQuery, error) {
 	}
 	q.Filter.MinRows, q.Filter.MaxRows, err = rowRange(cmd.Rows)
 	return q, err
+}
+
+// emptyFilter is the error of a filter by nothing, as of a variable of a script that is not
+// set: to leave it out would find everything.
+func emptyFilter(flag string) error {
+	return &genesis.Error{Op: "search", Kind: genesis.Invalid, Subject: "--" + flag, Msg: "is empty", Hint: "leave it out to find all"}
 }
 
 // rowRange reads "1000..20000", of which either end may be missing, or one number.
@@ -270,49 +282,6 @@ func printFacet(p *printer, f genesis.Facet, counts []genesis.FacetCount) {
 	t.print(p)
 }
 
-// printCoverage says which nodes an answer covers: those with which something is wrong
-// each on a line.
-func printCoverage(p *printer, all []genesis.NodeCoverage) {
-	if len(all) < 2 && (len(all) == 0 || all[0].Standing == "") {
-		return // a node alone
-	}
-	var good, bad []string
-	for _, c := range all {
-		if why := gaps(c); why != "" {
-			bad = append(bad, clean(string(c.Node)+": "+why))
-		} else {
-			good = append(good, clean(string(c.Node)))
-		}
-	}
-	if len(good) > 0 {
-		p.line("%s", p.style.dim("covers "+strings.Join(good, ", ")))
-	}
-	for _, why := range bad {
-		p.line("%s", p.style.paint(codeYellow, why))
-	}
-}
-
-// gaps says what an answer lacks of a node, or "".
-func gaps(c genesis.NodeCoverage) string {
-	var all []string
-	switch c.Standing {
-	case "":
-	case genesis.StandingUnread:
-		all = append(all, "nothing of its catalogue is known here yet")
-	case genesis.StandingPartial:
-		all = append(all, "its catalogue is still being read")
-	default:
-		all = append(all, "its catalogue is known as of "+when(c.Fresh)+": it is "+c.Standing)
-	}
-	switch {
-	case c.Asked && !c.Answered:
-		all = append(all, "did not answer: "+c.Reason)
-	case c.Reason != "":
-		all = append(all, c.Reason)
-	}
-	return strings.Join(all, "; ")
-}
-
 type similarCmd struct {
 	Ref   string `arg:"" help:"What to compare with." placeholder:"REF"`
 	Limit int    `help:"At most so many; 50 is the most." default:"10" placeholder:"N"`
@@ -320,7 +289,8 @@ type similarCmd struct {
 
 func (similarCmd) Help() string {
 	return `Finds versions that share variables, units and words with one, of whatever field and
-institution, as far as you may know of them.
+institution, here and at other nodes, as far as you may know of them. REF may be at
+another node, too. The last lines say which nodes the answer covers, as in a search.
 
 Examples:
 
@@ -339,7 +309,7 @@ func (cmd *similarCmd) Run(a *app) error {
 	}
 	return a.print(found, func(p *printer) {
 		if len(found.Similar) == 0 {
-			p.line("Nothing is like %s%s.", word(cmd.Ref), a.unsigned())
+			p.line("Nothing is like %s%s.", word(found.Of), a.unsigned())
 		}
 		for i, s := range found.Similar {
 			if i > 0 {

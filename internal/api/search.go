@@ -20,7 +20,7 @@ type searcher interface {
 func (s *server) registerSearch(a huma.API) {
 	quick(s, a, weighs(2, repeats(op(http.MethodGet, "/v1/search", "search", "Find what matches, here and at other nodes"))), s.search)
 	quick(s, a, op(http.MethodGet, "/v1/suggest", "suggest", "Words that may have been meant"), s.suggest)
-	quick(s, a, op(http.MethodGet, "/v1/similar/{ref}", "similar", "Versions like one, by variables, units and words"), s.similar)
+	quick(s, a, weighs(2, op(http.MethodGet, "/v1/similar/{ref}", "similar", "Versions like one, by variables, units and words")), s.similar)
 }
 
 // searchInput is [genesis.SearchQuery] as parameters: genesis.SearchQuery.Params writes them.

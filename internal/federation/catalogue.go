@@ -61,6 +61,16 @@ func (f *Federation) unfollow(ctx context.Context, id genesis.NodeID) (err error
 	return err
 }
 
+// nudge has the catalogues of other members looked at soon.
+func (f *Federation) nudge() {
+	if f.mirror == nil {
+		return
+	}
+	for _, m := range f.Members() {
+		f.mirror.Nudge(m.ID)
+	}
+}
+
 // lookFor is how long other nodes' catalogues are waited for at most.
 const lookFor = 3 * time.Second
 

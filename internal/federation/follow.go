@@ -130,6 +130,7 @@ func (f *Federation) RefreshFederation(ctx context.Context, who genesis.Principa
 		err = f.keep(ctx)
 	}
 	if err != nil {
+		f.nudge() // whoever has the charter may be the one who is away
 		return nil, err
 	}
 	info, err := f.FederationInfo(ctx, who)

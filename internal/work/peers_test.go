@@ -203,3 +203,61 @@ func TestLogThereIsWhole(t *testing.T) {
 		}
 	}
 }
+
+// TestSimilarElsewhere: what is like something is looked for in what others tell, too, and
+// so is the thing itself, for those alone to whom they tell it.
+func TestSimilarElsewhere(t *testing.T) {
+	with := func(l genesis.Listing) genesis.Listing {
+		l.Variables = []genesis.Listed{{Name: "wind_speed", Unit: "m/s"}, {Name: "active_power", Unit: "kW"}}
+		return l
+	}
+	o := &others{asked: map[genesis.NodeID][]string{}, say: map[genesis.NodeID]func(context.Context) (io.ReadCloser, error){
+		"good":  says(1, with(elsewhere("good", "hid", "Turbines"))),
+		"other": says(900, with(elsewhere("other", "like", "Mills")), elsewhere("other", "unlike", "Corn")),
+		"lies":  says(1, with(elsewhere("good", "stolen", "Turbines"))),
+		"away": func(context.Context) (io.ReadCloser, error) {
+			return nil, &genesis.Error{Op: "ask node", Kind: genesis.Unavailable, Msg: "the line is cut"}
+		},
+	}}
+	l := openLibrary(t, 1)
+	l.Service, _ = OpenTest(t, func(c *Config) { c.Peers, c.Charter = o, o.charter() })
+	l.add("own")
+	ada := genesis.Principal{Subject: "ada", Node: "here"}
+	r, err := l.Similar(t.Context(), ada, "good/hid", 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.Of != "good/hid@1" || len(r.Similar) != 1 || r.Similar[0].Ref != "other/like@1" || len(r.Similar[0].Variables) != 2 {
+		t.Errorf("%+v", r)
+	}
+	want := []string{"here/ada /search?limit=200&own=true", "here/ada /search?limit=200&own=true&q=%22hid%22"}
+	if !slices.Equal(o.asked["good"], want) || !slices.Equal(o.asked["other"], want[:1]) {
+		t.Errorf("asked %q", o.asked)
+	}
+	said := map[genesis.NodeID]genesis.NodeCoverage{}
+	for _, c := range r.Coverage {
+		said[c.Node] = c
+	}
+	if len(said) != 5 || !said["good"].Answered || !strings.Contains(said["other"].Reason, "2 of 900") || said["lies"].Answered || said["away"].Answered || !strings.Contains(said["away"].Reason, "cut") {
+		t.Errorf("coverage %+v", r.Coverage)
+	}
+	if r, err = l.Similar(t.Context(), ada, "other/like", 0); err != nil || len(r.Similar) != 1 || r.Similar[0].Ref != "good/hid@1" {
+		t.Errorf("%+v, %v", r, err)
+	}
+	for ref, why := range map[string]string{"away/x": "could not be asked: not asked again yet: it cannot be asked: ask node: the line is cut", "good/stolen": "is not in the catalogue", "nobody/x": "is not in the catalogue"} {
+		if _, err := l.Similar(t.Context(), ada, ref, 0); genesis.KindOf(err) != genesis.NotFound || !strings.HasSuffix(err.Error(), why) {
+			t.Errorf("%s: %v", ref, err)
+		}
+	}
+
+	// Nobody else is told, nor asked for.
+	asked := len(o.asked["good"])
+	for _, who := range []genesis.Principal{{}, {Subject: "eve", Node: "mit"}} {
+		if r, err := l.Similar(t.Context(), who, "good/hid", 0); genesis.KindOf(err) != genesis.NotFound {
+			t.Errorf("%+v: %+v, %v", who, r, err)
+		}
+	}
+	if len(o.asked["good"]) != asked {
+		t.Errorf("asked %q", o.asked["good"])
+	}
+}

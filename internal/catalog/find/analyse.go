@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"math"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -309,3 +310,15 @@ func seconds(t time.Time) int64 {
 }
 
 const noTime = -1 << 63
+
+// period is when what a listing is about happened; an end that is open lies beyond all times.
+func period(l *genesis.Listing) (start, end int64) {
+	start, end = seconds(l.Start), seconds(l.End)
+	switch {
+	case start == noTime && end != noTime:
+		start++
+	case end == noTime && start != noTime:
+		end = math.MaxInt64
+	}
+	return start, end
+}

@@ -180,13 +180,7 @@ func cells(d *Document) (row [rowBytes]byte) {
 	b = binary.LittleEndian.AppendUint64(b, uint64(turn))
 	b = append(b, byte(quality(l)))
 	b = binary.LittleEndian.AppendUint64(b, uint64(l.Rows))
-	start, end := seconds(l.Start), seconds(l.End)
-	if start == noTime {
-		start = end
-	}
-	if end == noTime {
-		end = start
-	}
+	start, end := period(l)
 	b = binary.LittleEndian.AppendUint64(b, uint64(start))
 	b = binary.LittleEndian.AppendUint64(b, uint64(end))
 	box := genesis.Box{West: math.NaN(), South: math.NaN(), East: math.NaN(), North: math.NaN()}

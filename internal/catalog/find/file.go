@@ -17,9 +17,8 @@ import (
 // the checksums of its pages, and a foot: the places of the sections, the numbers of
 // terms by kind, format and counts, and the foot's own checksum. Integers are little-endian.
 const (
-	fileFormat = 1
-	pageSize   = 64 << 10
-	footSize   = 8*(2*int(sections)+kinds) + 48
+	pageSize = 64 << 10
+	footSize = 8*(2*int(sections)+kinds) + 48
 )
 
 // footMagic ends a file that was written to its end.

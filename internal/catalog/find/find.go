@@ -88,8 +88,11 @@ type Filter struct {
 	HasModel  *bool        // whether a model that the asker may see was trained on it
 }
 
-// VariableFilter asks for a column.
-type VariableFilter = genesis.VariableFilter
+// VariableFilter asks for a column, in any of some units if there are some.
+type VariableFilter struct {
+	Name  string
+	Units []string
+}
 
 // Range is from Min to Max, both included; Max 0 is without end.
 type Range struct{ Min, Max int64 }

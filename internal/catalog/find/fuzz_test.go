@@ -156,3 +156,19 @@ func FuzzCursor(f *testing.F) {
 		}
 	})
 }
+
+// TestNear: what was meant is near, and what is another thing is not.
+func TestNear(t *testing.T) {
+	for _, tt := range []struct {
+		typed, value string
+		edits        int
+		ok           bool
+	}{
+		{"nrel", "NREL", 0, true}, {"Climate", "climate", 0, true}, {"clmate", "climate", 1, true}, {"cliamte", "climate", 1, true}, {"argonne", "Argonne National Laboratory", 0, true},
+		{"zurich", "Zürich", 0, true}, {"energy", "climate", 0, false}, {"m", "K", 0, false}, {"", "x", 0, false}, {"wind", "", 0, false}, {"csv", "tsv", 1, true},
+	} {
+		if edits, ok := Near(tt.typed, tt.value); ok != tt.ok || ok && edits != tt.edits {
+			t.Errorf("%q, %q: %d, %v", tt.typed, tt.value, edits, ok)
+		}
+	}
+}

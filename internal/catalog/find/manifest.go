@@ -31,7 +31,7 @@ type listing struct {
 }
 
 // manifestFormat covers segments as well, and how texts are taken apart.
-const manifestFormat = 1
+const manifestFormat = 2
 
 const (
 	manifestName  = "index.json"

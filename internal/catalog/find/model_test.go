@@ -135,7 +135,7 @@ func modelPasses(d Document, f Filter, shown []Document) bool {
 	}
 	for _, want := range f.Variables {
 		if !slices.ContainsFunc(d.Variables, func(v genesis.Listed) bool {
-			return strings.EqualFold(v.Name, want.Name) && (want.Unit == "" || v.Unit == want.Unit)
+			return strings.EqualFold(v.Name, want.Name) && (len(want.Units) == 0 || slices.Contains(want.Units, v.Unit))
 		}) {
 			return false
 		}
@@ -143,7 +143,7 @@ func modelPasses(d Document, f Filter, shown []Document) bool {
 	if f.Rows != nil && (d.Rows < f.Rows.Min || f.Rows.Max > 0 && d.Rows > f.Rows.Max) {
 		return false
 	}
-	if f.Time != nil && (d.Start.IsZero() || d.End.Before(f.Time.From) || d.Start.After(f.Time.Until)) {
+	if f.Time != nil && (d.Start.IsZero() && d.End.IsZero() || !d.End.IsZero() && d.End.Before(f.Time.From) || !f.Time.Until.IsZero() && d.Start.After(f.Time.Until)) {
 		return false
 	}
 	if f.Place != nil && (d.Place == nil || !modelOverlap(*d.Place, *f.Place)) {

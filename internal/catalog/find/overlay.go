@@ -13,27 +13,52 @@ import (
 const classMore genesis.Class = "\x01"
 
 // SearchWith is Search as if the index held some more documents, each in place of what has
-// its ID, that the asker of this query may know of and nobody else. Errors: also Invalid
-// for one that cannot be.
-func (ix *Index) SearchWith(ctx context.Context, q Query, more []Document) (Result, error) {
+// its ID, that the asker of this query may know of and nobody else. A version of which the
+// index has a match, too, stands where it does without them, so that it neither moves
+// between two pages nor comes twice when they are not there for the second. Errors: also
+// Invalid for one that cannot be.
+func (ix *Index) SearchWith(ctx context.Context, q Query, more []Document) (result Result, err error) {
+	err = ix.readWith(&q.Asker, more, func(s *snapshot) (err error) {
+		result, err = s.search(ctx, q)
+		return err
+	})
+	if err != nil {
+		return Result{}, err
+	}
+	return result, nil
+}
+
+// SimilarWith is Similar as if the index held some more documents, as in SearchWith. It
+// returns the listing that others are held against, too.
+func (ix *Index) SimilarWith(ctx context.Context, a Asker, id ID, limit int, more []Document) (of genesis.Listing, found []Likeness, err error) {
+	if err := a.check(); err != nil {
+		return of, nil, err
+	}
+	err = ix.readWith(&a, more, func(s *snapshot) (err error) {
+		of, found, err = s.similar(ctx, a, id, limit)
+		return err
+	})
+	return of, found, err
+}
+
+// readWith calls act for the index, and what an asker brings along.
+func (ix *Index) readWith(a *Asker, more []Document, act func(*snapshot) error) error {
 	if len(more) == 0 {
-		return ix.Search(ctx, q)
+		return ix.read(act)
 	}
 	for i := range more {
 		if err := more[i].check(); err != nil {
-			return Result{}, err
+			return err
 		}
 	}
-	q.Asker.Classes = append(slices.Clip(q.Asker.Classes), classMore)
-	var result Result
-	err := ix.read(func(s *snapshot) error {
+	a.Classes = append(slices.Clip(a.Classes), classMore)
+	return ix.read(func(s *snapshot) error {
 		over, err := s.with(more)
-		if err == nil {
-			result, err = over.search(ctx, q)
+		if err != nil {
+			return err
 		}
-		return err
+		return act(over)
 	})
-	return result, err
 }
 
 // with returns the snapshot with more documents. It lasts as long as that does.
@@ -52,7 +77,9 @@ func (s *snapshot) with(more []Document) (*snapshot, error) {
 	}
 	e.segs, e.flags, e.cloned = append(e.segs, seg), append(e.flags, newFlags(seg.docs)), append(e.cloned, true)
 	e.settle()
-	return newSnapshot(e.segs, e.flags), nil
+	over := newSnapshot(e.segs, e.flags)
+	over.own-- // the last is not of the index
+	return over, nil
 }
 
 // inMemory makes a segment that is in no file.

@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -28,7 +29,9 @@ func TestSearchWith(t *testing.T) {
 			var more []Document
 			for range 1 + r.IntN(8) {
 				d := r.document()
-				d.Classes = nil
+				if d.Classes = nil; world.elsewhere(d) { // of copies, those of the index come first: see TestPagesStay
+					d.Version = genesis.DigestOf([]byte(fmt.Sprint("brought along ", len(more))))
+				}
 				more, with.Also, world[d.ID()] = append(more, d), append(with.Also, d.ID()), d
 			}
 			var all []Document
@@ -61,6 +64,78 @@ func TestSearchWith(t *testing.T) {
 				t.Errorf("the index is another now:\n%s", diff)
 			}
 		})
+	}
+}
+
+// elsewhere reports whether another document has the version of one.
+func (w worldOf) elsewhere(d Document) bool {
+	for id, other := range w {
+		if other.Version == d.Version && id != d.ID() {
+			return true
+		}
+	}
+	return false
+}
+
+// TestPagesStay: when what others brought along is not there any more for the second page,
+// or only then, what the index has keeps its order, and nothing of it is lost or comes twice.
+func TestPagesStay(t *testing.T) {
+	for seed := range uint64(12) {
+		r := random{rand.New(rand.NewPCG(seed, 5))}
+		ix, world := openTest(t), worldOf{}
+		world.history(t, r, ix, 40)
+		a := r.asker()
+		var more []Document
+		var versions []genesis.Digest
+		for _, d := range world {
+			versions = append(versions, d.Version)
+		}
+		slices.Sort(versions)
+		versions = slices.Compact(versions)
+		r.Shuffle(len(versions), func(i, k int) { versions[i], versions[k] = versions[k], versions[i] })
+		for i := range 8 {
+			d := r.document()
+			d.Node, d.Name, d.Classes = "live", genesis.Name(fmt.Sprint("live-", i)), nil
+			if i < len(versions) && i%2 == 0 { // half of them are what the index has elsewhere
+				d.Version = versions[i%len(versions)]
+			} else {
+				d.Version = genesis.DigestOf([]byte(fmt.Sprint("brought along ", i)))
+			}
+			more = append(more, d)
+		}
+		for _, text := range someQueries {
+			run := func(with func(page int) []Document) (all []genesis.Digest) {
+				q := Query{Asker: a, Text: text, Limit: 2}
+				for page := 0; ; page++ {
+					got, err := ix.SearchWith(t.Context(), q, with(page))
+					if err != nil {
+						t.Fatal(err)
+					}
+					for _, h := range got.Hits {
+						all = append(all, h.Version)
+					}
+					if q.After = got.Next; q.After == "" {
+						return all
+					}
+				}
+			}
+			alone := run(func(int) []Document { return nil })
+			for name, with := range map[string]func(int) []Document{
+				"it stops answering": func(page int) []Document { return more[:len(more)*max(0, 1-page)] },
+				"it answers again":   func(page int) []Document { return more[:len(more)*min(1, page)] },
+				"some of it goes":    func(page int) []Document { return more[min(page, len(more)):] },
+			} {
+				all := run(with)
+				kept := slices.DeleteFunc(slices.Clone(all), func(v genesis.Digest) bool { return !slices.Contains(alone, v) })
+				if diff := cmp.Diff(alone, kept); len(alone)+len(kept) > 0 && diff != "" {
+					t.Fatalf("seed %d, %q, %s (-alone +as it was paged):\n%s", seed, text, name, diff)
+				}
+				slices.Sort(all)
+				if once := slices.Compact(slices.Clone(all)); len(once) != len(all) {
+					t.Fatalf("seed %d, %q, %s: something comes twice", seed, text, name)
+				}
+			}
+		}
 	}
 }
 

@@ -108,6 +108,9 @@ func (q *Query) check() error {
 		if len(values) > maxFilter {
 			return invalid(fmt.Sprintf("%d values of %s are asked for, and at most %d are possible", len(values), f, maxFilter))
 		}
+		if err := known(f, values); err != nil {
+			return err
+		}
 	}
 	if len(q.Filter.Variables) > maxQueryWords {
 		return invalid(fmt.Sprintf("%d variables are asked for, and at most %d are possible", len(q.Filter.Variables), maxQueryWords))
@@ -116,6 +119,26 @@ func (q *Query) check() error {
 		return invalid("the place is no box of degrees: west, south, east, north")
 	}
 	return nil
+}
+
+// known refuses a value that no document can have, of the facets of which all values are
+// known: to find nothing would say something else.
+func known(f Facet, values []string) error {
+	all := map[Facet][]string{Kind: {string(genesis.Dataset), string(genesis.Model)}, Tier: tierNames(), Readiness: {"ready", "nearly", "partly", "hardly"}}[f]
+	for _, v := range values {
+		if all != nil && !slices.Contains(all, v) {
+			return &genesis.Error{Op: "search", Kind: genesis.Invalid, Subject: v, Msg: "is no " + string(f), Hint: "there are " + strings.Join(all, ", ")}
+		}
+	}
+	return nil
+}
+
+func tierNames() []string {
+	names := make([]string, len(genesis.Tiers))
+	for i, t := range genesis.Tiers {
+		names[i] = string(t)
+	}
+	return names
 }
 
 func unknownFacet(f Facet) error {

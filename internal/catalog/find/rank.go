@@ -88,14 +88,25 @@ func (x *search) order(a, b candidate) int {
 	return bytes.Compare(x.segs[a.seg].key(a.doc), x.segs[b.seg].key(b.doc))
 }
 
-// addCopies makes the matches that are the same version one hit each, by the one
-// that comes first.
+// broughtLast orders what is of the index before what was brought along.
+func (s *snapshot) broughtLast(a, b candidate) int {
+	switch {
+	case a.seg < s.own && b.seg >= s.own:
+		return -1
+	case a.seg >= s.own && b.seg < s.own:
+		return 1
+	}
+	return 0
+}
+
+// addCopies makes the matches that are the same version one hit each, by the one of the
+// index that comes first; by one that was brought along if the index has none.
 func (x *search) addCopies() {
 	slices.SortFunc(x.copies, func(a, b candidate) int {
 		if c := cmp.Compare(binary.BigEndian.Uint64(a.version[:]), binary.BigEndian.Uint64(b.version[:])); c != 0 {
 			return c
 		}
-		return cmp.Or(bytes.Compare(a.version[:], b.version[:]), x.order(a, b))
+		return cmp.Or(bytes.Compare(a.version[:], b.version[:]), x.broughtLast(a, b), x.order(a, b))
 	})
 	for rest := x.copies; len(rest) > 0; {
 		n := 1

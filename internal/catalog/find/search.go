@@ -176,10 +176,14 @@ func (x *search) filters(s *segment) []*clause {
 		}
 	}
 	for _, v := range x.query.Filter.Variables {
-		if v.Unit == "" {
+		if len(v.Units) == 0 {
 			all = append(all, s.anyOf(facetKind(slices.Index(Facets, Variable)), []string{foldValue(v.Name)}))
 		} else {
-			all = append(all, s.anyOf(kindPair, []string{foldValue(v.Name) + "\x00" + cutValue(v.Unit)}))
+			pairs := make([]string, len(v.Units))
+			for i, unit := range v.Units {
+				pairs[i] = foldValue(v.Name) + "\x00" + cutValue(unit)
+			}
+			all = append(all, s.anyOf(kindPair, pairs))
 		}
 	}
 	return all

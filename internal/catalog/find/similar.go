@@ -35,27 +35,26 @@ type feature struct {
 // institution are. The asset itself is not among them, nor are copies of the version.
 // Errors: NotFound (the asker cannot know of such an asset), Canceled, Internal.
 func (ix *Index) Similar(ctx context.Context, a Asker, id ID, limit int) ([]Likeness, error) {
-	if err := a.check(); err != nil {
-		return nil, err
+	_, found, err := ix.SimilarWith(ctx, a, id, limit, nil)
+	return found, err
+}
+
+func (s *snapshot) similar(ctx context.Context, a Asker, id ID, limit int) (genesis.Listing, []Likeness, error) {
+	m := likeness{ctx: ctx, snapshot: s, view: s.view(a)}
+	at, ok := m.find(id)
+	if !ok {
+		return m.like, nil, &genesis.Error{Op: "find similar", Kind: genesis.NotFound, Subject: string(id.Node) + "/" + string(id.Name), Msg: "is not in the catalogue"}
+	}
+	m.like = s.segs[at.seg].listing(at.doc)
+	m.weigh(features(&m.like))
+	if err := m.run(at, pageOf(limit, 10, 50)); err != nil {
+		return m.like, nil, err
 	}
 	found := []Likeness{}
-	err := ix.read(func(s *snapshot) error {
-		m := likeness{ctx: ctx, snapshot: s, view: s.view(a)}
-		at, ok := m.find(id)
-		if !ok {
-			return &genesis.Error{Op: "find similar", Kind: genesis.NotFound, Subject: string(id.Node) + "/" + string(id.Name), Msg: "is not in the catalogue"}
-		}
-		m.like = s.segs[at.seg].listing(at.doc)
-		m.weigh(features(&m.like))
-		if err := m.run(at, pageOf(limit, 10, 50)); err != nil {
-			return err
-		}
-		for _, c := range m.best {
-			found = append(found, m.shared(c))
-		}
-		return nil
-	})
-	return found, err
+	for _, c := range m.best {
+		found = append(found, m.shared(c))
+	}
+	return m.like, found, nil
 }
 
 // likeness is one search for what is like a listing.

@@ -11,6 +11,7 @@ import (
 type snapshot struct {
 	segs  []*segment
 	flags []*flags
+	own   int // segments that are of the index; one more may have been brought along
 	users int // guarded by the index
 
 	mu     sync.Mutex
@@ -39,7 +40,7 @@ func (l *lazy[T]) get(make func() T) T {
 const maxViews = 64
 
 func newSnapshot(segs []*segment, fl []*flags) *snapshot {
-	return &snapshot{segs: segs, flags: fl, views: map[[sha256.Size]byte]*view{}}
+	return &snapshot{segs: segs, flags: fl, own: len(segs), views: map[[sha256.Size]byte]*view{}}
 }
 
 // swap makes a snapshot the one that readers see.

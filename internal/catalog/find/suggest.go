@@ -191,3 +191,19 @@ func (f *fuzzy) best(limit int) []Suggestion {
 	})
 	return all[:min(limit, len(all))]
 }
+
+// Same reports whether two names of variables are the same to a filter.
+func Same(a, b string) bool { return foldValue(a) == foldValue(b) }
+
+// Near reports whether a value of a facet may be what somebody meant who typed another, and
+// by how many edits they differ: case and accents do not count, and what goes on from what
+// was typed is near.
+func Near(typed, value string) (edits int, ok bool) {
+	from, to := []rune(fold(cut(typed))), fold(cut(value))
+	f := fuzzy{word: from, rows: [][]int{firstRow(len(from))}}
+	if len(from) >= prefixFrom && strings.HasPrefix(to, string(from)) {
+		return 0, true
+	}
+	edits, skipped := f.distance("", to)
+	return edits, skipped == "" && edits <= f.most() && edits < len(from)
+}

@@ -47,6 +47,12 @@ func (r random) document() Document {
 		d.Ready = &genesis.Ready{Passed: r.IntN(5), Failed: r.IntN(3)}
 		d.Start = time.Date(2000+r.IntN(20), 1, 1, 0, 0, 0, 0, time.UTC)
 		d.End = d.Start.AddDate(r.IntN(5), 0, 0)
+		switch r.IntN(5) { // one end may be open
+		case 0:
+			d.Start = time.Time{}
+		case 1:
+			d.End = time.Time{}
+		}
 	}
 	if r.IntN(3) == 0 {
 		west, south := float64(r.IntN(360)-180), float64(r.IntN(170)-90)
@@ -101,13 +107,19 @@ func (r random) filter() Filter {
 		f.Values = map[Facet][]string{Institution: {"NREL", "nobody"}}
 	}
 	if r.IntN(4) == 0 {
-		f.Variables = []VariableFilter{{Name: "WIND_speed", Unit: pick(r, someUnits)}}
+		f.Variables = []VariableFilter{{Name: "WIND_speed", Units: []string{pick(r, someUnits), pick(r, someUnits)}[r.IntN(2):]}}
 	}
 	if r.IntN(5) == 0 {
 		f.Rows = &Range{Min: 100, Max: r.Int64N(1000)}
 	}
 	if r.IntN(5) == 0 {
 		f.Time = &Period{From: time.Date(2005, 1, 1, 0, 0, 0, 0, time.UTC), Until: time.Date(2005+r.IntN(10), 1, 1, 0, 0, 0, 0, time.UTC)}
+		switch r.IntN(3) {
+		case 0:
+			f.Time.From = time.Time{}
+		case 1:
+			f.Time.Until = time.Time{}
+		}
 	}
 	if r.IntN(5) == 0 {
 		f.Place = &genesis.Box{West: 150, South: -10, East: -120, North: 40}

@@ -210,20 +210,11 @@ func parseListing(body []byte, node genesis.NodeID, s journal.Statement) (genesi
 	if err := json.Unmarshal(body, &l); err != nil {
 		return bad(genesis.Invalid, "it is not a listing", err)
 	}
-	switch {
-	case l.Format > genesis.ListingFormat:
-		return bad(genesis.Unsupported, fmt.Sprintf("it has format %d, and this program reads %d", l.Format, genesis.ListingFormat), nil)
-	case l.Format < 1:
-		return bad(genesis.Invalid, "it has no format", nil)
-	case l.Node != node || l.Name != s.Name || l.Version != s.Version:
-		return bad(genesis.Invalid, "it is of something else than its statement", nil)
-	case l.Kind != genesis.Dataset && l.Kind != genesis.Model:
-		return bad(genesis.Invalid, "it is of a kind that this program does not know", nil)
+	if err := l.CheckOf(node); err != nil {
+		return l, err
 	}
-	if l.Place != nil {
-		if err := genesis.CheckBox(*l.Place); err != nil {
-			return l, err
-		}
+	if l.Name != s.Name || l.Version != s.Version {
+		return bad(genesis.Invalid, "it is of something else than its statement", nil)
 	}
 	return l, nil
 }

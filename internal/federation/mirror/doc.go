@@ -20,7 +20,8 @@
 //
 // Nothing that a peer sends is trusted before it was checked, nor is its length: bodies,
 // times and numbers are bounded (fetch.go). What does not check is an error of that
-// round, after which the peer is left alone for a while, longer each time.
+// round, of which [Status] tells, and after which the peer is left alone for a while, longer
+// each time.
 //
 // What cannot be shown: that a peer withholds the text of a statement. That is its right;
 // only that there was a statement shows. And a peer that answers with a state that held

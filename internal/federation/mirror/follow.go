@@ -134,23 +134,25 @@ const (
 // round looks at all logs of the node that this one may follow. One that does not check
 // keeps no other from being followed.
 func (f *follower) round(ctx context.Context) (more bool, err error) {
+	following := ctx // ends when the node is not followed any more
 	ctx, cancel := context.WithTimeout(ctx, mostWaited*f.m.cfg.Timeout)
 	defer cancel()
 	member, peer := f.met()
 	g := fetcher{peer: peer, timeout: f.m.cfg.Timeout}
 	served, err := g.list(ctx)
-	if err != nil {
+	if f.m.sights.ended(following, member.ID, genesis.ClassNone, err); err != nil {
 		return false, err
 	}
 	deadline := time.Now().Add(budget)
 	var errs []error
 	for _, class := range f.m.classes() {
-		latest := served[class]
-		if latest == 0 {
-			continue // nothing was stated to this class, or no more to us
-		}
 		l := &log{m: f.m, get: g, member: member, class: class, deadline: deadline}
-		left, err := l.round(ctx, latest)
+		if served[class] == 0 { // nothing was stated to this class; or no more to us
+			errs = append(errs, l.unlisted(ctx))
+			continue
+		}
+		left, err := l.round(ctx, served[class])
+		f.m.sights.ended(following, member.ID, class, err)
 		more = more || left
 		errs = append(errs, err)
 	}

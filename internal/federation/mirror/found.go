@@ -117,34 +117,32 @@ func (m *Mirror) several(ctx context.Context) (map[find.ID]bool, error) {
 	return all, store.Error("read mirror", "", rows.Err())
 }
 
-// Standing says how each log is followed, without counting what holds. Where something is
+// Standing says how each log is followed, without counting what holds. Where all is well and something is
 // not applied yet, or noted for the search index and not in it, it stands as partial.
 func (m *Mirror) Standing(ctx context.Context) ([]genesis.Followed, error) {
 	rows, err := m.cfg.DB.Read().QueryContext(ctx, `SELECT node, class, base + applied, applied < size OR EXISTS (SELECT 1 FROM found_queue q WHERE q.node = g.node),
-		fresh, standing FROM mirror_logs g ORDER BY node, class`)
+		fresh, standing, reason FROM mirror_logs g ORDER BY node, class`)
 	if err != nil {
 		return nil, store.Error("read mirror", "", err)
 	}
 	defer rows.Close()
-	m.mu.Lock()
-	defer m.mu.Unlock()
 	var all []genesis.Followed
 	for rows.Next() {
 		var f genesis.Followed
 		var fresh int64
 		var waits bool
-		if err := rows.Scan(&f.Node, &f.Class, &f.Entries, &waits, &fresh, &f.Standing); err != nil {
+		var standing Standing
+		if err := rows.Scan(&f.Node, &f.Class, &f.Entries, &waits, &fresh, &standing, &f.Reason); err != nil {
 			return nil, store.Error("read mirror", "", err)
 		}
-		if waits && f.Standing == string(Good) {
+		if fresh != 0 {
+			f.Fresh = store.TimeAt(fresh)
+		}
+		m.sights.of(f.Node, f.Class).tell(&f.Fresh, &standing, &f.Reason)
+		if f.Standing = string(standing); waits && standing == Good {
 			f.Standing = genesis.StandingPartial
 		}
-		if fresh != 0 {
-			f.Fresh = store.TimeAt(fresh).Truncate(time.Second)
-		}
-		if at := m.seen[seenKey{f.Node, f.Class}]; at.After(f.Fresh) {
-			f.Fresh = at.UTC().Truncate(time.Second)
-		}
+		f.Fresh = f.Fresh.Truncate(time.Second)
 		all = append(all, f)
 	}
 	return all, store.Error("read mirror", "", rows.Err())

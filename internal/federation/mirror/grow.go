@@ -63,6 +63,17 @@ func (l *log) round(ctx context.Context, latest int) (more bool, err error) {
 	return false, l.settle(ctx)
 }
 
+// unlisted notes of a log that was followed that the node does not say any more that there
+// is one. It is not more than that: a node that does not know this one as a member, because
+// its charter is older, tells it of public logs alone.
+func (l *log) unlisted(ctx context.Context) error {
+	err := l.load(ctx)
+	if err == nil && l.st.id != 0 && l.st.tree.N > 0 {
+		l.m.sights.ended(ctx, l.member.ID, l.class, &genesis.Error{Op: "follow log", Kind: genesis.Unavailable, Subject: l.origin(l.st.epoch), Msg: "the node does not list it any more"})
+	}
+	return err
+}
+
 // load reads the state of the log.
 func (l *log) load(ctx context.Context) error {
 	st, err := readState(ctx, l.m.cfg.DB.Read(), l.member.ID, l.class)
@@ -92,7 +103,7 @@ const noteFresh = 10 * time.Minute
 // settle notes that all there is was seen.
 func (l *log) settle(ctx context.Context) error {
 	now := l.m.cfg.Now()
-	l.m.saw(l.member.ID, l.class, now)
+	l.m.sights.saw(l.member.ID, l.class, now)
 	if st := l.st; st.id != 0 && st.standing == Good && st.strikes == 0 && now.Sub(st.fresh) < noteFresh {
 		return nil
 	}

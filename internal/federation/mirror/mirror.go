@@ -51,12 +51,12 @@ type Key struct {
 
 // Mirror is what is known of other nodes' catalogues. It is safe for concurrent use.
 type Mirror struct {
-	cfg   Config
-	slots chan struct{}
+	cfg    Config
+	slots  chan struct{}
+	sights sights
 
 	mu        sync.Mutex
 	followers map[genesis.NodeID]*follower
-	seen      map[seenKey]time.Time // when a log was last known to be all there is
 	closed    bool
 	running   sync.WaitGroup
 }
@@ -75,18 +75,7 @@ func New(cfg Config) *Mirror {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Mirror{cfg: cfg, slots: make(chan struct{}, atOnce), followers: map[genesis.NodeID]*follower{}, seen: map[seenKey]time.Time{}}
-}
-
-type seenKey struct {
-	node  genesis.NodeID
-	class genesis.Class
-}
-
-func (m *Mirror) saw(node genesis.NodeID, class genesis.Class, at time.Time) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.seen[seenKey{node, class}] = at
+	return &Mirror{cfg: cfg, slots: make(chan struct{}, atOnce), followers: map[genesis.NodeID]*follower{}}
 }
 
 // Follow follows a member from now on, in the background. Of one that is followed already
@@ -246,6 +235,7 @@ func (m *Mirror) forget(ctx context.Context, node genesis.NodeID) error {
 			return store.Error("forget node", string(node), err)
 		}
 	}
+	m.sights.forget(node)
 	return nil
 }
 
@@ -269,9 +259,10 @@ type Standing string
 
 const (
 	Good    Standing = ""
-	Behind  Standing = "behind"  // it answers with an earlier state than it did
-	Refused Standing = "refused" // its signature does not hold
-	Forked  Standing = "forked"  // it contradicts what it said: followed no further
+	Failing Standing = genesis.StandingFailing // it could not be read since: in no database
+	Behind  Standing = "behind"                // it answers with an earlier state than it did
+	Refused Standing = "refused"               // its signature does not hold
+	Forked  Standing = "forked"                // it contradicts what it said: followed no further
 )
 
 // Status says how each log is followed, by node and class.
@@ -292,11 +283,7 @@ func (m *Mirror) Status(ctx context.Context) ([]Status, error) {
 		if fresh != 0 {
 			s.Fresh = store.TimeAt(fresh)
 		}
-		m.mu.Lock()
-		if at := m.seen[seenKey{s.Node, s.Class}]; at.After(s.Fresh) {
-			s.Fresh = at.UTC()
-		}
-		m.mu.Unlock()
+		m.sights.of(s.Node, s.Class).tell(&s.Fresh, &s.Standing, &s.Reason)
 		all = append(all, s)
 	}
 	slices.SortStableFunc(all, func(a, b Status) int { return strings.Compare(string(a.Node), string(b.Node)) })

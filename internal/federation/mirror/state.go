@@ -127,6 +127,7 @@ func (s *state) clear(ctx context.Context, tx *sql.Tx) error {
 		s.pin = pin{s.epoch, s.tree}
 	}
 	s.begin()
+	s.fresh = time.Time{} // nothing of it is known any more
 	return s.save(ctx, tx)
 }
 

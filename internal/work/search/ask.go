@@ -52,9 +52,10 @@ type answer struct {
 	failed bool
 }
 
-// ask asks the other nodes for what somebody of this one alone may know of there.
-func (s *Searcher) ask(ctx context.Context, who genesis.Principal, q genesis.SearchQuery) *asked {
-	if s.Peers == nil || q.Local || q.Own || !who.SignedIn() || who.Subject == genesis.NodeSubject || who.Node != "" && who.Node != s.Node {
+// ask asks the other nodes for what somebody of this one alone may know of there: each for
+// what some queries find.
+func (s *Searcher) ask(ctx context.Context, who genesis.Principal, queries func(genesis.NodeID) []genesis.SearchQuery) *asked {
+	if s.Peers == nil || !who.SignedIn() || who.Subject == genesis.NodeSubject || who.Node != "" && who.Node != s.Node {
 		return nil
 	}
 	if o := s.Access.Outlook(who); !o.Home || o.Narrow != nil {
@@ -62,13 +63,13 @@ func (s *Searcher) ask(ctx context.Context, who genesis.Principal, q genesis.Sea
 	}
 	out := &asked{done: make(chan struct{}), answers: map[genesis.NodeID]answer{}}
 	ctx, cancel := context.WithTimeout(ctx, s.Wait)
-	path := "/search?" + askQuery(q).Encode()
 	slots := make(chan struct{}, atOnce)
 	var all sync.WaitGroup
 	for _, m := range s.Peers.Members() {
 		if m.ID == s.Node {
 			continue
 		}
+		out.put(m.ID, answer{asked: true, failed: true, reason: "it did not answer in time"}) // until it does
 		if why := s.resting.why(m.ID, s.Now()); why != "" {
 			out.put(m.ID, answer{reason: why, failed: true})
 			continue
@@ -81,7 +82,7 @@ func (s *Searcher) ask(ctx context.Context, who genesis.Principal, q genesis.Sea
 				out.put(m.ID, answer{failed: true, reason: "there was no time left to ask it"})
 				return
 			}
-			out.put(m.ID, s.askOne(ctx, who, m.ID, path))
+			out.put(m.ID, s.askOne(ctx, who, m.ID, queries(m.ID)))
 		})
 	}
 	go func() {
@@ -105,25 +106,38 @@ func askQuery(q genesis.SearchQuery) url.Values {
 	return q.Params()
 }
 
-// askOne asks one node, and holds its answer against what it may say.
-func (s *Searcher) askOne(ctx context.Context, who genesis.Principal, node genesis.NodeID, path string) answer {
-	resp, err := s.Peers.Get(ctx, who, node, path, nil)
+// askOne asks one node, and holds its answers against what it may say.
+func (s *Searcher) askOne(ctx context.Context, who genesis.Principal, node genesis.NodeID, queries []genesis.SearchQuery) answer {
+	a := answer{asked: true}
+	for _, q := range queries {
+		docs, total, size, err := s.askFor(ctx, who, node, q)
+		if err != nil {
+			return s.failed(ctx, node, err)
+		}
+		a.docs, a.bytes = append(a.docs, docs...), a.bytes+size
+		if total > len(docs) {
+			a.reason = fmt.Sprintf("of what you alone may know of there, %d of %d that match are taken into account", len(docs), total)
+			if q.Text != "" {
+				a.reason += ": say more exactly what to find"
+			}
+		}
+	}
+	return a
+}
+
+// askFor asks one node for what one query finds, and returns how much there is of it and how
+// many bytes came.
+func (s *Searcher) askFor(ctx context.Context, who genesis.Principal, node genesis.NodeID, q genesis.SearchQuery) (docs []find.Document, total, size int, err error) {
+	resp, err := s.Peers.Get(ctx, who, node, "/search?"+askQuery(q).Encode(), nil)
 	if err != nil {
-		return s.failed(ctx, node, err)
+		return nil, 0, 0, err
 	}
 	text, err := guest.Read(ctx, string(node), resp.Body, maxAnswer)
 	if err != nil {
-		return s.failed(ctx, node, err)
+		return nil, 0, 0, err
 	}
-	docs, total, err := readAnswer(node, text)
-	if err != nil {
-		return s.failed(ctx, node, err)
-	}
-	a := answer{docs: docs, bytes: len(text), asked: true}
-	if total > len(docs) {
-		a.reason = fmt.Sprintf("of what you alone may know of there, %d of %d that match are taken into account: say more exactly what to find", len(docs), total)
-	}
-	return a
+	docs, total, err = readAnswer(node, text)
+	return docs, total, len(text), err
 }
 
 // failed is the answer of a node that did not answer. It is left alone for a while, unless
@@ -142,8 +156,10 @@ func (s *Searcher) failed(ctx context.Context, node genesis.NodeID, err error) a
 }
 
 // brief is an error in one short line.
-func brief(err error) string {
-	text := strings.Join(strings.Fields(strings.ToValidUTF8(err.Error(), "?")), " ")
+func brief(err error) string { return briefly(err.Error()) }
+
+func briefly(text string) string {
+	text = strings.Join(strings.Fields(strings.ToValidUTF8(text, "?")), " ")
 	if len(text) > 200 {
 		text = strings.ToValidUTF8(text[:200], "") + "…"
 	}
@@ -171,7 +187,7 @@ func readAnswer(node genesis.NodeID, text []byte) (docs []find.Document, total i
 		return bad("it has more hits than were asked for", nil)
 	}
 	for _, h := range r.Hits {
-		if err := checkListing(node, h.Listing); err != nil {
+		if err := h.Listing.CheckOf(node); err != nil {
 			return bad(err.Error(), err)
 		}
 		d := find.Document{Listing: h.Listing}
@@ -181,27 +197,6 @@ func readAnswer(node genesis.NodeID, text []byte) (docs []find.Document, total i
 		docs = append(docs, d)
 	}
 	return docs, r.Total, nil
-}
-
-// checkListing reports why a listing cannot be one of a node.
-func checkListing(node genesis.NodeID, l genesis.Listing) error {
-	bad := func(msg string) error {
-		return &genesis.Error{Op: "read listing", Kind: genesis.Invalid, Subject: string(node), Msg: msg}
-	}
-	switch {
-	case l.Node != node:
-		return bad("it speaks of what is at another node")
-	case l.Format != genesis.ListingFormat:
-		return bad(fmt.Sprintf("a listing has format %d, and this program reads %d", l.Format, genesis.ListingFormat))
-	case l.Kind != genesis.Dataset && l.Kind != genesis.Model:
-		return bad("a listing is of a kind that this program does not know")
-	case l.Number < 0 || l.Rows < 0 || l.Bytes < 0:
-		return bad("a listing counts less than nothing")
-	}
-	if l.Place != nil {
-		return genesis.CheckBox(*l.Place)
-	}
-	return nil
 }
 
 func (a *asked) put(node genesis.NodeID, what answer) {
@@ -241,10 +236,7 @@ func (a *asked) tell(of map[genesis.NodeID]*genesis.NodeCoverage) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for node, c := range of {
-		what, ok := a.answers[node]
-		if !ok { // it is asked still
-			what = answer{asked: true, failed: true, reason: "it did not answer in time"}
-		}
+		what := a.answers[node] // of one that has become a member since, nothing
 		c.Asked, c.Answered, c.Reason = what.asked, what.asked && !what.failed, what.reason
 	}
 }

@@ -20,6 +20,10 @@ const (
 	feedEvery = 500 * time.Millisecond // in which what is not urgent is looked for
 	most      = 500                    // changes for which a search waits
 	buildWait = time.Second            // and for an index that is being built
+
+	// ownVariables is how many columns a version of this node is found by here: more than
+	// its listing has room for, by which it is found elsewhere.
+	ownVariables = 4096
 )
 
 // open opens the index, once, and has it filled if it is not that of the database.
@@ -282,8 +286,13 @@ func (s *Searcher) document(ctx context.Context, tx *sql.Tx, id find.ID) (find.D
 			return d, err
 		}
 	}
-	d.Listing, err = fit(d.Listing)
-	return d, err
+	columns := d.Variables[:min(len(d.Variables), ownVariables)]
+	all := len(d.Variables) + d.More
+	if d.Listing, err = fit(d.Listing); err != nil {
+		return d, err
+	}
+	d.Variables, d.More = columns, all-len(columns)
+	return d, nil
 }
 
 // fit is a listing as others are told it: no longer than one may be.

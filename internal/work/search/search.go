@@ -5,8 +5,7 @@ import (
 	"context"
 	"iter"
 	"log/slog"
-	"slices"
-	"strings"
+	"maps"
 	"sync"
 	"time"
 
@@ -14,6 +13,7 @@ import (
 	"github.com/opengenesis/genesis/internal/access"
 	"github.com/opengenesis/genesis/internal/catalog"
 	"github.com/opengenesis/genesis/internal/catalog/find"
+	"github.com/opengenesis/genesis/internal/ingest/unit"
 	"github.com/opengenesis/genesis/internal/journal/disk"
 	"github.com/opengenesis/genesis/internal/store"
 )
@@ -186,7 +186,10 @@ func (s *Searcher) isFollowing() bool {
 
 // Search returns what matches a query and whoever asks may know of.
 func (s *Searcher) Search(ctx context.Context, who genesis.Principal, q genesis.SearchQuery) (*genesis.SearchResult, error) {
-	asked := s.ask(ctx, who, q) // others answer meanwhile
+	var asked *asked // by this node; they answer meanwhile
+	if !q.Local && !q.Own {
+		asked = s.ask(ctx, who, func(genesis.NodeID) []genesis.SearchQuery { return []genesis.SearchQuery{q} })
+	}
 	var out *genesis.SearchResult
 	err := s.try(ctx, who, func(a *attempt) (err error) {
 		out, err = a.search(ctx, q, asked)
@@ -209,18 +212,18 @@ func (a *attempt) search(ctx context.Context, q genesis.SearchQuery, asked *aske
 		if err != nil {
 			return nil, err
 		}
-		return a.result(ctx, found, nil, true)
+		return a.result(ctx, found, true)
 	}
 	found, err := a.index.SearchWith(ctx, fq, asked.documents())
 	if err != nil {
 		return nil, err
 	}
-	out, err := a.result(ctx, found, asked, false)
+	out, err := a.result(ctx, found, false)
 	if err != nil {
 		return nil, err
 	}
 	if out.Total == 0 {
-		if out.Suggestions, err = a.meant(ctx, q.Text); err != nil {
+		if out.Suggestions, err = a.meant(ctx, q, asked); err != nil {
 			return nil, err
 		}
 	}
@@ -229,7 +232,21 @@ func (a *attempt) search(ctx context.Context, q genesis.SearchQuery, asked *aske
 }
 
 func filter(f genesis.SearchFilter) find.Filter {
-	out := find.Filter{Values: f.Values, Variables: f.Variables, Place: f.Place, HasModel: f.HasModel}
+	out := find.Filter{Values: maps.Clone(f.Values), Place: f.Place, HasModel: f.HasModel}
+	if units := f.Values[genesis.FacetUnit]; len(units) > 0 {
+		var all []string
+		for _, typed := range units {
+			all = append(all, spellings(typed, "")...)
+		}
+		out.Values[genesis.FacetUnit] = all
+	}
+	for _, v := range f.Variables {
+		want := find.VariableFilter{Name: v.Name}
+		if v.Unit != "" {
+			want.Units = spellings(v.Unit, v.Name)
+		}
+		out.Variables = append(out.Variables, want)
+	}
 	if f.MinRows > 0 || f.MaxRows > 0 {
 		out.Rows = &find.Range{Min: f.MinRows, Max: f.MaxRows}
 	}
@@ -243,17 +260,33 @@ func filter(f genesis.SearchFilter) find.Filter {
 	return out
 }
 
+// spellings are how a unit that was typed, maybe with the name of its column, may stand in a
+// listing: as it was typed, and in UCUM as prepared data have it ("m s-1" is "m/s").
+func spellings(typed, name string) []string {
+	all := []string{typed}
+	code, ok := unit.ParseFor(typed, name)
+	if ok && code != typed && (!unit.Valid(typed) || unit.Commensurable(typed, code)) { // C is a coulomb where it may be one
+		all = append(all, code)
+	}
+	return all
+}
+
 // result is a page of hits as whoever asks is told of them.
-func (a *attempt) result(ctx context.Context, found find.Result, asked *asked, whole bool) (*genesis.SearchResult, error) {
+func (a *attempt) result(ctx context.Context, found find.Result, whole bool) (*genesis.SearchResult, error) {
 	out := &genesis.SearchResult{Hits: []genesis.Hit{}, Total: found.Total, Facets: found.Facets, Next: found.Next, Coverage: []genesis.NodeCoverage{}}
 	room := maxAnswer / 2
 	for _, h := range found.Hits {
-		l, err := a.told(ctx, h.Listing, asked, whole)
+		l, err := a.told(ctx, h.Listing, whole)
 		if err != nil {
 			return nil, err
 		}
-		if room -= size(l); whole && room < 0 {
-			break
+		if whole {
+			if l, err = fit(l); err != nil { // it is told as a listing
+				return nil, err
+			}
+			if room -= size(l); room < 0 {
+				break
+			}
 		}
 		out.Hits = append(out.Hits, genesis.Hit{Ref: a.ref(l), Listing: l, Score: h.Score, Snippet: h.Snippet, Marks: h.Marks, Places: h.Places})
 	}
@@ -265,7 +298,7 @@ const shownVariables = 24
 
 // told is a listing as whoever asks is told it, after it was decided once more that they
 // may be. What it was made from is told as far as they may know of that.
-func (a *attempt) told(ctx context.Context, l genesis.Listing, asked *asked, whole bool) (genesis.Listing, error) {
+func (a *attempt) told(ctx context.Context, l genesis.Listing, whole bool) (genesis.Listing, error) {
 	if l.Node == a.Node {
 		if may, err := a.mayKnow(ctx, genesis.Ref{Name: l.Name, Digest: l.Version}); err != nil || !may {
 			return l, cmp.Or(err, error(errStale))
@@ -313,125 +346,4 @@ func (s *Searcher) ref(l genesis.Listing) string {
 		r.Node = l.Node
 	}
 	return r.String()
-}
-
-// maxMeant is for how many words of a query others are suggested.
-const maxMeant = 5
-
-// meant suggests words for those of a query that nothing has.
-func (a *attempt) meant(ctx context.Context, text string) ([]genesis.Suggestion, error) {
-	var all []genesis.Suggestion
-	words := strings.Fields(strings.ReplaceAll(text, `"`, " "))
-	for _, word := range words[:min(len(words), maxMeant)] {
-		found, err := a.index.Search(ctx, find.Query{Asker: a.known.Asker, Text: word, Limit: 1})
-		if err != nil {
-			return nil, err
-		}
-		if found.Total > 0 {
-			continue
-		}
-		more, err := a.suggest(ctx, word, 3)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, more...)
-	}
-	return all, nil
-}
-
-func (a *attempt) suggest(ctx context.Context, text string, limit int) ([]genesis.Suggestion, error) {
-	found, err := a.index.Suggest(ctx, a.known.Asker, text, limit)
-	if err != nil {
-		return nil, err
-	}
-	words := strings.Fields(text)
-	all := []genesis.Suggestion{}
-	for _, s := range found {
-		all = append(all, genesis.Suggestion{For: words[len(words)-1], Word: s.Word, Distance: s.Distance, Hits: s.Hits})
-	}
-	return all, nil
-}
-
-// Suggest returns words for the last one of a text.
-func (s *Searcher) Suggest(ctx context.Context, who genesis.Principal, text string, limit int) (*genesis.SuggestList, error) {
-	out := &genesis.SuggestList{}
-	err := s.try(ctx, who, func(a *attempt) (err error) {
-		out.Suggestions, err = a.suggest(ctx, text, limit)
-		return err
-	})
-	return out, err
-}
-
-// Similar returns versions like one that whoever asks may know of.
-func (s *Searcher) Similar(ctx context.Context, who genesis.Principal, ref genesis.Ref, limit int) (*genesis.SimilarList, error) {
-	id := find.ID{Node: cmp.Or(ref.Node, s.Node), Name: ref.Name, Version: ref.Digest}
-	var out *genesis.SimilarList
-	err := s.try(ctx, who, func(a *attempt) error {
-		found, err := a.index.Similar(ctx, a.known.Asker, id, limit)
-		if err != nil {
-			return err
-		}
-		out = &genesis.SimilarList{Of: ref.String(), Similar: []genesis.Similar{}}
-		for _, l := range found {
-			told, err := a.told(ctx, l.Listing, nil, false)
-			if err != nil {
-				return err
-			}
-			out.Similar = append(out.Similar, genesis.Similar{Ref: a.ref(told), Listing: told, Score: l.Score, Variables: l.Variables, Units: l.Units, Words: l.Words})
-		}
-		out.Coverage, err = a.coverage(ctx, nil)
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	return out, nil
-}
-
-// coverage says how far an answer covers each node that whoever asks can know of.
-func (a *attempt) coverage(ctx context.Context, asked *asked) ([]genesis.NodeCoverage, error) {
-	own := genesis.NodeCoverage{Node: a.Node, Fresh: a.Now().UTC().Truncate(time.Second), Asked: true, Answered: true}
-	if a.building {
-		own.Answered, own.Standing, own.Reason = false, genesis.StandingUnread, "its index is being built: ask again"
-	}
-	byNode := map[genesis.NodeID]*genesis.NodeCoverage{}
-	if a.Peers != nil {
-		for _, m := range a.Peers.Members() {
-			if m.ID != a.Node {
-				byNode[m.ID] = &genesis.NodeCoverage{Node: m.ID, Standing: genesis.StandingUnread}
-			}
-		}
-	}
-	for _, l := range a.logs {
-		if c := byNode[l.Node]; c != nil && slices.Contains(a.outlook.Classes, l.Class) {
-			addLog(c, l)
-		}
-	}
-	asked.tell(byNode)
-	all := []genesis.NodeCoverage{own}
-	for _, c := range byNode {
-		all = append(all, *c)
-	}
-	slices.SortFunc(all[1:], func(a, b genesis.NodeCoverage) int { return cmp.Compare(a.Node, b.Node) })
-	return all, nil
-}
-
-// worst orders standings, the worst last.
-var worst = []string{"", genesis.StandingPartial, "behind", "refused", "forked"}
-
-// addLog adds how a log is followed to what is told of its node: the oldest, and the worst.
-func addLog(c *genesis.NodeCoverage, l genesis.Followed) {
-	if l.Fresh.IsZero() && l.Entries == 0 {
-		return
-	}
-	if c.Standing == genesis.StandingUnread {
-		c.Standing, c.Fresh = "", l.Fresh
-	}
-	c.Entries += l.Entries
-	if l.Fresh.Before(c.Fresh) {
-		c.Fresh = l.Fresh
-	}
-	if slices.Index(worst, l.Standing) > slices.Index(worst, c.Standing) {
-		c.Standing = l.Standing
-	}
 }

@@ -1,7 +1,6 @@
 package mirror
 
 import (
-	"database/sql"
 	"io"
 	"strings"
 	"testing"
@@ -97,21 +96,5 @@ func TestFailing(t *testing.T) {
 	}
 	if f := standing("public"); f.Standing != "" || f.Reason != "" || !f.Fresh.After(whole) {
 		t.Errorf("all is well and it is said to be %+v", f)
-	}
-
-	// What is taken anew is not known to be all there is until it was read.
-	err := h.cfg.DB.Tx(t.Context(), func(tx *sql.Tx) error {
-		st, err := readState(t.Context(), tx, "nrel", "public")
-		if err != nil {
-			return err
-		}
-		return st.clear(t.Context(), tx)
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	h.hear()
-	if f := standing("public"); f.Entries != 0 || !f.Fresh.IsZero() {
-		t.Errorf("nothing of it is here, and it is said to be %+v", f)
 	}
 }

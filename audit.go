@@ -38,7 +38,7 @@ type AuditEntry struct {
 // those the decisions and the refusals are recorded. A log that was taken over from
 // an older node may name others.
 var Acts = []string{"account", "approve", "audit", "backup", "cancel-run", "charter", "commit", "deny", "end-project", "end-run", "epoch", "erase",
-	"exchange", "explain", "forget", "fork", "gc", "grant", "invite", "lower", "message", "move-journal", "name-file", "open", "order", "preview",
+	"exchange", "explain", "fetch-output", "forget", "fork", "gc", "grant", "invite", "lower", "message", "move-journal", "name-file", "open", "order", "preview",
 	"project", "publish", "pull", "purge", "reconcile", "record", "report", "request", "revoke", "run-state", "send-message", "sign-in", "sign-out",
 	"take-message", "terms", "token", "vetting", "vouch", "withdraw", "withdraw-request"}
 

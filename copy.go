@@ -21,6 +21,7 @@ const (
 type Bundle struct {
 	Format  int     `json:"format"`
 	Node    NodeID  `json:"node"` // whose version it is
+	ID      string  `json:"id"`   // of the leave to copy it: the entries `pull` of both nodes have it
 	Version Version `json:"version"`
 	Bytes   int64   `json:"bytes"` // of all blobs, each once
 

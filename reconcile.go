@@ -113,25 +113,43 @@ type SharedKind string
 const (
 	SharedToken   SharedKind = "token"   // vouch at the home, exchange at the other
 	SharedMessage SharedKind = "message" // send-message and take-message
+	SharedPull    SharedKind = "pull"    // pull at both: allowed by the node of the version, done by that of the copy
 )
 
 // SharedKinds are all sorts, in a fixed order.
-var SharedKinds = []SharedKind{SharedToken, SharedMessage}
+var SharedKinds = []SharedKind{SharedToken, SharedMessage, SharedPull}
 
 // Origin and Receipt are the acts of the two sides: whose it is first, and who takes it.
 func (k SharedKind) Origin() string {
-	if k == SharedToken {
+	switch k {
+	case SharedToken:
 		return "vouch"
+	case SharedPull:
+		return "pull"
 	}
 	return "send-message"
 }
 
 // Receipt is the act of the side that takes what the other made.
 func (k SharedKind) Receipt() string {
-	if k == SharedToken {
+	switch k {
+	case SharedToken:
 		return "exchange"
+	case SharedPull:
+		return "pull"
 	}
 	return "take-message"
+}
+
+// Begins reports whether an act is that of the side whose it is first. A pull has one name
+// at both: it is allowed at one, and done at the other.
+func (k SharedKind) Begins(a SharedAct) bool {
+	return a.Act == k.Origin() && (k != SharedPull || a.Outcome == Allowed)
+}
+
+// Takes reports whether an act is that of the side that takes what the other made.
+func (k SharedKind) Takes(a SharedAct) bool {
+	return a.Act == k.Receipt() && (k != SharedPull || a.Outcome == Done)
 }
 
 // SharedAct is an entry of an audit log about an act in which another node took part, as
@@ -141,9 +159,9 @@ type SharedAct struct {
 	Time    time.Time `json:"time"`
 	Act     string    `json:"act"`
 	Outcome Outcome   `json:"outcome"`
-	ID      string    `json:"id"`             // of the token or message
-	Kind    string    `json:"kind,omitempty"` // of the message
-	Digest  Digest    `json:"digest,omitempty"`
+	ID      string    `json:"id"`               // of the token, message or pull
+	Kind    string    `json:"kind,omitempty"`   // of the message
+	Digest  Digest    `json:"digest,omitempty"` // of the message, or the version
 }
 
 // SharedQuery says which acts are told: those of the asker's node, from a time on and
@@ -195,7 +213,7 @@ type ReconcileSums struct {
 	Kind     SharedKind `json:"kind"`
 	Both     int64      `json:"both"`                // sides know them, as done
 	Refused  int64      `json:"refused,omitempty"`   // both know that the receiver refused
-	Unused   int64      `json:"unused,omitempty"`    // tokens that were never exchanged, as happens
+	Unused   int64      `json:"unused,omitempty"`    // tokens that were never exchanged, and copies that were never finished, as happens
 	UnderWay int64      `json:"under_way,omitempty"` // messages that may still arrive
 	Here     int64      `json:"here,omitempty"`      // only this side knows
 	There    int64      `json:"there,omitempty"`     // only the peer knows

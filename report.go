@@ -53,8 +53,9 @@ type Figure struct {
 
 // Amount is a number, or why there is none.
 type Amount struct {
-	Value *float64 `json:"value,omitempty"` // absent: there is nothing of which it could be said, or few
-	Few   bool     `json:"few,omitempty"`   // it would be of one to four people, or cases
+	Value   *float64 `json:"value,omitempty"`    // absent: there is nothing of which it could be said, or few
+	Few     bool     `json:"few,omitempty"`      // it would be of one to four people, or cases
+	AtLeast bool     `json:"at_least,omitempty"` // it is that or more: the number itself would tell of one to four people
 }
 
 // FigureGroup is a part of a figure: of one tier, field, institution.
@@ -63,6 +64,9 @@ type FigureGroup struct {
 	Name string `json:"name"`
 	Now  Amount `json:"now"`
 }
+
+// OtherGroups is the name of the group in which small ones are put together.
+const OtherGroups = "others, together"
 
 // ReportEntries are the entries of the audit log that a figure was counted from.
 type ReportEntries struct {

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -177,18 +176,4 @@ func commandLine(args []string) string {
 		words = append(words, w)
 	}
 	return strings.Join(words, " ")
-}
-
-// asKind reports whether an error is of a kind.
-func asKind(err error, kinds ...genesis.ErrorKind) (*genesis.Error, bool) {
-	var e *genesis.Error
-	if !errors.As(err, &e) {
-		return nil, false
-	}
-	for _, k := range kinds {
-		if e.Kind == k {
-			return e, true
-		}
-	}
-	return e, false
 }

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"strings"
@@ -31,13 +33,18 @@ func (d *demo) tell(human func(p *printer)) {
 	}
 }
 
-// does has somebody type a command that has to succeed, and shows the lines of what it
-// prints that have one of the words; none: no line.
+// does has somebody type a command that has to succeed and to print all of the words, and
+// shows the lines that have one of them; none: no line.
 func (d *demo) does(who actor, words []string, args ...string) (any, error) {
 	d.prompt(who, args)
 	result, printed, err := d.types(who, args...)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %s: %w", who, commandLine(args), err)
+	}
+	for _, w := range words {
+		if !strings.Contains(printed, w) {
+			return nil, d.broken(fmt.Sprintf("it prints %q", w))
+		}
 	}
 	d.tell(func(p *printer) {
 		for line := range strings.Lines(printed) {
@@ -49,13 +56,24 @@ func (d *demo) does(who actor, words []string, args ...string) (any, error) {
 	return result, nil
 }
 
-// refused has somebody type a command that must not succeed, for one of these reasons.
-func (d *demo) refused(who actor, kinds []genesis.ErrorKind, args ...string) error {
+// refusal is how a command has to be refused: of which kind, and in which words.
+type refusal struct {
+	kind  genesis.ErrorKind
+	words []string // of the error and its hint
+}
+
+// refused has somebody type a command that must not succeed, for this reason and no other.
+func (d *demo) refused(who actor, want refusal, args ...string) error {
 	d.prompt(who, args)
 	_, _, err := d.types(who, args...)
-	e, ok := asKind(err, kinds...)
-	if !ok {
-		return fmt.Errorf("%s: %s: is not refused as it has to be: %w", who, commandLine(args), err)
+	var e *genesis.Error
+	if !errors.As(err, &e) || e.Kind != want.kind {
+		return fmt.Errorf("%s: %s: is not refused as it has to be, which is %q: %w", who, commandLine(args), want.kind, cmp.Or(err, errDone))
+	}
+	for _, w := range want.words {
+		if !strings.Contains(e.Error()+"\n"+e.Hint, w) {
+			return d.broken(fmt.Sprintf("the refusal says %q: %v", w, err))
+		}
 	}
 	d.tell(func(p *printer) {
 		p.line("    %s", p.style.paint(codeYellow, oneLine("refused: "+clean(e.Error()))))
@@ -70,11 +88,19 @@ func (d *demo) refused(who actor, kinds []genesis.ErrorKind, args ...string) err
 // holds keeps that something did; if it does not, the demo ends.
 func (d *demo) holds(it bool, text string) error {
 	if !it {
-		step := d.outcome.Steps[len(d.outcome.Steps)-1]
-		return &genesis.Error{Op: "demo", Kind: genesis.Internal, Subject: step.Who + "$ " + step.Command, Msg: "it does not hold that " + text}
+		return d.broken(text)
 	}
 	d.shows(text)
 	return nil
+}
+
+// errDone is why a command is not refused that succeeds.
+var errDone = errors.New("it succeeds")
+
+// broken says what did not hold of the last step.
+func (d *demo) broken(text string) error {
+	step := d.outcome.Steps[len(d.outcome.Steps)-1]
+	return &genesis.Error{Op: "demo", Kind: genesis.Internal, Subject: step.Who + "$ " + step.Command, Msg: "it does not hold that " + text}
 }
 
 // shows keeps what the last step has shown.

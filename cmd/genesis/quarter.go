@@ -15,6 +15,7 @@ type reportCmd struct {
 	Quarter genesis.Quarter `help:"Which one, in UTC; if missing, this one so far." placeholder:"2026Q4"`
 	Format  string          `help:"md, json or html." enum:"md,json,html" default:"md" placeholder:"FORMAT"`
 	Out     string          `help:"Where to write; if missing, to the standard output." default:"-" placeholder:"FILE"`
+	Merge   []string        `help:"Put together reports of several nodes, which they made with --format json; no node is asked." placeholder:"FILE,..."`
 }
 
 func (reportCmd) Help() string {
@@ -22,14 +23,23 @@ func (reportCmd) Help() string {
 whom the node served, models, compute, agreements. It is counted from the audit log alone and names no
 person and no asset; each figure says from which entries. docs/report.md says what each figure is.
 
+A node's report is of its own log. With --merge, reports of several nodes become one of all of them.
+
 Examples:
 
     genesis report
     genesis report --quarter 2026Q4 --format html --out 2026Q4.html
-    genesis report --quarter 2026Q4 --json`
+    genesis report --quarter 2026Q4 --json
+    genesis report --merge nrel.json,mit.json,ornl.json`
 }
 
 func (cmd *reportCmd) Run(a *app) error {
+	if a.json {
+		cmd.Format = "json"
+	}
+	if len(cmd.Merge) > 0 {
+		return cmd.merge(a)
+	}
 	c, err := a.connect()
 	if err != nil {
 		return err
@@ -41,14 +51,11 @@ func (cmd *reportCmd) Run(a *app) error {
 		return err
 	}
 	a.result = r
-	if a.json {
-		cmd.Format = "json"
-	}
-	write := map[string]func(io.Writer, *genesis.Report) error{"md": reportMarkdown, "json": reportJSON, "html": reportHTML}[cmd.Format]
+	write := map[string]func(io.Writer, *genesis.Report) error{"md": reportMarkdown, "json": reportJSON[*genesis.Report], "html": reportHTML}[cmd.Format]
 	return a.writeOut("report", cmd.Out, func(w io.Writer) error { return write(w, r) })
 }
 
-func reportJSON(w io.Writer, r *genesis.Report) error {
+func reportJSON[R any](w io.Writer, r R) error {
 	enc := json.NewEncoder(w)
 	enc.SetEscapeHTML(false)
 	enc.SetIndent("", "  ")
@@ -73,6 +80,9 @@ func amountText(a genesis.Amount, unit string) string {
 		return "none"
 	}
 	v := *a.Value
+	if a.AtLeast {
+		return amountText(genesis.Amount{Value: &v}, unit) + " or more"
+	}
 	switch unit {
 	case "bytes":
 		return bytesText(int64(v))
@@ -96,7 +106,7 @@ func hoursText(s float64) string {
 
 // changeText says how a figure moved.
 func changeText(f genesis.Figure) string {
-	if f.Now.Value == nil || f.Before.Value == nil {
+	if f.Now.Value == nil || f.Before.Value == nil || f.Now.AtLeast || f.Before.AtLeast {
 		return ""
 	}
 	change := *f.Now.Value - *f.Before.Value

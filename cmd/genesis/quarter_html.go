@@ -8,19 +8,27 @@ import (
 	"github.com/opengenesis/genesis"
 )
 
-//go:embed quarter.html
-var quarterPage embed.FS
+//go:embed quarter.html merged.html
+var quarterPages embed.FS
 
 // barWidth is the width of the longest bar.
 const barWidth = 300
 
-var quarterTemplate = template.Must(template.New("quarter.html").Funcs(template.FuncMap{
+var quarterTemplates = template.Must(template.New("").Funcs(template.FuncMap{
 	"amount": amountText, "change": changeText, "parts": parts, "groups": groupsBy, "title": title, "period": periodText, "numbers": numbers,
 	"capital": capital, "clean": clean, "label": label, "bar": bar, "count": count, "times": func(i, n int) int { return i * n },
-}).ParseFS(quarterPage, "quarter.html"))
+	"mergedParts": mergedParts, "mergedGroups": mergedGroups, "mergedTitle": mergedTitle, "mergedPeriod": mergedPeriod,
+}).ParseFS(quarterPages, "*.html"))
 
 // reportHTML writes a report as one file that asks for nothing from elsewhere.
-func reportHTML(w io.Writer, r *genesis.Report) error { return quarterTemplate.Execute(w, r) }
+func reportHTML(w io.Writer, r *genesis.Report) error {
+	return quarterTemplates.ExecuteTemplate(w, "quarter.html", r)
+}
+
+// mergedHTML is reportHTML of several nodes.
+func mergedHTML(w io.Writer, m *genesis.MergedReport) error {
+	return quarterTemplates.ExecuteTemplate(w, "merged.html", m)
+}
 
 // bar is how long the bar of a group is beside the longest of all.
 func bar(all []genesis.FigureGroup, g genesis.FigureGroup) int {

@@ -30,7 +30,7 @@ func reportMarkdown(w io.Writer, r *genesis.Report) error {
 			}
 		}
 	}
-	fmt.Fprint(b, "\n## Where the figures come from\n")
+	fmt.Fprintf(b, "\n## Where the figures come from\n\nThe figures of %s are those of its own report, which has their entries:\n\n    genesis report --quarter %s\n", r.Quarter.Before(), r.Quarter.Before())
 	for _, f := range r.Figures {
 		fmt.Fprintf(b, "\n**%s.** %s %s: %s; digest %s.\n\n", plainText(capital(f.Title)), plainText(f.What), capital(entriesText(f.Entries.Count)), fallback(numbers(f.Entries), "none"), codeText(string(f.Entries.Digest)))
 		for _, q := range f.Entries.Queries {

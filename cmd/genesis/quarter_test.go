@@ -60,26 +60,33 @@ func TestAmounts(t *testing.T) {
 	for want, x := range map[string]struct {
 		v    float64
 		unit string
-	}{"12,345": {12345, "people"}, "2.0 KiB": {2048, "bytes"}, "88.9 %": {88.88, "percent"}, "3.0 days": {3, "days"}, "150.5 s": {150.5, "seconds"}, "2.0 h": {7200, "seconds"}} {
-		if got := amountText(genesis.Amount{Value: &x.v}, x.unit); want != "150.5 s" && got != want || want == "150.5 s" && got != "2m30s" {
+	}{"12,345": {12345, "people"}, "2.0 KiB": {2048, "bytes"}, "88.9 %": {88.88, "percent"}, "3.0 days": {3, "days"}, "2m30s": {150.5, "seconds"}, "2.0 h": {7200, "seconds"}} {
+		if got := amountText(genesis.Amount{Value: &x.v}, x.unit); got != want {
 			t.Errorf("%v %s is %q", x.v, x.unit, got)
 		}
 	}
 	if got := amountText(genesis.Amount{Few: true}, "people"); got != "fewer than 5" {
 		t.Error(got)
 	}
+	if got := amountText(genesis.Amount{Value: new(12345.0), AtLeast: true}, "people"); got != "12,345 or more" {
+		t.Error(got)
+	}
 	if got := amountText(genesis.Amount{}, "days"); got != "none" {
 		t.Error(got)
 	}
 	now, before := 5.0, 7.0
-	for want, f := range map[string]genesis.Figure{
-		"−2":          {Now: genesis.Amount{Value: &now}, Before: genesis.Amount{Value: &before}},
-		"-2.0 points": {Unit: "percent", Now: genesis.Amount{Value: &now}, Before: genesis.Amount{Value: &before}},
-		"the same":    {Now: genesis.Amount{Value: &now}, Before: genesis.Amount{Value: &now}},
-		"":            {Now: genesis.Amount{Few: true}, Before: genesis.Amount{Value: &now}},
+	for _, x := range []struct {
+		want string
+		f    genesis.Figure
+	}{
+		{"−2", genesis.Figure{Now: genesis.Amount{Value: &now}, Before: genesis.Amount{Value: &before}}},
+		{"-2.0 points", genesis.Figure{Unit: "percent", Now: genesis.Amount{Value: &now}, Before: genesis.Amount{Value: &before}}},
+		{"the same", genesis.Figure{Now: genesis.Amount{Value: &now}, Before: genesis.Amount{Value: &now}}},
+		{"", genesis.Figure{Now: genesis.Amount{Few: true}, Before: genesis.Amount{Value: &now}}},
+		{"", genesis.Figure{Now: genesis.Amount{Value: &now, AtLeast: true}, Before: genesis.Amount{Value: &before}}},
 	} {
-		if got := changeText(f); got != want {
-			t.Errorf("%q, want %q", got, want)
+		if got := changeText(x.f); got != x.want {
+			t.Errorf("%q, want %q", got, x.want)
 		}
 	}
 	var b bytes.Buffer

@@ -17,8 +17,8 @@ type auditReconcileCmd struct {
 
 func (auditReconcileCmd) Help() string {
 	return `For officers: what this node and another both have in their audit logs, because both took part, is
-compared: tokens with which people came from one to the other, and messages. Lists what one of them
-alone knows, or both differently, with the number of the entry here. Exits with 1 when there is
+compared: tokens with which people came from one to the other, messages, and copies of versions. Lists
+what one of them alone knows, or both differently, with the number of the entry here. Exits with 1 when there is
 something. That you asked is an entry at both nodes.
 
 Examples:

@@ -41,7 +41,7 @@ func (s *server) auditState(ctx context.Context, who genesis.Principal, in *audi
 }
 
 type sharedInput struct {
-	Kind  string    `query:"kind" enum:"token,message" required:"true"`
+	Kind  string    `query:"kind" enum:"token,message,pull" required:"true"`
 	From  time.Time `query:"from" required:"true"`
 	Until time.Time `query:"until" required:"true"`
 	After int64     `query:"after" minimum:"-1" default:"-1" doc:"the next of the page before"`

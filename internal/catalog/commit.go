@@ -235,6 +235,9 @@ func (w writer) commit(s *Staged) (row, bool, error) {
 		"kind": s.in.Kind, "unchanged": unchanged, "rows": s.in.Rows, "bytes": s.in.Bytes,
 		"parents": parentRefs(s.in.Parents[:min(len(s.in.Parents), 100)]), "records": digests(s.records),
 	}
+	if p, ok := s.in.Records[genesis.RecordProvenance].(genesis.Provenance); ok && p.Copied != nil {
+		detail["copied"] = true // it was made elsewhere
+	}
 	for name, value := range map[string]string{"run": s.in.Run, "session": s.in.Session} {
 		if value != "" {
 			detail[name] = value

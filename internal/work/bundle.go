@@ -2,10 +2,12 @@ package work
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"io"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/opengenesis/genesis"
@@ -42,7 +44,8 @@ func (s *Service) Bundle(ctx context.Context, who genesis.Principal, ref string)
 		b.Blobs = append(b.Blobs, in.blobs[digest])
 	}
 	e := s.event(d)
-	e.Act, e.Detail = "pull", inSession(detail(map[string]any{"bytes": b.Bytes, "grant": d.Grant}), s.session(who))
+	b.ID = strings.ToLower(rand.Text())
+	e.Act, e.Detail = "pull", inSession(detail(map[string]any{"pull": b.ID, "bytes": b.Bytes, "grant": d.Grant}), s.session(who))
 	return b, s.Journal.Append(ctx, e) // that a copy may be made, before anything of it goes
 }
 

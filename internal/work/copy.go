@@ -218,7 +218,7 @@ func (c *copying) tx(ctx context.Context, tx *sql.Tx, staged *catalog.Staged) (a
 	p := access.Complete(s.Charter, c.r.By)
 	e := journal.Event{Actor: c.r.By.Person(), Act: "pull", Outcome: genesis.Done, Subject: string(out.Version.Name), Version: out.Version.Digest, Purpose: c.r.By.Purpose,
 		Institution: p.Institution, Sector: p.Sector, Student: p.Student,
-		Detail: detail(map[string]any{"from": out.Copied.From.String(), "number": out.Copied.Number, "bytes": b.Bytes, "moved": out.Moved, "tier": out.Copied.Tier, "grants": out.Copied.Grants, "unchanged": out.Unchanged})}
+		Detail: detail(map[string]any{"pull": b.ID, "from": out.Copied.From.String(), "number": out.Copied.Number, "bytes": b.Bytes, "moved": out.Moved, "tier": out.Copied.Tier, "grants": out.Copied.Grants, "unchanged": out.Unchanged})}
 	return out, journal.Record(ctx, tx, e)
 }
 

@@ -246,7 +246,7 @@ func (s *Service) Output(ctx context.Context, who genesis.Principal, d genesis.D
 	if made == nil {
 		return nil, 0, missing
 	}
-	_, allowed, err := s.enter(ctx, who, genesis.Infer, made.Model.Ref().String())
+	allowed, err := s.enterOutput(ctx, who, made.Model.Ref().String(), d)
 	if err != nil {
 		return nil, 0, err
 	}
@@ -261,6 +261,23 @@ func (s *Service) Output(ctx context.Context, who genesis.Principal, d genesis.D
 		return nil, 0, err
 	}
 	return watched{r, ctx, stop}, b.Size, nil
+}
+
+// enterOutput decides whether who may still apply the model of which an output is. The
+// prediction has its entry; that its output was fetched is one of another act, so that
+// nobody who counts either takes it for the other.
+func (s *Service) enterOutput(ctx context.Context, who genesis.Principal, model string, output genesis.Digest) (access.Decision, error) {
+	v, err := s.find(ctx, who, model)
+	if err != nil {
+		return access.Decision{}, err
+	}
+	d, refusal := s.Access.Decide(ctx, s.ask(who, genesis.Infer, resource(v)))
+	if refusal != nil {
+		return d, s.refused(ctx, who, d, refusal)
+	}
+	e := s.event(d)
+	e.Act, e.Detail = "fetch-output", inSession(detail(map[string]any{"output": output}), s.session(who))
+	return d, s.Journal.Append(ctx, e)
 }
 
 // watched are bytes that can be read as long as they may be.

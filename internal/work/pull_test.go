@@ -131,6 +131,24 @@ func TestCopyIsWhole(t *testing.T) {
 			t.Errorf("%s: %s", what, diff)
 		}
 	}
+	ids := map[string]bool{} // by which the entries of both nodes are known to be of one act
+	for _, s := range []*work.Service{here, there.Service} {
+		if err := s.Journal.Settle(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		page, err := s.Journal.Query(t.Context(), genesis.AuditQuery{Act: "pull"})
+		if err != nil || len(page.Entries) != 1 || page.Entries[0].Version != a.Version.Digest {
+			t.Fatalf("%+v, %v", page, err)
+		}
+		var d struct{ Pull string }
+		if err := json.Unmarshal(page.Entries[0].Detail, &d); err != nil {
+			t.Fatal(err)
+		}
+		ids[d.Pull] = true
+	}
+	if len(ids) != 1 || ids[""] {
+		t.Errorf("the entries have the ids %v", ids)
+	}
 	if v, err := here.Verify(t.Context(), ada, "~ada/turbines", nil); err != nil || len(v.Damage) > 0 {
 		t.Errorf("%+v, %v", v, err)
 	}

@@ -54,10 +54,16 @@ func TestReportOfRealActs(t *testing.T) {
 	must(s.Publish(ctx, me, "turbines", genesis.PublishRequest{Tier: genesis.TierRegistered}))
 	must(s.Publish(ctx, me, "secret", genesis.PublishRequest{Tier: genesis.TierRestricted}))
 	must(s.Train(ctx, me, genesis.TrainRequest{Dataset: "turbines", Name: "net", Members: 1, Epochs: 1}, nil))
-	must(s.Predict(ctx, me, genesis.PredictRequest{Model: "net", Format: "csv"}, []*format.Raw{raw("new.csv", "n,speed (m/s)\n1,5.5\n2,6.5\n")}, nil))
+	out, err := s.Predict(ctx, me, genesis.PredictRequest{Model: "net", Format: "csv"}, []*format.Raw{raw("new.csv", "n,speed (m/s)\n1,5.5\n2,6.5\n")}, nil)
+	must(out, err)
+	for range 2 { // it is fetched, and once more: it stays one prediction, and one use
+		bytes, _, err := s.Output(ctx, me, out.Output.Digest)
+		must(nil, err)
+		must(nil, bytes.Close())
+	}
 	r, err := s.Report(ctx, me, "", nil)
 	must(r, err)
-	for id, want := range map[string]float64{"opened": 2, "datasets": 2, "models-made": 1, "models-used": 1, "predictions": 1, "runs": 4, "institutions": 1} {
+	for id, want := range map[string]float64{"opened": 2, "datasets": 2, "models-made": 1, "models-used": 1, "predictions": 1, "uses": 2, "runs": 4, "institutions": 1} {
 		if f := figure(t, r, id); f.Now.Value == nil || *f.Now.Value != want {
 			t.Errorf("%s is %+v, want %v", id, f.Now, want)
 		}

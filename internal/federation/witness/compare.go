@@ -36,7 +36,7 @@ func (c *comparison) compare(here, there []genesis.SharedAct) {
 		if !outward {
 			origins, receipts = there, here
 		}
-		made, took := byID(origins, c.kind.Origin()), byID(receipts, c.kind.Receipt())
+		made, took := byID(origins, c.kind.Begins), byID(receipts, c.kind.Takes)
 		ids := made
 		for id := range took {
 			if _, ok := made[id]; !ok {
@@ -52,11 +52,11 @@ func (c *comparison) compare(here, there []genesis.SharedAct) {
 	})
 }
 
-// byID are acts of one name by id, in the order of their log.
-func byID(all []genesis.SharedAct, act string) map[string][]genesis.SharedAct {
+// byID are acts of one side by id, in the order of their log.
+func byID(all []genesis.SharedAct, of func(genesis.SharedAct) bool) map[string][]genesis.SharedAct {
 	out := map[string][]genesis.SharedAct{}
 	for _, a := range all {
-		if a.Act == act {
+		if of(a) {
 			out[a.ID] = append(out[a.ID], a)
 		}
 	}
@@ -91,10 +91,7 @@ func (c *comparison) unmade(outward bool, id string, took []genesis.SharedAct) {
 	if !outward && c.cut {
 		return // it may be in what was not read
 	}
-	what := "message"
-	if c.kind == genesis.SharedToken {
-		what = "token"
-	}
+	what := map[genesis.SharedKind]string{genesis.SharedToken: "token", genesis.SharedMessage: "message", genesis.SharedPull: "copy"}[c.kind]
 	if outward {
 		c.find("there", id, fmt.Sprintf("%s took a %s of this node of which nothing is known here", c.peer, what)+perhaps(c.unknownHere), nil, &took[0])
 	} else {
@@ -115,7 +112,7 @@ func (c *comparison) untaken(outward bool, id string, made genesis.SharedAct) {
 	received := outward && c.kind == genesis.SharedMessage && c.taken(id)
 	switch {
 	case outward && c.cut: // it may be in what was not read
-	case c.kind == genesis.SharedToken:
+	case c.kind != genesis.SharedMessage:
 		c.sums.Unused++
 	case received:
 		c.find("here", id, fmt.Sprintf("%s gave a receipt for a message that is not in its log", c.peer), &made, nil)
@@ -134,7 +131,9 @@ func (c *comparison) both(outward bool, id string, made genesis.SharedAct, took 
 	why := ""
 	for _, a := range took {
 		if a.Digest != made.Digest || a.Kind != made.Kind {
-			why = "it was another message that arrived than was sent"
+			if why = "it was another message that arrived than was sent"; c.kind == genesis.SharedPull {
+				why = "it was another version that was copied than was let go"
+			}
 			took[0] = a
 		}
 	}

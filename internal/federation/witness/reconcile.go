@@ -26,8 +26,8 @@ const (
 
 // margin is how far beyond the period the counterpart of an act is looked for.
 func margin(k genesis.SharedKind) time.Duration {
-	if k == genesis.SharedMessage {
-		return underWay
+	if k != genesis.SharedToken {
+		return underWay // a copy of much data takes its time, too
 	}
 	return 10 * time.Minute // a token lasts two, and clocks may differ
 }
@@ -251,7 +251,7 @@ func parsePage(b []byte, q genesis.SharedQuery) (*genesis.SharedPage, error) {
 // wrongAct says why an act cannot be one of those that were asked for, or "".
 func wrongAct(a genesis.SharedAct, q genesis.SharedQuery) string {
 	switch {
-	case a.Act != q.Kind.Origin() && a.Act != q.Kind.Receipt():
+	case !q.Kind.Begins(a) && !q.Kind.Takes(a):
 		return fmt.Sprintf("there is an act %.40q that was not asked for", a.Act)
 	case a.Time.Before(q.From) || !a.Time.Before(q.Until):
 		return "there is an act of another time"

@@ -37,6 +37,16 @@ func (n *node) message(at time.Time, act, peer, id, text string, outcome genesis
 	n.act(journal.Event{Time: at, Act: act, Outcome: outcome, Subject: "node " + peer, Detail: object("message", id, "kind", "request", "about", "r1", "digest", genesis.DigestOf([]byte(text)))})
 }
 
+// lets has a node let a person of another copy a version; copies is that node's side.
+func (n *node) lets(at time.Time, who genesis.PersonID, id, text string) {
+	n.act(journal.Event{Time: at, Actor: who, Act: "pull", Outcome: genesis.Allowed, Subject: "wind", Version: genesis.DigestOf([]byte(text)), Detail: object("pull", id, "bytes", 9)})
+}
+
+func (n *node) copies(at time.Time, from, id, text string) {
+	v := genesis.DigestOf([]byte(text))
+	n.act(journal.Event{Time: at, Actor: genesis.PersonID(n.id + "/ada"), Act: "pull", Subject: "~ada/wind", Version: v, Detail: object("pull", id, "from", from+"/wind@"+string(v))})
+}
+
 func (n *node) reconcile(req genesis.ReconcileRequest) *genesis.Reconciliation {
 	n.t.Helper()
 	req.Peer = "nrel"
@@ -80,6 +90,18 @@ func history(c *clock, nrel, mit *node) {
 	nrel.message(ago(33*day), "send-message", "mit", "sent there", "a", done)
 	nrel.message(ago(6*day), "send-message", "ornl", "of others", "a", done)
 	mit.message(ago(7*day), "take-message", "nrel", "never sent", "a", done)
+
+	nrel.lets(ago(8*day), "mit/ada", "copied", "a")
+	mit.copies(ago(7*day), "nrel", "copied", "a")
+	mit.lets(ago(8*day), "nrel/bo", "copied there", "a")
+	nrel.copies(ago(8*day), "mit", "copied there", "a")
+	nrel.lets(ago(8*day), "mit/ada", "stopped", "a")
+	nrel.lets(ago(8*day), "mit/ada", "another copy", "a")
+	mit.copies(ago(8*day), "nrel", "another copy", "b")
+	mit.copies(ago(8*day), "nrel", "not let", "a")
+	nrel.copies(ago(8*day), "mit", "not let there", "a")
+	nrel.lets(ago(8*day), "ornl/eve", "copy of others", "a")
+	mit.copies(ago(8*day), "ornl", "copy of others, too", "a")
 }
 
 // TestReconcile: what both know is told apart from what one of them alone knows, and from
@@ -92,6 +114,7 @@ func TestReconcile(t *testing.T) {
 	want := []genesis.ReconcileSums{
 		{Kind: "token", Both: 2, Refused: 1, Unused: 1, Here: 1, There: 1},
 		{Kind: "message", Both: 1, Refused: 1, UnderWay: 1, Here: 3, There: 1, Differ: 2},
+		{Kind: "pull", Both: 2, Unused: 1, Here: 1, There: 1, Differ: 1},
 	}
 	if diff := cmp.Diff(want, r.Kinds); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
@@ -110,7 +133,8 @@ func TestReconcile(t *testing.T) {
 			}
 		}
 	}
-	told := map[string]string{"made up": "there", "hidden": "here", "long ago": "here", "with a receipt": "here", "changed": "differ", "taken twice": "differ", "sent there": "there", "never sent": "here"}
+	told := map[string]string{"made up": "there", "hidden": "here", "long ago": "here", "with a receipt": "here", "changed": "differ", "taken twice": "differ", "sent there": "there", "never sent": "here",
+		"another copy": "differ", "not let": "here", "not let there": "there"}
 	if diff := cmp.Diff(told, got); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
@@ -121,7 +145,7 @@ func TestReconcile(t *testing.T) {
 	for _, n := range []*node{mit, nrel} {
 		n.settle()
 		page, err := n.journal.Query(t.Context(), genesis.AuditQuery{Act: "reconcile"})
-		if err != nil || len(page.Entries) != map[genesis.NodeID]int{"mit": 1, "nrel": 2}[n.id] {
+		if err != nil || len(page.Entries) != map[genesis.NodeID]int{"mit": 1, "nrel": len(genesis.SharedKinds)}[n.id] {
 			t.Fatalf("%s: %+v %v", n.id, page, err)
 		}
 		if e := page.Entries[0]; n.id == "mit" && (e.Actor != "mit/fox" || e.Subject != "node nrel" || !strings.Contains(string(e.Detail), `"here":3`)) ||
@@ -181,7 +205,7 @@ func TestManyPages(t *testing.T) {
 	if r.Kinds[0].Both != n || !r.Sound() {
 		t.Errorf("%+v", r)
 	}
-	if pages := len(wire.asked) - 1; pages != 3+1 { // of tokens, and of messages
+	if pages := len(wire.asked) - 1; pages != 3+1+1 { // of tokens, of messages, and of copies
 		t.Errorf("%d pages", pages)
 	}
 }

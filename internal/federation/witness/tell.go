@@ -3,6 +3,7 @@ package witness
 import (
 	"context"
 	"encoding/json"
+	"slices"
 
 	"github.com/opengenesis/genesis"
 	"github.com/opengenesis/genesis/internal/journal"
@@ -74,7 +75,7 @@ func (w *Witness) SharedActs(ctx context.Context, who genesis.Principal, q genes
 
 // shared is a page of the acts of this node's log with another.
 func (w *Witness) shared(ctx context.Context, with genesis.NodeID, q genesis.SharedQuery) (*genesis.SharedPage, error) {
-	query := journal.ActQuery{Acts: []string{q.Kind.Origin(), q.Kind.Receipt()}, Since: q.From, Until: q.Until, After: q.After, Limit: mostLooked}
+	query := journal.ActQuery{Acts: slices.Compact([]string{q.Kind.Origin(), q.Kind.Receipt()}), Since: q.From, Until: q.Until, After: q.After, Limit: mostLooked}
 	if q.Kind == genesis.SharedMessage {
 		query.Subject = "node " + string(with)
 	}
@@ -103,8 +104,8 @@ func (w *Witness) shared(ctx context.Context, with genesis.NodeID, q genesis.Sha
 // did not; without an id, that is not known any more.
 func sharedAct(kind genesis.SharedKind, with, self genesis.NodeID, e genesis.AuditEntry) (act genesis.SharedAct, is bool) {
 	var d struct {
-		Audience, JTI, Message, Kind string
-		Digest                       genesis.Digest
+		Audience, JTI, Message, Kind, Pull, From string
+		Digest                                   genesis.Digest
 	}
 	act = genesis.SharedAct{Seq: e.Seq, Time: e.Time, Act: e.Act, Outcome: e.Outcome}
 	if e.Detail == nil || json.Unmarshal(e.Detail, &d) != nil {
@@ -114,6 +115,9 @@ func sharedAct(kind genesis.SharedKind, with, self genesis.NodeID, e genesis.Aud
 	case kind == genesis.SharedMessage:
 		act.ID, act.Kind, act.Digest = d.Message, d.Kind, d.Digest
 		return act, true
+	case kind == genesis.SharedPull:
+		act.ID, act.Digest = d.Pull, e.Version
+		return act, pulledWith(with, self, d.From, e)
 	case e.Act == kind.Origin():
 		act.ID = d.JTI
 		return act, d.Audience == string(with)
@@ -121,4 +125,18 @@ func sharedAct(kind genesis.SharedKind, with, self genesis.NodeID, e genesis.Aud
 	act.ID = d.JTI
 	node, _ := genesis.PersonID(e.Actor).Split(self)
 	return act, node == with && d.JTI != "" // else no signature of that node was in it
+}
+
+// pulledWith reports whether a copy was made of a version of another node, or was let be
+// made by one of its people.
+func pulledWith(with, self genesis.NodeID, from string, e genesis.AuditEntry) bool {
+	switch e.Outcome {
+	case genesis.Done:
+		ref, err := genesis.ParseRef(from)
+		return err == nil && ref.Node == with
+	case genesis.Allowed:
+		node, _ := genesis.PersonID(e.Actor).Split(self)
+		return node == with
+	}
+	return false
 }

@@ -218,13 +218,16 @@ func (o *opened) groups(at time.Time) (all []genesis.FigureGroup) {
 		counts := map[string]float64{}
 		for _, v := range o.now[0] {
 			if v.general(at) {
-				counts[cmp.Or(by.of(v), "not stated")]++
+				counts[cmp.Or(by.of(v), notStated)]++
 			}
 		}
 		all = append(all, grouped(by.name, counts)...)
 	}
 	return all
 }
+
+// notStated names the group of what was not said.
+const notStated = "not stated"
 
 // grouped are groups by size, and then by name.
 func grouped(by string, counts map[string]float64) (all []genesis.FigureGroup) {

@@ -5,10 +5,17 @@
 // and not with the entries. Nothing else is asked: no table of the node, and no clock but
 // the entries' own, so that the same log gives the same report.
 //
+// An act in which two nodes take part is counted by one of them, so that reports of several
+// can be added up: a request, what was decided and a grant by the node of the data, a
+// project by that of its lead, a prediction by that where it was made.
+//
 // # Who is counted, and what is told of it
 //
 // People are pseudonyms here; nothing knows their names. A figure that counts people, or
-// cases of single people, says "fewer than 5" in place of one to four.
+// cases of single people, says "fewer than 5" in place of one to four, and nothing that is
+// told of people can be subtracted from something else to leave one to four: small groups
+// are put together, sectors are kept from telling what is left of their institutions, and a
+// number beside which groups stand may be told as the least that it is.
 //
 // What everybody in a federation may know to exist (tiers public and registered, and
 // controlled where it is not hidden) is counted in groups and medians; everything else,
@@ -18,7 +25,8 @@
 //
 // Each figure keeps the numbers of the entries that it was counted from: the first
 // hundred, how many there are, and a digest of all. From these entries alone the figure
-// comes out the same.
+// comes out the same. What it is compared with is the same figure in the report of the
+// quarter before, which has its entries.
 package figures
 
 import (
@@ -26,6 +34,7 @@ import (
 	"encoding/json"
 	"hash"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/opengenesis/genesis"
@@ -79,6 +88,8 @@ type Maker struct {
 	models      models
 	agreements  agreements
 	oldest      map[string]time.Time // acts of which older logs have no entries: since when this one has
+	most        int                  // cases of each sort that are followed at once
+	left        int64                // entries of cases that are not
 }
 
 // New returns a Maker for a quarter, as far as it has come at a time. Errors: Invalid.
@@ -97,7 +108,7 @@ func New(q genesis.Quarter, at time.Time) (*Maker, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := &Maker{now: span{from, until}, before: span{earlier, from}, oldest: map[string]time.Time{}}
+	m := &Maker{now: span{from, until}, before: span{earlier, from}, oldest: map[string]time.Time{}, most: mostCases}
 	m.estate.init()
 	m.opened.init()
 	m.access.init()
@@ -111,15 +122,16 @@ func New(q genesis.Quarter, at time.Time) (*Maker, error) {
 // Wants reports whether the details of an act are needed.
 func Wants(act string) bool {
 	switch act {
-	case "publish", "terms", "commit", "open", "request", "approve", "revoke", "project", "end-run", "read":
+	case "publish", "terms", "commit", "open", "request", "approve", "deny", "withdraw-request", "revoke", "project", "end-run", "read":
 		return true
 	}
 	return false
 }
 
-// Add takes the next entry. What lies behind the quarter is of no report before.
+// Add takes the next entry. What lies behind the quarter is of no report before, and what
+// was asked of another node, or heard of it, is of the report of that node.
 func (m *Maker) Add(e genesis.AuditEntry) {
-	if !e.Time.Before(m.now.until) {
+	if !e.Time.Before(m.now.until) || strings.HasPrefix(e.Subject, "node ") {
 		return
 	}
 	m.estate.add(e)
@@ -128,10 +140,20 @@ func (m *Maker) Add(e genesis.AuditEntry) {
 	m.people.add(m, e)
 	m.work.add(m, e)
 	m.models.add(m, e)
-	m.agreements.add(e)
+	m.agreements.add(m, e)
 	if _, seen := m.oldest[e.Act]; !seen && e.Act == "end-run" {
 		m.oldest[e.Act] = e.Time
 	}
+}
+
+// room reports whether one more case can be followed beside so many; the report says of
+// how many that was not so.
+func (m *Maker) room(cases int) bool {
+	if cases < m.most {
+		return true
+	}
+	m.left++
+	return false
 }
 
 // which says of which quarter an entry is: 0 of this one, 1 of the one before, −1 of

@@ -66,10 +66,18 @@ func reportOf(t *testing.T, all []genesis.AuditEntry) *genesis.Report {
 	if err != nil {
 		t.Fatal(err)
 	}
+	show(m, all)
+	return m.Report()
+}
+
+// show shows a log as a node does: with the details that are wanted, and no others.
+func show(m *Maker, all []genesis.AuditEntry) {
 	for _, e := range all {
+		if !Wants(e.Act) {
+			e.Detail = nil
+		}
 		m.Add(e)
 	}
-	return m.Report()
 }
 
 // history is a quarter whose figures were worked out by hand, and what came before.
@@ -149,6 +157,15 @@ func history() *script {
 	s.add("11-24", "bo", "end-run", done, "run 3", 0, fields{"kind": "prepare", "state": "done", "seconds": 30.0})
 	s.add("12-01", "sam", "revoke", done, "tides", 0, fields{"grant": "gq1", "to": "person:x"})
 	s.add("12-05", "sam", "project", done, "project moon", 0, fields{"id": "moon", "agreement": "joint"}, func(e *genesis.AuditEntry) { e.Project = "moon" })
+
+	// What was asked of another node, and heard of it, is not of this one's report; nor was a
+	// copy of a model made here.
+	s.add("12-05", "mia0", "request", done, "node ornl", 0, fields{"request": "there", "ref": "ornl/x"})
+	s.add("12-05", "ornl/eve", "approve", done, "node ornl", 0, fields{"request": "there", "grant": "gt", "agreement": "sha256:dd"})
+	s.add("12-05", "ornl/eve", "deny", done, "node ornl", 0, fields{"request": "there, too"})
+	s.add("12-05", "ornl/eve", "project", done, "node ornl", 0, fields{"project": "sea", "agreement": "joint"}, func(e *genesis.AuditEntry) { e.Project = "sea" })
+	s.add("12-05", "mia0", "commit", done, "~mia0/copy", 1, fields{"kind": "model", "copied": true, "parents": []string{}})
+
 	s.add("12-06", "sam", "end-project", done, "project sun", 0, nil, func(e *genesis.AuditEntry) { e.Project = "sun" })
 	return s
 }
@@ -171,6 +188,8 @@ func text(a genesis.Amount) string {
 		return "few"
 	case a.Value == nil:
 		return "none"
+	case a.AtLeast:
+		return fmt.Sprint(*a.Value) + " or more"
 	}
 	return fmt.Sprint(*a.Value)
 }
@@ -195,8 +214,8 @@ func TestFigures(t *testing.T) {
 		"approved":                               "7 | 1",
 		"denied":                                 "1 | 0",
 		"time-to-access":                         "3 | few",
-		"people":                                 "9 | few",
-		"people by institution others, together": "8", // Iowa's six and Ohio's two: alone these would be few
+		"people":                                 "8 or more | few", // nine, less the eight in groups, would tell of one alone
+		"people by institution others, together": "8",               // Iowa's six and Ohio's two: alone these would be few
 		"people by sector others, together":      "8",
 		"students":                               "few | 0",
 		"institutions":                           "3 | 1",
@@ -217,6 +236,13 @@ func TestFigures(t *testing.T) {
 	r := history().report(t)
 	if diff := cmp.Diff(want, texts(r)); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
+	}
+	said := map[string]string{}
+	for _, f := range r.Figures { // each text is read without those of the others
+		if words := strings.Fields(f.What); len(words) < 6 || said[f.What] != "" || !strings.HasSuffix(f.What, ".") {
+			t.Errorf("%s says %q, and %s too", f.ID, f.What, said[f.What])
+		}
+		said[f.What] = f.ID
 	}
 	if len(r.Notes) != 1 || !strings.Contains(r.Notes[0], "2026-09-21") {
 		t.Errorf("%q", r.Notes)
@@ -254,6 +280,58 @@ func TestEveryFigureFollowsFromItsEntries(t *testing.T) {
 	}
 }
 
+// TestBeforeIsWhatWasReported: what a figure is compared with is the same figure in the
+// report of the quarter before, whatever came after. So that report has its entries.
+func TestBeforeIsWhatWasReported(t *testing.T) {
+	s := history()
+	s.add("09-01", "sam", "project", genesis.Done, "project sea", 0, fields{"id": "sea", "agreement": "joint", "until": "2026-09-15T00:00:00Z"}, func(e *genesis.AuditEntry) { e.Project = "sea" })
+	s.add("09-02", "sam", "approve", genesis.Done, "wind", 0, fields{"grant": "short", "agreement": "sha256:cc", "until": "2026-09-15T00:00:00Z"})
+	slices.SortStableFunc(s.all, func(a, b genesis.AuditEntry) int { return a.Time.Compare(b.Time) })
+	s.add("12-30", "sam", "project", genesis.Done, "project sea", 0, fields{"id": "sea", "agreement": "joint", "until": "2027-09-15T00:00:00Z"}, func(e *genesis.AuditEntry) { e.Project = "sea" })
+	s.add("12-30", "sam", "revoke", genesis.Done, "wind", 0, fields{"grant": "short"})
+	now := s.report(t)
+	m, err := New("2026Q3", time.Date(2027, 2, 1, 0, 0, 0, 0, time.UTC))
+	if err != nil {
+		t.Fatal(err)
+	}
+	show(m, s.all)
+	for i, f := range m.Report().Figures {
+		if got := now.Figures[i]; got.ID != f.ID || text(got.Before) != text(f.Now) {
+			t.Errorf("%s was %s, and is compared with as %s", f.ID, text(f.Now), text(got.Before))
+		}
+		if f.ID == "projects" && text(f.Now) != "1" || f.ID == "agreements" && text(f.Now) != "1" {
+			t.Errorf("%s: %s", f.ID, text(f.Now))
+		}
+	}
+}
+
+// TestWhatWaitsIsBounded: requests that were answered make room for others, and what there
+// is no room for is said to be left out.
+func TestWhatWaitsIsBounded(t *testing.T) {
+	for name, x := range map[string]struct {
+		answer string
+		left   bool
+	}{"denied": {"deny", false}, "withdrawn": {"withdraw-request", false}, "approved": {"approve", false}, "still there": {"", true}} {
+		s := &script{}
+		for i := range 20 {
+			id := fields{"request": fmt.Sprint("r", i)}
+			if s.add("10-10", "mia", "request", genesis.Done, "wind", 0, id); x.answer != "" {
+				s.add("10-11", "sam", x.answer, genesis.Done, "wind", 0, id)
+			}
+		}
+		m, err := New("2026Q4", time.Date(2027, 2, 1, 0, 0, 0, 0, time.UTC))
+		if err != nil {
+			t.Fatal(err)
+		}
+		m.most = 15
+		show(m, s.all)
+		notes := strings.Join(m.Report().Notes, " ")
+		if got := strings.Contains(notes, "leave out 5 entries"); got != x.left || strings.Contains(notes, "leave out") != x.left {
+			t.Errorf("%s: %q", name, notes)
+		}
+	}
+}
+
 // TestWhatIsHiddenChangesSumsAlone: two histories differ in what not everybody may know
 // of. Of their reports nothing differs but sums.
 func TestWhatIsHiddenChangesSumsAlone(t *testing.T) {
@@ -280,40 +358,6 @@ func TestWhatIsHiddenChangesSumsAlone(t *testing.T) {
 	for _, name := range []string{"secret", "spill", "defense", "wind", "tides", "mia", "bo-net", "eve", "moon"} {
 		if strings.Contains(string(names), `"`+name) {
 			t.Errorf("the report names %s", name)
-		}
-	}
-}
-
-// TestSmallGroups: no group of one to four people is told, nor follows from the others.
-func TestSmallGroups(t *testing.T) {
-	for want, sizes := range map[string]map[string]int{
-		"A=7 B=5":                     {"A": 7, "B": 5},
-		"A=7 others, together=few":    {"A": 0, "B": 0, "C": 4},
-		"others, together=11":         {"A": 7, "B": 4},
-		"A=20 others, together=10":    {"A": 20, "B": 7, "C": 3},
-		"A=20 B=7 others, together=6": {"A": 20, "B": 7, "C": 3, "D": 2, "E": 1},
-		"":                            {},
-	} {
-		of := map[person]string{}
-		for name, n := range sizes {
-			for i := range n {
-				of[person(fmt.Sprint(name, i))] = name
-			}
-		}
-		var got []string
-		for _, g := range crowds("institution", of) {
-			got = append(got, g.Name+"="+text(g.Now))
-		}
-		if want == "A=7 others, together=few" {
-			want = "others, together=few"
-		}
-		if strings.Join(got, " ") != want {
-			t.Errorf("%v gives %q, want %q", sizes, got, want)
-		}
-	}
-	for n, want := range map[[2]float64]string{{0, 9}: "0", {3, 9}: "few", {5, 9}: "few", {5, 5}: "5", {5, 10}: "5", {7, 9}: "few", {0, 0}: "0"} {
-		if got := text(part(n[0], n[1])); got != want {
-			t.Errorf("%v of %v: %s, want %s", n[0], n[1], got, want)
 		}
 	}
 }

@@ -2,6 +2,7 @@ package figures
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/opengenesis/genesis"
@@ -40,7 +41,8 @@ type access struct {
 	waiting                map[string]asked
 	made, approved, denied both[float64]
 	took                   both[durations]
-	madeBy, decided        traced
+	madeBy                 traced
+	approvedBy, deniedBy   traced
 	pairs                  []int64 // entries of the median, of this quarter
 }
 
@@ -61,7 +63,7 @@ func (a *access) add(m *Maker, e genesis.AuditEntry) {
 	id := detail[requestDetail](e).Request
 	switch e.Act {
 	case "request":
-		if id != "" && len(a.waiting) < mostCases {
+		if id != "" && m.room(len(a.waiting)) {
 			a.waiting[id] = asked{e.Time, e.Seq}
 		}
 		if q >= 0 {
@@ -77,7 +79,7 @@ func (a *access) add(m *Maker, e genesis.AuditEntry) {
 			a.denied[q]++
 		}
 		if q == 0 {
-			a.decided.add(e.Seq)
+			a.deniedBy.add(e.Seq)
 		}
 		fallthrough
 	case "withdraw-request":
@@ -93,14 +95,14 @@ func (a *access) decide(m *Maker, e genesis.AuditEntry, q int, id string) {
 		return
 	}
 	a.approved[q]++
-	if there && m.estate.known(e) && len(a.took[q]) < mostCases {
+	if there && m.estate.known(e) && m.room(len(a.took[q])) {
 		a.took[q] = append(a.took[q], max(0, e.Time.Sub(r.at)))
 		if q == 0 {
 			a.pairs = append(a.pairs, r.seq, e.Seq)
 		}
 	}
 	if q == 0 {
-		a.decided.add(e.Seq)
+		a.approvedBy.add(e.Seq)
 	}
 }
 
@@ -141,7 +143,7 @@ func (x *models) add(m *Maker, e genesis.AuditEntry) {
 	q := m.which(e.Time)
 	switch {
 	case e.Act == "request" && e.Outcome == genesis.Done, used(e) && e.Act != string(genesis.Infer):
-		x.came(question{e.Actor, e.Subject}, e)
+		x.came(m, question{e.Actor, e.Subject}, e)
 	case used(e) && q >= 0:
 		x.predictions[q]++
 		x.used[q][key{e.Subject, e.Version}] = true
@@ -154,8 +156,8 @@ func (x *models) add(m *Maker, e genesis.AuditEntry) {
 }
 
 // came notes somebody's first act on a dataset.
-func (x *models) came(who question, e genesis.AuditEntry) {
-	if _, there := x.first[who]; !there && e.Actor != "" && len(x.first) < mostCases {
+func (x *models) came(m *Maker, who question, e genesis.AuditEntry) {
+	if _, there := x.first[who]; !there && e.Actor != "" && m.room(len(x.first)) {
 		x.first[who] = asked{e.Time, e.Seq}
 	}
 }
@@ -163,6 +165,7 @@ func (x *models) came(who question, e genesis.AuditEntry) {
 type commitDetail struct {
 	Kind      genesis.Kind `json:"kind"`
 	Unchanged bool         `json:"unchanged"`
+	Copied    bool         `json:"copied"`
 	Parents   []string     `json:"parents"`
 }
 
@@ -170,7 +173,7 @@ type commitDetail struct {
 // that took.
 func (x *models) commit(m *Maker, e genesis.AuditEntry, q int) {
 	d := detail[commitDetail](e)
-	if d.Kind != genesis.Model || d.Unchanged {
+	if d.Kind != genesis.Model || d.Unchanged || d.Copied {
 		return
 	}
 	if q >= 0 {
@@ -187,7 +190,7 @@ func (x *models) commit(m *Maker, e genesis.AuditEntry, q int) {
 			continue
 		}
 		x.answered[who] = true
-		if q >= 0 && v.general(e.Time) && len(x.took[q]) < mostCases {
+		if q >= 0 && v.general(e.Time) && m.room(len(x.took[q])) {
 			x.took[q] = append(x.took[q], max(0, e.Time.Sub(began.at)))
 			if q == 0 {
 				x.pairs = append(x.pairs, began.seq, e.Seq)
@@ -234,53 +237,78 @@ type agreement struct {
 	text        genesis.Digest
 }
 
-// agreements are those on which grants and projects rest.
+// held are the agreements on which grants and projects rest, as they stand at a time.
+type held struct{ grants, projects map[string]*agreement }
+
+// agreements are those at the end of each of the two quarters: what changes one later does
+// not change what it was.
 type agreements struct {
-	grants   map[string]*agreement
-	projects map[string]*agreement
-	granted  traced
-	agreed   traced
+	both    both[held]
+	granted traced
+	agreed  traced
 }
 
 func (a *agreements) init() {
-	a.grants, a.projects = map[string]*agreement{}, map[string]*agreement{}
+	for i := range a.both {
+		a.both[i] = held{map[string]*agreement{}, map[string]*agreement{}}
+	}
 }
 
-func (a *agreements) add(e genesis.AuditEntry) {
+func (a *agreements) add(m *Maker, e genesis.AuditEntry) {
 	if e.Outcome != genesis.Done {
 		return
 	}
+	if e.Time.Before(m.now.from) {
+		a.both[1].change(e)
+	}
+	if a.both[0].change(e) {
+		if strings.HasSuffix(e.Act, "project") {
+			a.agreed.add(e.Seq)
+		} else {
+			a.granted.add(e.Seq)
+		}
+	}
+}
+
+// change reports whether an entry changed what is held.
+func (h held) change(e genesis.AuditEntry) bool {
 	switch e.Act {
 	case "approve":
-		if d := detail[requestDetail](e); d.Agreement != "" && d.Grant != "" {
-			a.grants[d.Grant] = &agreement{e.Time, d.Until, d.Agreement}
-			a.granted.add(e.Seq)
+		d := detail[requestDetail](e)
+		if d.Agreement == "" || d.Grant == "" {
+			return false
 		}
+		h.grants[d.Grant] = &agreement{e.Time, d.Until, d.Agreement}
+		return true
 	case "revoke":
-		if g := a.grants[detail[requestDetail](e).Grant]; g != nil {
-			g.until = e.Time
-			a.granted.add(e.Seq)
-		}
+		return h.grants[detail[requestDetail](e).Grant].end(e.Time)
 	case "project":
 		p := detail[genesis.Project](e)
-		was := a.projects[e.Project]
+		was := h.projects[e.Project]
 		switch {
 		case p.Agreement == "" && was == nil:
-			return
+			return false
 		case was == nil:
 			was = &agreement{from: e.Time}
-			a.projects[e.Project] = was
+			h.projects[e.Project] = was
 		}
 		if was.until = p.Until; p.Agreement == "" || p.Ended {
 			was.until = e.Time
 		}
-		a.agreed.add(e.Seq)
+		return true
 	case "end-project":
-		if p := a.projects[e.Project]; p != nil {
-			p.until = e.Time
-			a.agreed.add(e.Seq)
-		}
+		return h.projects[e.Project].end(e.Time)
 	}
+	return false
+}
+
+// end ends what has not ended yet.
+func (a *agreement) end(at time.Time) bool {
+	if a == nil || !a.until.IsZero() && a.until.Before(at) {
+		return false
+	}
+	a.until = at
+	return true
 }
 
 // inForce counts what holds at a time, and upon how many texts.

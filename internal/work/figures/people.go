@@ -14,8 +14,8 @@ type person string
 type served struct {
 	people       map[person]bool   // whether they are students
 	institutions map[string]bool   // of all
-	home         map[person]string // institution and sector of those who used what everybody may know of
-	sector       map[person]string
+	home         map[person]string // institution of those who used what everybody may know of
+	sector       map[string]string // of an institution, as was said last: one, so that sectors are made of institutions
 	uses         float64
 	unknown      float64 // uses by nobody who was signed in
 	bytes        float64
@@ -30,7 +30,7 @@ type people struct {
 
 func (p *people) init() {
 	for i := range p.both {
-		p.both[i] = served{people: map[person]bool{}, institutions: map[string]bool{}, home: map[person]string{}, sector: map[person]string{}}
+		p.both[i] = served{people: map[person]bool{}, institutions: map[string]bool{}, home: map[person]string{}, sector: map[string]string{}}
 	}
 }
 
@@ -66,56 +66,121 @@ func (p *people) add(m *Maker, e genesis.AuditEntry) {
 		s.institutions[e.Institution] = true
 	}
 	if m.estate.known(e) {
-		s.home[who], s.sector[who] = cmp.Or(e.Institution, "not stated"), cmp.Or(string(e.Sector), "not stated")
+		home := cmp.Or(e.Institution, notStated)
+		s.home[who], s.sector[home] = home, cmp.Or(string(e.Sector), notStated)
 	}
 }
 
-// students are how many of the people are.
-func (s *served) students() (n float64) {
+// known are how many of the people used something that everybody may know of: those who
+// are in groups.
+func (s *served) known() float64 { return float64(len(s.home)) }
+
+// blurred reports whether the number of people cannot be told beside the groups: less their
+// sum it would tell of one to four people that they used nothing but what is hidden.
+func (s *served) blurred() bool {
+	return s.known() >= genesis.LeastPeople && isFew(float64(len(s.people))-s.known())
+}
+
+// count is the number of people, or where it cannot be told the sum of the groups, which it
+// is more than. The groups stay as they are, so that nothing hidden changes them.
+func (s *served) count() genesis.Amount {
+	if s.blurred() {
+		return atLeast(s.known())
+	}
+	return few(float64(len(s.people)))
+}
+
+// students are how many of the people are, in steps of LeastPeople, and fewer by as many as
+// could be few who are not: exact, they could be subtracted from the universities, whose
+// people nearly all students are, and from all.
+func (s *served) students() genesis.Amount {
+	n, all := 0, len(s.people)
 	for _, student := range s.people {
 		if student {
 			n++
 		}
 	}
-	return n
+	if n < genesis.LeastPeople {
+		return few(float64(n))
+	}
+	if s.blurred() {
+		all = len(s.home)
+	}
+	n = min(n, all+1-genesis.LeastPeople)
+	return atLeast(float64(max(1, n-n%genesis.LeastPeople)))
 }
+
+// isFew reports whether a number of people points at somebody.
+func isFew(n float64) bool { return n > 0 && n < genesis.LeastPeople }
 
 // few is a number of people that is told as it is where it points at nobody.
 func few(n float64) genesis.Amount {
-	if n > 0 && n < genesis.LeastPeople {
+	if isFew(n) {
 		return genesis.Amount{Few: true}
 	}
 	return number(n)
 }
 
-// part is a number of people among all: neither it nor the rest may be few.
-func part(n, all float64) genesis.Amount {
-	if rest := all - n; n > 0 && rest > 0 && rest < genesis.LeastPeople {
-		return genesis.Amount{Few: true}
+// atLeast is a number that what is counted does not fall below.
+func atLeast(n float64) genesis.Amount { return genesis.Amount{Value: &n, AtLeast: true} }
+
+// groups are the people who used what everybody may know of, by institution and by sector.
+// No group is few, and neither is what is left of a group of sectors without the
+// institutions that are told apart and belong to them.
+func (s *served) groups() []genesis.FigureGroup {
+	institutions, sectors, sectorOf := map[string]float64{}, map[string]float64{}, s.sector
+	for _, name := range s.home {
+		institutions[name]++
+		sectors[sectorOf[name]]++
 	}
-	return few(n)
+	apart, sectorsApart := crowds(institutions), crowds(sectors)
+	group := func(institution string) string {
+		if sector := sectorOf[institution]; sectorsApart[sector] {
+			return sector
+		}
+		return genesis.OtherGroups
+	}
+	rest := map[string]float64{} // of a group of sectors, people of institutions that are not told apart
+	for name, n := range institutions {
+		if !apart[name] {
+			rest[group(name)] += n
+		}
+	}
+	for _, g := range slices.Backward(grouped("institution", institutions)) { // smallest first
+		if sector := group(g.Name); apart[g.Name] && isFew(rest[sector]) {
+			rest[sector] += *g.Now.Value
+			apart[g.Name] = false
+		}
+	}
+	return append(together("institution", institutions, apart), together("sector", sectors, sectorsApart)...)
 }
 
-// others is the group that small ones are put together in.
-const others = "others, together"
+// crowds are the names that are told apart: the smallest are put together until they are
+// not few, so that no difference tells how many they are.
+func crowds(counts map[string]float64) map[string]bool {
+	apart, small := map[string]bool{}, 0.0
+	for _, g := range slices.Backward(grouped("", counts)) {
+		if n := *g.Now.Value; n < genesis.LeastPeople || isFew(small) {
+			small += n
+		} else {
+			apart[g.Name] = true
+		}
+	}
+	return apart
+}
 
-// crowds are groups of people of which none is small: the smallest are put together until
-// they are not few, so that no difference tells how many they are.
-func crowds(by string, of map[person]string) []genesis.FigureGroup {
-	counts := map[string]float64{}
-	for _, name := range of {
-		counts[name]++
+// together are groups of which those that are not told apart are one.
+func together(by string, counts map[string]float64, apart map[string]bool) (all []genesis.FigureGroup) {
+	rest := 0.0
+	for _, g := range grouped(by, counts) {
+		if apart[g.Name] {
+			all = append(all, g)
+		} else {
+			rest += *g.Now.Value
+		}
 	}
-	all := grouped(by, counts)
-	slices.Reverse(all) // smallest first
-	small := 0.0
-	for len(all) > 0 && (*all[0].Now.Value < genesis.LeastPeople || small > 0 && small < genesis.LeastPeople) {
-		small += *all[0].Now.Value
-		all = all[1:]
-	}
-	slices.Reverse(all)
-	if small > 0 {
-		all = append(all, genesis.FigureGroup{By: by, Name: others, Now: few(small)})
+	if rest > 0 {
+		all = append(all, genesis.FigureGroup{By: by, Name: genesis.OtherGroups, Now: few(rest)})
 	}
 	return all
 }

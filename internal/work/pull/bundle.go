@@ -6,6 +6,7 @@ import (
 	"io"
 	"maps"
 	"math"
+	"regexp"
 	"slices"
 
 	"github.com/opengenesis/genesis"
@@ -46,7 +47,7 @@ func ReadBundle(r io.Reader, ref genesis.Ref) (*genesis.Bundle, error) {
 	if b.Format != genesis.BundleFormat {
 		return nil, &genesis.Error{Op: "pull", Kind: genesis.Unsupported, Subject: ref.String(), Msg: fmt.Sprintf("its bundle has format %d, and this program reads %d", b.Format, genesis.BundleFormat), Hint: "use a newer program"}
 	}
-	for _, check := range []func(*genesis.Bundle, genesis.Ref) string{otherVersion, otherLayout, otherBlobs, otherAgreements} {
+	for _, check := range []func(*genesis.Bundle, genesis.Ref) string{noID, otherVersion, otherLayout, otherBlobs, otherAgreements} {
 		if msg := check(b, ref); msg != "" {
 			return nil, wrong(ref, msg)
 		}
@@ -57,6 +58,16 @@ func ReadBundle(r io.Reader, ref genesis.Ref) (*genesis.Bundle, error) {
 func wrong(ref genesis.Ref, msg string) error {
 	return &genesis.Error{Op: "pull", Kind: genesis.Invalid, Subject: ref.String(), Msg: msg, Hint: "nothing was kept; tell the operator of " + string(ref.Node)}
 }
+
+// noID says how the id of a bundle, which goes into the audit log, cannot be one.
+func noID(b *genesis.Bundle, _ genesis.Ref) string {
+	if !idPattern.MatchString(b.ID) {
+		return "its id is none"
+	}
+	return ""
+}
+
+var idPattern = regexp.MustCompile(`^[a-z0-9]{16,64}$`)
 
 // otherVersion says how the bundle is of something else than was asked for.
 func otherVersion(b *genesis.Bundle, ref genesis.Ref) string {

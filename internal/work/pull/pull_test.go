@@ -86,7 +86,7 @@ func newOwner(t testing.TB, columns int) *owner {
 		t.Fatal(err)
 	}
 	b := &o.bundle
-	b.Format, b.Node, b.Blobs = genesis.BundleFormat, "nrel", []genesis.Blob{o.put(text)}
+	b.Format, b.Node, b.ID, b.Blobs = genesis.BundleFormat, "nrel", "4h2kq7v6w3x5y7z2abcdefghij", []genesis.Blob{o.put(text)}
 	for _, p := range pages {
 		b.Blobs = append(b.Blobs, o.put(p))
 	}
@@ -488,6 +488,8 @@ func TestNoRoom(t *testing.T) {
 // lies are bundles that cannot be, each made of one that can.
 var lies = map[string]func(*genesis.Bundle){
 	"another format":      func(b *genesis.Bundle) { b.Format = 2 },
+	"no id":               func(b *genesis.Bundle) { b.ID = "" },
+	"an id that is none":  func(b *genesis.Bundle) { b.ID += "\x1b[2J" },
 	"another node":        func(b *genesis.Bundle) { b.Node = "mit" },
 	"another name":        func(b *genesis.Bundle) { b.Version.Name = "x" },
 	"no digest":           func(b *genesis.Bundle) { b.Version.Digest = "" },

@@ -103,7 +103,7 @@ type Descriptor struct {
 // one before did, too.
 type Speaks struct {
 	APIs    []string
-	Formats []int // of log entries and messages
+	Formats []int // of log entries that it reads, and of messages that it reads and writes
 }
 
 // Spoken is what this program speaks.

@@ -5,8 +5,9 @@ import (
 	"time"
 )
 
-// PeerMessageFormat is the format number of messages between nodes, and of receipts,
-// that this program writes.
+// PeerMessageFormat is the format of messages between nodes in which they are kept until
+// they are sent, and of which their digest is, whichever both nodes have in common
+// ([Speaks]) and they travel in.
 const PeerMessageFormat = 1
 
 // MaxPeerMessage bounds a signed message, in bytes.

@@ -152,20 +152,6 @@ func (d *Decider) Changed() {
 	d.rung = make(chan struct{})
 }
 
-// Reload reads the institution's policies again. If they are not all right, those
-// in force stay. Errors: as of Open.
-func (d *Decider) Reload() error {
-	set, err := loadPolicies(d.policyDir)
-	if err != nil {
-		return err
-	}
-	d.mu.Lock()
-	d.policies = set
-	d.mu.Unlock()
-	d.Changed()
-	return nil
-}
-
 // Stats are figures for whoever watches the node.
 type Stats struct {
 	FromCache, WorkedOut uint64 // answers since Open

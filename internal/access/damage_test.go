@@ -125,7 +125,6 @@ func (w *archive) acts(tx *sql.Tx) map[string]map[string]func() error {
 		"policy_openings": {
 			"publish": in(w.publish),
 			"due":     func() error { _, err := w.DueOpenings(w.ctx, tx, w.Now()); return err },
-			"next":    func() error { _, err := w.NextOpening(w.ctx); return err },
 		},
 	}
 }

@@ -127,3 +127,17 @@ func ReloadFrom(d *Decider, dir string) error {
 	d.policyDir = dir
 	return d.Reload()
 }
+
+// Reload reads the institution's policies again. If they are not all right, those
+// in force stay. Errors: as of Open.
+func (d *Decider) Reload() error {
+	set, err := loadPolicies(d.policyDir)
+	if err != nil {
+		return err
+	}
+	d.mu.Lock()
+	d.policies = set
+	d.mu.Unlock()
+	d.Changed()
+	return nil
+}

@@ -260,11 +260,6 @@ func (d *Decider) GrantByID(ctx context.Context, id string) (genesis.Grant, erro
 	return readGrant(ctx, d.db.Read(), id)
 }
 
-// GrantTx is GrantByID of what a transaction has.
-func (d *Decider) GrantTx(ctx context.Context, tx *sql.Tx, id string) (genesis.Grant, error) {
-	return readGrant(ctx, tx, id)
-}
-
 // GrantQuery says which grants to list, newest first. Empty fields match all.
 type GrantQuery struct {
 	Name   genesis.Name

@@ -360,17 +360,6 @@ func dueOpenings(ctx context.Context, tx *sql.Tx, now time.Time) ([]Opened, erro
 	return due, rows.Err()
 }
 
-// NextOpening is when the next opening is due that was not recorded, zero without
-// one: a scheduler sleeps until then.
-func (d *Decider) NextOpening(ctx context.Context) (time.Time, error) {
-	var at sql.NullInt64
-	err := d.db.Read().QueryRowContext(ctx, "SELECT min(at) FROM policy_openings WHERE recorded_at IS NULL").Scan(&at)
-	if !at.Valid { // also after an error
-		return time.Time{}, store.Error("read openings", "", err)
-	}
-	return store.TimeAt(at.Int64), nil
-}
-
 // Agreements yields the digest of every text that terms refer to. It stops at the
 // first error of yield, which it returns.
 func (d *Decider) Agreements(ctx context.Context, yield func(genesis.Digest) error) error {

@@ -157,9 +157,6 @@ func TestTermsAreKept(t *testing.T) {
 	if _, err := w.Latest(t.Context(), r.Name); err == nil || genesis.KindOf(err) == genesis.NotFound {
 		t.Errorf("without the database: %v", err)
 	}
-	if _, err := w.NextOpening(t.Context()); err == nil {
-		t.Error("without the database there is a next opening")
-	}
 }
 
 // TestTxThatFailsChangesNothing rolls back after the terms were set.
@@ -274,9 +271,6 @@ func TestOpenings(t *testing.T) {
 	if d := w.Answer(bob, genesis.Read, r); d.Allowed || !d.Until.Equal(day(1)) {
 		t.Errorf("before it opens: %+v", d)
 	}
-	if next, err := w.NextOpening(t.Context()); err != nil || !next.Equal(day(1)) {
-		t.Errorf("the next opening is %v, %v", next, err)
-	}
 	w.Pass(24*time.Hour - time.Nanosecond)
 	rule(t, w, bob, genesis.Read, r, "no: default")
 	w.Pass(time.Nanosecond)
@@ -293,9 +287,6 @@ func TestOpenings(t *testing.T) {
 	}
 	if got := due(t, w); got != nil {
 		t.Errorf("due again: %v", got)
-	}
-	if next, err := w.NextOpening(t.Context()); err != nil || !next.IsZero() {
-		t.Errorf("after all, the next opening is %v, %v", next, err)
 	}
 }
 

@@ -4,13 +4,19 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"regexp"
+	"slices"
 	"sort"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/opengenesis/genesis"
+	"github.com/opengenesis/genesis/internal/api/edge"
 )
 
 var update = flag.Bool("update", false, "rewrite testdata/routes.txt")
@@ -54,6 +60,23 @@ func TestOpenAPI(t *testing.T) {
 			t.Fatal(err)
 		}
 		want = got
+	}
+	spoken := map[string]bool{}
+	for _, route := range got {
+		if _, path, _ := strings.Cut(route, " /"); !strings.HasPrefix(path, ".well-known/") {
+			api, _, _ := strings.Cut(path, "/")
+			spoken[api] = true
+		}
+	}
+	for api := range spoken { // other nodes are told so, and ask for nothing else
+		if !slices.Contains(genesis.Spoken.APIs, api) {
+			t.Errorf("routes of %s are served, and genesis.Spoken does not say so", api)
+		}
+	}
+	for _, api := range genesis.Spoken.APIs {
+		if !spoken[api] {
+			t.Errorf("genesis.Spoken says %s, of which there are no routes", api)
+		}
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("routes, -want +got:\n%s", diff)
@@ -156,5 +179,15 @@ func TestCreatingRoutesTakeKeys(t *testing.T) {
 	if diff := cmp.Diff(strings.Fields(`approve ask confirm-totp create-account create-federation create-token create-upload deny end-project erase
 		grant invite log-model lower predict prepare publish pull request-vetting say setup-totp submit-run train vet withdraw withdraw-request`), got); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// TestUnknownVersion: whoever asks in a version of the API that is not spoken here is told
+// which one is.
+func TestUnknownVersion(t *testing.T) {
+	w := httptest.NewRecorder()
+	edge.NotFound(w, httptest.NewRequest(http.MethodGet, "/v9/logs", nil))
+	if w.Code != http.StatusNotFound || !strings.Contains(w.Body.String(), "speaks v1") {
+		t.Errorf("%d %s", w.Code, w.Body)
 	}
 }

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/opengenesis/genesis"
 	"github.com/opengenesis/genesis/internal/blob/layout"
@@ -171,13 +170,9 @@ func readRecord(ctx context.Context, q queryer, v genesis.Version, kind genesis.
 	return nil
 }
 
-// PutRecord makes value the record of that kind that holds, and journals it.
-// Errors: NotFound (no such version), Invalid, Conflict (the version was erased).
-func (c *Catalog) PutRecord(ctx context.Context, v genesis.Version, kind genesis.RecordKind, value any, by string) error {
-	return c.db.Tx(ctx, func(tx *sql.Tx) error { return c.PutRecordTx(ctx, tx, v, kind, value, by) })
-}
-
-// PutRecordTx is PutRecord in the caller's transaction.
+// PutRecordTx makes value the record of that kind that holds, and journals it, in the
+// caller's transaction. Errors: NotFound (no such version), Invalid, Conflict (the version
+// was erased).
 func (c *Catalog) PutRecordTx(ctx context.Context, tx *sql.Tx, v genesis.Version, kind genesis.RecordKind, value any, by string) error {
 	b, err := encodeRecord(v.Name, kind, value)
 	if err != nil {
@@ -213,7 +208,7 @@ func (c *Catalog) PutRecordTx(ctx context.Context, tx *sql.Tx, v genesis.Version
 // Edit changes the record of that kind: change gets what holds now, or the zero
 // T when there is none, and what it leaves there becomes the record. Two edits
 // at once follow each other, so that none is lost; change may be called more
-// than once. Errors as [Catalog.PutRecord], and those of change as they are.
+// than once. Errors as [Catalog.PutRecordTx], and those of change as they are.
 func Edit[T any](ctx context.Context, c *Catalog, v genesis.Version, kind genesis.RecordKind, by string, change func(*T) error) (T, error) {
 	var value T
 	err := c.db.Tx(ctx, func(tx *sql.Tx) (err error) {
@@ -234,45 +229,6 @@ func EditTx[T any](ctx context.Context, tx *sql.Tx, c *Catalog, v genesis.Versio
 		return value, err
 	}
 	return value, c.PutRecordTx(ctx, tx, v, kind, value, by)
-}
-
-// Edition is a record as it held for some time.
-type Edition struct {
-	Number     int64
-	Body       json.RawMessage
-	Created    time.Time
-	By         string
-	Superseded time.Time // zero: it holds
-}
-
-// History returns all records of that kind a version had, newest first. Errors:
-// NotFound (no such version), Internal (one is damaged).
-func (c *Catalog) History(ctx context.Context, v genesis.Version, kind genesis.RecordKind) ([]Edition, error) {
-	of, err := findRow(ctx, c.db.Read(), v)
-	if err != nil {
-		return nil, err
-	}
-	rows, err := c.db.Read().QueryContext(ctx, "SELECT "+recordColumns+" FROM records WHERE version_id = $1 AND kind = $2 ORDER BY edition DESC", of.id, string(kind))
-	if err != nil {
-		return nil, store.Error("read record", v.Ref().String(), err)
-	}
-	defer rows.Close()
-	var all []Edition
-	for rows.Next() {
-		r, damage, err := scanRecord(rows.Scan)
-		if err != nil {
-			return nil, store.Error("read record", v.Ref().String(), err)
-		}
-		if damage != "" {
-			return nil, &genesis.Error{Op: "read record", Kind: genesis.Internal, Subject: v.Ref().String(), Msg: editionDamage(r, damage)}
-		}
-		e := Edition{Number: r.edition, Body: json.RawMessage(r.text), Created: store.TimeAt(r.created), By: r.by}
-		if r.superseded != 0 {
-			e.Superseded = store.TimeAt(r.superseded)
-		}
-		all = append(all, e)
-	}
-	return all, store.Error("read record", v.Ref().String(), rows.Err())
 }
 
 func editionDamage(r recordRow, damage string) string {

@@ -33,7 +33,7 @@ func FuzzDescriptor(f *testing.F) {
 		if err != nil {
 			return
 		}
-		d, err := readDescriptor(text)
+		d, _, err := readDescriptor(text)
 		if err != nil {
 			return
 		}
@@ -68,7 +68,8 @@ func FuzzHear(f *testing.F) {
 	w := newTown(f)
 	all := w.found(1, "nrel", "mit")
 	nrel, mit := all[0], all[1]
-	real, err := mit.say("leave", "nrel", nil)
+	holder, _ := mit.Member("nrel")
+	real, err := mit.say(f.Context(), "leave", holder, nil)
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -96,7 +97,7 @@ func FuzzProblem(f *testing.F) {
 	f.Add(403, text)
 	f.Add(500, []byte(`{"kind":"internal","detail":"a\nb`))
 	f.Fuzz(func(t *testing.T, status int, body []byte) {
-		err := problem(question{base: "https://data.example.edu"}, &http.Response{StatusCode: status, Status: "?", Body: io.NopCloser(bytes.NewReader(body))})
+		err := problem("https://data.example.edu", &http.Response{StatusCode: status, Status: "?", Body: io.NopCloser(bytes.NewReader(body))})
 		if k := genesis.KindOf(err); k == genesis.Internal || k == genesis.Private || k == "" {
 			t.Errorf("%q is taken for %v", body, err)
 		}

@@ -94,7 +94,7 @@ func (f *Federation) JoinFederation(ctx context.Context, who genesis.Principal, 
 	if err != nil {
 		return nil, err
 	}
-	answer, err := askJSON[genesis.CharterChange](ctx, f, question{method: http.MethodPost, base: inv.URL, path: "/v1/federation/join", body: genesis.JoinRequest{Secret: inv.Secret, Descriptor: self}})
+	answer, err := askJSON[genesis.CharterChange](ctx, f, question{method: http.MethodPost, base: inv.URL, path: "/federation/join", body: genesis.JoinRequest{Secret: inv.Secret, Descriptor: self}})
 	if err != nil {
 		return nil, err
 	}
@@ -151,13 +151,13 @@ func (f *Federation) mayJoin(inv genesis.Invitation, as genesis.NodeID) error {
 func (f *Federation) describe() genesis.Descriptor {
 	m := f.self()
 	return genesis.Descriptor{Format: genesis.DescriptorFormat, Node: m.ID, Institution: m.Institution, Sector: m.Sector, URL: m.URL,
-		Software: genesis.Build(), APIs: []string{"v1"}, Entries: []int{1}, Keys: m.Keys, At: f.Now().UTC()}
+		Software: genesis.Build(), APIs: f.Speaks.APIs, Entries: f.Speaks.Formats, Keys: m.Keys, At: f.Now().UTC()}
 }
 
 // Join takes a node in that was invited. It says who it is, by a descriptor that it
 // signed, and has to answer at the URL it names with the same key.
 func (f *Federation) Join(ctx context.Context, req genesis.JoinRequest) (*genesis.CharterChange, error) {
-	d, err := readDescriptor(req.Descriptor)
+	d, _, err := readDescriptor(req.Descriptor)
 	if err != nil {
 		return nil, err
 	}
@@ -217,7 +217,7 @@ func (f *Federation) welcome(ctx context.Context, x invited, m genesis.Member) e
 	if err := charter.CheckMember(m); err != nil {
 		return err
 	}
-	there, err := f.descriptorAt(ctx, m.URL)
+	there, _, err := f.descriptorAt(ctx, m.URL)
 	if err != nil {
 		return &genesis.Error{Op: "join", Kind: genesis.Conflict, Subject: m.URL, Msg: "the node that joins has to answer there, and: " + err.Error(),
 			Hint: "serve it there (genesis serve), and join again", Err: err}

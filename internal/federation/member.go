@@ -187,11 +187,11 @@ func (f *Federation) askHolders(ctx context.Context, c *charter.Charter, kind st
 		if !ok || id == f.Self.ID {
 			continue
 		}
-		text, err := f.say(kind, id, keys)
-		if err != nil {
-			return nil, "", err
+		text, err := f.say(ctx, kind, m, keys)
+		var done genesis.CharterChange
+		if err == nil {
+			done, err = askJSON[genesis.CharterChange](ctx, f, question{method: http.MethodPost, base: m.URL, path: "/federation/requests", body: genesis.MessageRequest{Message: text}})
 		}
-		done, err := askJSON[genesis.CharterChange](ctx, f, question{method: http.MethodPost, base: m.URL, path: "/v1/federation/requests", body: genesis.MessageRequest{Message: text}})
 		if err == nil {
 			return &done, id, nil
 		}

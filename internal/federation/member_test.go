@@ -21,7 +21,7 @@ func TestMessages(t *testing.T) {
 		return text
 	}
 	root := nrel.view.Load().charter.ID()
-	good := message{messageFormat, "leave", "mit", "nrel", root, w.now(), nil}
+	good := message{1, "leave", "mit", "nrel", root, w.now(), nil}
 	for name, change := range map[string]func(m *message){
 		"in another's name":    func(m *message) { m.From = "ornl" },
 		"to another":           func(m *message) { m.To = "ornl" },

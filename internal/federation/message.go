@@ -5,6 +5,8 @@ import (
 	"context"
 	"crypto/ed25519"
 	"encoding/json"
+	"fmt"
+	"slices"
 	"time"
 
 	"github.com/opengenesis/genesis"
@@ -14,7 +16,6 @@ import (
 const (
 	descriptorType = "genesis-descriptor+jws"
 	messageType    = "genesis-charter-request+jws"
-	messageFormat  = 1
 	messageAge     = 5 * time.Minute // by which clocks may differ, too
 )
 
@@ -42,22 +43,22 @@ func (f *Federation) sign(typ string, v any) (string, error) {
 }
 
 // readDescriptor reads a descriptor and checks that it is signed by the message key
-// that it names: whoever made it has that key. What else it says is theirs to say.
-func readDescriptor(text string) (genesis.Descriptor, error) {
-	var d genesis.Descriptor
+// that it names and returns: whoever made it has that key. What else it says is theirs to
+// say.
+func readDescriptor(text string) (d genesis.Descriptor, by genesis.NodeKey, err error) {
 	m, err := jws.Read(descriptorType, text)
 	if err != nil {
-		return d, err
+		return d, by, err
 	}
-	bad := func(msg string) (genesis.Descriptor, error) {
-		return d, refusal("read descriptor", genesis.Invalid, "", msg, "")
+	bad := func(msg string) (genesis.Descriptor, genesis.NodeKey, error) {
+		return d, by, refusal("read descriptor", genesis.Invalid, "", msg, "")
 	}
 	if err := json.NewDecoder(bytes.NewReader(m.Payload)).Decode(&d); err != nil || d.Format != genesis.DescriptorFormat {
 		return bad("it is not a descriptor of format 1")
 	}
 	for _, k := range d.Keys {
 		if k.Use == genesis.KeyMessage && m.Check(k.Public) {
-			return d, nil
+			return d, k, nil
 		}
 	}
 	return bad("it is not signed by a message key that it names")
@@ -75,8 +76,13 @@ type message struct {
 	Keys   []genesis.NodeKey `json:"keys,omitempty"` // the sender's new entry
 }
 
-func (f *Federation) say(kind string, to genesis.NodeID, keys []genesis.NodeKey) (string, error) {
-	return f.sign(messageType, message{messageFormat, kind, f.Self.ID, to, f.view.Load().charter.ID(), f.Now().UTC().Truncate(time.Second), keys})
+// say writes a message to a member, in the latest format that both read.
+func (f *Federation) say(ctx context.Context, kind string, to genesis.Member, keys []genesis.NodeKey) (string, error) {
+	p, err := f.speaksAt(ctx, to.URL)
+	if err != nil {
+		return "", err
+	}
+	return f.sign(messageType, message{p.format, kind, f.Self.ID, to.ID, f.view.Load().charter.ID(), f.Now().UTC().Truncate(time.Second), keys})
 }
 
 // hear reads a message of a kind to this node by a member. Errors: Invalid, Permission.
@@ -91,9 +97,9 @@ func (f *Federation) hear(text string, kinds ...string) (message, genesis.Member
 	}
 	d := json.NewDecoder(bytes.NewReader(signed.Payload))
 	d.DisallowUnknownFields()
-	if err := d.Decode(&m); err != nil || m.Format != messageFormat || !contains(kinds, m.Kind) {
+	if err := d.Decode(&m); err != nil || !slices.Contains(f.Speaks.Formats, m.Format) || !slices.Contains(kinds, m.Kind) {
 		m.From = ""
-		return refuse(genesis.Invalid, "it is not such a message of format 1")
+		return refuse(genesis.Invalid, fmt.Sprintf("it is not such a message of a format that this node reads: %v", f.Speaks.Formats))
 	}
 	c := f.view.Load().charter
 	if c == nil || m.To != f.Self.ID || m.Root != c.ID() {
@@ -112,13 +118,4 @@ func (f *Federation) hear(text string, kinds ...string) (message, genesis.Member
 		return refuse(genesis.Permission, "it was signed at "+m.At.UTC().Format(time.RFC3339)+", and it is "+f.Now().UTC().Format(time.RFC3339))
 	}
 	return m, from, nil
-}
-
-func contains(all []string, s string) bool {
-	for _, x := range all {
-		if x == s {
-			return true
-		}
-	}
-	return false
 }

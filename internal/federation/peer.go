@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
 	"net/url"
@@ -15,6 +14,7 @@ import (
 
 	"github.com/opengenesis/genesis"
 	"github.com/opengenesis/genesis/internal/federation/charter"
+	"github.com/opengenesis/genesis/internal/guest"
 )
 
 const (
@@ -34,43 +34,49 @@ func newHTTP(inner http.RoundTripper) *http.Client {
 
 // question is one request to another node.
 type question struct {
-	method, base, path string
-	proof, etag        string
-	body               any
-	most               int64
+	method, base string
+	path         string // below the version of the API
+	proof, etag  string
+	body         any
+	most         int64
 }
 
-// ask sends it. 304 gives no bytes and no error. Errors: Unavailable (does not answer), what
-// the other node says, Invalid (too large an answer).
-func (f *Federation) ask(ctx context.Context, q question) (answer []byte, etag string, err error) {
+// ask sends it, in the version of the API that both nodes speak. 304 gives no bytes and no
+// error. Errors: Unavailable (does not answer), Unsupported (they speak none in common),
+// what the other node says, Invalid (too large an answer).
+func (f *Federation) ask(ctx context.Context, q question) (answer []byte, header http.Header, err error) {
+	p, err := f.speaksAt(ctx, q.base)
+	if err != nil {
+		return nil, nil, err
+	}
+	q.path = p.path(q.path)
+	return f.fetch(ctx, q)
+}
+
+// fetch is ask, at a path that has no version to choose.
+func (f *Federation) fetch(ctx context.Context, q question) (answer []byte, header http.Header, err error) {
 	if err := f.mayReach(q.base); err != nil {
-		return nil, "", err
+		return nil, nil, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
 	req, err := q.request(ctx)
 	if err != nil {
-		return nil, "", err
+		return nil, nil, err
 	}
 	resp, err := f.http.Do(req)
 	if err != nil {
-		return nil, "", unreached(q.base, err)
+		return nil, nil, unreached(q.base, err)
 	}
 	defer resp.Body.Close()
 	switch {
 	case resp.StatusCode == http.StatusNotModified:
-		return nil, q.etag, nil
+		return nil, http.Header{"Etag": {q.etag}}, nil
 	case resp.StatusCode != http.StatusOK:
-		return nil, "", problem(q, resp)
+		return nil, nil, problem(q.base, resp)
 	}
-	answer, err = io.ReadAll(io.LimitReader(resp.Body, q.most+1))
-	if err != nil {
-		return nil, "", unreached(q.base, err)
-	}
-	if int64(len(answer)) > q.most {
-		return nil, "", refusal("ask node", genesis.Invalid, q.base, fmt.Sprintf("it answers with more than %d bytes", q.most), "")
-	}
-	return answer, resp.Header.Get("ETag"), nil
+	answer, err = guest.Read(ctx, q.base, resp.Body, q.most)
+	return answer, resp.Header, err
 }
 
 func (q question) request(ctx context.Context) (*http.Request, error) {
@@ -118,10 +124,10 @@ func unreached(base string, err error) error {
 }
 
 // problem is what another node says is wrong. It is told as that node's word.
-func problem(q question, resp *http.Response) error {
+func problem(base string, resp *http.Response) error {
 	text, _ := io.ReadAll(io.LimitReader(resp.Body, maxProblem)) // what came is told
 	var p genesis.Problem
-	e := &genesis.Error{Op: "ask node", Kind: genesis.Unavailable, Subject: q.base, Msg: "it answers " + resp.Status}
+	e := &genesis.Error{Op: "ask node", Kind: genesis.Unavailable, Subject: base, Msg: "it answers " + resp.Status}
 	if json.Unmarshal(text, &p) == nil && p.Detail != "" {
 		e.Msg, e.Hint = "it says: "+line(p.Detail), line(p.Hint)
 		if slices.Contains(told, p.Kind) {
@@ -161,9 +167,13 @@ func askJSON[T any](ctx context.Context, f *Federation, q question) (T, error) {
 
 // charterAt fetches the charter that a node has; nil, if it is the one of the ETag.
 func (f *Federation) charterAt(ctx context.Context, base, etag string) (*charter.Bundle, string, error) {
-	text, etag, err := f.ask(ctx, question{method: http.MethodGet, base: base, path: "/v1/federation/charter", etag: etag, most: charter.MaxBundle})
-	if err != nil || text == nil {
-		return nil, etag, err
+	text, header, err := f.ask(ctx, question{method: http.MethodGet, base: base, path: "/federation/charter", etag: etag, most: charter.MaxBundle})
+	if err != nil {
+		return nil, "", err
+	}
+	etag = header.Get("ETag")
+	if text == nil {
+		return nil, etag, nil
 	}
 	b, err := charter.Parse(text)
 	if err != nil {
@@ -172,11 +182,12 @@ func (f *Federation) charterAt(ctx context.Context, base, etag string) (*charter
 	return &b, etag, nil
 }
 
-// descriptorAt fetches the descriptor of a node.
-func (f *Federation) descriptorAt(ctx context.Context, base string) (genesis.Descriptor, error) {
-	text, _, err := f.ask(ctx, question{method: http.MethodGet, base: base, path: "/.well-known/genesis", most: 128 << 10})
+// descriptorAt fetches the descriptor of a node, which says what it speaks, and the key
+// that signed it.
+func (f *Federation) descriptorAt(ctx context.Context, base string) (genesis.Descriptor, genesis.NodeKey, error) {
+	text, _, err := f.fetch(ctx, question{method: http.MethodGet, base: base, path: "/.well-known/genesis", most: 128 << 10})
 	if err != nil {
-		return genesis.Descriptor{}, err
+		return genesis.Descriptor{}, genesis.NodeKey{}, err
 	}
 	return readDescriptor(string(bytes.TrimSpace(text)))
 }

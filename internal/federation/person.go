@@ -52,7 +52,7 @@ func (f *Federation) People(vouch VouchFor) *People {
 	return &People{f: f, vouch: vouch, doors: map[passage]*personDoor{}}
 }
 
-// Get returns what is at a path of another node (escaped, below its URL), as somebody of
+// Get returns what is at a path of another node (escaped, below the version of the API), as somebody of
 // this one gets it; the header may ask for a part (Range), which is answered with 206, or
 // whole with 200. The context bounds the reading of the body, too, which the caller
 // closes. Errors: Unavailable (no member, does not answer, cannot be vouched for now),

@@ -34,9 +34,11 @@ func TestPeople(t *testing.T) {
 			return
 		}
 		session := r.Header.Get("Authorization")
+		rw.Header().Set("Date", w.now().UTC().Format(http.TimeFormat))
 		switch {
 		case session == ended:
 			rw.WriteHeader(http.StatusUnauthorized)
+			_ = json.NewEncoder(rw).Encode(genesis.Problem{Kind: genesis.Permission, Code: genesis.CodeUnknown, Detail: "no such session"})
 		case r.URL.Path == "/v1/refused":
 			rw.WriteHeader(http.StatusForbidden)
 			_ = json.NewEncoder(rw).Encode(genesis.Problem{Kind: genesis.Permission, Detail: "it is restricted", Hint: "train there"})
@@ -70,20 +72,20 @@ func TestPeople(t *testing.T) {
 		{bob, nil, "Bearer gen_g_2_bob-at-nrel"},
 		{ada, http.Header{"Range": {"bytes=0-9"}}, "Bearer gen_g_1_ada-at-nrelbytes=0-9fusion"},
 	} {
-		if got, err := get(c.who, "/v1/x", c.header); err != nil || got != c.want {
+		if got, err := get(c.who, "/x", c.header); err != nil || got != c.want {
 			t.Errorf("%s gets %q, %v; want %q", c.who.Subject, got, err, c.want)
 		}
 	}
 	ended = "Bearer gen_g_1_ada-at-nrel"
-	if got, err := get(ada, "/v1/x", nil); err != nil || got != "Bearer gen_g_3_ada-at-nrel" {
+	if got, err := get(ada, "/x", nil); err != nil || got != "Bearer gen_g_3_ada-at-nrel" {
 		t.Errorf("after the session ended: %q, %v", got, err)
 	}
 	narrow := ada
 	narrow.Scopes = []genesis.Scope{"read"}
-	if got, _ := get(narrow, "/v1/x", nil); got != "Bearer gen_g_4_ada-at-nrel" {
+	if got, _ := get(narrow, "/x", nil); got != "Bearer gen_g_4_ada-at-nrel" {
 		t.Errorf("a narrowed token shares a session: %q", got)
 	}
-	if _, err := get(bob, "/v1/refused", nil); genesis.KindOf(err) != genesis.Permission {
+	if _, err := get(bob, "/refused", nil); genesis.KindOf(err) != genesis.Permission {
 		t.Errorf("a refusal is %v", err)
 	}
 	for i := range 2 * maxDoors {

@@ -4,16 +4,27 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
-	"io"
 	"net/http"
 
 	"github.com/opengenesis/genesis"
 	"github.com/opengenesis/genesis/internal/federation/post"
+	"github.com/opengenesis/genesis/internal/guest"
 )
 
 // Messages has the messages of a post go to other members and come from them.
 func (f *Federation) Messages(p *post.Post) { f.post = p }
+
+// MessageFormat is the format in which a member is written to, as of package post: the
+// latest that both nodes read.
+func (f *Federation) MessageFormat(ctx context.Context, to genesis.Member) (int, error) {
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	p, err := f.speaks(ctx, to)
+	if err != nil { // it may be updated while the message waits
+		return 0, away(err)
+	}
+	return p.format, nil
+}
 
 // Send brings a signed message to a member and returns its receipt, as of package post: where
 // no node looks at the message, the error is [post.ErrAway].
@@ -23,10 +34,11 @@ func (f *Federation) Send(ctx context.Context, to genesis.Member, message []byte
 	}
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
-	if _, _, err := f.speaks(ctx, to); err != nil { // it may be updated while the message waits
+	p, err := f.speaks(ctx, to)
+	if err != nil {
 		return nil, away(err)
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, to.URL+messagesPath, bytes.NewReader(message))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, to.URL+p.path(messagesPath), bytes.NewReader(message))
 	if err != nil {
 		return nil, away(refusal("send message", genesis.Invalid, to.URL, "is not the URL of a node", ""))
 	}
@@ -37,25 +49,25 @@ func (f *Federation) Send(ctx context.Context, to genesis.Member, message []byte
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
-		return nil, f.notTaken(to, resp)
+		return nil, f.notTaken(ctx, to, p, resp)
 	}
-	receipt, err := io.ReadAll(io.LimitReader(resp.Body, maxProblem+1))
+	receipt, err := guest.Read(ctx, string(to.ID), resp.Body, maxProblem)
 	if err != nil {
-		return nil, unreached(to.URL, err)
-	}
-	if len(receipt) > maxProblem {
-		return nil, refusal("send message", genesis.Unavailable, string(to.ID), fmt.Sprintf("its receipt is longer than %d bytes", maxProblem), "")
+		return nil, unavailable(err)
 	}
 	return receipt, nil
 }
 
-const messagesPath = "/v1/messages"
+const messagesPath = "/messages"
 
 // notTaken is why a node did not take a message. What does not come from a node that
 // looked at it (a proxy's answer, a node that is older, or busy) is worth another try.
-func (f *Federation) notTaken(to genesis.Member, resp *http.Response) error {
-	err := problem(question{base: to.URL}, resp)
+func (f *Federation) notTaken(ctx context.Context, to genesis.Member, spoke protocol, resp *http.Response) error {
+	err := problem(to.URL, resp)
+	unknown := resp.StatusCode == http.StatusNotFound || genesis.KindOf(err) == genesis.Unsupported
 	switch {
+	case unknown && f.speaksOtherwise(ctx, to, spoke):
+		return unavailable(err)
 	case resp.StatusCode == http.StatusTooManyRequests || resp.Header.Get("Content-Type") != "application/problem+json":
 		return away(err)
 	case resp.StatusCode >= 500:

@@ -76,11 +76,11 @@ func (f *Federation) draftsElsewhere(ctx context.Context, list *genesis.DraftLis
 }
 
 func (f *Federation) draftsAt(ctx context.Context, c *charter.Charter, m genesis.Member) ([]genesis.CharterDraft, error) {
-	proof, err := f.say("drafts", m.ID, nil)
+	proof, err := f.say(ctx, "drafts", m, nil)
 	if err != nil {
 		return nil, err
 	}
-	answer, err := askJSON[genesis.DraftList](ctx, f, question{method: http.MethodGet, base: m.URL, path: "/v1/federation/drafts", proof: proof})
+	answer, err := askJSON[genesis.DraftList](ctx, f, question{method: http.MethodGet, base: m.URL, path: "/federation/drafts", proof: proof})
 	if err != nil {
 		return nil, err
 	}
@@ -126,7 +126,7 @@ func (f *Federation) signAt(ctx context.Context, who genesis.Principal, x genesi
 		return nil, refusal("sign draft", genesis.Conflict, x.ID, "the node where it was made is no member any more", "")
 	}
 	parts.Members = nil // which that node has
-	done, err := askJSON[genesis.CharterChange](ctx, f, question{method: http.MethodPost, base: m.URL, path: "/v1/federation/drafts/" + url.PathEscape(x.ID) + "/signatures", body: parts})
+	done, err := askJSON[genesis.CharterChange](ctx, f, question{method: http.MethodPost, base: m.URL, path: "/federation/drafts/" + url.PathEscape(x.ID) + "/signatures", body: parts})
 	if err == nil && done.Done {
 		_, err = f.take(ctx, m)
 	}

@@ -3,9 +3,11 @@ package federation
 import (
 	"context"
 	"encoding/json"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -58,6 +60,9 @@ type party struct {
 	changes atomic.Int64
 	url     string
 	down    atomic.Bool
+	asks    sync.Mutex
+	paths   []string                     // that were asked for
+	formats []int                        // of messages that were taken
 	door    atomic.Pointer[http.Handler] // in place of the node
 }
 
@@ -128,9 +133,30 @@ func (p *party) serve(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	f := p.Federation
+	p.asks.Lock()
+	p.paths = append(p.paths, r.URL.Path)
+	p.asks.Unlock()
 	var v any
 	var err error
-	switch path := r.Method + " " + r.URL.Path; {
+	path := r.URL.Path
+	for _, api := range f.Speaks.APIs { // all versions are alike
+		if below, ok := strings.CutPrefix(path, "/"+api+"/"); ok {
+			path = "/v1/" + below
+			break
+		}
+	}
+	if path == "/v1"+messagesPath {
+		p.takeMessage(w, r)
+		return
+	}
+	if !slices.Contains(f.Speaks.APIs, "v1") && path == r.URL.Path && strings.HasPrefix(path, "/v1/") {
+		path = "one that is spoken no more"
+	}
+	switch path := r.Method + " " + path; {
+	case path == "POST /v1/exchange":
+		v = genesis.PeerSession{Session: "gen_g_1", Expires: p.config.Now().Add(15 * time.Minute)}
+	case path == "GET /v1/logs":
+		v = genesis.LogList{}
 	case path == "GET /.well-known/genesis":
 		text, err := f.Descriptor(r.Context())
 		if err == nil {
@@ -158,6 +184,29 @@ func (p *party) serve(w http.ResponseWriter, r *http.Request) {
 		v = genesis.ProblemOf(err, false)
 	}
 	_ = json.NewEncoder(w).Encode(v)
+}
+
+// takeMessage has the party's post take a message.
+func (p *party) takeMessage(w http.ResponseWriter, r *http.Request) {
+	text, err := io.ReadAll(r.Body)
+	if err == nil {
+		text, err = p.TakeMessage(r.Context(), text)
+	}
+	if err != nil {
+		w.Header().Set("Content-Type", "application/problem+json")
+		w.WriteHeader(genesis.KindOf(err).HTTPStatus())
+		text, _ = json.Marshal(genesis.ProblemOf(err, false))
+	}
+	_, _ = w.Write(text)
+}
+
+// asked returns the paths that were asked for, and forgets them.
+func (p *party) asked() []string {
+	p.asks.Lock()
+	defer p.asks.Unlock()
+	asked := p.paths
+	p.paths = nil
+	return asked
 }
 
 func told1[B, T any](do func(context.Context, B) (*T, error), r *http.Request) (*T, error) {

@@ -15,7 +15,7 @@ type ways struct {
 	of map[genesis.NodeID]*door
 }
 
-// Get reads what is at a path of another member's node, which this one asks in its own
+// Get reads what is at a path (below the version of the API) of another member's node, which this one asks in its own
 // name. Errors: Unavailable, Unsupported (this node is not served), and what the other
 // node says.
 func (f *Federation) Get(ctx context.Context, node genesis.NodeID, path string) (io.ReadCloser, error) {

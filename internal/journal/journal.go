@@ -28,6 +28,9 @@ const (
 	indexFile   = "index.db"
 	privateFile = "private.db"
 
+	// remakeIndex is what to do about an index that is not what the log is.
+	remakeIndex = "stop the node, remove journal/" + indexFile + " and start the node: the index is made from the log"
+
 	operating  = "open journal"
 	defaultLag = 200 * time.Millisecond
 )
@@ -296,14 +299,6 @@ func (j *Journal) VerifierKey() string { return j.key.verifier(j.audit.last().lo
 
 // PublicKey is the public half of the key that signs the checkpoints of all logs.
 func (j *Journal) PublicKey() ed25519.PublicKey { return j.key.private.Public().(ed25519.PublicKey) }
-
-// RebuildIndex makes the index anew from the log. Queries see the old one until
-// the new one is whole.
-func (j *Journal) RebuildIndex(ctx context.Context) error {
-	return j.seq.do(ctx, "rebuild index", func(ctx context.Context) error {
-		return j.index.replace(ctx, func(x *index) error { return j.catchUp(ctx, x) })
-	})
-}
 
 // NewEpoch begins a log with a new origin, as after a restore from a backup. Its
 // first entry says how long the log before was, and its root hash, so that who

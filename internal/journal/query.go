@@ -196,7 +196,7 @@ func (r *reader) read(c columns, s secret, there bool) (genesis.AuditEntry, erro
 		return out, badEntry(c.seq, err)
 	}
 	if columnsOf(c.seq, &e) != c {
-		return out, damaged("the index has something else of it than the log", "rebuild the index: it is made from the log")
+		return out, damaged("the index has something else of it than the log", remakeIndex)
 	}
 	if why := s.check(&e, there); why != "" {
 		return out, damaged(why, "compare private.db with a backup of the home")

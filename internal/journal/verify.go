@@ -193,7 +193,7 @@ func (v *verification) entry(i int, seq int64, text []byte) (string, error) {
 		return msg, nil
 	}
 	if seq < v.indexed && v.rows[seq] != columnsOf(seq, &e) {
-		return "the index has something else of it than the log: rebuild the index", nil
+		return "the index has something else of it than the log: " + remakeIndex, nil
 	}
 	return "", nil
 }

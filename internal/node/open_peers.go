@@ -98,10 +98,11 @@ func (w *works) startPeers(ctx context.Context, c *work.Config) error {
 // newPost carries messages between nodes. Those of a node that serves one command wait
 // for one that others can reach.
 func (w *works) newPost(c *work.Config, opt Options) *post.Post {
-	return post.New(post.Config{Pauses: opt.pauses, DB: w.db, Node: c.Node, Charter: c.Charter, Send: w.fed.Send, Now: c.Now, Log: w.log, Key: func() (ed25519.PrivateKey, error) {
-		k, err := w.fed.Key(genesis.KeyMessage)
-		return k.Private, err
-	}})
+	return post.New(post.Config{Pauses: opt.pauses, DB: w.db, Node: c.Node, Charter: c.Charter, Send: w.fed.Send, Format: w.fed.MessageFormat, Formats: w.fed.Speaks.Formats,
+		Now: c.Now, Log: w.log, Key: func() (ed25519.PrivateKey, error) {
+			k, err := w.fed.Key(genesis.KeyMessage)
+			return k.Private, err
+		}})
 }
 
 // messaged is told that a message of another node was acted upon, or one to it given up:

@@ -2,7 +2,6 @@ package stream
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -32,16 +31,6 @@ func EncodeAssignment(parts []genesis.Part) ([]byte, error) {
 		rows[i] = byte(p)
 	}
 	return z.EncodeAll(rows, out), nil
-}
-
-// DecodeAssignment reads what [EncodeAssignment] wrote. The error is of kind
-// Invalid for anything else.
-func DecodeAssignment(b []byte) ([]genesis.Part, error) {
-	r, err := readAssignment(io.NopCloser(bytes.NewReader(b)))
-	if err != nil {
-		return nil, err
-	}
-	return r.all()
 }
 
 func badAssignment(msg string) error {

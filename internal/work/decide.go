@@ -329,3 +329,15 @@ func (s *Service) watchAll(ctx context.Context, asks []access.Ask) (context.Cont
 		}
 	}
 }
+
+// detail is a value as the detail of a journal entry; what is too long for one is
+// named by its digest.
+func detail(v any) json.RawMessage {
+	const most = 32 << 10
+	b, err := json.Marshal(v)
+	if err == nil && len(b) <= most {
+		return b
+	}
+	b, _ = json.Marshal(map[string]genesis.Digest{"digest": genesis.DigestOf(b)})
+	return b
+}

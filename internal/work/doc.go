@@ -7,8 +7,8 @@
 //
 // What takes long are runs (runs.go, package run). A [Workbench] computes them, in a
 // process of its own that has the blobs and a task; the [Service] decides before and
-// commits after. The files are named for who they serve: govern.go and requests.go
-// stewards and those who ask them, door.go everybody at the door, officer.go those
-// who keep the evidence and the node; allow.go and unread.go bound what may be learnt
-// by people who may not read, redact.go what they are told.
+// commits after. The files are named for what they serve: publish.go, terms.go, grants.go
+// and requests.go stewards and those who ask them, door.go everybody at the door,
+// officer.go those who keep the evidence and the node; allow.go and unread.go bound what
+// may be learnt by people who may not read, redact.go what they are told.
 package work

@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"encoding/json"
 	"fmt"
-	"io"
 	"net/url"
 	"slices"
 	"strings"
@@ -293,16 +292,15 @@ func (s *Service) renewAt(ctx context.Context, peer genesis.NodeID) error {
 }
 
 func (s *Service) tokensAt(ctx context.Context, peer genesis.NodeID, after string) (page genesis.ProjectTokenPage, err error) {
-	body, err := s.Nodes.Get(ctx, peer, "/v1/memberships?after="+url.QueryEscape(after))
+	body, err := s.Nodes.Get(ctx, peer, "/memberships?after="+url.QueryEscape(after))
 	if err != nil {
 		return page, err
 	}
-	defer body.Close()
-	const most = 4 << 20
-	text, err := io.ReadAll(io.LimitReader(body, most))
-	if err == nil {
-		err = json.Unmarshal(text, &page)
+	text, err := readPeer(ctx, peer, body, 4<<20)
+	if err != nil {
+		return page, err
 	}
+	err = json.Unmarshal(text, &page)
 	if err == nil && len(page.Tokens) > tokenPage {
 		err = fmt.Errorf("%d tokens in a page", len(page.Tokens))
 	}

@@ -3,19 +3,21 @@ package work
 import (
 	"context"
 	"encoding/json"
-	"fmt"
+	"errors"
 	"io"
 	"net/http"
 	"net/url"
 
 	"github.com/opengenesis/genesis"
+	"github.com/opengenesis/genesis/internal/guest"
 )
 
 // Peers asks other nodes for somebody of this one, with its word for them.
 // internal/federation does.
 type Peers interface {
-	// Get returns what is at a path (escaped, below the node's URL), as that person gets
-	// it. Errors: Unavailable (no member, or it does not answer), and what the node says.
+	// Get returns what is at a path (escaped, below the version of the API), as that person
+	// gets it. Errors: Unavailable (no member, or it does not answer), and what the node
+	// says.
 	Get(ctx context.Context, who genesis.Principal, node genesis.NodeID, path string, header http.Header) (*http.Response, error)
 }
 
@@ -28,16 +30,25 @@ func peerGet[T any](ctx context.Context, s *Service, who genesis.Principal, node
 	if err != nil {
 		return nil, err
 	}
-	defer resp.Body.Close()
-	text, err := io.ReadAll(io.LimitReader(resp.Body, maxPeerAnswer+1))
-	if err != nil || len(text) > maxPeerAnswer {
-		return nil, &genesis.Error{Op: "ask node", Kind: genesis.Unavailable, Subject: string(node), Msg: fmt.Sprintf("its answer broke off, or is longer than %d bytes", maxPeerAnswer), Err: err}
+	text, err := readPeer(ctx, node, resp.Body, maxPeerAnswer)
+	if err != nil {
+		return nil, err
 	}
 	var out T
 	if err := json.Unmarshal(text, &out); err != nil {
 		return nil, &genesis.Error{Op: "ask node", Kind: genesis.Unavailable, Subject: string(node), Msg: "it answers something else than was asked", Hint: "it may run another version of the program", Err: err}
 	}
 	return &out, nil
+}
+
+// readPeer reads what another node answers. What is wrong with that is not the fault of
+// whoever asked this one: it is Unavailable.
+func readPeer(ctx context.Context, node genesis.NodeID, body io.ReadCloser, most int64) ([]byte, error) {
+	text, err := guest.Read(ctx, string(node), body, most)
+	if known := (*genesis.Error)(nil); errors.As(err, &known) {
+		known.Kind = genesis.Unavailable
+	}
+	return text, err
 }
 
 func (s *Service) peer(ctx context.Context, who genesis.Principal, node genesis.NodeID, path string) (*http.Response, error) {
@@ -63,7 +74,7 @@ func (s *Service) May(ctx context.Context, who genesis.Principal, ref string) (*
 		}
 		node := r.Node
 		r.Node = ""
-		m, err := peerGet[genesis.May](ctx, s, who, node, "/v1/versions/"+url.PathEscape(r.String())+"/may")
+		m, err := peerGet[genesis.May](ctx, s, who, node, "/versions/"+url.PathEscape(r.String())+"/may")
 		if err == nil {
 			m.Ref.Node = node
 		}

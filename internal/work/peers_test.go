@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/iotest"
 	"time"
 
 	"github.com/opengenesis/genesis"
@@ -158,7 +159,7 @@ func TestOtherNodes(t *testing.T) {
 	if err != nil || again.Total != 3 || time.Since(began) > time.Second {
 		t.Errorf("again: %v, %v", err, time.Since(began))
 	}
-	if len(o.asked["dead"]) != 1 || len(o.asked["refuses"]) != 2 || len(o.asked["good"]) != 2 || o.asked["good"][0] != "here/ada /v1/search?limit=200&own=true&q=wind" {
+	if len(o.asked["dead"]) != 1 || len(o.asked["refuses"]) != 2 || len(o.asked["good"]) != 2 || o.asked["good"][0] != "here/ada /search?limit=200&own=true&q=wind" {
 		t.Errorf("asked: %v", o.asked)
 	}
 
@@ -175,6 +176,31 @@ func TestOtherNodes(t *testing.T) {
 	}
 	if len(o.asked["good"]) != 2 {
 		t.Errorf("asked: %v", o.asked["good"])
+	}
+}
+
+// TestLogThereIsWhole: the log of a run at another node comes whole or not at all; a node
+// that goes on and on, or breaks off, is no log that is a little shorter.
+func TestLogThereIsWhole(t *testing.T) {
+	o := &others{asked: map[genesis.NodeID][]string{}, say: map[genesis.NodeID]func(context.Context) (io.ReadCloser, error){
+		"whole":   sends(strings.Repeat("x", maxRemoteLog)),
+		"endless": sends(strings.Repeat("x", maxRemoteLog+1)),
+		"broken": func(context.Context) (io.ReadCloser, error) {
+			return io.NopCloser(io.MultiReader(strings.NewReader("x"), iotest.ErrReader(io.ErrUnexpectedEOF))), nil
+		},
+	}}
+	s := &Service{Config: Config{Node: "here", Peers: o}}
+	for node, want := range map[genesis.NodeID]string{"whole": "", "endless": "longer than", "broken": "broke off"} {
+		body, size, err := s.logThere(t.Context(), genesis.Principal{Subject: "ada"}, genesis.Run{ID: "r", At: node})
+		if want == "" {
+			if err != nil || size != maxRemoteLog {
+				t.Errorf("%s: %d bytes, %v", node, size, err)
+			}
+			continue
+		}
+		if genesis.KindOf(err) != genesis.Unavailable || !strings.Contains(err.Error(), want) || body != nil {
+			t.Errorf("%s: %d bytes, %v", node, size, err)
+		}
 	}
 }
 
@@ -204,7 +230,7 @@ func TestSimilarElsewhere(t *testing.T) {
 	if r.Of != "good/hid@1" || len(r.Similar) != 1 || r.Similar[0].Ref != "other/like@1" || len(r.Similar[0].Variables) != 2 {
 		t.Errorf("%+v", r)
 	}
-	want := []string{"here/ada /v1/search?limit=200&own=true", "here/ada /v1/search?limit=200&own=true&q=%22hid%22"}
+	want := []string{"here/ada /search?limit=200&own=true", "here/ada /search?limit=200&own=true&q=%22hid%22"}
 	if !slices.Equal(o.asked["good"], want) || !slices.Equal(o.asked["other"], want[:1]) {
 		t.Errorf("asked %q", o.asked)
 	}

@@ -197,7 +197,7 @@ func (s *Service) bundleOf(ctx context.Context, who genesis.Principal, ref genes
 	defer cancel()
 	there := ref
 	there.Node = ""
-	resp, err := s.Peers.Get(ctx, who, ref.Node, "/v1/versions/"+url.PathEscape(there.String())+"/bundle", nil)
+	resp, err := s.Peers.Get(ctx, who, ref.Node, "/versions/"+url.PathEscape(there.String())+"/bundle", nil)
 	if err != nil {
 		return nil, ofPeer(err, ref)
 	}

@@ -32,7 +32,7 @@ type twin struct {
 }
 
 func (w *twin) Get(ctx context.Context, who genesis.Principal, _ genesis.NodeID, path string, h http.Header) (*http.Response, error) {
-	at, err := url.PathUnescape(strings.TrimPrefix(path, "/v1/versions/"))
+	at, err := url.PathUnescape(strings.TrimPrefix(path, "/versions/"))
 	if err != nil {
 		return nil, err
 	}
@@ -281,7 +281,7 @@ func (l *lender) Get(ctx context.Context, who genesis.Principal, node genesis.No
 	for _, files := range l.of.Tables {
 		for _, f := range files {
 			if _, rest, ok := strings.Cut(path, "/blobs/"); ok && strings.HasPrefix(rest, string(f.Digest)) {
-				path = "/v1/versions/" + url.PathEscape(l.blobs) + "/blobs/" + rest
+				path = "/versions/" + url.PathEscape(l.blobs) + "/blobs/" + rest
 			}
 		}
 	}

@@ -21,10 +21,11 @@ const (
 	mostPause   = 5 * time.Second  // between two tries to follow it
 )
 
-// maxRemoteLog bounds the log of a run at another node, in bytes.
+// maxRemoteLog bounds the log of a run at another node, in bytes: a node keeps less of one,
+// and says in it that it was cut.
 const maxRemoteLog = 17 << 20
 
-func runAt(id, what string) string { return "/v1/runs/" + url.PathEscape(id) + what }
+func runAt(id, what string) string { return "/runs/" + url.PathEscape(id) + what }
 
 // freshened is a run that another node carries out as that one says it stands, to whom it
 // belongs; if it does not say, as it was last heard of.
@@ -121,10 +122,9 @@ func (s *Service) logThere(ctx context.Context, who genesis.Principal, r genesis
 	if err != nil {
 		return nil, 0, err
 	}
-	defer resp.Body.Close()
-	text, err := io.ReadAll(io.LimitReader(resp.Body, maxRemoteLog))
+	text, err := readPeer(ctx, r.At, resp.Body, maxRemoteLog)
 	if err != nil {
-		return nil, 0, &genesis.Error{Op: "read log", Kind: genesis.Unavailable, Subject: r.ID, Msg: fmt.Sprintf("%s broke it off", r.At), Hint: "try again", Err: err}
+		return nil, 0, err
 	}
 	return io.NopCloser(bytes.NewReader(text)), int64(len(text)), nil
 }

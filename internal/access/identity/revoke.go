@@ -37,21 +37,6 @@ func (i *Identity) RevokeToken(ctx context.Context, by genesis.Principal, id str
 	return i.revoke(ctx, op, by, subject, "token", "WHERE id = $2", id)
 }
 
-// RevokeAll takes all sessions and tokens of an account back. People do it for
-// themselves, operators and officers for anybody. Errors: Permission, NotFound.
-func (i *Identity) RevokeAll(ctx context.Context, by genesis.Principal, subject string) error {
-	const op = "revoke all tokens"
-	own := i.home(by) && by.Subject == subject && by.Scopes == nil
-	if !own && !i.overseer(by) {
-		return refuse(op, subject, "only operators and officers revoke the tokens of others")
-	}
-	a, err := find(ctx, i.db.Read(), op, subject)
-	if err != nil {
-		return err
-	}
-	return i.revoke(ctx, op, by, subject, "token", "WHERE account_id = $2", a.id)
-}
-
 // SignOut ends the session by which somebody came. Errors: Permission (not a
 // session, or none any more).
 func (i *Identity) SignOut(ctx context.Context, who genesis.Principal) error {

@@ -6,6 +6,7 @@ import (
 	"math"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/opengenesis/genesis"
@@ -72,7 +73,7 @@ func NotFound(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	refuse(w, r, 0, &genesis.Error{Op: "find route", Kind: genesis.NotFound, Subject: short(r.URL.Path, 200),
-		Msg: "there is no such path", Hint: "/openapi.json lists the paths"})
+		Msg: "there is no such path; this node speaks " + strings.Join(genesis.Spoken.APIs, " and "), Hint: "/openapi.json lists the paths"})
 }
 
 // silent learns what a handler would answer.

@@ -6,10 +6,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"time"
 
 	"github.com/opengenesis/genesis"
+	"github.com/opengenesis/genesis/internal/guest"
 	"github.com/opengenesis/genesis/internal/journal/tile"
 	"golang.org/x/mod/sumdb/tlog"
 )
@@ -46,20 +46,7 @@ func (g fetcher) get(ctx context.Context, path string, most int64) ([]byte, erro
 	if err != nil {
 		return nil, unreachable(path, err)
 	}
-	defer body.Close()
-	// What stands behind a Peer may not heed the context while it reads.
-	stop := context.AfterFunc(ctx, func() { body.Close() })
-	defer stop()
-	b, err := io.ReadAll(io.LimitReader(body, most+1))
-	switch {
-	case ctx.Err() != nil:
-		return nil, unreachable(path, ctx.Err())
-	case err != nil:
-		return nil, unreachable(path, err)
-	case int64(len(b)) > most:
-		return nil, wrong(path, fmt.Sprintf("the answer is longer than %d bytes", most), nil)
-	}
-	return b, nil
+	return guest.Read(ctx, path, body, most)
 }
 
 // unreachable gives an error a kind where it has none.
@@ -78,7 +65,7 @@ func unreachable(path string, err error) error {
 // list asks which logs there are, and returns the number of the latest epoch of each. It
 // is a hint: what counts is signed.
 func (g fetcher) list(ctx context.Context) (map[genesis.Class]int, error) {
-	b, err := g.get(ctx, "/v1/logs", maxList)
+	b, err := g.get(ctx, "/logs", maxList)
 	if err != nil {
 		return nil, err
 	}
@@ -88,13 +75,13 @@ func (g fetcher) list(ctx context.Context) (map[genesis.Class]int, error) {
 func parseList(b []byte) (map[genesis.Class]int, error) {
 	var list genesis.LogList
 	if err := json.Unmarshal(b, &list); err != nil {
-		return nil, wrong("/v1/logs", "the answer is not a list of logs", err)
+		return nil, wrong("/logs", "the answer is not a list of logs", err)
 	}
 	latest := map[genesis.Class]int{}
 	for _, l := range list.Logs {
 		for _, e := range l.Epochs {
 			if e.Number < 1 || e.Number > maxEpochs {
-				return nil, wrong("/v1/logs", fmt.Sprintf("it has an epoch %d, and %d are followed at most", e.Number, maxEpochs), nil)
+				return nil, wrong("/logs", fmt.Sprintf("it has an epoch %d, and %d are followed at most", e.Number, maxEpochs), nil)
 			}
 			latest[l.Class] = max(latest[l.Class], e.Number)
 		}
@@ -104,7 +91,7 @@ func parseList(b []byte) (map[genesis.Class]int, error) {
 
 // page asks what entries from a place on say.
 func (g fetcher) page(ctx context.Context, class genesis.Class, from int64) ([]genesis.Stated, error) {
-	path := fmt.Sprintf("/v1/logs/%s/statements?from=%d&limit=%d", class, from, pageLimit)
+	path := fmt.Sprintf("/logs/%s/statements?from=%d&limit=%d", class, from, pageLimit)
 	b, err := g.get(ctx, path, maxPage)
 	if err != nil {
 		return nil, err
@@ -187,7 +174,7 @@ func delim(d *json.Decoder, want json.Delim) error {
 type tiles struct {
 	ctx   context.Context
 	get   fetcher
-	dir   string // "/v1/logs/public/1/"
+	dir   string // "/logs/public/1/"
 	known map[tlog.Tile][]byte
 }
 

@@ -16,7 +16,6 @@ type follower struct {
 	nudged chan struct{}
 	stop   context.CancelFunc
 	ended  chan struct{}
-	rounds sync.Mutex // held while a round goes on
 
 	mu     sync.Mutex
 	member genesis.Member
@@ -135,8 +134,6 @@ const (
 // round looks at all logs of the node that this one may follow. One that does not check
 // keeps no other from being followed.
 func (f *follower) round(ctx context.Context) (more bool, err error) {
-	f.rounds.Lock()
-	defer f.rounds.Unlock()
 	following := ctx // ends when the node is not followed any more
 	ctx, cancel := context.WithTimeout(ctx, mostWaited*f.m.cfg.Timeout)
 	defer cancel()

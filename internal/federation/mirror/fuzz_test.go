@@ -31,10 +31,10 @@ func real(f *testing.F) (o *other, get func(path string) []byte) {
 func FuzzCheckpoint(f *testing.F) {
 	o, get := real(f)
 	key := ed25519.PublicKey(o.member().Keys[0].Public)
-	for _, path := range []string{"/v1/logs/public/1/checkpoint", "/v1/logs/public/2/checkpoint"} {
+	for _, path := range []string{"/logs/public/1/checkpoint", "/logs/public/2/checkpoint"} {
 		f.Add(get(path))
 	}
-	signed := [][]byte{get("/v1/logs/public/1/checkpoint"), get("/v1/logs/public/2/checkpoint")}
+	signed := [][]byte{get("/logs/public/1/checkpoint"), get("/logs/public/2/checkpoint")}
 	f.Fuzz(func(t *testing.T, msg []byte) {
 		h, err := openHead(msg, "nrel/catalog-public/1", []ed25519.PublicKey{key})
 		if err != nil {
@@ -51,7 +51,7 @@ func FuzzCheckpoint(f *testing.F) {
 
 func FuzzPage(f *testing.F) {
 	_, get := real(f)
-	f.Add(get("/v1/logs/public/statements?from=0&limit=1000"))
+	f.Add(get("/logs/public/statements?from=0&limit=1000"))
 	f.Add([]byte(`{"statements":[{"place":0},{"place":1}],"size":2,"more":[1,{"a":null}]}`))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		page, err := parsePage(b, 0)
@@ -71,7 +71,7 @@ func FuzzPage(f *testing.F) {
 
 func FuzzList(f *testing.F) {
 	_, get := real(f)
-	f.Add(get("/v1/logs"))
+	f.Add(get("/logs"))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		latest, err := parseList(b)
 		if err != nil && genesis.KindOf(err) != genesis.Invalid {
@@ -102,7 +102,7 @@ func FuzzListing(f *testing.F) {
 // FuzzBundle gives entries and hashes to a tree that is signed: only the right ones pass.
 func FuzzBundle(f *testing.F) {
 	o, get := real(f)
-	entries, hashes := get("/v1/logs/public/1/tile/entries/000.p/4"), get("/v1/logs/public/1/tile/0/000.p/4")
+	entries, hashes := get("/logs/public/1/tile/entries/000.p/4"), get("/logs/public/1/tile/0/000.p/4")
 	f.Add(entries, hashes)
 	f.Add(entries[:len(entries)-1], hashes)
 	f.Add(entries, hashes[:32])

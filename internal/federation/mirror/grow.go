@@ -22,7 +22,7 @@ type log struct {
 	st       *state
 }
 
-func (l *log) path(epoch int) string { return fmt.Sprintf("/v1/logs/%s/%d/", l.class, epoch) }
+func (l *log) path(epoch int) string { return fmt.Sprintf("/logs/%s/%d/", l.class, epoch) }
 
 func (l *log) origin(epoch int) string {
 	return fmt.Sprintf("%s/catalog-%s/%d", l.member.ID, l.class, epoch)

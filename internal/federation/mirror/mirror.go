@@ -19,7 +19,7 @@ import (
 
 // Peer answers as the API of another node does to this node.
 type Peer interface {
-	// Get returns the body of what is at a path, such as "/v1/logs". Errors: NotFound,
+	// Get returns the body of what is at a path below the version of the API, such as "/logs". Errors: NotFound,
 	// Unavailable, Permission.
 	Get(ctx context.Context, path string) (io.ReadCloser, error)
 }
@@ -138,22 +138,7 @@ func (m *Mirror) Unfollow(ctx context.Context, node genesis.NodeID) error {
 		f.stop()
 		<-f.ended
 	}
-	return m.forget(ctx, node, true)
-}
-
-// RebuildFrom takes what a node says anew from its logs, from the first entry on. They
-// must still have grown from what was verified before.
-func (m *Mirror) RebuildFrom(ctx context.Context, node genesis.NodeID) error {
-	m.mu.Lock()
-	f := m.followers[node]
-	m.mu.Unlock()
-	if f == nil {
-		return m.forget(ctx, node, false)
-	}
-	f.rounds.Lock() // a round goes by what it read when it began
-	defer f.rounds.Unlock()
-	defer f.nudge()
-	return m.forget(ctx, node, false)
+	return m.forget(ctx, node)
 }
 
 // Close ends following.
@@ -232,15 +217,15 @@ func (m *Mirror) classes() []genesis.Class {
 	return []genesis.Class{genesis.ClassPublic, genesis.ClassMembers, genesis.ClassOf(m.cfg.Self)}
 }
 
-// forget forgets the listings of a node, and with all what it is followed by.
-func (m *Mirror) forget(ctx context.Context, node genesis.NodeID, all bool) error {
+// forget forgets the listings of a node, and what it is followed by.
+func (m *Mirror) forget(ctx context.Context, node genesis.NodeID) error {
 	for _, class := range m.classes() {
 		err := m.cfg.DB.Tx(ctx, func(tx *sql.Tx) (err error) {
 			st, err := readState(ctx, tx, node, class)
 			if err != nil || st == nil {
 				return err
 			}
-			if err = st.clear(ctx, tx); err != nil || !all {
+			if err = st.clear(ctx, tx); err != nil {
 				return err
 			}
 			_, err = tx.ExecContext(ctx, "DELETE FROM mirror_logs WHERE id = $1", st.id)

@@ -128,34 +128,11 @@ func TestFollow(t *testing.T) {
 	o.say("b", "two", "public")
 	h.Nudge("nrel")
 	wait()
-	if err := h.RebuildFrom(t.Context(), "nrel"); err != nil {
-		t.Fatal(err)
-	}
-	wait()
 	if err := h.Close(); err != nil {
 		t.Fatal(err)
 	}
 	h.Follow(o.member(), o) // too late
 	h.Nudge("nrel")
-}
-
-// TestRebuild: what is taken anew must still have grown from what was verified before.
-func TestRebuild(t *testing.T) {
-	o, h := startOther(t, t.TempDir()), startHere(t)
-	o.sayAll(names("a", 10), "one", "public")
-	o, twin := o.copied()
-	o.sayAll(names("a", 5), "two", "public")
-	twin.sayAll(names("a", 7), "other", "public")
-	look := func(from *other) error { return h.look(o.member(), from) }
-	if err := look(o); err != nil {
-		t.Fatal(err)
-	}
-	if err := h.RebuildFrom(t.Context(), "nrel"); err != nil {
-		t.Fatal(err)
-	}
-	if err := look(twin); genesis.KindOf(err) != genesis.Conflict || h.standing("public").Standing != Forked {
-		t.Errorf("a fork is taken after a rebuild: %v, %+v", err, h.standing("public"))
-	}
 }
 
 // TestRestored: a node that was restored from a backup, and says so in a new epoch, is
@@ -317,7 +294,7 @@ func TestBounds(t *testing.T) {
 	o.sayAll(names("a", 3), "one", "public")
 	h.cfg.Timeout = 200 * time.Millisecond
 	h.Mirror = New(h.cfg)
-	for _, part := range []string{"/v1/logs", "checkpoint", "tile/0", "tile/entries", "statements"} {
+	for _, part := range []string{"/logs", "checkpoint", "tile/0", "tile/entries", "statements"} {
 		for name, r := range map[string]func() io.ReadCloser{
 			"endless": func() io.ReadCloser { return io.NopCloser(endless{}) },
 			"silent":  func() io.ReadCloser { return newSilent(0) },
@@ -326,7 +303,7 @@ func TestBounds(t *testing.T) {
 		} {
 			began := time.Now()
 			err := h.look(o.member(), liar{o, func(path string, b []byte, err error) (io.ReadCloser, error) {
-				if path == part || part != "/v1/logs" && strings.Contains(path, part) {
+				if path == part || part != "/logs" && strings.Contains(path, part) {
 					return r(), nil
 				}
 				return body(b), err

@@ -156,14 +156,14 @@ func (o *other) Get(_ context.Context, path string) (io.ReadCloser, error) {
 }
 
 func (o *other) answer(path string) ([]byte, error) {
-	if path == "/v1/logs" {
+	if path == "/logs" {
 		return plainJSON(genesis.LogList{Logs: o.Logs()})
 	}
 	u, err := url.Parse(path)
 	if err != nil {
 		return nil, err
 	}
-	part := strings.SplitN(strings.TrimPrefix(u.Path, "/v1/logs/"), "/", 4)
+	part := strings.SplitN(strings.TrimPrefix(u.Path, "/logs/"), "/", 4)
 	class := genesis.Class(part[0])
 	if part[1] == "statements" {
 		return o.statements(class, u.Query())

@@ -1,14 +1,17 @@
 package post
 
 import (
+	"encoding/json"
 	"fmt"
+	"slices"
+	"strconv"
 	"time"
 
 	"github.com/opengenesis/genesis"
 	"github.com/opengenesis/genesis/internal/federation/jws"
 )
 
-// Format is the format number of messages and receipts.
+// Format is the format in which messages are kept.
 const Format = genesis.PeerMessageFormat
 
 // Bounds of what comes from others.
@@ -63,13 +66,39 @@ func verify(s jws.Message, m genesis.Member, at time.Time) error {
 	return nil
 }
 
-// check says what is wrong with a message that was read, as one for a node.
-func check(m *Message, to genesis.NodeID, now time.Time) error {
+// inFormat is the payload of a message in a format. Formats differ in nothing but their
+// number until there is one that does: this is the place that then knows how.
+func inFormat(payload []byte, from, to int) ([]byte, error) {
+	if from == to {
+		return payload, nil
+	}
+	var members map[string]json.RawMessage
+	if err := json.Unmarshal(payload, &members); err != nil {
+		return nil, bad("its payload is not a message")
+	}
+	members["format"] = strconv.AppendInt(nil, int64(to), 10)
+	return genesis.CanonicalJSON(members)
+}
+
+// digestOf is the digest of a message: that of its payload in the format in which messages
+// are kept. So the logs of both ends have the same, and a message that comes again in
+// another format, because one of the nodes was updated meanwhile, is known again.
+func digestOf(payload []byte, format int) (genesis.Digest, error) {
+	kept, err := inFormat(payload, format, Format)
+	if err != nil {
+		return "", bad("its payload cannot be written in format " + strconv.Itoa(Format))
+	}
+	return genesis.DigestOf(kept), nil
+}
+
+// check says what is wrong with a message that was read, as one for a node that reads
+// messages of some formats.
+func check(m *Message, to genesis.NodeID, formats []int, now time.Time) error {
 	switch {
-	case m.Format > Format:
-		return &genesis.Error{Op: "take message", Kind: genesis.Unsupported, Msg: fmt.Sprintf("it is of format %d, and this node reads %d", m.Format, Format)}
-	case m.Format != Format:
+	case m.Format <= 0:
 		return bad("it has no format")
+	case !slices.Contains(formats, m.Format):
+		return &genesis.Error{Op: "take message", Kind: genesis.Unsupported, Msg: fmt.Sprintf("it is of format %d, and this node reads %v", m.Format, formats)}
 	case m.ID == "" || len(m.ID) > maxText || m.Kind == "" || len(m.Kind) > maxText || len(m.About) > maxText:
 		return bad("its id, kind or what it is about is missing or too long")
 	case m.To != to:

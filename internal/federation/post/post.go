@@ -42,6 +42,10 @@ type Config struct {
 	// comes as the error that the other node told; an error that is ErrAway says that no
 	// node answered.
 	Send func(ctx context.Context, to genesis.Member, message []byte) (receipt []byte, err error)
+	// Format is the format in which a member is written to. nil: that in which messages are
+	// kept.
+	Format  func(ctx context.Context, to genesis.Member) (int, error)
+	Formats []int // that this node reads; nil: that one
 	// Handle has a handler for every kind of message that this node takes.
 	Handle map[string]Handler
 	// Undelivered is told, in the transaction that gives a message up, why: it was
@@ -81,6 +85,12 @@ func New(c Config) *Post {
 	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
+	}
+	if c.Format == nil {
+		c.Format = func(context.Context, genesis.Member) (int, error) { return Format, nil }
+	}
+	if c.Formats == nil {
+		c.Formats = []int{Format}
 	}
 	if c.Pauses == (Pauses{}) {
 		c.Pauses = Pauses{time.Second, 5 * time.Minute}
@@ -204,14 +214,17 @@ func (p *Post) read(text []byte) (m Message, digest genesis.Digest, err error) {
 		return m, "", bad("its payload is not a message")
 	}
 	now := p.Now()
-	if err := check(&m, p.Node, now); err != nil {
+	if err := check(&m, p.Node, p.Formats, now); err != nil {
 		return m, "", err
 	}
 	member, ok := p.Charter.Member(m.From)
 	if !ok || m.From == p.Node {
 		return m, "", &genesis.Error{Op: "take message", Kind: genesis.Unavailable, Subject: string(m.From), Msg: "is no other member of the federation as far as is known here", Hint: "the charters of both sides may differ: `genesis federation show`"}
 	}
-	return m, genesis.DigestOf(s.Payload), verify(s, member, now)
+	if digest, err = digestOf(s.Payload, m.Format); err != nil {
+		return m, "", err
+	}
+	return m, digest, verify(s, member, now)
 }
 
 // keep remembers a message as received, and reports whether it is new.
@@ -269,8 +282,9 @@ func (p *Post) room(in buckets, of genesis.NodeID, each time.Duration, atOnce in
 	return l.AllowN(p.Now(), 1)
 }
 
+// receipt is in the format of the message, which whoever sent that reads.
 func (p *Post) receipt(m Message, digest genesis.Digest) ([]byte, error) {
-	payload, err := genesis.CanonicalJSON(Receipt{Format: Format, ID: m.ID, From: m.From, To: m.To, Digest: digest, At: p.Now().UTC().Truncate(time.Microsecond)})
+	payload, err := genesis.CanonicalJSON(Receipt{Format: m.Format, ID: m.ID, From: m.From, To: m.To, Digest: digest, At: p.Now().UTC().Truncate(time.Microsecond)})
 	if err != nil {
 		return nil, err
 	}

@@ -496,7 +496,7 @@ func TestFalseReceipts(t *testing.T) {
 	w := newWorld(t)
 	e := w.ends["mit"]
 	digest := genesis.DigestOf([]byte("payload"))
-	m := Message{ID: "one", From: "mit", To: "nrel"}
+	m := Message{Format: Format, ID: "one", From: "mit", To: "nrel"}
 	receipt := func(key ed25519.PrivateKey, r Receipt) []byte {
 		payload, err := genesis.CanonicalJSON(r)
 		if err != nil {
@@ -513,9 +513,10 @@ func TestFalseReceipts(t *testing.T) {
 	if err := e.checkReceipt(nrel, m, digest, receipt(w.ends["nrel"].key, right)); err != nil {
 		t.Error(err)
 	}
-	other, wrong := right, right
+	other, wrong, unread := right, right, right
+	unread.Format = 7
 	other.ID, wrong.Digest = "two", genesis.DigestOf(nil)
-	for name, text := range map[string][]byte{"mine": receipt(e.key, right), "of another": receipt(w.ends["nrel"].key, other), "of another text": receipt(w.ends["nrel"].key, wrong), "none": nil} {
+	for name, text := range map[string][]byte{"mine": receipt(e.key, right), "of another": receipt(w.ends["nrel"].key, other), "of another text": receipt(w.ends["nrel"].key, wrong), "of another format": receipt(w.ends["nrel"].key, unread), "none": nil} {
 		if err := e.checkReceipt(nrel, m, digest, text); genesis.KindOf(err) != genesis.Unavailable {
 			t.Errorf("%s: %v", name, err)
 		}

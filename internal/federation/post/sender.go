@@ -204,22 +204,36 @@ func (s *sender) send(ctx context.Context, place int64, m Message, payload []byt
 	if !ok {
 		return &genesis.Error{Op: "send message", Kind: genesis.Unavailable, Subject: string(s.peer), Msg: "is no member of the federation now", Err: ErrAway}
 	}
-	text, err := p.sign(typeMessage, payload)
-	if err != nil {
-		return &genesis.Error{Op: "send message", Kind: genesis.Internal, Subject: string(s.peer), Err: err}
-	}
-	receipt, err := p.Send(ctx, member, text)
+	digest := genesis.DigestOf(payload)
+	receipt, err := s.bring(ctx, member, &m, payload)
 	if lasting(err) {
 		return s.giveUp(ctx, place, m, refused, err)
 	}
 	if err == nil {
-		err = p.checkReceipt(member, m, genesis.DigestOf(payload), receipt)
+		err = p.checkReceipt(member, m, digest, receipt)
 	}
 	if err != nil {
 		return err
 	}
 	_, err = s.end(ctx, place, taken, "", receipt, nil)
 	return err
+}
+
+// bring writes a message in the format that its receiver reads, signs it, and sends it.
+func (s *sender) bring(ctx context.Context, to genesis.Member, m *Message, payload []byte) (receipt []byte, err error) {
+	format, err := s.post.Format(ctx, to)
+	if err != nil {
+		return nil, err
+	}
+	if payload, err = inFormat(payload, m.Format, format); err != nil {
+		return nil, &genesis.Error{Op: "send message", Kind: genesis.Internal, Subject: string(s.peer), Err: err}
+	}
+	m.Format = format
+	text, err := s.post.sign(typeMessage, payload)
+	if err != nil {
+		return nil, &genesis.Error{Op: "send message", Kind: genesis.Internal, Subject: string(s.peer), Err: err}
+	}
+	return s.post.Send(ctx, to, text)
 }
 
 // checkReceipt reports whether a member's receipt is one of a message.
@@ -235,7 +249,7 @@ func (p *Post) checkReceipt(from genesis.Member, m Message, digest genesis.Diges
 		return fail("its receipt is not signed by it")
 	}
 	var r Receipt
-	if json.Unmarshal(s.Payload, &r) != nil || r.ID != m.ID || r.From != m.From || r.To != m.To || r.Digest != digest {
+	if json.Unmarshal(s.Payload, &r) != nil || r.Format != m.Format || r.ID != m.ID || r.From != m.From || r.To != m.To || r.Digest != digest {
 		return fail("its receipt is of another message")
 	}
 	return nil

@@ -98,7 +98,7 @@ const mostLines = 10
 func (w *Witness) askPeer(ctx context.Context, p *peer) genesis.PeerWitness {
 	out := genesis.PeerWitness{Node: p.id}
 	p.turn.Lock()
-	b, err := w.get(ctx, p, "/v1/audit/kept", maxKept)
+	b, err := w.get(ctx, p, "/audit/kept", maxKept)
 	p.turn.Unlock()
 	var all []genesis.KeptCheckpoint
 	if err == nil {
@@ -152,7 +152,7 @@ func (w *Witness) weigh(out *genesis.PeerWitness, k genesis.KeptCheckpoint) erro
 func parseKept(b []byte) ([]genesis.KeptCheckpoint, error) {
 	var l genesis.KeptList
 	if err := json.Unmarshal(b, &l); err != nil || len(l.Kept) > genesis.MaxKept {
-		return nil, &genesis.Error{Op: "ask node", Kind: genesis.Invalid, Subject: "/v1/audit/kept", Msg: fmt.Sprintf("the answer is no list of at most %d checkpoints", genesis.MaxKept), Err: err}
+		return nil, &genesis.Error{Op: "ask node", Kind: genesis.Invalid, Subject: "/audit/kept", Msg: fmt.Sprintf("the answer is no list of at most %d checkpoints", genesis.MaxKept), Err: err}
 	}
 	return l.Kept, nil
 }

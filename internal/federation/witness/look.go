@@ -6,10 +6,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"time"
 
 	"github.com/opengenesis/genesis"
+	"github.com/opengenesis/genesis/internal/guest"
 	"github.com/opengenesis/genesis/internal/store"
 )
 
@@ -84,7 +84,7 @@ func (w *Witness) look(ctx context.Context, p *peer) error {
 
 // state asks for the state of a log.
 func (w *Witness) state(ctx context.Context, p *peer, from state) (*genesis.AuditState, error) {
-	path := "/v1/audit/state"
+	path := "/audit/state"
 	if from.epoch > 0 {
 		path += fmt.Sprintf("?epoch=%d&size=%d", from.epoch, from.tree.N)
 	}
@@ -98,7 +98,7 @@ func (w *Witness) state(ctx context.Context, p *peer, from state) (*genesis.Audi
 func parseState(b []byte) (*genesis.AuditState, error) {
 	var a genesis.AuditState
 	if err := json.Unmarshal(b, &a); err != nil || len(a.Begun) > genesis.MaxEpochs {
-		return nil, &genesis.Error{Op: "keep checkpoint", Kind: genesis.Invalid, Subject: "/v1/audit/state", Msg: "the answer is not the state of a log", Err: err}
+		return nil, &genesis.Error{Op: "keep checkpoint", Kind: genesis.Invalid, Subject: "/audit/state", Msg: "the answer is not the state of a log", Err: err}
 	}
 	return &a, nil
 }
@@ -188,30 +188,15 @@ func (w *Witness) wrong(ctx context.Context, k *kept, f *fault) error {
 func (w *Witness) get(ctx context.Context, p *peer, path string, most int64) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, w.Timeout)
 	defer cancel()
-	failed := func(kind genesis.ErrorKind, msg string, err error) error {
-		return &genesis.Error{Op: "ask node", Kind: kind, Subject: string(p.id), Msg: msg, Err: err}
-	}
 	_, way := p.met()
 	body, err := way.Get(ctx, path)
 	if err != nil {
 		if known := (*genesis.Error)(nil); !errors.As(err, &known) {
-			err = failed(genesis.Unavailable, "it does not answer", err)
+			err = &genesis.Error{Op: "ask node", Kind: genesis.Unavailable, Subject: string(p.id), Msg: "it does not answer", Err: err}
 		}
 		return nil, err
 	}
-	defer body.Close()
-	stop := context.AfterFunc(ctx, func() { body.Close() }) // what is behind it may not heed the context
-	defer stop()
-	b, err := io.ReadAll(io.LimitReader(body, most+1))
-	switch {
-	case ctx.Err() != nil:
-		return nil, failed(genesis.Unavailable, "it takes too long to answer", ctx.Err())
-	case err != nil:
-		return nil, failed(genesis.Unavailable, "its answer broke off", err)
-	case int64(len(b)) > most:
-		return nil, failed(genesis.Invalid, fmt.Sprintf("its answer is longer than %d bytes", most), nil)
-	}
-	return b, nil
+	return guest.Read(ctx, string(p.id), body, most)
 }
 
 // said is what an error says, less what was done to what.

@@ -142,11 +142,11 @@ func (w *wire) answer(ctx context.Context, path string) ([]byte, error) {
 	}
 	var v any
 	switch u.Path {
-	case "/v1/audit/state":
+	case "/audit/state":
 		v, err = w.to.AuditState(ctx, who, int(number("epoch")), number("size"))
-	case "/v1/audit/kept":
+	case "/audit/kept":
 		v, err = w.to.AuditKept(ctx, who)
-	case "/v1/audit/shared":
+	case "/audit/shared":
 		v, err = w.to.SharedActs(ctx, who, genesis.SharedQuery{Kind: genesis.SharedKind(q.Get("kind")), From: moment("from"), Until: moment("until"), After: number("after")})
 	default:
 		err = fmt.Errorf("there is no %s", path)

@@ -185,7 +185,7 @@ func (w *Witness) theirs(ctx context.Context, peer *peer, q genesis.SharedQuery,
 // page asks for one page, and checks it.
 func (w *Witness) page(ctx context.Context, peer *peer, q genesis.SharedQuery) (*genesis.SharedPage, error) {
 	v := url.Values{"kind": {string(q.Kind)}, "from": {q.From.Format(time.RFC3339Nano)}, "until": {q.Until.Format(time.RFC3339Nano)}, "after": {strconv.FormatInt(q.After, 10)}}
-	b, err := w.get(ctx, peer, "/v1/audit/shared?"+v.Encode(), maxPage)
+	b, err := w.get(ctx, peer, "/audit/shared?"+v.Encode(), maxPage)
 	if err != nil {
 		return nil, err
 	}

@@ -253,7 +253,7 @@ func TestHostilePeer(t *testing.T) {
 		mit.exchange(c.now(), "nrel/bo", "theirs", genesis.Done)
 		c.move(time.Minute)
 		wire.lie = func(path string, b []byte, err error) ([]byte, error) {
-			if !strings.HasPrefix(path, "/v1/audit/shared") {
+			if !strings.HasPrefix(path, "/audit/shared") {
 				return b, err
 			}
 			return json.Marshal(lie(queryOf(t, path), &genesis.SharedPage{}))

@@ -41,7 +41,7 @@ import (
 
 // Peer answers as the API of another node does to this node.
 type Peer interface {
-	// Get returns the body of what is at a path, such as "/v1/audit/state". Errors:
+	// Get returns the body of what is at a path below the version of the API, such as "/audit/state". Errors:
 	// NotFound, Unavailable, Permission.
 	Get(ctx context.Context, path string) (io.ReadCloser, error)
 }

@@ -31,7 +31,7 @@ func TestLogsThatGrow(t *testing.T) {
 	if got.Point.Size != 3+1500+1 || got.Kept != 2 || !got.Since.Equal(day0) || !got.Seen.Equal(c.now()) || got.Evidence != 0 {
 		t.Errorf("%+v", got)
 	}
-	if want := "/v1/audit/state?epoch=1&size=1503"; wire.asked[len(wire.asked)-1] != want {
+	if want := "/audit/state?epoch=1&size=1503"; wire.asked[len(wire.asked)-1] != want {
 		t.Errorf("asked %q, want %s", wire.asked, want)
 	}
 	for range 3 {

@@ -55,9 +55,6 @@ func (f *File) Columns() []format.RawColumn {
 	return cols
 }
 
-// LeftOut says why column i cannot be read as a column of single values, or "".
-func (f *File) LeftOut(i int) string { return f.leaves[i].leftOut }
-
 // ReadOptions say what of a file to read. The zero value is everything.
 type ReadOptions struct {
 	Columns []int // indexes; nil: all that can be read

@@ -5,7 +5,7 @@
 // [Parse] turns such a spelling into one canonical UCUM code: factors in the
 // order written, numerators joined by ".", each denominator after a "/"
 // ("S/cm"), and a negative exponent only where nothing stands above the line
-// ("Ohm-1"). [FromHeader] finds the unit inside a column's header cell:
+// ("Ohm-1"). [ReadHeader] finds the unit inside a column's header cell:
 // "Temp (°C)", "wind_speed [m/s]", "Pressure_hPa", "I/mA". It would rather
 // find none than a wrong one, so spellings that stand for several things are
 // read by their context: "C" is degrees Celsius beside "Dry-bulb" and coulomb

@@ -15,15 +15,8 @@ type Header struct {
 	Unread   string // what stands in brackets as a unit would, and is none that is known
 }
 
-// FromHeader splits a header cell into the column's name and its unit. A header
-// without a unit that is understood is returned as it is.
-func FromHeader(header string) (clean, spelling, ucum string) {
-	h := ReadHeader(header)
-	return h.Name, h.Spelling, h.UCUM
-}
-
-// ReadHeader is FromHeader with all that a header may say. It looks, in this
-// order, for brackets ("Temp (°C)", "speed [m/s]"), a stroke ("I/mA"), " in "
+// ReadHeader splits a header cell into the column's name and its unit. A header
+// without a unit that is understood is returned as it is. It looks, in this order, for brackets ("Temp (°C)", "speed [m/s]"), a stroke ("I/mA"), " in "
 // ("wavelength in nm"), a suffix ("Pressure_hPa"), and a header that is
 // nothing but a unit's name ("Volts").
 func ReadHeader(header string) Header {

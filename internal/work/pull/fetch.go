@@ -53,7 +53,7 @@ type Fetched struct {
 // columns or blobs), Canceled, Internal.
 func (f *Fetcher) Fetch(ctx context.Context, b *genesis.Bundle) (*Fetched, error) {
 	t := &fetching{Fetcher: f, bundle: b, ref: genesis.Ref{Node: b.Node, Name: b.Version.Name, Digest: b.Version.Digest}, seen: map[genesis.Digest]bool{}}
-	t.path = "/v1/versions/" + segment(genesis.Ref{Name: b.Version.Name, Digest: b.Version.Digest}) + "/blobs/"
+	t.path = "/versions/" + segment(genesis.Ref{Name: b.Version.Name, Digest: b.Version.Digest}) + "/blobs/"
 	if err := t.room(ctx, b.Bytes); err != nil {
 		return nil, err
 	}

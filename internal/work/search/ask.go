@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"slices"
@@ -15,13 +14,14 @@ import (
 
 	"github.com/opengenesis/genesis"
 	"github.com/opengenesis/genesis/internal/catalog/find"
+	"github.com/opengenesis/genesis/internal/guest"
 )
 
 // Peers are the other nodes of the federation. Package federation has them.
 type Peers interface {
 	// Members are those that are vouched for, this node among them.
 	Members() []genesis.Member
-	// Get returns what is at a path of another node, as somebody of this one gets it. Errors:
+	// Get returns what is at a path of another node (below the version of the API), as somebody of this one gets it. Errors:
 	// Unavailable, Permission, and what the other node says.
 	Get(ctx context.Context, who genesis.Principal, node genesis.NodeID, path string, header http.Header) (*http.Response, error)
 }
@@ -128,12 +128,11 @@ func (s *Searcher) askOne(ctx context.Context, who genesis.Principal, node genes
 // askFor asks one node for what one query finds, and returns how much there is of it and how
 // many bytes came.
 func (s *Searcher) askFor(ctx context.Context, who genesis.Principal, node genesis.NodeID, q genesis.SearchQuery) (docs []find.Document, total, size int, err error) {
-	resp, err := s.Peers.Get(ctx, who, node, "/v1/search?"+askQuery(q).Encode(), nil)
+	resp, err := s.Peers.Get(ctx, who, node, "/search?"+askQuery(q).Encode(), nil)
 	if err != nil {
 		return nil, 0, 0, err
 	}
-	defer resp.Body.Close()
-	text, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
+	text, err := guest.Read(ctx, string(node), resp.Body, maxAnswer)
 	if err != nil {
 		return nil, 0, 0, err
 	}
@@ -171,9 +170,6 @@ func briefly(text string) string {
 func readAnswer(node genesis.NodeID, text []byte) (docs []find.Document, total int, err error) {
 	bad := func(msg string, err error) ([]find.Document, int, error) {
 		return nil, 0, &genesis.Error{Op: "read answer", Kind: genesis.Unavailable, Subject: string(node), Msg: msg, Err: err}
-	}
-	if len(text) > maxAnswer {
-		return bad(fmt.Sprintf("it is longer than %d bytes", maxAnswer), nil)
 	}
 	var r struct {
 		Hits []struct {

@@ -127,6 +127,7 @@ func (h *history) clock() error {
 // lie has a node answer other nodes wrongly for some steps.
 func (h *history) lie() error {
 	h.faults++
+	h.honest() // one liar at a time: it is the one that is made honest again
 	at, _ := pick(h, h.order)
 	kind, _ := pick(h, lies)
 	h.lying, h.lieEnds = at, 1+h.d.IntN(6)

@@ -573,7 +573,7 @@ func TestGuestsExpire(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if u, err = h.Append(t.Context(), guest, u.ID, Part{Body: strings.NewReader("abc"), Last: true}); err != nil {
+	if _, err = h.Append(t.Context(), guest, u.ID, Part{Body: strings.NewReader("abc"), Last: true}); err != nil {
 		t.Fatal(err)
 	}
 	h.now = h.now.Add(genesis.KeepSent - 2*time.Minute)

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"slices"
 
 	"github.com/opengenesis/genesis"
@@ -24,6 +23,9 @@ func (cmd *predictCmd) place(a *app) (model string, err error) {
 	if err != nil || own.Node == ref.Node {
 		return there.String(), err
 	}
+	if may, err := a.client.May(a.ctx, cmd.Model); err == nil && !may.Allows(genesis.Read) {
+		return there.String(), cmd.send(a, ref, may)
+	}
 	m, stop := a.progress()
 	got, err := a.client.Pull(a.ctx, genesis.PullRequest{Ref: cmd.Model}, m.event)
 	stop()
@@ -32,10 +34,8 @@ func (cmd *predictCmd) place(a *app) (model string, err error) {
 		return got.Version.Ref().String(), nil
 	case genesis.KindOf(err) == genesis.Unavailable:
 		return cmd.copyHere(a, ref, err)
-	case genesis.KindOf(err) != genesis.Permission:
-		return "", err
 	}
-	return there.String(), cmd.send(a, ref, err)
+	return "", err
 }
 
 // copyHere finds the copy of a model whose node does not answer.
@@ -63,17 +63,16 @@ func isCopy(c genesis.Copied, of genesis.Ref) bool {
 }
 
 // send makes the command one at the model's node, to which the rows go, if that was asked
-// for. Else it says what would be sent where.
-func (cmd *predictCmd) send(a *app, ref genesis.Ref, refused error) error {
+// for. Else it says what would be sent where. What would be refused there is not sent.
+func (cmd *predictCmd) send(a *app, ref genesis.Ref, may *genesis.May) error {
+	if !may.Allows(genesis.Infer) {
+		return &genesis.Error{Op: "predict", Kind: genesis.Permission, Subject: cmd.Model, Msg: "you may not apply it now; nothing was sent",
+			Hint: "`genesis terms " + cmd.Model + "` says what it takes; what it is for is said with `genesis --for PURPOSE predict …`"}
+	}
 	told := cmd.rows(a) + " will be sent to " + string(ref.Node) + "; not stored"
 	kept := "they and what comes of them are deleted there once you have that, and an hour later at most" // genesis.KeepSent
-	var why *genesis.Error
 	if !cmd.Send {
-		e := &genesis.Error{Op: "predict", Kind: genesis.Permission, Subject: cmd.Model, Msg: told, Hint: "say --send if that is all right: " + kept}
-		if errors.As(refused, &why) {
-			e.Msg += "; the model may not be copied: " + why.Msg
-		}
-		return e
+		return &genesis.Error{Op: "predict", Kind: genesis.Permission, Subject: cmd.Model, Msg: told + "; the model may not be copied, only applied there", Hint: "say --send if that is all right: " + kept}
 	}
 	there, err := a.client.At(a.ctx, ref.Node)
 	if err != nil {

@@ -599,7 +599,7 @@ func FuzzReceipt(f *testing.F) {
 	nrel := member("nrel", key)
 	p := New(Config{Node: "mit", Now: func() time.Time { return begin }})
 	f.Fuzz(func(t *testing.T, text []byte) {
-		err := p.checkReceipt(nrel, Message{ID: "one", From: "mit", To: "nrel"}, digest, text)
+		err := p.checkReceipt(nrel, Message{Format: Format, ID: "one", From: "mit", To: "nrel"}, digest, text)
 		if k := genesis.KindOf(err); k != "" && k != genesis.Unavailable {
 			t.Errorf("%v", err)
 		}

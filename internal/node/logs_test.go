@@ -18,11 +18,11 @@ import (
 	"github.com/opengenesis/genesis/internal/store"
 )
 
-// stranger asks a node over HTTP without signing in.
+// stranger asks a node over HTTP without signing in, in the version that there is.
 type stranger string
 
 func (s stranger) Get(ctx context.Context, path string) (io.ReadCloser, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, string(s)+path, nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, string(s)+"/v1"+path, nil)
 	if err != nil {
 		return nil, err
 	}

@@ -32,10 +32,33 @@ func TestMain(m *testing.M) {
 	})
 }
 
+// raced says that the race detector looks on.
+var raced bool
+
+// scripts are the files of scripts. Under the race detector, which takes ten times as long,
+// those alone in which nodes talk to each other: the others do one thing after the other.
+func scripts(t *testing.T) (files []string) {
+	t.Helper()
+	all, err := filepath.Glob("testdata/script/*.txtar")
+	if err != nil || len(all) == 0 {
+		t.Fatal(all, err)
+	}
+	for _, file := range all {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !raced || strings.Contains(string(text), "\nnodes ") {
+			files = append(files, file)
+		}
+	}
+	return files
+}
+
 // TestScripts runs the command line over a service with fixed answers.
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
-		Dir:           "testdata/script",
+		Files:         scripts(t),
 		UpdateScripts: *update,
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("GENESIS_HOME", filepath.Join(env.WorkDir, "home"))

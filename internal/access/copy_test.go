@@ -50,7 +50,7 @@ func copyTo(t *testing.T, w *accesstest.World, who genesis.Principal, r access.R
 func TestNobodyGainsByACopy(t *testing.T) {
 	worlds := 24
 	if testing.Short() {
-		worlds = 8
+		worlds = 4
 	}
 	ours := t.TempDir()
 	policy := `@id("open") permit (principal, action, resource); @id("no-students") forbid (principal, action, resource) when { principal.student };`

@@ -438,7 +438,7 @@ func (p *pair) make(s access.Suggestion, who genesis.Principal, r *access.Resour
 func TestSuggestionsWork(t *testing.T) {
 	worlds := 40
 	if testing.Short() {
-		worlds = 8
+		worlds = 4
 	}
 	turned, tried, moves := 0, 0, map[string]int{}
 	for seed := range worlds {

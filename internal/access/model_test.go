@@ -547,7 +547,7 @@ var worlds = flag.Int("worlds", 30, "random worlds to compare with the model")
 func TestAgreesWithModel(t *testing.T) {
 	worlds, steps, asks := *worlds, 25, 60
 	if testing.Short() {
-		worlds = min(worlds, 10)
+		worlds = min(worlds, 4)
 	}
 	allowed := 0
 	for seed := range worlds {

@@ -49,8 +49,11 @@ func (p *pair) led(t *testing.T, o access.Outlook, leads []genesis.Name, r acces
 // TestOutlook: what an outlook shows by reach, a decision allows; and what a decision
 // allows it shows, or one's own things and leads lead there.
 func TestOutlook(t *testing.T) {
-	byReach, byLead := 0, 0
-	for seed := range 40 {
+	byReach, byLead, worlds := 0, 0, 40
+	if testing.Short() {
+		worlds = 15
+	}
+	for seed := range worlds {
 		p := newPair(t, uint64(5000+seed))
 		for range 25 {
 			p.step()

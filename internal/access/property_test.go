@@ -19,7 +19,7 @@ import (
 func TestGrantsOnlyAdd(t *testing.T) {
 	worlds := 30
 	if testing.Short() {
-		worlds = 8
+		worlds = 4
 	}
 	added := 0
 	for seed := range worlds {

@@ -170,7 +170,11 @@ func (w world) answers(visible Visible) map[string]string {
 
 // worldsOf calls test for random histories and predicates.
 func worldsOf(t *testing.T, test func(t *testing.T, random *rand.Rand, hidden func(genesis.Version) bool)) {
-	for seed := range uint64(6) {
+	worlds := uint64(6)
+	if testing.Short() {
+		worlds = 2
+	}
+	for seed := range worlds {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			random := rand.New(rand.NewPCG(seed, 7))
 			share := uint64(random.IntN(90) + 5)

@@ -17,7 +17,7 @@ import (
 	"github.com/opengenesis/genesis/internal/store"
 )
 
-// Peer answers as the API of another node does to this node.
+// Peer answers as the API of another node does to this node. It is safe for concurrent use.
 type Peer interface {
 	// Get returns the body of what is at a path below the version of the API, such as "/logs". Errors: NotFound,
 	// Unavailable, Permission.

@@ -44,9 +44,9 @@ func TestMirror(t *testing.T) {
 	if s.Origin != "nrel/catalog-public/2" || s.Size != s.Applied || s.Listings != 300 || s.Standing != Good || !s.Fresh.Equal(h.now) {
 		t.Errorf("status %+v", s)
 	}
-	asked := o.asks
-	if err := h.look(o.member(), o); err != nil || o.asks-asked > 4 {
-		t.Errorf("where nothing is new, %d requests were made, %v", o.asks-asked, err)
+	asked := o.asks.Load()
+	if err := h.look(o.member(), o); err != nil || o.asks.Load()-asked > 4 {
+		t.Errorf("where nothing is new, %d requests were made, %v", o.asks.Load()-asked, err)
 	}
 	if err := h.Unfollow(t.Context(), "nrel"); err != nil {
 		t.Fatal(err)

@@ -16,6 +16,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -38,7 +40,7 @@ type other struct {
 	db  *store.DB
 	*journal.Journal
 	says map[genesis.Class]map[genesis.Name]string // titles
-	asks int
+	asks atomic.Int64
 }
 
 // start begins a node in a folder, or goes on with one.
@@ -147,7 +149,7 @@ func (o *other) newEpoch() {
 
 // Get answers as the API does.
 func (o *other) Get(_ context.Context, path string) (io.ReadCloser, error) {
-	o.asks++
+	o.asks.Add(1)
 	b, err := o.answer(path)
 	if err != nil {
 		return nil, err
@@ -346,6 +348,9 @@ func names(prefix string, n int) (all []genesis.Name) {
 	return all
 }
 
+// lying is held while a lie is told: a node is asked for two things at once.
+var lying sync.Mutex
+
 // liar changes what a node answers.
 type liar struct {
 	Peer
@@ -358,6 +363,8 @@ func (l liar) Get(ctx context.Context, path string) (io.ReadCloser, error) {
 	if err == nil {
 		b, err = io.ReadAll(r)
 	}
+	lying.Lock()
+	defer lying.Unlock()
 	return l.lie(path, b, err)
 }
 

@@ -1,161 +1,159 @@
 package main
 
 import (
-	"slices"
-	"sort"
+	"encoding/json"
+	"fmt"
+	"io"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/opengenesis/genesis"
 )
 
-// printReport prints how well a model predicts, beside the others.
-func printReport(p *printer, r *genesis.ModelReport) {
-	p.heading("Model")
-	if r.Logged != nil {
-		printLogged(p, r.Logged)
-		return
-	}
-	p.field("learned from", r.Dataset.String())
-	p.field("split", r.Split)
-	p.field("network", r.Network)
-	if r.Epochs > 0 { // else the figures are for who may read the rows
-		p.field("parameters", count(r.Parameters))
-		p.field("training", plural(int64(r.Epochs), "epoch")+", "+seconds(r.Seconds))
-	}
-	for _, t := range r.Targets {
-		printTarget(p, t)
-	}
-	if r.OOD != (genesis.OODReport{}) {
-		p.heading("Rows unlike the training data")
-		p.field("untouched", percent(r.OOD.Untouched)+" of held-out rows are flagged")
-		p.field("scaled", percent(r.OOD.Scaled)+" are flagged with one feature multiplied by ten")
-	}
-	if len(r.Notes) > 0 {
-		p.heading("Notes")
-	}
-	for _, note := range r.Notes {
-		p.line("  %s", clean(note))
-	}
+type reportCmd struct {
+	Quarter genesis.Quarter `help:"Which one, in UTC; if missing, this one so far." placeholder:"2026Q4"`
+	Format  string          `help:"md, json or html." enum:"md,json,html" default:"md" placeholder:"FORMAT"`
+	Out     string          `help:"Where to write; if missing, to the standard output." default:"-" placeholder:"FILE"`
+	Merge   []string        `help:"Put together reports of several nodes, which they made with --format json; no node is asked." placeholder:"FILE,..."`
 }
 
-// printLogged prints what was stated of a model that was trained elsewhere.
-func printLogged(p *printer, l *genesis.LoggedReport) {
-	p.field("trained", strings.TrimSpace("elsewhere, with "+clean(l.Framework)+" "+clean(l.FrameworkVersion)))
-	if !l.InputsStated {
-		p.field("learned from", "inputs not stated")
-	}
-	for _, in := range l.Inputs {
-		p.field("learned from", strings.Join(slices.DeleteFunc([]string{in.Ref.String(), in.Table, in.Split}, func(s string) bool { return s == "" }), ", "))
-	}
-	if len(l.Targets) > 0 {
-		p.field("predicts", strings.Join(l.Targets, ", "))
-	}
-	for _, name := range sorted(l.Parameters, nil) {
-		p.field("parameter", name+" "+string(l.Parameters[name]))
-	}
-	if len(l.Metrics) > 0 {
-		p.heading("Metrics, stated by who logged it, not measured here")
-		t := newTable("metric", ">value", "part", "target")
-		for _, m := range l.Metrics {
-			t.row(m.Name, score(m.Value), m.Split, m.Target)
-		}
-		t.print(p)
-	}
-	p.heading("Parts")
-	t := newTable("part", "format", ">size", "")
-	for _, part := range l.Parts {
-		note := cell{}
-		if part.Code {
-			note = cell{"code: loading it runs what is in it", codeYellow}
-		}
-		t.add(cell{part.Name, codeBold}, cell{part.Format, ""}, cell{bytesText(part.Bytes), ""}, note)
-	}
-	t.print(p)
+func (reportCmd) Help() string {
+	return `For whoever has a duty at the node: what was opened, how ready the data is, requests and how long they took,
+whom the node served, models, compute, agreements. It is counted from the audit log alone and names no
+person and no asset; each figure says from which entries. docs/report.md says what each figure is.
+
+A node's report is of its own log. With --merge, reports of several nodes become one of all of them.
+
+Examples:
+
+    genesis report
+    genesis report --quarter 2026Q4 --format html --out 2026Q4.html
+    genesis report --quarter 2026Q4 --json
+    genesis report --merge nrel.json,mit.json,ornl.json`
 }
 
-// predictors are shown in this order; others follow by name.
-var predictors = map[string]int{"net": 1, "ridge": 2, "forest": 3, "trivial": 4}
-
-func printTarget(p *printer, t genesis.TargetReport) {
-	title := clean(t.Column.Name)
-	if t.Column.Unit != "" {
-		title += " (" + clean(t.Column.Unit) + ")"
+func (cmd *reportCmd) Run(a *app) error {
+	if a.json {
+		cmd.Format = "json"
 	}
-	p.heading(title + ": " + t.Task)
-	for _, part := range sorted(t.Scores, map[string]int{"test": 1, "validation": 2}) {
-		metrics := metricsOf(t.Scores[part])
-		heads := []string{part}
-		for _, m := range metrics {
-			heads = append(heads, ">"+m)
-		}
-		rows := newTable(heads...)
-		for _, who := range sorted(t.Scores[part], predictors) {
-			cells := []cell{{who, ""}}
-			if who == "net" {
-				cells[0].code = codeBold
-			}
-			for _, m := range metrics {
-				text := ""
-				if v, ok := t.Scores[part][who][m]; ok {
-					text = score(v)
-				}
-				cells = append(cells, cell{text, ""})
-			}
-			rows.add(cells...)
-		}
-		rows.print(p)
+	if len(cmd.Merge) > 0 {
+		return cmd.merge(a)
 	}
-	if c := t.Coverage; c != nil {
-		p.line("  %s, %s on average", coverageText(t), widthText(t))
+	c, err := a.connect()
+	if err != nil {
+		return err
 	}
+	m, stop := a.progress()
+	r, err := c.Report(a.ctx, cmd.Quarter, m.event)
+	stop()
+	if err != nil {
+		return err
+	}
+	a.result = r
+	write := map[string]func(io.Writer, *genesis.Report) error{"md": reportMarkdown, "json": reportJSON[*genesis.Report], "html": reportHTML}[cmd.Format]
+	return a.writeOut("report", cmd.Out, func(w io.Writer) error { return write(w, r) })
 }
 
-// coverageText says how many held-out values the intervals, or the sets of
-// classes, hold.
-func coverageText(t genesis.TargetReport) string {
-	kind := "intervals"
-	if t.Task != "regression" {
-		kind = "sets of classes"
-	}
-	c := t.Coverage
-	return strconv.FormatFloat(100*c.Nominal, 'f', 0, 64) + " % " + kind + " hold " + percent(c.Actual) + " of " + count(c.Rows) + " held-out values"
+func reportJSON[R any](w io.Writer, r R) error {
+	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", "  ")
+	return enc.Encode(r)
 }
 
-func widthText(t genesis.TargetReport) string {
-	if t.Task != "regression" {
-		return score(t.Coverage.Width) + " classes"
+// periodText says of which time a report is.
+func periodText(r *genesis.Report) string {
+	text := r.From.Format(time.DateOnly) + " to " + r.Until.Add(-1).Format(time.DateOnly) + ", UTC"
+	if !r.Complete {
+		text += "; so far"
 	}
-	return score(t.Coverage.Width) + " wide"
+	return text
 }
 
-// metricsOf returns the metrics that any predictor has, by name.
-func metricsOf(scores map[string]map[string]float64) []string {
-	all := map[string]bool{}
-	for _, s := range scores {
-		for m := range s {
-			all[m] = true
+// amountText writes a number with its unit.
+func amountText(a genesis.Amount, unit string) string {
+	switch {
+	case a.Few:
+		return "fewer than " + strconv.Itoa(genesis.LeastPeople)
+	case a.Value == nil:
+		return "none"
+	}
+	v := *a.Value
+	if a.AtLeast {
+		return amountText(genesis.Amount{Value: &v}, unit) + " or more"
+	}
+	switch unit {
+	case "bytes":
+		return bytesText(int64(v))
+	case "percent":
+		return strconv.FormatFloat(v, 'f', 1, 64) + " %"
+	case "days":
+		return strconv.FormatFloat(v, 'f', 1, 64) + " days"
+	case "seconds":
+		return hoursText(v)
+	}
+	return count(int64(v))
+}
+
+// hoursText writes how long something took that may take long.
+func hoursText(s float64) string {
+	if s < 3600 {
+		return seconds(s)
+	}
+	return strconv.FormatFloat(s/3600, 'f', 1, 64) + " h"
+}
+
+// changeText says how a figure moved.
+func changeText(f genesis.Figure) string {
+	if f.Now.Value == nil || f.Before.Value == nil || f.Now.AtLeast || f.Before.AtLeast {
+		return ""
+	}
+	change := *f.Now.Value - *f.Before.Value
+	switch {
+	case change == 0:
+		return "the same"
+	case f.Unit == "percent":
+		return fmt.Sprintf("%+.1f points", change)
+	}
+	sign := "+"
+	if change < 0 {
+		sign = "−"
+	}
+	return sign + amountText(genesis.Amount{Value: new(max(change, -change))}, f.Unit)
+}
+
+// together are things in the order that they have, those apart that follow each other and
+// have something in common.
+func together[T any](things []T, common func(T) string) (all [][]T) {
+	for i, one := range things {
+		if i == 0 || common(one) != common(things[i-1]) {
+			all = append(all, nil)
 		}
+		all[len(all)-1] = append(all[len(all)-1], one)
 	}
-	return sorted(all, map[string]int{"rmse": 1, "mae": 2, "r2": 3, "accuracy": 1, "auc": 2, "log_loss": 3})
+	return all
 }
 
-// sorted returns the keys of m: those with a rank first, in that order, then
-// the others by name.
-func sorted[V any](m map[string]V, rank map[string]int) []string {
-	keys := make([]string, 0, len(m))
-	for k := range m {
-		keys = append(keys, k)
+// parts are the figures of a report by part, in order.
+func parts(r *genesis.Report) [][]genesis.Figure {
+	return together(r.Figures, func(f genesis.Figure) string { return f.Part })
+}
+
+// groupsBy are the groups of a figure, by what they are grouped.
+func groupsBy(f genesis.Figure) [][]genesis.FigureGroup {
+	return together(f.Groups, func(g genesis.FigureGroup) string { return g.By })
+}
+
+// numbers are the first entries of a figure, in words.
+func numbers(e genesis.ReportEntries) string {
+	var all []string
+	for _, seq := range e.First {
+		all = append(all, strconv.FormatInt(seq, 10))
 	}
-	of := func(k string) int {
-		if r, ok := rank[k]; ok {
-			return r
-		}
-		return 1 << 20
+	text := strings.Join(all, ", ")
+	if more := e.Count - int64(len(e.First)); more > 0 {
+		text += fmt.Sprintf(", and %s more", count(more))
 	}
-	sort.Slice(keys, func(i, j int) bool {
-		a, b := of(keys[i]), of(keys[j])
-		return a < b || a == b && keys[i] < keys[j]
-	})
-	return keys
+	return text
 }

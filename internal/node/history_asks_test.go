@@ -243,17 +243,22 @@ func (h *history) same(q *asking) error {
 	return nil
 }
 
+// end waits until a run of somebody has ended, as their home knows it.
+func (h *history) end(by soul, id string) (r *genesis.Run, err error) {
+	err = h.until(func() (err error) {
+		if r, err = h.home(by.home, by.name).Run(h.Context(), id); err == nil && !r.State.Ended() {
+			err = fmt.Errorf("a run of %s does not end: %+v", by.person(), *r)
+		}
+		return err
+	})
+	return r, err
+}
+
 // ended: each training that was ordered has one end, which both nodes know of, and one
 // model or none.
 func (h *history) ended() error {
 	for _, o := range h.ordered {
-		var r *genesis.Run
-		err := h.until(func() (err error) {
-			if r, err = h.home(o.by.home, o.by.name).Run(h.Context(), o.id); err == nil && !r.State.Ended() {
-				err = fmt.Errorf("%s on %s does not end: %+v", o.by.person(), o.of.name, *r)
-			}
-			return err
-		})
+		r, err := h.end(o.by, o.id)
 		if err != nil {
 			return err
 		}

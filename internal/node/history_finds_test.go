@@ -153,13 +153,7 @@ func (c *pulling) watch(h *history) {
 // leave of its owner lasts; nobody else knows of it.
 func (h *history) copied() error {
 	for _, c := range h.pulled {
-		var r *genesis.Run
-		err := h.until(func() (err error) {
-			if r, err = h.home(c.by.home, c.by.name).Run(h.Context(), c.id); err == nil && !r.State.Ended() {
-				err = fmt.Errorf("%s of %s does not end: %+v", c.by.person(), c.of.name, *r)
-			}
-			return err
-		})
+		r, err := h.end(c.by, c.id)
 		if err == nil {
 			err = h.whole(c, r)
 		}

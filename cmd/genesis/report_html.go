@@ -8,7 +8,7 @@ import (
 	"github.com/opengenesis/genesis"
 )
 
-//go:embed quarter.html merged.html
+//go:embed report.html merged.html
 var quarterPages embed.FS
 
 // barWidth is the width of the longest bar.
@@ -22,7 +22,7 @@ var quarterTemplates = template.Must(template.New("").Funcs(template.FuncMap{
 
 // reportHTML writes a report as one file that asks for nothing from elsewhere.
 func reportHTML(w io.Writer, r *genesis.Report) error {
-	return quarterTemplates.ExecuteTemplate(w, "quarter.html", r)
+	return quarterTemplates.ExecuteTemplate(w, "report.html", r)
 }
 
 // mergedHTML is reportHTML of several nodes.

@@ -155,12 +155,6 @@ func mergedParts(m *genesis.MergedReport) (all [][]genesis.MergedFigure) {
 }
 
 // mergedGroups are the groups of a figure, by what they are grouped.
-func mergedGroups(f genesis.MergedFigure) (all [][]genesis.MergedGroup) {
-	for i, g := range f.Groups {
-		if i == 0 || g.By != f.Groups[i-1].By {
-			all = append(all, nil)
-		}
-		all[len(all)-1] = append(all[len(all)-1], g)
-	}
-	return all
+func mergedGroups(f genesis.MergedFigure) [][]genesis.MergedGroup {
+	return together(f.Groups, func(g genesis.MergedGroup) string { return g.By })
 }

@@ -68,7 +68,7 @@ func TestMergedReports(t *testing.T) {
 	for name, cmd := range map[string]*reportCmd{
 		"not there":       {Merge: []string{filepath.Join(dir, "nothing")}},
 		"too long":        {Merge: []string{long}},
-		"no report":       {Merge: []string{"quarter.html"}},
+		"no report":       {Merge: []string{"report.html"}},
 		"twice":           {Merge: []string{files[0], files[0]}},
 		"another quarter": {Merge: files, Quarter: "2026Q3"},
 	} {

@@ -227,21 +227,9 @@ func (d *Decider) Basis() genesis.Digest {
 // Borrowed are the names of all that owes to other nodes: copies, and what was made from
 // them. What these keep from the stewards of this one, its class for stewards leaves out.
 func (d *Decider) Borrowed(ctx context.Context, tx *sql.Tx) ([]genesis.Name, error) {
-	rows, err := tx.QueryContext(ctx, `SELECT DISTINCT child_name FROM policy_sources
+	all, err := store.Column[genesis.Name](ctx, tx, `SELECT DISTINCT child_name FROM policy_sources
 		WHERE name IN (SELECT DISTINCT name FROM policy_sources WHERE name LIKE '%/%' AND name NOT LIKE '~%') ORDER BY child_name`)
-	if err != nil {
-		return nil, store.Error("find copies", "", err)
-	}
-	defer rows.Close()
-	var all []genesis.Name
-	for rows.Next() {
-		var name genesis.Name
-		if err := rows.Scan(&name); err != nil {
-			return nil, store.Error("find copies", "", err)
-		}
-		all = append(all, name)
-	}
-	return all, store.Error("find copies", "", rows.Err())
+	return all, store.Error("find copies", "", err)
 }
 
 // Heirs are the versions that were made, directly or not, from one of a name; version ""

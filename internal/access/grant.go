@@ -64,20 +64,9 @@ func (d *Decider) Stewards(ctx context.Context, who genesis.Principal, name gene
 }
 
 // published are the versions of a name that have terms.
-func published(ctx context.Context, q querier, name genesis.Name) (all []genesis.Digest, err error) {
-	rows, err := q.QueryContext(ctx, "SELECT version FROM policy_terms WHERE name = $1 ORDER BY turn", string(name))
-	if err != nil {
-		return nil, store.Error("read terms", string(name), err)
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var v genesis.Digest
-		if err := rows.Scan(&v); err != nil {
-			return nil, store.Error("read terms", string(name), err)
-		}
-		all = append(all, v)
-	}
-	return all, store.Error("read terms", string(name), rows.Err())
+func published(ctx context.Context, q querier, name genesis.Name) ([]genesis.Digest, error) {
+	all, err := store.Column[genesis.Digest](ctx, q, "SELECT version FROM policy_terms WHERE name = $1 ORDER BY turn", string(name))
+	return all, store.Error("read terms", string(name), err)
 }
 
 // checkGrant checks a grant and brings it to the form in which it is stored.

@@ -44,20 +44,8 @@ func (d *Decider) Teams(ctx context.Context, name genesis.Name, version genesis.
 }
 
 func readTeams(ctx context.Context, q querier, k assetKey) ([]string, error) {
-	rows, err := q.QueryContext(ctx, "SELECT project FROM policy_teams WHERE name = $1 AND version = $2 ORDER BY project", string(k.name), string(k.version))
-	if err != nil {
-		return nil, store.Error("read projects", string(k.name), err)
-	}
-	defer rows.Close()
-	var all []string
-	for rows.Next() {
-		var id string
-		if err := rows.Scan(&id); err != nil {
-			return nil, store.Error("read projects", string(k.name), err)
-		}
-		all = append(all, id)
-	}
-	return all, store.Error("read projects", string(k.name), rows.Err())
+	all, err := store.Column[string](ctx, q, "SELECT project FROM policy_teams WHERE name = $1 AND version = $2 ORDER BY project", string(k.name), string(k.version))
+	return all, store.Error("read projects", string(k.name), err)
 }
 
 // madeForProject adds the names of which something was made for a project.

@@ -190,19 +190,7 @@ func (c *Catalog) NamesOf(ctx context.Context, maker genesis.PersonID, owner str
 	if owner != "" {
 		from, to = "~"+owner+"/", "~"+owner+"0" // "0" follows "/"
 	}
-	rows, err := c.db.Read().QueryContext(ctx, `SELECT a.name FROM assets a JOIN versions v ON v.asset_id = a.id WHERE v.created_by = $1
+	all, err := store.Column[genesis.Name](ctx, c.db.Read(), `SELECT a.name FROM assets a JOIN versions v ON v.asset_id = a.id WHERE v.created_by = $1
 		UNION SELECT name FROM assets WHERE name > $2 AND name < $3 ORDER BY 1`, string(maker), from, to)
-	if err != nil {
-		return nil, store.Error("read versions", "", err)
-	}
-	defer rows.Close()
-	var all []genesis.Name
-	for rows.Next() {
-		var name genesis.Name
-		if err := rows.Scan(&name); err != nil {
-			return nil, store.Error("read versions", "", err)
-		}
-		all = append(all, name)
-	}
-	return all, store.Error("read versions", "", rows.Err())
+	return all, store.Error("read versions", "", err)
 }

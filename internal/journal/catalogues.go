@@ -105,20 +105,9 @@ func (c *catalogues) drain(ctx context.Context, between func() error) error {
 }
 
 // waiting are the logs for which statements wait in the outbox.
-func (c *catalogues) waiting(ctx context.Context) (names []string, err error) {
-	rows, err := c.db.Read().QueryContext(ctx, "SELECT DISTINCT log FROM outbox WHERE log > $1 AND log < $2 ORDER BY log", cataloguePrefix, cataloguePrefix+"~")
-	if err != nil {
-		return nil, store.Error("read outbox", "", err)
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var name string
-		if err := rows.Scan(&name); err != nil {
-			return nil, store.Error("read outbox", "", err)
-		}
-		names = append(names, name)
-	}
-	return names, store.Error("read outbox", "", rows.Err())
+func (c *catalogues) waiting(ctx context.Context) ([]string, error) {
+	all, err := store.Column[string](ctx, c.db.Read(), "SELECT DISTINCT log FROM outbox WHERE log > $1 AND log < $2 ORDER BY log", cataloguePrefix, cataloguePrefix+"~")
+	return all, store.Error("read outbox", "", err)
 }
 
 // beginEpoch begins the next epoch of each log in which there is something.

@@ -23,7 +23,7 @@ func (db *DB) Check(ctx context.Context) ([]string, error) {
 	if err != nil || len(damage) > 0 {
 		return damage, Error("check database", "", interrupted(ctx, err))
 	}
-	damage, err = db.lines(ctx, "PRAGMA integrity_check(100)")
+	damage, err = Column[string](ctx, db.read, "PRAGMA integrity_check(100)")
 	if err == nil && len(damage) == 1 && damage[0] == "ok" {
 		damage = nil
 	}
@@ -97,24 +97,6 @@ func broken(damage []string, err error) ([]string, error) {
 		return append(damage, known.Msg), nil
 	}
 	return damage, err
-}
-
-// lines returns the first column of what a statement answers.
-func (db *DB) lines(ctx context.Context, stmt string) ([]string, error) {
-	rows, err := db.read.QueryContext(ctx, stmt)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var all []string
-	for rows.Next() {
-		var line string
-		if err := rows.Scan(&line); err != nil {
-			return nil, err
-		}
-		all = append(all, line)
-	}
-	return all, rows.Err()
 }
 
 // Scrub leaves nothing of deleted rows in the database's files: it writes the

@@ -38,7 +38,7 @@ func fill(t *testing.T, db *DB, n int) {
 func dump(ctx context.Context, db *DB) (string, error) {
 	var b strings.Builder
 	for _, query := range []string{"SELECT id || ' ' || name || kind || created_at FROM assets ORDER BY id", "SELECT name FROM assets WHERE name > 'a' ORDER BY name"} {
-		lines, err := db.lines(ctx, query)
+		lines, err := Column[string](ctx, db.read, query)
 		if err != nil {
 			return "", Error("dump", "", err)
 		}
@@ -422,7 +422,7 @@ func TestLayerAgrees(t *testing.T) {
 				case <-stop:
 					return
 				default:
-					if _, err := db.lines(t.Context(), "SELECT text FROM things"); err != nil {
+					if _, err := Column[string](t.Context(), db.read, "SELECT text FROM things"); err != nil {
 						t.Error(err)
 						return
 					}
@@ -503,7 +503,7 @@ func savepoint(tx *sql.Tx, rng *rand.Rand, i int) error {
 
 func compareThings(t *testing.T, db *DB, want map[int64]string) {
 	t.Helper()
-	got, err := db.lines(t.Context(), "SELECT id || ' ' || text FROM things ORDER BY id")
+	got, err := Column[string](t.Context(), db.read, "SELECT id || ' ' || text FROM things ORDER BY id")
 	if err != nil || len(got) != len(want) {
 		t.Fatalf("%d rows, %v, want %d", len(got), err, len(want))
 	}

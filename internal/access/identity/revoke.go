@@ -75,23 +75,11 @@ func (i *Identity) revoke(ctx context.Context, op string, by genesis.Principal, 
 
 // revokeRows marks tokens and what they made as revoked, and returns their ids.
 func revokeRows(ctx context.Context, tx *sql.Tx, at int64, where string, arg any) ([]string, error) {
-	rows, err := tx.QueryContext(ctx, `WITH RECURSIVE made (id) AS (
+	gone, err := store.Column[string](ctx, tx, `WITH RECURSIVE made (id) AS (
 			SELECT id FROM tokens `+where+`
 			UNION SELECT t.id FROM tokens t JOIN made m ON t.maker = m.id)
 		UPDATE tokens SET revoked_at = $1 WHERE revoked_at IS NULL AND id IN (SELECT id FROM made) RETURNING id`, at, arg)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	gone := []string{}
-	for rows.Next() {
-		var id string
-		if err := rows.Scan(&id); err != nil {
-			return nil, err
-		}
-		gone = append(gone, id)
-	}
-	return gone, rows.Err()
+	return append([]string{}, gone...), err // a list, also where none was
 }
 
 // endSessions revokes the sessions of an account, but not the one that asks.

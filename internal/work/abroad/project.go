@@ -138,40 +138,16 @@ const (
 // Tokens are the tokens of the projects elsewhere that somebody is in now: where there are
 // more than fit, some of each node, so that none keeps out those of another.
 func (s Store) Tokens(ctx context.Context, subject string) ([]string, error) {
-	rows, err := s.DB.Read().QueryContext(ctx, `SELECT token FROM (SELECT token, peer, project, row_number() OVER (PARTITION BY peer ORDER BY project) AS place
+	all, err := store.Column[string](ctx, s.DB.Read(), `SELECT token FROM (SELECT token, peer, project, row_number() OVER (PARTITION BY peer ORDER BY project) AS place
 			FROM abroad_members WHERE subject = $1 AND until > $2 AND length(token) <= $3)
 		ORDER BY place, peer LIMIT $4`, subject, store.Time(s.Now()), MaxToken, mostTokens)
-	if err != nil {
-		return nil, store.Error("read projects", subject, err)
-	}
-	defer rows.Close()
-	var all []string
-	for rows.Next() {
-		var token string
-		if err := rows.Scan(&token); err != nil {
-			return nil, store.Error("read projects", subject, err)
-		}
-		all = append(all, token)
-	}
-	return all, store.Error("read projects", subject, rows.Err())
+	return all, store.Error("read projects", subject, err)
 }
 
 // Ending are the nodes of projects whose members here have no token beyond a time.
 func (s Store) Ending(ctx context.Context, at time.Time) ([]genesis.NodeID, error) {
-	rows, err := s.DB.Read().QueryContext(ctx, "SELECT DISTINCT peer FROM abroad_members WHERE until <= $1 AND ended = 0 ORDER BY peer", store.Time(at))
-	if err != nil {
-		return nil, store.Error("read projects", "", err)
-	}
-	defer rows.Close()
-	var all []genesis.NodeID
-	for rows.Next() {
-		var peer genesis.NodeID
-		if err := rows.Scan(&peer); err != nil {
-			return nil, store.Error("read projects", "", err)
-		}
-		all = append(all, peer)
-	}
-	return all, store.Error("read projects", "", rows.Err())
+	all, err := store.Column[genesis.NodeID](ctx, s.DB.Read(), "SELECT DISTINCT peer FROM abroad_members WHERE until <= $1 AND ended = 0 ORDER BY peer", store.Time(at))
+	return all, store.Error("read projects", "", err)
 }
 
 // SetToken keeps a token of somebody who is in a project. Of others there is nothing to

@@ -278,20 +278,8 @@ func (s *Store) remove(ctx context.Context, id string) error {
 
 // Sweep removes the sessions whose time is over and returns their number.
 func (s *Store) Sweep(ctx context.Context) (n int, err error) {
-	rows, err := s.DB.Read().QueryContext(ctx, `SELECT id FROM uploads WHERE expires_at <= $1`, store.Time(s.Now()))
+	ids, err := store.Column[string](ctx, s.DB.Read(), `SELECT id FROM uploads WHERE expires_at <= $1`, store.Time(s.Now()))
 	if err != nil {
-		return 0, store.Error("sweep uploads", "", err)
-	}
-	defer rows.Close()
-	var ids []string
-	for rows.Next() {
-		var id string
-		if err := rows.Scan(&id); err != nil {
-			return 0, store.Error("sweep uploads", "", err)
-		}
-		ids = append(ids, id)
-	}
-	if err := rows.Err(); err != nil {
 		return 0, store.Error("sweep uploads", "", err)
 	}
 	for _, id := range ids {

@@ -297,6 +297,9 @@ func (w *works) keepHouse(ctx context.Context) {
 	}
 }
 
+// sweepEvery is how often what is over is removed: uploads, and what was predicted for others.
+const sweepEvery = time.Minute
+
 // forgetSent removes what was predicted for people of other nodes when its time is over.
 func (w *works) forgetSent(ctx context.Context) {
 	tick := time.NewTicker(sweepEvery)

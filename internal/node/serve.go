@@ -27,7 +27,6 @@ const (
 	flushTimeout = 2 * time.Second
 
 	traceTimeout = 2 * time.Second
-	sweepEvery   = time.Minute
 )
 
 // Serve listens on the network, too, as the home's configuration says, until ctx

@@ -23,6 +23,12 @@ import (
 // is a member and reached, and the clock.
 func OpenTest(tb testing.TB, edits ...func(*Config)) (*Service, string) {
 	tb.Helper()
+	return OpenGoverned(tb, "", edits...)
+}
+
+// OpenGoverned is OpenTest of a node whose institution has policies of its own in a folder.
+func OpenGoverned(tb testing.TB, policies string, edits ...func(*Config)) (*Service, string) {
+	tb.Helper()
 	ctx, dir := context.Background(), tb.TempDir()
 	must := func(err error) {
 		tb.Helper()
@@ -41,7 +47,7 @@ func OpenTest(tb testing.TB, edits ...func(*Config)) (*Service, string) {
 	for _, edit := range edits {
 		edit(&c)
 	}
-	decider, err := access.Open(ctx, access.Config{DB: db, Node: c.Node, Charter: c.Charter, Now: c.Now})
+	decider, err := access.Open(ctx, access.Config{DB: db, Node: c.Node, Charter: c.Charter, Now: c.Now, PolicyDir: policies})
 	must(err)
 	j, err := journal.Open(ctx, journal.Config{Dir: filepath.Join(dir, "journal"), DB: db, Node: c.Node})
 	must(err)

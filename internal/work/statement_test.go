@@ -3,6 +3,8 @@ package work_test
 import (
 	"encoding/json"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -26,8 +28,14 @@ type federated struct {
 
 func federate(t *testing.T) *federated {
 	t.Helper()
+	return govern(t, "")
+}
+
+// govern is federate of a node with policies of its own in a folder.
+func govern(t *testing.T, policies string) *federated {
+	t.Helper()
 	f := &federated{t: t, now: time.Now()}
-	f.Service, _ = work.OpenTest(t, func(c *work.Config) {
+	f.Service, _ = work.OpenGoverned(t, policies, func(c *work.Config) {
 		c.Now = f.clock
 		c.Charter = access.Chartered(genesis.Member{ID: "here", Sector: genesis.Laboratory}, genesis.Member{ID: "mit", Sector: genesis.University},
 			genesis.Member{ID: "acme", Sector: genesis.Industry})
@@ -227,6 +235,40 @@ func TestWhoMayFollow(t *testing.T) {
 					t.Errorf("%s asks for %s: %v", c.who.Person(), class, err)
 				}
 			}
+		}
+	}
+}
+
+// TestWhoIsToldLess: what a class may know of is not told to one of it who may not, by the
+// institution's own policies or with a token that reaches other things alone.
+func TestWhoIsToldLess(t *testing.T) {
+	dir := t.TempDir()
+	const policy = `@id("no-students") forbid (principal, action, resource) when { principal.student };`
+	if err := os.WriteFile(filepath.Join(dir, "ours.cedar"), []byte(policy), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	student := genesis.Principal{Subject: "zoe", Node: "mit", Student: true}
+	narrow := genesis.Principal{Subject: "ada", Node: "mit", Scopes: []genesis.Scope{"discover:other"}}
+	for _, c := range []struct {
+		policies string
+		who      genesis.Principal
+		class    genesis.Class
+		want     []string
+	}{
+		{"", student, genesis.ClassMembers, []string{"listing known"}},
+		{dir, student, genesis.ClassMembers, []string{"-"}},
+		{dir, peer("mit"), genesis.ClassMembers, []string{"listing known"}},
+		{dir, student, genesis.ClassPublic, []string{"-"}},
+		{"", narrow, genesis.ClassPublic, []string{"-"}},
+		{"", peer("mit"), genesis.ClassPublic, []string{"listing open"}},
+	} {
+		f := govern(t, c.policies)
+		f.make("open")
+		f.make("known")
+		f.publish("open", genesis.PublishRequest{Tier: genesis.TierPublic})
+		f.publish("known", genesis.PublishRequest{Tier: genesis.TierRegistered})
+		if got := f.told(c.who, c.class); !slices.Equal(got, c.want) {
+			t.Errorf("policies %q, %s (student %v, scopes %v), %s: told %q, want %q", c.policies, c.who.Person(), c.who.Student, c.who.Scopes, c.class, got, c.want)
 		}
 	}
 }

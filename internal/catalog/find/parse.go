@@ -91,7 +91,15 @@ func invalid(msg string) error {
 	return &genesis.Error{Op: "search", Kind: genesis.Invalid, Msg: msg}
 }
 
-// check reports why a query cannot be.
+// Check reports why nobody can be asked a query, or nil. Errors: Invalid.
+func (q *Query) Check() error {
+	if _, err := parseText(q.Text); err != nil {
+		return err
+	}
+	return q.check()
+}
+
+// check reports why a query cannot be, whatever its text.
 func (q *Query) check() error {
 	if err := q.Asker.check(); err != nil {
 		return err

@@ -140,19 +140,27 @@ func (s *Searcher) askFor(ctx context.Context, who genesis.Principal, node genes
 	return docs, total, len(text), err
 }
 
-// failed is the answer of a node that did not answer. It is left alone for a while, unless
-// that was for whoever asks.
+// failed is the answer of a node that did not answer what it was asked.
 func (s *Searcher) failed(ctx context.Context, node genesis.NodeID, err error) answer {
 	why := "it cannot be asked: " + brief(err)
 	if ctx.Err() != nil {
 		why = fmt.Sprintf("it did not answer within %v", s.Wait)
 	}
-	switch kind := genesis.KindOf(err); {
-	case kind == genesis.Permission, kind == genesis.Private, kind == genesis.Unsupported, errors.Is(ctx.Err(), context.Canceled):
-	default:
+	if !errors.Is(ctx.Err(), context.Canceled) && (ctx.Err() != nil || isAway(err)) {
 		s.resting.rest(node, why, s.Now())
 	}
 	return answer{asked: true, failed: true, reason: why}
+}
+
+// isAway reports whether an error says of a node that it does not answer, or nothing of use:
+// then it is left alone for a while. What it says of the query or of whoever asks is about
+// them: others are not to miss the node for it.
+func isAway(err error) bool {
+	switch genesis.KindOf(err) {
+	case genesis.Unavailable, genesis.Internal, genesis.Canceled:
+		return true
+	}
+	return errors.Is(err, guest.ErrTooLong)
 }
 
 // brief is an error in one short line.

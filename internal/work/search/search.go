@@ -184,8 +184,13 @@ func (s *Searcher) isFollowing() bool {
 	return s.follows
 }
 
-// Search returns what matches a query and whoever asks may know of.
+// Search returns what matches a query and whoever asks may know of. What is no query is
+// refused before other nodes are asked it.
 func (s *Searcher) Search(ctx context.Context, who genesis.Principal, q genesis.SearchQuery) (*genesis.SearchResult, error) {
+	fq := query(q)
+	if err := fq.Check(); err != nil {
+		return nil, err
+	}
 	var asked *asked // by this node; they answer meanwhile
 	if !q.Local && !q.Own {
 		asked = s.ask(ctx, who, func(genesis.NodeID) []genesis.SearchQuery { return []genesis.SearchQuery{q} })
@@ -202,7 +207,8 @@ func (s *Searcher) Search(ctx context.Context, who genesis.Principal, q genesis.
 }
 
 func (a *attempt) search(ctx context.Context, q genesis.SearchQuery, asked *asked) (*genesis.SearchResult, error) {
-	fq := find.Query{Asker: a.known.Asker, Text: q.Text, Filter: filter(q.Filter), Facets: q.Facets, Values: q.Values, Limit: q.Limit, After: q.After}
+	fq := query(q)
+	fq.Asker = a.known.Asker
 	if q.Own {
 		var err error
 		if fq.Asker, err = a.alone(ctx, a.outlook, a.known); err != nil {
@@ -229,6 +235,11 @@ func (a *attempt) search(ctx context.Context, q genesis.SearchQuery, asked *aske
 	}
 	out.Coverage, err = a.coverage(ctx, asked)
 	return out, err
+}
+
+// query is a query as the index is asked it, by nobody yet.
+func query(q genesis.SearchQuery) find.Query {
+	return find.Query{Text: q.Text, Filter: filter(q.Filter), Facets: q.Facets, Values: q.Values, Limit: q.Limit, After: q.After}
 }
 
 func filter(f genesis.SearchFilter) find.Filter {

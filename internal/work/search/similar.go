@@ -14,8 +14,9 @@ func (s *Searcher) Similar(ctx context.Context, who genesis.Principal, ref genes
 	id := find.ID{Node: cmp.Or(ref.Node, s.Node), Name: ref.Name, Version: ref.Digest}
 	asked := s.ask(ctx, who, func(node genesis.NodeID) []genesis.SearchQuery {
 		all := []genesis.SearchQuery{{}} // what is alike has no word in common for certain
-		if node == id.Node {             // where there is more than is told, it is told of all the same
-			all = append(all, genesis.SearchQuery{Text: `"` + string(id.Name) + `"`})
+		named := genesis.SearchQuery{Text: `"` + string(id.Name) + `"`}
+		if fq := query(named); node == id.Node && fq.Check() == nil { // where there is more than is told, it is told of all the same
+			all = append(all, named)
 		}
 		return all
 	})

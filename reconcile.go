@@ -64,7 +64,7 @@ type WitnessStanding string
 
 const (
 	WitnessGood     WitnessStanding = ""
-	WitnessRestored WitnessStanding = "restored" // it went back to an earlier state, and says so: kept as evidence, and followed
+	WitnessRestored WitnessStanding = "restored" // it went back to an earlier state, and says so, or is another log of another key: kept as evidence, and followed
 	WitnessBehind   WitnessStanding = "behind"   // it answers with an earlier state than it did, and does not say why
 	WitnessRefused  WitnessStanding = "refused"  // its signature or its proof does not hold
 	WitnessForked   WitnessStanding = "forked"   // it contradicts what it signed before

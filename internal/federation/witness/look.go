@@ -58,16 +58,23 @@ func (w *Witness) look(ctx context.Context, p *peer) error {
 	if err != nil {
 		return err
 	}
-	a, err := w.state(ctx, p, k.state)
-	if genesis.KindOf(err) == genesis.NotFound && k.epoch > 0 {
+	known, another := k.state, k.epoch > 0 && !p.signedBy(k.state)
+	if another {
+		known = state{}
+	}
+	a, err := w.state(ctx, p, known)
+	if genesis.KindOf(err) == genesis.NotFound && known.epoch > 0 {
 		return w.wrong(ctx, &k, &fault{genesis.WitnessBehind, fmt.Sprintf("it has no epoch %d any more", k.epoch), nil})
 	}
 	if err != nil {
 		return err
 	}
-	got, err := prove(p.id, w.keys(p), k.state, a)
+	got, err := prove(p.id, w.keys(p), known, a)
 	var lost *fault
-	if err == nil && got.ended != nil {
+	switch {
+	case err == nil && another:
+		lost = &fault{genesis.WitnessRestored, fmt.Sprintf("the node has another key, and another log: that of before, with %d entries in epoch %d, is not gone on with", k.tree.N, k.epoch), got.note}
+	case err == nil && got.ended != nil:
 		lost, err = w.restored(ctx, p, k, got)
 	}
 	var f *fault
@@ -76,7 +83,7 @@ func (w *Witness) look(ctx context.Context, p *peer) error {
 		return w.wrong(ctx, &k, f)
 	case err != nil:
 		return err
-	case k.standing == genesis.WitnessForked && got.epoch == k.epoch:
+	case k.standing == genesis.WitnessForked && got.epoch == known.epoch:
 		return &fault{k.standing, k.reason, nil} // it showed two histories: only a new epoch says which one holds
 	}
 	return w.take(ctx, &k, got.state, lost)
@@ -109,7 +116,7 @@ func (w *Witness) restored(ctx context.Context, p *peer, k kept, got outcome) (*
 	end := *got.ended
 	lost := &fault{genesis.WitnessRestored, fmt.Sprintf("epoch %d had %d entries, and ended with %d, as it declares: the others were lost", k.epoch, k.tree.N, end.N), got.note}
 	older, there, err := before(ctx, w.DB.Read(), p.id, k.epoch, end.N)
-	if err != nil || !there {
+	if err != nil || !there || !p.signedBy(older) {
 		return lost, err
 	}
 	a, err := w.state(ctx, p, older)
@@ -149,7 +156,7 @@ func (w *Witness) take(ctx context.Context, k *kept, s state, lost *fault) error
 		return next.save(ctx, tx)
 	})
 	if err == nil && lost != nil {
-		w.Log.Warn("a node's audit log went back to an earlier state, and says so", "log", genesis.AuditOrigin(k.node, k.epoch), "reason", lost.reason)
+		w.Log.Warn("a node's audit log does not go on from what it was, and says so", "log", genesis.AuditOrigin(k.node, k.epoch), "reason", lost.reason)
 	}
 	return store.Error("keep checkpoint", string(k.node), err)
 }

@@ -31,6 +31,7 @@ import (
 	"io"
 	"log/slog"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 
@@ -151,8 +152,8 @@ func (w *Witness) Follow(m genesis.Member, way Peer) {
 	}
 }
 
-// Unfollow asks a node no more. Its checkpoints and evidence stay for as long as those of
-// others; when it is a member again, its log is taken as it is then.
+// Unfollow asks a node no more. What is kept of its log stays: when it is a member again,
+// by the same key, the log has to have grown from there. To leave undoes nothing.
 func (w *Witness) Unfollow(ctx context.Context, node genesis.NodeID) error {
 	w.mu.Lock()
 	p := w.peers[node]
@@ -163,10 +164,10 @@ func (w *Witness) Unfollow(ctx context.Context, node genesis.NodeID) error {
 		defer p.turn.Unlock()
 	}
 	err := w.DB.Tx(ctx, func(tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, "UPDATE witness_logs SET epoch = 0, size = 0, note = '', since = 0, strikes = 0 WHERE node = $1", string(node))
+		_, err := tx.ExecContext(ctx, "UPDATE witness_logs SET strikes = 0 WHERE node = $1", string(node))
 		return err
 	})
-	return store.Error("forget node", string(node), err)
+	return store.Error("unfollow node", string(node), err)
 }
 
 // find returns a member that is followed.
@@ -281,9 +282,22 @@ func (p *peer) failed() error {
 }
 
 // keys are those with which the member signs its logs now.
-func (w *Witness) keys(p *peer) (keys []ed25519.PublicKey) {
+func (w *Witness) keys(p *peer) []ed25519.PublicKey {
 	m, _ := p.met()
-	for _, k := range m.CurrentKeys(genesis.KeyLog, w.Now()) {
+	return public(m.CurrentKeys(genesis.KeyLog, w.Now()))
+}
+
+// signedBy reports whether a state was signed with a key of the member, whenever that counted.
+// If not, it is of another log: the node came back as somebody else.
+func (p *peer) signedBy(s state) bool {
+	m, _ := p.met()
+	ever := slices.DeleteFunc(slices.Clone(m.Keys), func(k genesis.NodeKey) bool { return k.Use != genesis.KeyLog })
+	_, err := signed(p.id, public(ever), s.note)
+	return err == nil
+}
+
+func public(all []genesis.NodeKey) (keys []ed25519.PublicKey) {
+	for _, k := range all {
 		if len(k.Public) == ed25519.PublicKeySize {
 			keys = append(keys, k.Public)
 		}

@@ -249,26 +249,62 @@ func TestAnswersThatAreNone(t *testing.T) {
 	}
 }
 
-// TestMemberThatComesBack: the log of a node that left and joined anew is taken as it is.
+// TestMemberThatComesBack: to leave and to join again undoes nothing. The log has to have
+// grown from what was kept of it before; what is of another key is another log, and that is
+// kept on record.
 func TestMemberThatComesBack(t *testing.T) {
-	c, nrel, mit, _ := pair(t)
-	nrel.grow(5)
-	mit.look()
-	if err := mit.Unfollow(t.Context(), "nrel"); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := mit.Look(t.Context(), "nrel"); genesis.KindOf(err) != genesis.NotFound {
-		t.Error(err)
-	}
-	all, err := mit.Status(t.Context())
-	if err != nil || len(all) != 1 || all[0].Kept != 1 || all[0].Point.Epoch != 0 {
-		t.Errorf("%+v %v", all, err)
-	}
-	other := start(t, c, "nrel", t.TempDir())
-	other.grow(1)
-	meet(other, mit)
-	if got := mit.look(); got.Standing != "" || got.Point.Size != 1 {
-		t.Errorf("%+v", got)
+	for name, want := range map[string]struct {
+		standing genesis.WitnessStanding
+		size     int64
+		evidence int
+	}{
+		"as it was":   {"", 12, 0},
+		"rolled back": {genesis.WitnessBehind, 10, 1},
+		"rewritten":   {genesis.WitnessForked, 10, 1},
+		"anew":        {genesis.WitnessRestored, 1, 1},
+	} {
+		c := newClock()
+		nrel, mit := start(t, c, "nrel", t.TempDir()), start(t, c, "mit", t.TempDir())
+		nrel.grow(5)
+		original, old := nrel.twin()
+		meet(original, mit)
+		original.grow(5)
+		mit.look()
+		if err := mit.Unfollow(t.Context(), "nrel"); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := mit.Look(t.Context(), "nrel"); genesis.KindOf(err) != genesis.NotFound {
+			t.Error(name, err)
+		}
+		if all, err := mit.Status(t.Context()); err != nil || len(all) != 1 || all[0].Kept != 1 || all[0].Point.Size != 10 {
+			t.Errorf("%s, gone: %+v %v", name, all, err)
+		}
+		c.move(time.Hour)
+		back := original
+		switch name {
+		case "as it was":
+			original.grow(2)
+		case "rolled back":
+			back = old
+			old.grow(1)
+		case "rewritten":
+			back = old
+			old.grow(7)
+		case "anew":
+			back = start(t, c, "nrel", t.TempDir())
+			back.grow(1)
+		}
+		meet(back, mit)
+		got := mit.look()
+		if got.Standing != want.standing || got.Point.Size != want.size || got.Evidence != want.evidence || len(mit.forks()) != want.evidence {
+			t.Errorf("%s: %+v, %+v", name, got, mit.forks())
+		}
+		if name == "anew" { // and that log is followed as any other
+			back.grow(3)
+			if got := mit.look(); got.Point.Size != 4 || got.Evidence != 1 {
+				t.Errorf("%s, and on: %+v", name, got)
+			}
+		}
 	}
 }
 

@@ -188,7 +188,7 @@ type Similar struct {
 	Score     int      `json:"score"`
 	Variables []string `json:"variables,omitempty"` // "wind_speed (m/s)"
 	Units     []string `json:"units,omitempty"`     // beyond those of the variables
-	Words     []string `json:"words,omitempty"`     // of title, keywords and description
+	Words     []string `json:"words,omitempty"`     // of title, keywords and description, "and" and the like left out
 }
 
 // Standings of a node in an answer, beside those of its logs.

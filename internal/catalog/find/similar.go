@@ -17,7 +17,7 @@ const (
 	pairCounts = 6 // a variable of the same name and unit
 	nameCounts = 3 // of the same name, whatever the unit
 	unitCounts = 2 // a unit
-	wordCounts = 2 // a word of title or keywords; of the description: half
+	wordCounts = 2 // a word of title or keywords; of the description: half; function words not at all
 
 	maxFeatures = 48 // those that count most
 	maxShared   = 12 // of each kind that are told
@@ -108,7 +108,7 @@ func features(l *genesis.Listing) []feature {
 	return all
 }
 
-// describing returns the words of title, keywords and description.
+// describing returns the words of title, keywords and description that say something.
 func describing(l *genesis.Listing) []feature {
 	var all []feature
 	eachLine(l, func(line line) {
@@ -121,7 +121,7 @@ func describing(l *genesis.Listing) []feature {
 			return
 		}
 		for _, w := range terms(line.text) {
-			if utf8.RuneCountInString(w) >= prefixFrom && len(all) < 512 {
+			if utf8.RuneCountInString(w) >= prefixFrom && !functionWords[w] && len(all) < 512 {
 				all = append(all, feature{term: w, counts: counts})
 			}
 		}

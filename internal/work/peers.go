@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/url"
@@ -58,6 +59,15 @@ func (s *Service) peer(ctx context.Context, who genesis.Principal, node genesis.
 	return s.Peers.Get(ctx, who, node, path, nil)
 }
 
+// notThere is an error of another node as whoever asked is told it: what it has not, or does
+// not show them, under the name that they gave it. That node has kept its secrets already.
+func notThere(err error, op, what string, node genesis.NodeID) error {
+	if genesis.KindOf(err) != genesis.NotFound {
+		return err
+	}
+	return inside{&genesis.Error{Op: op, Kind: genesis.NotFound, Subject: what, Msg: fmt.Sprintf("is not at %s, or not for you to see there", node), Err: err}}
+}
+
 // elsewhere returns the node that a reference names, if it is another one.
 func (s *Service) elsewhere(ref string) (genesis.Ref, bool) {
 	r, err := genesis.ParseRef(ref)
@@ -75,10 +85,11 @@ func (s *Service) May(ctx context.Context, who genesis.Principal, ref string) (*
 		node := r.Node
 		r.Node = ""
 		m, err := peerGet[genesis.May](ctx, s, who, node, "/versions/"+url.PathEscape(r.String())+"/may")
-		if err == nil {
-			m.Ref.Node = node
+		if err != nil {
+			return nil, notThere(err, "look up", ref, node)
 		}
-		return m, err
+		m.Ref.Node = node
+		return m, nil
 	}
 	v, err := s.find(ctx, who, ref)
 	if err != nil {

@@ -119,8 +119,11 @@ func (s *Service) logThere(ctx context.Context, who genesis.Principal, r genesis
 	if genesis.KindOf(err) == genesis.NotFound && r.State == genesis.RunSent {
 		return io.NopCloser(bytes.NewReader(nil)), 0, nil // it has not got the order yet
 	}
+	if genesis.KindOf(err) == genesis.NotFound && r.Error != nil { // it was refused before it began
+		return nil, 0, inside{&genesis.Error{Op: "read log", Kind: genesis.NotFound, Subject: "run " + r.ID, Msg: fmt.Sprintf("%s has no log of it: it ended there with %s", r.At, r.Error.Detail), Err: err}}
+	}
 	if err != nil {
-		return nil, 0, err
+		return nil, 0, notThere(err, "read log", "run "+r.ID, r.At)
 	}
 	text, err := readPeer(ctx, r.At, resp.Body, maxRemoteLog)
 	if err != nil {

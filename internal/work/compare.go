@@ -54,10 +54,28 @@ func (s *Service) Export(ctx context.Context, who genesis.Principal, ref, table,
 	if err != nil {
 		return err
 	}
+	shared, err := s.Journal.Share(ctx, s.event(d)) // of the entry that the decision left
+	if err != nil {
+		return err
+	}
 	ctx, stop := s.Access.Watch(ctx, d.Ask) // what is being sent ends with the right to it
 	defer stop()
 	defer endsWith(ctx, w)()
-	return withdrawn(ctx, s.export(ctx, v, table, as, columns, w, p))
+	sent := &tally{to: w}
+	defer func() { shared.Add(1, sent.bytes) }() // what went, though it broke off
+	return withdrawn(ctx, s.export(ctx, v, table, as, columns, sent, p))
+}
+
+// tally counts the bytes that are written.
+type tally struct {
+	to    io.Writer
+	bytes int64
+}
+
+func (t *tally) Write(b []byte) (int, error) {
+	n, err := t.to.Write(b)
+	t.bytes += int64(n)
+	return n, err
 }
 
 // export writes a table of a version.

@@ -1,9 +1,11 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -13,8 +15,8 @@ import (
 
 type reportCmd struct {
 	Quarter genesis.Quarter `help:"Which one, in UTC; if missing, this one so far." placeholder:"2026Q4"`
-	Format  string          `help:"md, json or html." enum:"md,json,html" default:"md" placeholder:"FORMAT"`
-	Out     string          `help:"Where to write; if missing, to the standard output." default:"-" placeholder:"FILE"`
+	Format  string          `help:"md, json or html; if missing, what the name of --out ends in, or md." enum:"md,json,html," default:"" placeholder:"FORMAT"`
+	Out     string          `help:"Where to write: a file ending in .md, .json or .html; if missing, to the standard output." default:"-" placeholder:"FILE"`
 	Merge   []string        `help:"Put together reports of several nodes, which they made with --format json; no node is asked." placeholder:"FILE,..."`
 }
 
@@ -28,14 +30,14 @@ A node's report is of its own log. With --merge, reports of several nodes become
 Examples:
 
     genesis report
-    genesis report --quarter 2026Q4 --format html --out 2026Q4.html
+    genesis report --quarter 2026Q4 --out 2026Q4.html
     genesis report --quarter 2026Q4 --json
     genesis report --merge nrel.json,mit.json,ornl.json`
 }
 
 func (cmd *reportCmd) Run(a *app) error {
-	if a.json {
-		cmd.Format = "json"
+	if err := cmd.settle(a.json); err != nil {
+		return err
 	}
 	if len(cmd.Merge) > 0 {
 		return cmd.merge(a)
@@ -53,6 +55,21 @@ func (cmd *reportCmd) Run(a *app) error {
 	a.result = r
 	write := map[string]func(io.Writer, *genesis.Report) error{"md": reportMarkdown, "json": reportJSON[*genesis.Report], "html": reportHTML}[cmd.Format]
 	return a.writeOut("report", cmd.Out, func(w io.Writer) error { return write(w, r) })
+}
+
+// settle works out the format: as it was said, as the name of the file says, or Markdown. A
+// file whose name says another than was asked for would be taken for what it is not.
+func (cmd *reportCmd) settle(json bool) error {
+	asked, said := cmd.Format, "--format "+cmd.Format
+	if json {
+		asked, said = "json", "--json"
+	}
+	named := map[string]string{".md": "md", ".markdown": "md", ".json": "json", ".html": "html", ".htm": "html"}[strings.ToLower(filepath.Ext(cmd.Out))]
+	if asked != "" && named != "" && asked != named {
+		return &genesis.Error{Op: "report", Kind: genesis.Invalid, Subject: cmd.Out, Msg: "its name ends as " + named + " does, and " + said + " asks for " + asked, Hint: "leave one of the two out"}
+	}
+	cmd.Format = cmp.Or(asked, named, "md")
+	return nil
 }
 
 func reportJSON[R any](w io.Writer, r R) error {
@@ -89,11 +106,19 @@ func amountText(a genesis.Amount, unit string) string {
 	case "percent":
 		return strconv.FormatFloat(v, 'f', 1, 64) + " %"
 	case "days":
-		return strconv.FormatFloat(v, 'f', 1, 64) + " days"
+		return daysText(v)
 	case "seconds":
 		return hoursText(v)
 	}
 	return count(int64(v))
+}
+
+// daysText writes how long something took, in the unit that suits it.
+func daysText(days float64) string {
+	if days < 1 {
+		return hoursText(days * 24 * 60 * 60)
+	}
+	return strconv.FormatFloat(days, 'f', 1, 64) + " days"
 }
 
 // hoursText writes how long something took that may take long.

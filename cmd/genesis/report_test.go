@@ -55,12 +55,38 @@ func TestReportsAreHarmless(t *testing.T) {
 	}
 }
 
+// TestReportFormat: the name of the file says the format, and never another than is written.
+func TestReportFormat(t *testing.T) {
+	for _, x := range []struct {
+		format, out string
+		json        bool
+		want, wrong string
+	}{
+		{"", "-", false, "md", ""},
+		{"", "q.html", false, "html", ""},
+		{"", "v.JSON", false, "json", ""},
+		{"", "q.md", false, "md", ""},
+		{"", "q.txt", false, "md", ""},
+		{"html", "q.out", false, "html", ""},
+		{"json", "q.json", false, "json", ""},
+		{"", "-", true, "json", ""},
+		{"md", "q.html", false, "", "its name ends as html does, and --format md asks for md"},
+		{"", "q.html", true, "", "its name ends as html does, and --json asks for json"},
+	} {
+		cmd := reportCmd{Format: x.format, Out: x.out}
+		err := cmd.settle(x.json)
+		if x.wrong == "" && (err != nil || cmd.Format != x.want) || x.wrong != "" && (genesis.KindOf(err) != genesis.Invalid || !strings.Contains(err.Error(), x.wrong)) {
+			t.Errorf("%+v: %q, %v", x, cmd.Format, err)
+		}
+	}
+}
+
 // TestAmounts: numbers stand with their units, and what is not told says why.
 func TestAmounts(t *testing.T) {
 	for want, x := range map[string]struct {
 		v    float64
 		unit string
-	}{"12,345": {12345, "people"}, "2.0 KiB": {2048, "bytes"}, "88.9 %": {88.88, "percent"}, "3.0 days": {3, "days"}, "2m30s": {150.5, "seconds"}, "2.0 h": {7200, "seconds"}} {
+	}{"12,345": {12345, "people"}, "2.0 KiB": {2048, "bytes"}, "88.9 %": {88.88, "percent"}, "3.0 days": {3, "days"}, "1.0 days": {1, "days"}, "12.0 h": {0.5, "days"}, "14m24s": {0.01, "days"}, "8.6 s": {0.0001, "days"}, "2m30s": {150.5, "seconds"}, "2.0 h": {7200, "seconds"}} {
 		if got := amountText(genesis.Amount{Value: &x.v}, x.unit); got != want {
 			t.Errorf("%v %s is %q", x.v, x.unit, got)
 		}

@@ -69,7 +69,9 @@ func (d *door) get(ctx context.Context, path string, header http.Header) (*http.
 			resp.Body.Close()
 		default:
 			defer resp.Body.Close()
-			return nil, problem(m.URL, resp)
+			err := problem(d.node, m.URL, resp)
+			d.f.doubts.went(d.node, err)
+			return nil, err
 		}
 	}
 }
@@ -114,6 +116,7 @@ func (d *door) exchange(ctx context.Context, base string, secret []byte) (s gene
 	if err != nil {
 		return s, "", err
 	}
+	defer func() { d.f.doubts.went(d.node, err) }()
 	text, header, err := d.f.ask(ctx, question{method: http.MethodPost, base: base, path: "/exchange", most: maxAnswer,
 		body: genesis.ExchangeRequest{Token: token.Token, Key: secret}})
 	if err != nil {

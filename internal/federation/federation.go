@@ -79,6 +79,7 @@ type Federation struct {
 
 	http    *http.Client // for other nodes
 	hearsay hearsay
+	doubts  doubts
 	mirror  *mirror.Mirror   // nil: no catalogue is followed
 	witness *witness.Witness // nil: no audit log is
 	post    *post.Post       // nil: no messages

@@ -333,6 +333,9 @@ func (f *Federation) info() *genesis.FederationInfo {
 		x.Advice = append(x.Advice, fmt.Sprintf("the charter is past its end since %s: people of other nodes are not vouched for; reach any member: genesis federation show --refresh", v.until.UTC().Format(time.RFC3339)))
 	default:
 		x.Standing = genesis.StandingMember
+		if by := f.doubts.of(v.others); len(by) > 0 {
+			x.Advice = append(x.Advice, fmt.Sprintf("%s: this node is no member, as far as is known there; either they have not heard of it yet, or it was removed: genesis federation show --refresh", joinedNodes(by)))
+		}
 	}
 	if x.Holder && v.charter.Agreed().Sub(now) < agreeSoon {
 		x.Advice = append(x.Advice, fmt.Sprintf("what the holders signed ends on %s: genesis federation holders renews it", v.charter.Agreed().UTC().Format(time.DateOnly)))

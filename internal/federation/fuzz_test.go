@@ -97,7 +97,7 @@ func FuzzProblem(f *testing.F) {
 	f.Add(403, text)
 	f.Add(500, []byte(`{"kind":"internal","detail":"a\nb`))
 	f.Fuzz(func(t *testing.T, status int, body []byte) {
-		err := problem("https://data.example.edu", &http.Response{StatusCode: status, Status: "?", Body: io.NopCloser(bytes.NewReader(body))})
+		err := problem("evil", "https://data.example.edu", &http.Response{StatusCode: status, Status: "?", Body: io.NopCloser(bytes.NewReader(body))})
 		if k := genesis.KindOf(err); k == genesis.Internal || k == genesis.Private || k == "" {
 			t.Errorf("%q is taken for %v", body, err)
 		}

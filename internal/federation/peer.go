@@ -73,7 +73,7 @@ func (f *Federation) fetch(ctx context.Context, q question) (answer []byte, head
 	case resp.StatusCode == http.StatusNotModified:
 		return nil, http.Header{"Etag": {q.etag}}, nil
 	case resp.StatusCode != http.StatusOK:
-		return nil, nil, problem(q.base, resp)
+		return nil, nil, problem("", q.base, resp)
 	}
 	answer, err = guest.Read(ctx, q.base, resp.Body, q.most)
 	return answer, resp.Header, err
@@ -123,8 +123,9 @@ func unreached(base string, err error) error {
 	return &genesis.Error{Op: "ask node", Kind: genesis.Unavailable, Subject: base, Msg: "it does not answer: " + err.Error(), Hint: "try again later", Err: err}
 }
 
-// problem is what another node says is wrong. It is told as that node's word.
-func problem(base string, resp *http.Response) error {
+// problem is what another node says is wrong. It is told as that node's word. What it has
+// not is named as it is here, with the node, if that is known: the URL is not what is missing.
+func problem(node genesis.NodeID, base string, resp *http.Response) error {
 	text, _ := io.ReadAll(io.LimitReader(resp.Body, maxProblem)) // what came is told
 	var p genesis.Problem
 	e := &genesis.Error{Op: "ask node", Kind: genesis.Unavailable, Subject: base, Msg: "it answers " + resp.Status}
@@ -132,6 +133,12 @@ func problem(base string, resp *http.Response) error {
 		e.Msg, e.Hint = "it says: "+line(p.Detail), line(p.Hint)
 		if slices.Contains(told, p.Kind) {
 			e.Kind = p.Kind
+		}
+		if e.Kind == genesis.Permission && p.Code == genesis.CodeBadIssuer {
+			e.Err = guest.ErrStranger
+		}
+		if e.Kind == genesis.NotFound && node != "" {
+			e.Op, e.Subject = "look up", strings.TrimSuffix(string(node)+"/"+line(p.Subject), "/")
 		}
 	}
 	return e

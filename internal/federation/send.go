@@ -63,7 +63,7 @@ const messagesPath = "/messages"
 // notTaken is why a node did not take a message. What does not come from a node that
 // looked at it (a proxy's answer, a node that is older, or busy) is worth another try.
 func (f *Federation) notTaken(ctx context.Context, to genesis.Member, spoke protocol, resp *http.Response) error {
-	err := problem(to.URL, resp)
+	err := problem(to.ID, to.URL, resp)
 	unknown := resp.StatusCode == http.StatusNotFound || genesis.KindOf(err) == genesis.Unsupported
 	switch {
 	case unknown && f.speaksOtherwise(ctx, to, spoke):

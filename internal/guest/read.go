@@ -12,6 +12,10 @@ import (
 // ErrTooLong is in the error of an answer that is longer than it may be.
 var ErrTooLong = errors.New("the answer is too long")
 
+// ErrStranger is in the error of an answer to a node that the one that answers does not know
+// as a member: it has not heard of it yet, or it was removed.
+var ErrStranger = errors.New("it does not know this node as a member, or not yet")
+
 // Read reads and closes the body of what somebody answers, of at most so many bytes, until
 // the context ends. An answer that is longer is an error and never cut, so that nobody
 // takes a part for the whole. Errors: Invalid (it is longer), Unavailable (it broke off, or

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/opengenesis/genesis"
+	"github.com/opengenesis/genesis/internal/guest"
 )
 
 // follower follows one node.
@@ -88,7 +89,11 @@ func (f *follower) run(ctx context.Context) {
 		if more && err == nil {
 			continue // others had their turn
 		}
-		timer := time.NewTimer(pause(f.m.cfg.Interval, failures, rand.Float64()))
+		wait := pause(f.m.cfg.Interval, failures, rand.Float64())
+		if errors.Is(err, guest.ErrStranger) { // it hears of this node within minutes
+			wait = min(wait, soon(failures))
+		}
+		timer := time.NewTimer(wait)
 		select {
 		case <-timer.C:
 		case <-f.nudged:
@@ -111,6 +116,10 @@ func pause(interval time.Duration, failures int, random float64) time.Duration {
 	}
 	return time.Duration(float64(d) * (0.75 + random/2))
 }
+
+// soon is when a node is asked again that does not know this one as a member: one that has
+// just joined is not to wait for long, one that was removed is not to go on asking.
+func soon(failures int) time.Duration { return time.Second << min(failures, 12) }
 
 // turn waits for room and goes round once. more says that there is work left.
 func (f *follower) turn(ctx context.Context) (more bool, err error) {

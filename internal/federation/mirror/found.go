@@ -127,6 +127,7 @@ func (m *Mirror) Standing(ctx context.Context) ([]genesis.Followed, error) {
 	}
 	defer rows.Close()
 	var all []genesis.Followed
+	unread := m.sights.unread()
 	for rows.Next() {
 		var f genesis.Followed
 		var fresh int64
@@ -143,7 +144,11 @@ func (m *Mirror) Standing(ctx context.Context) ([]genesis.Followed, error) {
 			f.Standing = genesis.StandingPartial
 		}
 		f.Fresh = f.Fresh.Truncate(time.Second)
+		delete(unread, f.Node)
 		all = append(all, f)
+	}
+	for node, why := range unread { // of which there is no log at all
+		all = append(all, genesis.Followed{Node: node, Class: genesis.ClassPublic, Standing: genesis.StandingFailing, Reason: why})
 	}
 	return all, store.Error("read mirror", "", rows.Err())
 }

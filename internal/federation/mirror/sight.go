@@ -2,11 +2,13 @@ package mirror
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/opengenesis/genesis"
+	"github.com/opengenesis/genesis/internal/guest"
 )
 
 // sights are what the last round came to for each log. They change every minute, and are kept in
@@ -50,7 +52,9 @@ func (l *sights) ended(ctx context.Context, node genesis.NodeID, class genesis.C
 		return
 	}
 	why := ""
-	if err != nil {
+	if errors.Is(err, guest.ErrStranger) {
+		why = guest.ErrStranger.Error()
+	} else if err != nil {
 		why = err.Error()
 		why = strings.ToValidUTF8(why[:min(len(why), maxWhy)], "")
 	}
@@ -67,6 +71,19 @@ func (l *sights) of(node genesis.NodeID, class genesis.Class) sight {
 		one.why = why
 	}
 	return one
+}
+
+// unread are the nodes of which no log could be read in the last round, and why.
+func (l *sights) unread() map[genesis.NodeID]string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	all := map[genesis.NodeID]string{}
+	for node, logs := range l.last {
+		if why := logs[genesis.ClassNone].why; why != "" {
+			all[node] = why
+		}
+	}
+	return all
 }
 
 // forget forgets what is known of a node's logs: they are begun anew, or not followed.

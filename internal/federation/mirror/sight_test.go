@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/opengenesis/genesis"
+	"github.com/opengenesis/genesis/internal/guest"
 )
 
 // TestFailing: a log whose last round failed is said to be, with why and since when, until
@@ -96,5 +97,41 @@ func TestFailing(t *testing.T) {
 	}
 	if f := standing("public"); f.Standing != "" || f.Reason != "" || !f.Fresh.After(whole) {
 		t.Errorf("all is well and it is said to be %+v", f)
+	}
+}
+
+// TestStranger: a node that does not know this one as a member is said not to, though it has
+// no log here yet, and is asked again soon.
+func TestStranger(t *testing.T) {
+	o, h := startOther(t, t.TempDir()), startHere(t)
+	o.sayAll(names("kept", 10), "one", "members")
+	knows := false
+	stranger := liar{o, func(path string, b []byte, err error) (io.ReadCloser, error) {
+		if !knows {
+			return nil, &genesis.Error{Op: "ask node", Kind: genesis.Permission, Subject: "https://nrel", Msg: "it says: no member", Err: guest.ErrStranger}
+		}
+		return body(b), err
+	}}
+	if err := h.look(o.member(), stranger); err == nil {
+		t.Fatal("nobody answers, and all is well")
+	}
+	all, err := h.Standing(t.Context())
+	if err != nil || len(all) != 1 || all[0].Node != o.member().ID || all[0].Reason != guest.ErrStranger.Error() || !all[0].Fresh.IsZero() {
+		t.Errorf("%+v, %v", all, err)
+	}
+	knows = true
+	if err := h.look(o.member(), stranger); err != nil {
+		t.Fatal(err)
+	}
+	if all, err = h.Standing(t.Context()); err != nil || len(all) == 0 {
+		t.Errorf("%+v, %v", all, err)
+	}
+	for _, f := range all {
+		if f.Reason != "" || f.Fresh.IsZero() {
+			t.Errorf("it answers, and is said to be %+v", f)
+		}
+	}
+	if soon(1) > 5*time.Second || soon(3) > time.Minute || soon(1000) < maxPause {
+		t.Errorf("it is asked again after %v, %v, ... %v", soon(1), soon(3), soon(1000))
 	}
 }

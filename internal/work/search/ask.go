@@ -143,6 +143,9 @@ func (s *Searcher) askFor(ctx context.Context, who genesis.Principal, node genes
 // failed is the answer of a node that did not answer what it was asked.
 func (s *Searcher) failed(ctx context.Context, node genesis.NodeID, err error) answer {
 	why := "it cannot be asked: " + brief(err)
+	if errors.Is(err, guest.ErrStranger) {
+		why = guest.ErrStranger.Error()
+	}
 	if ctx.Err() != nil {
 		why = fmt.Sprintf("it did not answer within %v", s.Wait)
 	}

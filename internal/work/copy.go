@@ -204,6 +204,9 @@ func (c *copying) tx(ctx context.Context, tx *sql.Tx, staged *catalog.Staged) (a
 		if out.Version, out.Unchanged, err = s.Catalog.CommitTx(ctx, tx, staged); err != nil {
 			return nil, err
 		}
+		if err = c.standing(ctx, tx); err != nil {
+			return nil, err
+		}
 		if err = s.Access.Carry(ctx, tx, access.Copy{Child: resource(out.Version), Node: b.Node, By: c.r.By.Person(), Owes: b.Owes}); err != nil {
 			return nil, err
 		}
@@ -220,6 +223,22 @@ func (c *copying) tx(ctx context.Context, tx *sql.Tx, staged *catalog.Staged) (a
 		Institution: p.Institution, Sector: p.Sector, Student: p.Student,
 		Detail: detail(map[string]any{"pull": b.ID, "from": out.Copied.From.String(), "number": out.Copied.Number, "bytes": b.Bytes, "moved": out.Moved, "tier": out.Copied.Tier, "grants": out.Copied.Grants, "unchanged": out.Unchanged})}
 	return out, journal.Record(ctx, tx, e)
+}
+
+// standing refuses a copy by a grant that its node took back meanwhile: it said so when
+// there was no copy yet that it could end.
+func (c *copying) standing(ctx context.Context, tx *sql.Tx) error {
+	for _, id := range grantsOf(c.bundle().Owes) {
+		gone, err := c.s.abroad.Revoked(ctx, tx, c.bundle().Node, id)
+		if err != nil {
+			return err
+		}
+		if gone {
+			return &genesis.Error{Op: "pull", Kind: genesis.Permission, Subject: string(c.bundle().Node) + "/" + string(c.bundle().Version.Name),
+				Msg: "a grant by which it was copied was taken back meanwhile", Hint: "copy it again, if another lets you"}
+		}
+	}
+	return nil
 }
 
 // EndLeaves ends what copies here owe to a grant that the node which made it took back, in

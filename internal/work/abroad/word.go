@@ -149,6 +149,8 @@ func checkProject(p *genesis.Project, peer, self genesis.NodeID) error {
 		return bad("a text of it is too long")
 	case slices.ContainsFunc(p.Members, func(m genesis.PersonID) bool { return !of(m, self, self) }):
 		return bad("it names members that are not of this node")
+	case len(slices.Compact(slices.Sorted(slices.Values(p.Members)))) < len(p.Members): // who is bounded by how many there are
+		return bad("it names a member twice")
 	}
 	return nil
 }

@@ -159,8 +159,9 @@ func (c *Charter) current(now time.Time) error {
 	return c.lasting(now)
 }
 
-// clocksOff is by how much the clock of who signed may be ahead.
-const clocksOff = 24 * time.Hour
+// clocksOff is by how much the clock of who signed may be ahead of the reader's: each may
+// be off by a day, one to either side.
+const clocksOff = 3 * 24 * time.Hour
 
 // lasting refuses what one holder's node alone signed as good for longer than it may be: no
 // holder would sign it anew before, and whoever is kept from newer states would not notice.

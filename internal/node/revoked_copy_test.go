@@ -109,3 +109,54 @@ func TestRevokedWhileCopied(t *testing.T) {
 		t.Error("what was revoked before it was a copy is read")
 	}
 }
+
+// TestLeftProjectEndsCopies: what was copied by a grant to a project ends for who is put out
+// of it, with the project, and when its time is over: whether its home is that of the owner,
+// of the copy or a third node.
+func TestLeftProjectEndsCopies(t *testing.T) {
+	c := newCluster(t, "nrel", "mit", "ornl")
+	nrel, mit := c.towns["nrel"], c.towns["mit"]
+	mit.must(mit.works.CreateAccount(t.Context(), mit.local, genesis.AccountRequest{Subject: "eve", Service: true}))
+	put := func(at *town, id string, req genesis.ProjectRequest) {
+		t.Helper()
+		at.must(at.works.PutProject(t.Context(), at.local, id, req))
+	}
+	ends := map[string]func(at *town){
+		"out":  func(at *town) { put(at, "out", genesis.ProjectRequest{Members: &[]genesis.PersonID{}}) },
+		"over": func(at *town) { at.must(at.works.EndProject(t.Context(), at.local, "over")) },
+		"brief": func(at *town) {
+			soon := time.Now().Add(2 * time.Second)
+			put(at, "brief", genesis.ProjectRequest{Until: &soon})
+		},
+	}
+	for home, at := range c.towns {
+		lead := genesis.PersonID(home + "/local")
+		if home == "mit" { // who copies is not its lead
+			lead = "mit/eve"
+		}
+		for id := range ends {
+			put(at, id, genesis.ProjectRequest{Lead: lead, Members: &[]genesis.PersonID{"mit/local"}})
+		}
+	}
+	c.eventually("mit hears of the projects", func() bool {
+		all, err := mit.works.TokensOf(t.Context(), "mit/local")
+		return err == nil && len(all) == 2*len(ends)
+	})
+	for home, at := range c.towns {
+		for id, end := range ends {
+			name := string(home) + "-" + id
+			nrel.publish(name, controlled())
+			nrel.must(nrel.works.Grant(t.Context(), nrel.local, genesis.GrantRequest{Ref: name, To: genesis.Grantee("project:" + string(home) + "/" + id), Actions: []genesis.Action{genesis.Read}}))
+			got, err := mit.works.Pull(t.Context(), mit.local, genesis.PullRequest{Ref: "nrel/" + name}, nil)
+			if err != nil {
+				t.Fatal(name, err)
+			}
+			copied := string(got.Version.Name)
+			if err := mit.reads(copied); err != nil {
+				t.Fatal(name, err)
+			}
+			end(at)
+			c.eventually(name+" is not read any more", func() bool { return mit.reads(copied) != nil })
+		}
+	}
+}

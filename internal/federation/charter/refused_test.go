@@ -51,6 +51,14 @@ func TestBundlesThatAreRefused(t *testing.T) {
 		{"targets by one holder", with(cern, func(b *Bundle) { forge(t, b, charterKey("nrel")) }), day0, TooFew},
 		{"a timestamp by a stranger", with(cern, func(b *Bundle) { b.Timestamp = stranger.Bundle().Timestamp }), day0, TooFew},
 		{"a leap", leap(t, cern, charterKey("mit")), day0, FastForward},
+		{"a timestamp for a year", with(renewed, func(b *Bundle) {
+			b.Timestamp = must(newTimestamp(b.Snapshot, renewed.Versions().Snapshot, renewed.Versions().Timestamp+1, charterKey("mit"), day0.Add(300*day)))
+		}), day0, TooLong},
+		{"a snapshot for a year", with(renewed, func(b *Bundle) {
+			v := renewed.Versions()
+			b.Snapshot = must(newSnapshot(b.Targets, v.Targets, v.Snapshot+1, charterKey("mit"), day0.Add(300*day)))
+			b.Timestamp = must(newTimestamp(b.Snapshot, v.Snapshot+1, v.Timestamp+1, charterKey("mit"), day0))
+		}), day0, TooLong},
 		{"no root", Bundle{}, day0, Malformed},
 		{"no list", with(cern, func(b *Bundle) { b.Members = nil }), day0, Malformed},
 		{"a large list", with(cern, func(b *Bundle) { b.Members = make([]byte, maxList+1) }), day0, TooLarge},

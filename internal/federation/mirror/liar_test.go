@@ -175,6 +175,33 @@ func invents(t *testing.T, h *here, ever said) {
 	}
 }
 
+// TestEntriesOfAnotherLog: entries that agree with what is said of them, and are not those
+// that were signed, are not mirrored.
+func TestEntriesOfAnotherLog(t *testing.T) {
+	o, h := startOther(t, t.TempDir()), startHere(t)
+	o, twin := o.copied()
+	o.sayAll(names("x", 5), "right", "public")
+	twin.sayAll(names("y", 5), "wrong", "public")
+	told := 0
+	err := h.look(o.member(), liar{o, func(path string, b []byte, err error) (io.ReadCloser, error) {
+		if strings.Contains(path, "/tile/entries/") || strings.Contains(path, "/statements") {
+			told++
+			return twin.Get(t.Context(), path)
+		}
+		return body(b), err
+	}})
+	if genesis.KindOf(err) != genesis.Invalid || told < 2 {
+		t.Errorf("after %d lies: %v", told, err)
+	}
+	if got := h.mirrored()["public"]; len(got) > 0 {
+		t.Errorf("it mirrors %v", got)
+	}
+	if err := h.look(o.member(), o); err != nil {
+		t.Error(err)
+	}
+	h.agrees(o)
+}
+
 // TestForksAtRandom: of two logs that part somewhere, one is followed.
 func TestForksAtRandom(t *testing.T) {
 	seeds := 6

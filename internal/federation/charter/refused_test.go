@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/theupdateframework/go-tuf/v2/metadata"
+
+	"github.com/opengenesis/genesis"
 )
 
 // TestBundlesThatAreRefused: an attacker has everything that was ever signed, and
@@ -22,6 +24,10 @@ func TestBundlesThatAreRefused(t *testing.T) {
 	cern := w.change(c, Change{Put: &m}, day0, "nrel", "mit")
 	m2 := member("fnal")
 	fnal := w.change(c, Change{Put: &m2}, day0, "mit", "ornl")
+	pair := w.change(old, Change{Put: ptr(member("mit"))}, day0, "nrel")
+	pair = w.change(pair, Change{Put: ptr(member("ornl"))}, day0, "nrel")
+	left := w.change(pair, Change{Holders: []genesis.NodeID{"nrel", "mit"}, Threshold: 2}, day0, "nrel", "mit")
+	right := w.change(pair, Change{Holders: []genesis.NodeID{"nrel", "ornl"}, Threshold: 2}, day0, "nrel", "ornl")
 	stranger := w.ok(Create("energy", member("evil"), charterKey("evil"), day0))
 	alone := w.change(old, Change{Put: ptr(member("evil"))}, day0, "nrel") // by a holder who was enough once
 
@@ -81,7 +87,28 @@ func TestBundlesThatAreRefused(t *testing.T) {
 			}
 		})
 	}
+	if _, err := left.Update(right.Bundle(), day0); !is(err, Forked) {
+		t.Errorf("another root of the same version: %v", err)
+	}
 	w.ok(renewed.Update(with(w.ok(cern.Renew(charterKey("mit"), day0)), func(*Bundle) {}), day0)) // the tests above can fail
+}
+
+// TestOneVoiceEach: no member counts twice among the holders.
+func TestOneVoiceEach(t *testing.T) {
+	m := rotated("nrel", "nrel/another", day0)
+	var keys []genesis.NodeKey
+	for _, k := range m.Keys {
+		if k.Use == genesis.KeyCharter {
+			keys = append(keys, k)
+		}
+	}
+	l := list{Members: []genesis.Member{m}}
+	if got, err := holdersOf(newRoot(keys[:1], 1, 1, day0), l); err != nil || len(got) != 1 {
+		t.Errorf("%v %v", got, err)
+	}
+	if got, err := holdersOf(newRoot(keys, 2, 1, day0), l); !is(err, Malformed) {
+		t.Errorf("two keys of one member: %v %v", got, err)
+	}
 }
 
 func ptr[T any](v T) *T { return &v }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -116,7 +117,7 @@ func amountText(a genesis.Amount, unit string) string {
 // daysText writes how long something took, in the unit that suits it.
 func daysText(days float64) string {
 	if days < 1 {
-		return hoursText(days * 24 * 60 * 60)
+		return hoursText(math.Round(days*24*60*60*10) / 10)
 	}
 	return strconv.FormatFloat(days, 'f', 1, 64) + " days"
 }

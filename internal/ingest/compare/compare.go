@@ -145,7 +145,7 @@ func (p pair) sameValues() bool {
 			return false
 		}
 	}
-	return len(names) > 0
+	return len(names) > 0 || len(p.from.Columns)+len(p.to.Columns) == 0
 }
 
 func digestOf(t *genesis.ManifestTable, name string) genesis.Digest {

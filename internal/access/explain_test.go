@@ -483,7 +483,7 @@ func TestSuggestionsWork(t *testing.T) {
 		p.Pass(time.Hour)
 	}
 	t.Logf("%d of %d answers have suggestions: %v", turned, tried, moves)
-	for _, m := range []string{"sign-in", "scope", "second-factor", "vetting", "citizenship", "purpose", "grant", "grant-condition", "grant-licence", "duty", "use", "registered", "revoke", "restrict", "dismiss"} {
+	for _, m := range []string{"sign-in", "scope", "second-factor", "vetting", "citizenship", "grant", "grant-condition", "grant-licence", "duty", "use", "registered", "revoke", "restrict", "dismiss"} {
 		if moves[m] == 0 && !testing.Short() {
 			t.Errorf("nothing suggested %s", m)
 		}

@@ -94,6 +94,8 @@ type Grant struct {
 	// Copy says that nobody made this grant here: it comes with a copy of what is at another
 	// node, whose terms By gave, and ends there.
 	Copy bool `json:"copy,omitempty"`
+	// Project is to which that grant was made, if it was one: whoever leaves it loses this.
+	Project string `json:"project,omitempty"`
 }
 
 // Active reports whether the grant holds at a time.

@@ -1,6 +1,7 @@
 package genesis
 
 import (
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -90,6 +91,9 @@ type Grant struct {
 	// Origin is the id of the grant at the node whose version this is about: then Name has
 	// the node, "nrel/turbines", and this is what a copy of it owes to that grant.
 	Origin string `json:"origin,omitempty"`
+	// Copy says that nobody made this grant here: it comes with a copy of what is at another
+	// node, whose terms By gave, and ends there.
+	Copy bool `json:"copy,omitempty"`
 	// Project is to which that grant was made, if it was one: whoever leaves it loses this.
 	Project string `json:"project,omitempty"`
 }
@@ -97,6 +101,23 @@ type Grant struct {
 // Active reports whether the grant holds at a time.
 func (g Grant) Active(at time.Time) bool {
 	return g.Revoked == nil && (g.Until.IsZero() || at.Before(g.Until))
+}
+
+// purposeIs is a comparison with a purpose, as a term of a condition.
+var purposeIs = regexp.MustCompile(`^\s*\(?\s*purpose\s*==\s*(?:"([^"\\]+)"|'([^'\\]+)')\s*\)?\s*$`)
+
+// PurposeIn returns the purpose without which a condition of a grant does not hold, as far
+// as it says so plainly, as a term of a conjunction; else "".
+func PurposeIn(condition string) string {
+	if strings.ContainsAny(condition, "|?") || strings.Contains(strings.ReplaceAll(condition, "!=", ""), "!") {
+		return ""
+	}
+	for term := range strings.SplitSeq(condition, "&&") {
+		if m := purposeIs.FindStringSubmatch(term); m != nil {
+			return m[1] + m[2]
+		}
+	}
+	return ""
 }
 
 // GrantRequest asks a node to make a grant.
@@ -136,10 +157,11 @@ type AccessRequest struct {
 	Agreement Digest       `json:"agreement,omitempty"` // text accepted by the asker
 	State     RequestState `json:"state"`
 	Messages  []Message    `json:"messages,omitempty"`
-	Grant     string       `json:"grant,omitempty"`   // id, once approved
-	Granted   []Action     `json:"granted,omitempty"` // what was granted of what was asked for
-	Until     time.Time    `json:"until,omitzero"`    // when the grant ends; zero: when it is revoked
-	Renews    string       `json:"renews,omitempty"`  // id of the grant this asks to renew
+	Grant     string       `json:"grant,omitempty"`     // id, once approved
+	Granted   []Action     `json:"granted,omitempty"`   // what was granted of what was asked for
+	Until     time.Time    `json:"until,omitzero"`      // when the grant ends; zero: when it is revoked
+	Condition string       `json:"condition,omitempty"` // under which the grant counts
+	Renews    string       `json:"renews,omitempty"`    // id of the grant this asks to renew
 	Reason    string       `json:"reason,omitempty"`
 	At        time.Time    `json:"at"`
 	Decided   *time.Time   `json:"decided,omitempty"`

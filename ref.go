@@ -107,8 +107,8 @@ func ParseRef(s string) (Ref, error) {
 	if strings.HasPrefix(version, digestPrefix) {
 		d, err := ParseDigest(version)
 		if err != nil {
-			return Ref{}, &Error{Op: "read reference", Kind: Invalid, Subject: s, Msg: "has a malformed version digest",
-				Hint: "a digest has 64 hexadecimal digits; `genesis show NAME --json` has them whole"}
+			return Ref{}, &Error{Op: "read reference", Kind: Invalid, Subject: s, Msg: "has a version digest that is not whole",
+				Hint: "a digest has 64 hexadecimal digits, of which the first 12 are shown in lists: `genesis show " + string(r.Name) + "` has them whole"}
 		}
 		r.Digest = d
 		return r, nil

@@ -1,6 +1,7 @@
 package genesis
 
 import (
+	"errors"
 	"strings"
 	"testing"
 )
@@ -115,5 +116,15 @@ func TestDigest(t *testing.T) {
 	}
 	if _, err := Digest("sha256:abc").Sum(); err == nil {
 		t.Error("a malformed digest has a sum")
+	}
+}
+
+// TestCutDigest: the digits that lists show of a digest are no reference, and the error says
+// where the rest is.
+func TestCutDigest(t *testing.T) {
+	_, err := ParseRef("wine@sha256:b67e52f2c221")
+	var e *Error
+	if !errors.As(err, &e) || !strings.Contains(e.Msg, "not whole") || !strings.Contains(e.Hint, "`genesis show wine`") {
+		t.Errorf("%+v", err)
 	}
 }

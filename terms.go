@@ -185,6 +185,8 @@ type AgreementText struct {
 	Kind  AgreementKind `json:"kind"`
 	Title string        `json:"title,omitempty"`
 	Text  string        `json:"text"`
+	// Digest is that of the text, as a node tells it: what a request names to accept it.
+	Digest Digest `json:"digest,omitempty" doc:"of the text, by which a request accepts it; told by the node"`
 }
 
 // PublishedVersion is the outcome of publish.
@@ -217,6 +219,7 @@ type Conditions struct {
 	Constraints []Constraint `json:"constraints,omitempty"`
 	Projects    []string     `json:"projects,omitempty"` // for which it was made: their people use it as who made it
 	You         []Action     `json:"you"`                // what the asker may do
+	Unmet       []Grant      `json:"unmet,omitempty"`    // that would let them do more, if their conditions held
 }
 
 // LowerRequest consents to a derived version being open more widely than one

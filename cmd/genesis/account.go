@@ -170,9 +170,16 @@ func printAccount(p *printer, x genesis.Account) {
 	p.field("asked", dateText(x.Vetting.Asked))
 	p.field("asked with", x.Vetting.Ask)
 	p.field("citizenship", string(x.Citizenship))
-	if x.Disabled {
-		p.field("disabled", "yes")
+	p.field("student", yes(x.Student))
+	p.field("disabled", yes(x.Disabled))
+}
+
+// yes is a field that is left out where it does not hold.
+func yes(holds bool) string {
+	if holds {
+		return "yes"
 	}
+	return ""
 }
 
 type accountSetCmd struct {

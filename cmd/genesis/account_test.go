@@ -1,8 +1,12 @@
 package main
 
 import (
+	"bufio"
+	"bytes"
 	"strings"
 	"testing"
+
+	"github.com/opengenesis/genesis"
 )
 
 // TestReadLine: two secrets that are piped in are two lines.
@@ -15,5 +19,19 @@ func TestReadLine(t *testing.T) {
 	}
 	if got, _ := readLine(strings.NewReader(strings.Repeat("x", 200)), 100); len(got) != 100 {
 		t.Errorf("%d bytes of a line that does not end", len(got))
+	}
+}
+
+// TestStudentIsShown: what conditions may ask of a person is shown of them.
+func TestStudentIsShown(t *testing.T) {
+	for student, want := range map[bool]int{true: 2, false: 0} {
+		var b bytes.Buffer
+		p := &printer{w: bufio.NewWriter(&b)}
+		printAccount(p, genesis.Account{Subject: "ada", Student: student})
+		printPrincipal(p, genesis.Principal{Subject: "ada", Node: "mit", Student: student})
+		p.w.Flush()
+		if n := strings.Count(b.String(), "student"); n != want {
+			t.Errorf("%d times in\n%s", n, &b)
+		}
 	}
 }

@@ -137,10 +137,18 @@ func (cmd *grantsCmd) Run(a *app) error {
 			if g.Revoked != nil {
 				revoked = strings.TrimSuffix(when(*g.Revoked)+": "+g.Reason, ": ")
 			}
-			t.row(g.ID, assetText(g.Node, g.Name), string(g.To), joinActions(g.Actions), dateText(g.Until), g.Condition, revoked, string(g.By))
+			t.row(g.ID, assetText(g.Node, g.Name), string(g.To), joinActions(g.Actions), dateText(g.Until), g.Condition, revoked, madeBy(g))
 		}
 		t.print(p)
 	})
+}
+
+// madeBy is who made a grant: nobody made what comes with a copy, and nobody here revokes it.
+func madeBy(g genesis.Grant) string {
+	if g.Copy {
+		return "comes with the copy"
+	}
+	return string(g.By)
 }
 
 type revokeCmd struct {

@@ -23,15 +23,15 @@ func (cmd *listCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	page := genesis.ListPage{Assets: []genesis.Asset{}}
+	page, more := genesis.ListPage{Assets: []genesis.Asset{}}, false
 	for asset, err := range c.List(a.ctx, genesis.Kind(cmd.Kind)) {
 		if err != nil {
 			return err
 		}
-		page.Assets = append(page.Assets, asset)
-		if len(page.Assets) == cmd.Limit {
+		if more = cmd.Limit > 0 && len(page.Assets) == cmd.Limit; more {
 			break
 		}
+		page.Assets = append(page.Assets, asset)
 	}
 	return a.print(page, func(p *printer) {
 		if len(page.Assets) == 0 && a.at != "" {
@@ -39,6 +39,9 @@ func (cmd *listCmd) Run(a *app) error {
 			return
 		}
 		printAssets(p, page.Assets)
+		if more {
+			p.line("%s", p.style.dim("There are more: leave out --limit, or raise it."))
+		}
 	})
 }
 

@@ -200,6 +200,7 @@ func printPrincipal(p *printer, who genesis.Principal) {
 	p.field("signed in by", string(who.Assurance))
 	p.field("vetting", string(who.Vetting))
 	p.field("citizenship", string(who.Citizenship))
+	p.field("student", yes(who.Student))
 	p.field("projects", strings.Join(who.Projects, ", "))
 	var scopes []string
 	for _, s := range who.Scopes {

@@ -23,6 +23,9 @@ func (cmd *predictCmd) place(a *app) (model string, err error) {
 	if err != nil || own.Node == ref.Node {
 		return there.String(), err
 	}
+	if err := cmd.isModel(a); err != nil {
+		return "", err
+	}
 	if may, err := a.client.May(a.ctx, cmd.Model); err == nil && !may.Allows(genesis.Read) {
 		return there.String(), cmd.send(a, ref, may)
 	}
@@ -36,6 +39,20 @@ func (cmd *predictCmd) place(a *app) (model string, err error) {
 		return cmd.copyHere(a, ref, err)
 	}
 	return "", err
+}
+
+// isModel refuses what is known to be no model before any of it is copied. A node that does
+// not say what it is may have a copy here.
+func (cmd *predictCmd) isModel(a *app) error {
+	c, ref, err := a.of(cmd.Model)
+	if err != nil {
+		return nil
+	}
+	d, err := c.Describe(a.ctx, ref)
+	if err != nil || d.Version.Kind == genesis.Model {
+		return nil
+	}
+	return &genesis.Error{Op: "predict", Kind: genesis.Invalid, Subject: cmd.Model, Msg: "is a dataset, not a model", Hint: "genesis list --kind model, or genesis search --kind model, lists models"}
 }
 
 // copyHere finds the copy of a model whose node does not answer.

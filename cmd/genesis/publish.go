@@ -29,7 +29,9 @@ type publishCmd struct {
 
 func (publishCmd) Help() string {
 	return `Gives a draft the next number and opens it under terms. What is not said is taken
-from the latest published version of the name. docs/policy.md says what each tier permits.
+from the latest published version of the name, the sensitivity also from the card; where neither says
+it, Unclassified_Uncontrolled and export control not_applicable are assumed, and the command says
+so. docs/policy.md says what each tier permits.
 
 Examples:
 
@@ -60,12 +62,27 @@ func (cmd *publishCmd) Run(a *app) error {
 	err = a.print(made, func(p *printer) {
 		p.line("published %s", versionText(made.Version))
 		printTerms(p, made.Terms)
+		cmd.printAssumed(p, *made)
 		printConstraints(p, owed.Constraints)
 	})
 	if err != nil {
 		return err
 	}
 	return a.strangers(c, made.Terms.Partners...)
+}
+
+// printAssumed says what the steward did not: what data are taken for is theirs to know.
+func (cmd *publishCmd) printAssumed(p *printer, made genesis.PublishedVersion) {
+	var assumed, flags []string
+	if cmd.Sensitivity == "" {
+		assumed, flags = append(assumed, "sensitivity "+string(made.Terms.Sensitivity)), append(flags, "--sensitivity WORD")
+	}
+	if cmd.ExportControl == "" {
+		assumed, flags = append(assumed, "export "+string(made.Terms.ExportControl)), append(flags, "--export-control WORD")
+	}
+	if len(assumed) > 0 {
+		p.line("%s", p.style.dim("assumed, as you did not say: "+strings.Join(assumed, ", ")+"; change with: genesis publish "+genesis.Ref{Name: made.Version.Name, Number: made.Version.Number}.Arg()+" "+strings.Join(flags, " ")))
+	}
 }
 
 func (cmd *publishCmd) request() (req genesis.PublishRequest, err error) {
@@ -210,6 +227,10 @@ func printConditions(p *printer, c genesis.Conditions) {
 	}
 	p.field("made for", strings.Join(c.Projects, ", "))
 	p.field("you may", joinActions(c.You))
+	for _, g := range c.Unmet {
+		p.field("you could", joinActions(g.Actions)+" "+untilText(g.Until)+ifText(g.Condition))
+		p.field("say", forText(g.Condition))
+	}
 	printConstraints(p, c.Constraints)
 }
 

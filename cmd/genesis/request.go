@@ -41,6 +41,10 @@ func (cmd *requestCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
+	if r.State == genesis.RequestRefused {
+		return &genesis.Error{Op: "request", Kind: genesis.Invalid, Subject: cmd.Ref, Msg: "node " + string(r.Node) + " does not take it: " + r.Reason,
+			Hint: "once that is mended, ask again; genesis requests " + r.ID + " keeps this one"}
+	}
 	return a.print(r, func(p *printer) {
 		printRequest(p, *r)
 		p.line("%s", p.style.dim("see what becomes of it: genesis "+a.hintAt("")+"requests "+r.ID))
@@ -156,7 +160,10 @@ func printRequest(p *printer, r genesis.AccessRequest) {
 	p.field("accepted", string(r.Agreement))
 	p.field("grant", r.Grant)
 	if r.Grant != "" {
-		p.field("granted", joinActions(r.Granted)+" "+untilText(r.Until))
+		p.field("granted", joinActions(r.Granted)+" "+untilText(r.Until)+ifText(r.Condition))
+	}
+	if r.State == genesis.RequestApproved {
+		p.field("use it with", forText(r.Condition))
 	}
 	if r.Ended != nil {
 		p.field("ended", when(*r.Ended))
@@ -172,6 +179,23 @@ func printRequest(p *printer, r genesis.AccessRequest) {
 	if r.State == genesis.RequestOpen && r.Node == "" {
 		p.line("%s", p.style.dim("a steward answers with: genesis approve "+r.ID+" --until DATE, or genesis deny "+r.ID+" --reason …"))
 	}
+}
+
+// ifText is a grant's condition behind what it grants.
+func ifText(condition string) string {
+	if condition == "" {
+		return ""
+	}
+	return ", if " + condition
+}
+
+// forText is how a command says the purpose that a condition asks for, "" where it asks for
+// none.
+func forText(condition string) string {
+	if purpose := genesis.PurposeIn(condition); purpose != "" {
+		return "genesis --for " + shellText(purpose) + " …"
+	}
+	return ""
 }
 
 type sayCmd struct {
@@ -267,11 +291,12 @@ type explainCmd struct {
 
 func (explainCmd) Help() string {
 	return `Says which policy, grant or absence decides whether somebody may do something, and what
-would change it. For stewards.
+would change it. For stewards. With --for it is as if they said that purpose.
 
 Examples:
 
     genesis explain nrel/ada read turbines
+    genesis --for "diabetes study" explain nrel/ada train turbines
     genesis explain - discover turbines@3`
 }
 
@@ -301,11 +326,7 @@ func printExplanation(p *printer, e genesis.Explanation) {
 	p.field("because", e.Reason)
 	p.field("tier", string(e.Tier))
 	for _, g := range e.Grants {
-		words := g.ID + " to " + string(g.To) + ": " + joinActions(g.Actions) + " " + untilText(g.Until)
-		if g.Condition != "" {
-			words += ", if " + g.Condition
-		}
-		p.field("grant", words)
+		p.field("grant", g.ID+" to "+string(g.To)+": "+joinActions(g.Actions)+" "+untilText(g.Until)+ifText(g.Condition))
 	}
 	for _, k := range e.Sources {
 		p.field("input", shortRef(k.Source)+" is "+string(k.Terms.Tier))

@@ -207,6 +207,7 @@ type held struct {
 	byAction map[genesis.Action]holding
 	grants   []*grant // that reach them, active, whatever their condition says
 	until    time.Time
+	now      time.Time // at which conditions were looked at
 }
 
 // holding is what grants of one action come to.
@@ -220,7 +221,7 @@ func (h held) of(a genesis.Action) holding { return h.byAction[a] }
 
 // heldOn looks up the grants that reach a person on a version.
 func (ix *index) heldOn(who person, name genesis.Name, version genesis.Digest, now time.Time) held {
-	var h held
+	h := held{now: now}
 	byGrantee := ix.grants[name]
 	if len(byGrantee) == 0 {
 		return h

@@ -34,17 +34,57 @@ func absent(f facts, a genesis.Action) string {
 
 // unmet is the condition of a grant of an action, where none holds; "" without a grant.
 func (h held) unmet(a genesis.Action) string {
-	const most = 200
-	for _, g := range h.grants {
-		if g.Condition == "" || !slices.Contains(g.Actions, a) {
-			continue
-		}
-		if len(g.Condition) > most {
-			return strings.ToValidUTF8(g.Condition[:most], "") + "…"
-		}
-		return g.Condition
+	if g := h.waiting(a); g != nil {
+		return g.when()
 	}
 	return ""
+}
+
+// waiting is a grant of an action that has a condition, where none counts; nil without one.
+func (h held) waiting(a genesis.Action) *grant {
+	if h.of(a).granted {
+		return nil
+	}
+	i := slices.IndexFunc(h.grants, func(g *grant) bool { return g.Condition != "" && slices.Contains(g.Actions, a) })
+	if i < 0 {
+		return nil
+	}
+	return h.grants[i]
+}
+
+// when is the condition of a grant in a sentence.
+func (g *grant) when() string {
+	const most = 200
+	if len(g.Condition) > most {
+		return strings.ToValidUTF8(g.Condition[:most], "") + "…"
+	}
+	return g.Condition
+}
+
+// purposeFor is a purpose by which a grant of an action would count, if the person stated
+// it; "" where none counts by that alone, or one counts as it is.
+func (f facts) purposeFor(a genesis.Action) string {
+	if f.held.of(a).granted {
+		return ""
+	}
+	for _, g := range f.held.grants {
+		who := f.who.Principal
+		who.Purpose = genesis.PurposeIn(g.Condition)
+		if who.Purpose != "" && slices.Contains(g.Actions, a) && g.condition.holds(who, f.held.now) {
+			return who.Purpose
+		}
+	}
+	return ""
+}
+
+// purposed has the person state a purpose.
+func (f *facts) purposed(purpose string) {
+	f.who.Purpose = purpose
+	h := held{now: f.held.now}
+	for _, g := range f.held.grants {
+		h.add(g, f.who, h.now)
+	}
+	f.held = h
 }
 
 // whose are those to whom a part of the node is open.
@@ -110,11 +150,13 @@ type suggestion struct {
 
 // hint says what the asker could do about a refusal, "" when that is nothing.
 func (q question) hint() string {
-	if strings.Contains(q.target.held.unmet(q.action), "purpose") && !q.target.held.of(q.action).granted {
+	steps := q.suggest(ownMoves, true)
+	stated := slices.ContainsFunc(steps, func(s suggestion) bool { return s.name == statePurpose })
+	if strings.Contains(q.target.held.unmet(q.action), "purpose") && !stated {
 		return "say what it is for: genesis --for PURPOSE …"
 	}
 	var words []string
-	for _, s := range q.suggest(ownMoves, true) {
+	for _, s := range steps {
 		if w := s.ask(s.about, s.action); !slices.Contains(words, w) {
 			words = append(words, w)
 		}
@@ -244,7 +286,9 @@ func (q question) explanation() genesis.Explanation {
 		}
 	}
 	for _, s := range q.turning(v.allowed) {
-		out.Change = append(out.Change, s.tell(s.about, s.action))
+		if said := s.tell(s.about, s.action); !slices.Contains(out.Change, said) { // of what it was made from, too
+			out.Change = append(out.Change, said)
+		}
 	}
 	return out
 }

@@ -154,13 +154,25 @@ func TestExplain(t *testing.T) {
 		t.Errorf("%+v", e)
 	}
 	ref := e.Ref.String()
-	if want := []string{"genesis grant " + ref + " --to person:mit/mia --actions train"}; !slices.Equal(e.Change, want) {
+	if want := []string{"they say what it is for: genesis --for 'wind' …"}; !slices.Equal(e.Change, want) {
 		t.Errorf("changes %q, want %q", e.Change, want)
 	}
-	if d := w.Answer(mia, genesis.TrainOn, r); d.Reason != `it is restricted, and the grant to train on it counts when purpose == "wind"` || !strings.HasPrefix(d.Hint, "say what it is for: genesis --for") {
+	other := w.GiveThis(genesis.Grant{Name: r.Name, To: "sector:university", Actions: []genesis.Action{genesis.Evaluate}, Condition: `principal.subject == "max"`})
+	want := []string{"they meet the condition of grant " + other + `, principal.subject == "max"; or genesis grant ` + ref + " --to person:mit/mia --actions evaluate"}
+	if e = explain(mia, genesis.Evaluate); !slices.Equal(e.Change, want) {
+		t.Errorf("changes %q, want %q", e.Change, want)
+	}
+	w.Take(other)
+	if d := w.Answer(mia, genesis.TrainOn, r); d.Reason != `it is restricted, and the grant to train on it counts when purpose == "wind"` || d.Hint != "say what it is for: genesis --for 'wind' …" {
 		t.Errorf("a condition that does not hold: %q, %q", d.Reason, d.Hint)
 	}
 	p := edit(mia, func(p *genesis.Principal) { p.Purpose = "wind" })
+	for n, who := range []genesis.Principal{p, mia} { // whoever states the purpose has it
+		unmet, err := w.Unmet(t.Context(), access.Ask{Principal: who, Action: genesis.Discover, Resource: r})
+		if err != nil || len(unmet) != n || n > 0 && unmet[0].ID != id {
+			t.Errorf("%q leaves unmet %+v, %v", who.Purpose, unmet, err)
+		}
+	}
 	e = explain(p, genesis.TrainOn)
 	if !e.Allowed || e.Rule != "grant" || !slices.Equal(e.Change, []string{"genesis revoke " + id}) {
 		t.Errorf("%+v", e)
@@ -399,6 +411,8 @@ func (p *pair) make(s access.Suggestion, who genesis.Principal, r *access.Resour
 		who.Vetting = genesis.Vetted
 	case "citizenship":
 		who.Citizenship = genesis.USPerson
+	case "purpose":
+		who.Purpose = s.Purpose
 	case "grant":
 		grant("", "")
 	case "grant-condition":

@@ -31,6 +31,7 @@ type Suggestion struct {
 	Tier       genesis.Tier
 	Who        string
 	Grants     []string
+	Purpose    string
 }
 
 // Suggestions are the steps that Explain would put into words, or, for the asker,
@@ -47,7 +48,7 @@ func Suggestions(d *Decider, ask Ask, own bool) (steps []Suggestion, allowed boo
 			found = q.suggest(ownMoves, true)
 		}
 		for _, s := range found {
-			step := Suggestion{Move: s.name, About: Resource{Name: s.about.name, Version: s.about.version}, Action: s.action, Terms: s.about.terms, Tier: s.about.tier, Who: s.about.who.id}
+			step := Suggestion{Move: s.name, About: Resource{Name: s.about.name, Version: s.about.version}, Action: s.action, Terms: s.about.terms, Tier: s.about.tier, Who: s.about.who.id, Purpose: s.about.purposeFor(s.action)}
 			if own {
 				step.Text = s.ask(s.about, s.action)
 			} else {

@@ -209,8 +209,8 @@ func (d *Decider) checkRoom(ctx context.Context, tx *sql.Tx, g genesis.Grant, no
 		Msg: fmt.Sprintf("%d grants are in force, which is the most", n), Hint: "grant to institutions, sectors or projects instead of persons; revoke what is not needed"}
 }
 
-// Revoke ends a grant and returns it as it is then. Revoking again changes nothing.
-// Errors: NotFound, Invalid (the reason is too long).
+// Revoke ends a grant and the request that it answered, and returns it as it is then.
+// Revoking again changes nothing. Errors: NotFound, Invalid (the reason is too long).
 func (d *Decider) Revoke(ctx context.Context, tx *sql.Tx, id string, by genesis.PersonID, reason string) (genesis.Grant, error) {
 	g, err := readGrant(ctx, tx, id)
 	if err != nil || g.Revoked != nil {
@@ -228,7 +228,30 @@ func (d *Decider) Revoke(ctx context.Context, tx *sql.Tx, id string, by genesis.
 	if err == nil {
 		_, err = note(ctx, tx, changeGrant, id, "")
 	}
+	if err == nil {
+		err = endRequest(ctx, tx, g)
+	}
 	return g, store.Error("revoke", id, err)
+}
+
+// endRequest has the request that a grant answered end with it.
+func endRequest(ctx context.Context, tx *sql.Tx, g genesis.Grant) error {
+	if g.Request == "" {
+		return nil
+	}
+	r, err := one[genesis.AccessRequest](ctx, tx, "SELECT format, body FROM policy_requests WHERE id = $1", g.Request)
+	if genesis.KindOf(err) == genesis.NotFound {
+		return nil
+	}
+	if err != nil || r.State != genesis.RequestApproved {
+		return err
+	}
+	r.State, r.Ended, r.Reason = genesis.RequestEnded, g.Revoked, g.Reason
+	body, err := encode(r)
+	if err == nil {
+		_, err = tx.ExecContext(ctx, "UPDATE policy_requests SET state = $1, body = $2 WHERE id = $3", string(r.State), body, r.ID)
+	}
+	return err
 }
 
 func readGrant(ctx context.Context, q querier, id string) (genesis.Grant, error) {
@@ -298,6 +321,26 @@ func (d *Decider) GrantsOf(ctx context.Context, p genesis.Principal, name genesi
 	})
 	slices.SortFunc(all, func(a, b genesis.Grant) int {
 		return strings.Compare(string(a.Name)+" "+a.ID, string(b.Name)+" "+b.ID)
+	})
+	return all, err
+}
+
+// Unmet lists the grants that reach who asks on what they ask about, but do not count now:
+// their conditions do not hold.
+func (d *Decider) Unmet(ctx context.Context, ask Ask) ([]genesis.Grant, error) {
+	var all []genesis.Grant
+	now := d.now()
+	err := d.locked(ctx, d.gen.Load(), func() error {
+		q, _, err := d.question(ctx, ask, now)
+		if err != nil {
+			return err
+		}
+		for _, g := range q.target.held.grants {
+			if g.condition != nil && !g.condition.holds(q.target.who.Principal, now) {
+				all = append(all, g.Grant)
+			}
+		}
+		return nil
 	})
 	return all, err
 }

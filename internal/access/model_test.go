@@ -36,6 +36,7 @@ func newModel() *model {
 // conditions are the conditions that random grants have, in CEL and in Go.
 var conditions = map[string]func(genesis.Principal, time.Time) bool{
 	`purpose.contains("wind")`:         func(p genesis.Principal, _ time.Time) bool { return strings.Contains(p.Purpose, "wind") },
+	`purpose == "wind farms"`:          func(p genesis.Principal, _ time.Time) bool { return p.Purpose == "wind farms" },
 	`principal.sector == "university"`: func(p genesis.Principal, _ time.Time) bool { return p.Node == "mit" },
 	`!principal.student`:               func(p genesis.Principal, _ time.Time) bool { return !p.Student },
 	`principal.assurance == "mfa"`:     func(p genesis.Principal, _ time.Time) bool { return p.Assurance == genesis.AssuranceMFA },

@@ -75,13 +75,30 @@ var personalMoves = []move{
 	},
 }
 
-// grantMoves are the kinds of grant, the least first.
+// statePurpose is the move of those whose grant counts for a purpose.
+const statePurpose = "purpose"
+
+// grantMoves are the use of a grant that is there, and the kinds of grant, the least first.
 var grantMoves = []move{
+	{
+		name: statePurpose,
+		fits: func(f facts, a genesis.Action) bool { return f.purposeFor(a) != "" },
+		make: func(f *facts, a genesis.Action) { f.purposed(f.purposeFor(a)) },
+		tell: func(f facts, a genesis.Action) string {
+			return fmt.Sprintf("they say what it is for: genesis --for %s …", shellText(f.purposeFor(a)))
+		},
+		ask: func(f facts, a genesis.Action) string {
+			return fmt.Sprintf("say what it is for: genesis --for %s …", shellText(f.purposeFor(a)))
+		},
+	},
 	grantMove("grant", "", false, false),
 	grantMove("grant-condition", " --condition '…'", true, false),
 	grantMove("grant-licence", " --licence …", false, true),
 	grantMove("grant-condition-licence", " --condition '…' --licence …", true, true),
 }
+
+// shellText is a text as a word of a shell's command line.
+func shellText(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }
 
 func grantMove(name, flags string, conditioned, licensed bool) move {
 	return move{
@@ -91,7 +108,11 @@ func grantMove(name, flags string, conditioned, licensed bool) move {
 		},
 		make: func(f *facts, a genesis.Action) { hold(f, a, conditioned, licensed) },
 		tell: func(f facts, a genesis.Action) string {
-			return fmt.Sprintf("genesis grant %s --to person:%s --actions %s%s", refOf(f).Arg(), cmp.Or(f.who.id, "…"), a, flags)
+			words := fmt.Sprintf("genesis grant %s --to person:%s --actions %s%s", refOf(f).Arg(), cmp.Or(f.who.id, "…"), a, flags)
+			if g := f.held.waiting(a); g != nil {
+				return fmt.Sprintf("they meet the condition of grant %s, %s; or %s", g.ID, g.when(), words)
+			}
+			return words
 		},
 		ask: func(f facts, a genesis.Action) string {
 			words := fmt.Sprintf(`genesis request %s --actions %s --purpose "…"`, genesis.Ref{Node: f.who.abroad, Name: f.name}.Arg(), a)

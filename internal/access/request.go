@@ -199,7 +199,7 @@ func (d *Decider) Approve(ctx context.Context, tx *sql.Tx, who genesis.Principal
 			return err
 		}
 		d.decided(r, genesis.RequestApproved, who)
-		r.Grant, r.Granted, r.Until = g.ID, g.Actions, g.Until
+		r.Grant, r.Granted, r.Until, r.Condition = g.ID, g.Actions, g.Until, g.Condition
 		return nil
 	})
 	return r, g, err

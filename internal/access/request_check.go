@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/opengenesis/genesis"
 	"github.com/opengenesis/genesis/internal/store"
@@ -50,15 +51,18 @@ func (d *Decider) checkAgreement(ctx context.Context, tx *sql.Tx, r genesis.Acce
 	if t == nil || t.Agreement == nil {
 		return nil
 	}
+	ref := genesis.Ref{Name: r.Name}
+	if r.By.Node != d.node {
+		ref.Node = d.node // they have to say where it is
+	}
+	hint := fmt.Sprintf("read it with genesis terms %s --agreement, then accept it: --accept %s", ref.Arg(), t.Agreement.Digest)
 	switch r.Agreement {
 	case t.Agreement.Digest:
 		return nil
 	case "":
-		return requestError(r, genesis.Invalid, fmt.Sprintf("its agreement (%s) has to be accepted first", t.Agreement.Kind),
-			fmt.Sprintf("read it with genesis terms %s --agreement, then accept it: --accept %s", r.Name.Arg(), t.Agreement.Digest))
+		return requestError(r, genesis.Invalid, fmt.Sprintf("its agreement (%s) has to be accepted first", t.Agreement.Kind), hint)
 	}
-	return requestError(r, genesis.Conflict, "the agreement accepted is not the one in force",
-		fmt.Sprintf("read it with genesis terms %s --agreement, then accept it: --accept %s", r.Name.Arg(), t.Agreement.Digest))
+	return requestError(r, genesis.Conflict, "the agreement accepted is not the one in force", hint)
 }
 
 // termsFor returns the terms under which a request is made.
@@ -69,12 +73,23 @@ func termsFor(ctx context.Context, tx *sql.Tx, r genesis.AccessRequest) (*genesi
 	return readTerms(ctx, tx, assetKey{r.Name, r.Version})
 }
 
+// AsksFor wants whoever asks another node for a project of this one to be in it. Who is in
+// one of another node, that says. Errors: NotFound.
+func (d *Decider) AsksFor(ctx context.Context, tx *sql.Tx, r genesis.AccessRequest) error {
+	id, own := strings.CutPrefix(r.Project, string(d.node)+"/")
+	if !own {
+		return nil
+	}
+	r.Project = id
+	return d.checkAskers(ctx, tx, r)
+}
+
 // checkAskers wants whoever asks for a project to be in it.
 func (d *Decider) checkAskers(ctx context.Context, tx *sql.Tx, r genesis.AccessRequest) error {
 	if r.Project == "" {
 		return nil
 	}
-	notTheirs := requestError(r, genesis.NotFound, fmt.Sprintf("there is no project %s of yours", r.Project), "")
+	notTheirs := requestError(r, genesis.NotFound, fmt.Sprintf("there is no project %s of yours", r.Project), "`genesis project list` lists them")
 	if _, is := elsewhere(r.Project); is {
 		if slices.Contains(r.By.Projects, r.Project) {
 			return nil

@@ -66,7 +66,7 @@ func TestRequestIsApproved(t *testing.T) {
 	ask := genesis.AccessRequest{Name: r.Name, Version: r.Version, By: mia, Purpose: "to learn", ID: "mine", State: genesis.RequestApproved, Grant: "mine", Reason: "mine", Messages: make([]genesis.Message, 3)}
 	_, err := k.ask(ask)
 	k.want(err, genesis.Invalid, "the agreement is not accepted")
-	if !strings.Contains(err.(*genesis.Error).Hint, string(agreement)) {
+	if hint := err.(*genesis.Error).Hint; !strings.Contains(hint, string(agreement)) || !strings.Contains(hint, "terms nrel/"+string(r.Name)+" ") {
 		t.Errorf("how to accept is not said: %v", err)
 	}
 	ask.Agreement = genesis.DigestOf([]byte("older"))
@@ -122,7 +122,7 @@ func TestRequestIsApproved(t *testing.T) {
 		t.Fatalf("%v\n%s", err, cmp.Diff(wantGrant, g))
 	}
 	if done.State != genesis.RequestApproved || done.Grant != g.ID || done.Decided == nil || !done.Decided.Equal(k.Now()) || done.DecidedBy != "nrel/ann" ||
-		!slices.Equal(done.Granted, g.Actions) || !done.Until.Equal(g.Until) {
+		!slices.Equal(done.Granted, g.Actions) || !done.Until.Equal(g.Until) || done.Condition != g.Condition {
 		t.Errorf("%+v", done)
 	}
 	rule(t, k.World, mia, genesis.Read, r, "grant")
@@ -168,6 +168,9 @@ func TestRequestIsApproved(t *testing.T) {
 	k.Pass(10 * 24 * time.Hour)
 	rule(t, k.World, mia, genesis.Read, r, "grant")
 	k.Take(longer.ID)
+	if over, err := k.RequestByID(t.Context(), mia, again.ID); err != nil || over.State != genesis.RequestEnded || over.Ended == nil || !over.Ended.Equal(k.Now()) {
+		t.Errorf("a request whose grant was revoked: %+v, %v", over, err)
+	}
 	rule(t, k.World, mia, genesis.Read, r, "no: default")
 	_, err = k.ask(genesis.AccessRequest{Name: r.Name, Version: r.Version, By: mia, Purpose: "again", Agreement: agreement, Renews: longer.ID})
 	k.want(err, genesis.NotFound, "renews a revoked grant")

@@ -55,6 +55,9 @@ func (s *Service) askAbroad(ctx context.Context, who genesis.Principal, ref gene
 		return nil, err
 	}
 	return s.toAbroad(ctx, who, "request", func(tx *sql.Tx) (abroad.Request, *genesis.PeerMessage, error) {
+		if err := s.Access.AsksFor(ctx, tx, r); err != nil { // before anything is sent
+			return abroad.Request{}, nil, err
+		}
 		if err := s.abroad.Ask(ctx, tx, r); err != nil {
 			return abroad.Request{}, nil, err
 		}

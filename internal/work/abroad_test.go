@@ -139,6 +139,7 @@ func TestOwnersLie(t *testing.T) {
 		"another id":                func(r *genesis.AccessRequest) { r.ID = "r7c1m9p0x7bbbbbbbb" },
 		"a state of homes":          func(r *genesis.AccessRequest) { r.State = genesis.RequestPending },
 		"what cannot be granted":    func(r *genesis.AccessRequest) { r.Granted = []genesis.Action{genesis.Steward} },
+		"a condition without end":   func(r *genesis.AccessRequest) { r.Condition = strings.Repeat("x", 5000) },
 		"a reason without end":      func(r *genesis.AccessRequest) { r.Reason = strings.Repeat("x", 5000) },
 		"an agreement that is none": func(r *genesis.AccessRequest) { r.Agreement = "sha256:1" },
 	} {

@@ -122,6 +122,7 @@ func (s *Service) onKnown(ctx context.Context, who genesis.Principal, all []gene
 	for _, g := range all {
 		if g.Origin != "" || strings.Contains(string(g.Name), "/") && !strings.HasPrefix(string(g.Name), "~") {
 			if who.Scopes == nil { // on what is elsewhere, as a copy of theirs owes it
+				g.Copy = true
 				known = append(known, g)
 			}
 			continue
@@ -142,7 +143,8 @@ func (s *Service) stewards(ctx context.Context, who genesis.Principal) bool {
 	return err == nil
 }
 
-// Revoke takes a grant back. What runs under it ends within a second.
+// Revoke takes a grant back. What runs under it ends within a second. Errors: Conflict (it
+// was taken back before: what is said now would be lost).
 func (s *Service) Revoke(ctx context.Context, who genesis.Principal, id, reason string) (*genesis.Grant, error) {
 	missing := &genesis.Error{Op: "revoke", Kind: genesis.NotFound, Subject: id, Msg: "there is no such grant", Hint: "`genesis grants` lists them"}
 	g, err := s.Access.GrantByID(ctx, id)
@@ -156,6 +158,10 @@ func (s *Service) Revoke(ctx context.Context, who genesis.Principal, id, reason 
 		return nil, missing
 	} else if err != nil {
 		return nil, err
+	}
+	if g.Revoked != nil {
+		return nil, &genesis.Error{Op: "revoke", Kind: genesis.Conflict, Subject: id, Msg: "is over already: it was revoked on " + g.Revoked.Format(time.DateOnly) + " by " + string(g.RevokedBy),
+			Hint: "`genesis grants --ended` says why"}
 	}
 	err = s.act(ctx, who, "revoke", func(tx *sql.Tx, e *journal.Event) error {
 		if g, err = s.Access.Revoke(ctx, tx, id, who.Person(), reason); err != nil {

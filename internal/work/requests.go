@@ -142,6 +142,9 @@ func (s *Service) Explain(ctx context.Context, who genesis.Principal, person gen
 	if err != nil {
 		return nil, err
 	}
+	if p.SignedIn() {
+		p.Purpose = who.Purpose // it is explained as if they said so
+	}
 	own := !p.SignedIn() || p.Person() == who.Person()
 	if s.stewards(ctx, who) {
 		if !own {

@@ -38,7 +38,8 @@ func (s *Service) Conditions(ctx context.Context, who genesis.Principal, ref str
 			c.You = append(c.You, a)
 		}
 	}
-	return c, nil
+	c.Unmet, err = s.Access.Unmet(ctx, s.ask(who, genesis.Discover, resource(v)))
+	return c, err
 }
 
 // Agreement returns the text that whoever asks for access to a version accepts.
@@ -59,7 +60,7 @@ func (s *Service) Agreement(ctx context.Context, who genesis.Principal, ref stri
 	if err != nil {
 		return nil, err
 	}
-	return &genesis.AgreementText{Kind: a.Kind, Title: a.Title, Text: string(text)}, nil
+	return &genesis.AgreementText{Kind: a.Kind, Title: a.Title, Text: string(text), Digest: a.Digest}, nil
 }
 
 // Lower records the consent of the steward of an input.

@@ -204,6 +204,19 @@ func TestColumnsComeAndGo(t *testing.T) {
 	}
 }
 
+// TestNothingInCommon: rows of tables without a column in common are all gone, and all new.
+func TestNothingInCommon(t *testing.T) {
+	one := func(name string, rows ...[]any) table {
+		return table{[]genesis.Column{columnOf(name, genesis.Integer)}, rows}
+	}
+	for _, rows := range [][][]any{{{1}, {2}}, {{1}}} {
+		d, opened := diff(t, one("x", rows...), one("y", []any{1}))
+		if d.Removed != int64(len(rows)) || d.Added != 1 || d.Changed != 0 || d.Unchanged != 0 || len(d.Columns) != 2 || opened != 0 {
+			t.Errorf("%+v, %d tables opened", d, opened)
+		}
+	}
+}
+
 func TestTablesComeAndGo(t *testing.T) {
 	one := genesis.ManifestTable{Name: "one", Rows: 3}
 	two := genesis.ManifestTable{Name: "two", Rows: 5}

@@ -125,7 +125,7 @@ func (c *decision) otherForms(form timeForm, read int64) {
 	sort.Strings(forms)
 	sort.Slice(at.rows[:at.n], func(i, j int) bool { return at.rows[i] < at.rows[j] })
 	if len(forms) == 0 {
-		c.find("not-a-date", genesis.Warn, rest, c.seen[cWord], fmt.Sprintf("%s do not have the form %s of the others; they are rejected", cells(rest), form), "look at the rejects")
+		c.find("not-a-date", genesis.Warn, rest, c.seen[cWord], fmt.Sprintf("%s without the form %s of the others, which is rejected", cells(rest), form), "look at the rejects")
 		return
 	}
 	c.find("two-date-forms", genesis.Warn, rest, at, fmt.Sprintf("%s have another form (%s) than the column's %s; they are rejected", cells(rest), strings.Join(forms, ", "), form), "repair the source, or set date_form in the recipe")

@@ -219,7 +219,7 @@ func (r *Request) hear(turn int64, told genesis.AccessRequest) {
 		r.State = told.State
 	}
 	r.Name, r.Version, r.Actions, r.Project, r.Agreement = told.Name, told.Version, told.Actions, told.Project, told.Agreement
-	r.Grant, r.Granted, r.Until, r.Reason = told.Grant, told.Granted, told.Until, told.Reason
+	r.Grant, r.Granted, r.Until, r.Condition, r.Reason = told.Grant, told.Granted, told.Until, told.Condition, told.Reason
 	r.Decided, r.DecidedBy, r.Ended = told.Decided, told.DecidedBy, told.Ended
 }
 

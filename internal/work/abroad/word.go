@@ -88,7 +88,7 @@ func checkRequest(r *genesis.AccessRequest, peer, self genesis.NodeID) error {
 		return bad("what it asks for cannot be granted")
 	case !slices.Contains(states, r.State):
 		return bad(fmt.Sprintf("%.40q is no state that an owner says", r.State))
-	case !text(r.Purpose, maxText) || !text(r.Reason, maxText) || r.Project != "" && genesis.CheckProject(r.Project) != nil || !text(r.Grant, maxShort) || !text(r.Renews, maxShort):
+	case !text(r.Purpose, maxText) || !text(r.Reason, maxText) || !text(r.Condition, maxText) || r.Project != "" && genesis.CheckProject(r.Project) != nil || !text(r.Grant, maxShort) || !text(r.Renews, maxShort):
 		return bad("a text of it is too long, or its project is none")
 	case r.DecidedBy != "" && !of(r.DecidedBy, peer, self):
 		return bad("it was decided by somebody of another node")

@@ -14,6 +14,7 @@ from .body import Broken
 from .errors import Internal, Invalid, Unavailable
 from .mapped import Mapped
 from .names import quote, terminal
+from .optional import need
 from .records import Card, Column, ColumnProfile, Finding, Readiness, Schema, Split, Version, read, read_all
 from .stream import PREFETCH, Query, Stream
 from .wire import Params, Wire
@@ -101,7 +102,7 @@ class Asset:
         return said
 
     def agreement(self) -> dict[str, Any]:
-        """Return the text that whoever asks for access accepts, and its digest."""
+        """Return the ``text`` that whoever asks for access accepts, and its ``digest``, for :meth:`request`."""
         said: dict[str, Any] = self._wire.get(f"/v1/versions/{quote(self.ref)}/agreement")
         return said
 
@@ -116,7 +117,8 @@ class Asset:
         """Ask the steward for access.
 
         Args:
-            actions: ``"read"``, ``"train"``, ``"infer"`` or ``"evaluate"``, one or more.
+            actions: ``"read"``, ``"train"``, ``"infer"`` or ``"evaluate"``, one or more: a list,
+                or ``"train,infer"`` as on the command line.
             purpose: what for, in a sentence.
             project: ask for a project's members instead of oneself.
             agreement: digest of the text that :meth:`agreement` returns, which this accepts.
@@ -125,7 +127,7 @@ class Asset:
             The request; its ``state`` is ``"open"`` until a steward decides.
         """
         body: dict[str, Any] = {"ref": self.ref, "purpose": purpose}
-        body["actions"] = [actions] if isinstance(actions, str) else list(actions)
+        body["actions"] = [a.strip() for a in actions.split(",")] if isinstance(actions, str) else list(actions)
         body.update({k: v for k, v in (("project", project), ("agreement", agreement)) if v})
         said: dict[str, Any] = self._wire.post("/v1/requests", body)
         return said
@@ -246,6 +248,7 @@ class Dataset(Asset):
         split: str | None = None,
     ) -> pd.DataFrame:
         """Return the rows as a pandas DataFrame."""
+        need("pandas")
         frame: pd.DataFrame = self.to_arrow(columns, filter, table=table, split=split).to_pandas()
         return frame
 
@@ -258,6 +261,7 @@ class Dataset(Asset):
         split: str | None = None,
     ) -> Any:
         """Return the rows as a polars DataFrame."""
+        need("polars")
         import polars as pl
 
         return pl.from_arrow(self.to_arrow(columns, filter, table=table, split=split))
@@ -330,6 +334,7 @@ class Dataset(Asset):
             rank, world: of a distributed training; those of ``torch.distributed`` by default.
             stream: further arguments of :meth:`stream`.
         """
+        need("torch")
         from .loader import TorchDataset, world_of
 
         made, convert = self._arrays("torch", ready, {"split": split, "mode": mode, **stream})
@@ -357,6 +362,7 @@ class Dataset(Asset):
             loader: further arguments of PyTorch's ``DataLoader``: ``{"pin_memory": True}``.
             options: arguments of :meth:`torch` and :meth:`stream`.
         """
+        need("torch")
         from .loader import Loader
 
         dataset = self.torch(split, **options)
@@ -378,6 +384,7 @@ class Dataset(Asset):
         """Return a stream, and what makes arrays of its batches."""
         if "shuffle" in options:
             raise TypeError('there is no shuffle: mode="full" is the shuffle, and mode="sequential" the order stored')
+        need(to)
         if ready:
             return self.stream(**{**options, "form": "rows"}), Rows(to)
         return Dataset(self._wire, self.version.ref).stream(**options), Columns(to, self._gaps(options.get("table")))

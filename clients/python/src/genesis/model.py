@@ -19,6 +19,7 @@ from .dataset import Asset, Dataset, download
 from .errors import Error, Permission
 from .files import brought
 from .names import quote
+from .optional import need
 from .parts import parts_of
 from .progress import Show, meter
 from .records import Version, read
@@ -146,11 +147,13 @@ class Predictions:
 
     def to_pandas(self) -> pd.DataFrame:
         """Return the predictions as a pandas DataFrame."""
+        need("pandas")
         frame: pd.DataFrame = self.to_arrow().to_pandas()
         return frame
 
     def to_polars(self) -> Any:
         """Return the predictions as a polars DataFrame."""
+        need("polars")
         import polars as pl
 
         return pl.from_arrow(self.to_arrow())

@@ -153,3 +153,13 @@ func TestWideTables(t *testing.T) {
 		t.Errorf("the first rows:\n%s", got)
 	}
 }
+
+// TestUnmeasuredShare: what was not measured is no share of 0 %.
+func TestUnmeasuredShare(t *testing.T) {
+	if got := shareText(nil, " of rows", "too few rows"); got != "not measured (too few rows)" {
+		t.Errorf("says %q", got)
+	}
+	if got := shareText(new(0.0), " of rows", "too few rows"); got != "0.0 % of rows" {
+		t.Errorf("says %q", got)
+	}
+}

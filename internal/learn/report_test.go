@@ -2,10 +2,12 @@ package learn
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/opengenesis/genesis"
+	"github.com/opengenesis/genesis/internal/nn"
 )
 
 // TestUnmeasuredShares trains with too few held-out rows to tell how many are
@@ -29,5 +31,37 @@ func TestUnmeasuredShares(t *testing.T) {
 	_, r = train(t, d, Options{Target: []string{"y"}})
 	if r.OOD.Scaled != nil {
 		t.Errorf("no held-out rows: times ten %v", *r.OOD.Scaled)
+	}
+}
+
+// TestSetsHoldTheTopClass: a net that is sure of nearly every row has a radius near
+// 0, by which a row at 0.966 would be in no class. Coverage is that of the sets as given.
+func TestSetsHoldTheTopClass(t *testing.T) {
+	classes := &target{Task: nn.Multiclass, Classes: []string{"a", "b", "c"}}
+	for _, c := range []struct {
+		p      []float64
+		radius float64
+		want   []int
+	}{
+		{[]float64{0.01, 0.966, 0.024}, 0.001, []int{1}},
+		{[]float64{0.01, 0.966, 0.024}, 0.98, []int{1, 2}},
+		{[]float64{0.4, 0.4, 0.2}, 0.1, []int{0}},
+		{[]float64{0.4, 0.4, 0.2}, 1, []int{0, 1, 2}},
+	} {
+		if got := classSet(c.p, c.radius); !slices.Equal(got, c.want) {
+			t.Errorf("%v at %g: classes %v, want %v", c.p, c.radius, got, c.want)
+		}
+		for y := range c.p {
+			held, size := classes.holds(c.p, float64(y), c.radius)
+			if held != slices.Contains(c.want, y) || size != float64(len(c.want)) {
+				t.Errorf("%v at %g: class %d is held %t among %g", c.p, c.radius, y, held, size)
+			}
+		}
+	}
+	m := &Model{targets: []*target{classes}, calibrations: []calibration{{Scores: []float64{0.001}}}}
+	w := newWriter(m, 1, 0.9)
+	w.classes(classes, []float64{0.01, 0.966, 0.024}, 0.001)
+	if got := string(w.cols[4].Bytes(0)); got != "b" {
+		t.Errorf("the set of a row at 0.966 is %q", got)
 	}
 }

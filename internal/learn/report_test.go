@@ -2,6 +2,7 @@ package learn
 
 import (
 	"encoding/json"
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -63,5 +64,38 @@ func TestSetsHoldTheTopClass(t *testing.T) {
 	w.classes(classes, []float64{0.01, 0.966, 0.024}, 0.001)
 	if got := string(w.cols[4].Bytes(0)); got != "b" {
 		t.Errorf("the set of a row at 0.966 is %q", got)
+	}
+}
+
+// TestRemarksAreNotLearned: one word in a few rows is no feature, and so nothing that a
+// file to predict on must have; a tick in every third row is one.
+func TestRemarksAreNotLearned(t *testing.T) {
+	const n = 1501
+	d := wave(n, 3)
+	remark, tick, once := make([]string, n), make([]string, n), make([]float64, n)
+	for i := range n {
+		once[i] = math.NaN()
+		if i%375 == 0 {
+			remark[i], once[i] = "recalibrated", 7
+		}
+		if i%3 == 0 {
+			tick[i] = "x"
+		}
+	}
+	b := builder{d}
+	b.texts("remark", genesis.Categorical, genesis.Feature, remark).texts("tick", genesis.Categorical, genesis.Feature, tick).floats("once", genesis.Feature, once)
+	k, err := newTask(b.Data, Options{Target: []string{"y"}}.withDefaults())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, f := range k.pipe.Features {
+		names = append(names, f.Column.Name)
+	}
+	if !slices.Equal(names, []string{"a", "b", "tick"}) {
+		t.Errorf("learned from %v, want a, b and tick", names)
+	}
+	if notes := strings.Join(k.notes, "; "); strings.Count(notes, oneValue) != 2 {
+		t.Errorf("the notes say %q", notes)
 	}
 }

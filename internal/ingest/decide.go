@@ -114,6 +114,7 @@ func (t *table) decide(rt *recipe.Table) (*recipe.Table, []genesis.Finding, erro
 	for i, k := range keys(t.raws) {
 		var c recipe.Column
 		if t.deciders[i] != nil {
+			t.decided = true
 			t.deciders[i].BesideCommas = commas
 			d := t.deciders[i].Decide(t.rows)
 			t.deciders[i] = nil // wide tables have many, and nobody asks it again

@@ -99,3 +99,52 @@ func TestRemarksAreNotLearned(t *testing.T) {
 		t.Errorf("the notes say %q", notes)
 	}
 }
+
+// TestForestChoosesItsTries: where two of twelve features say everything, a split that
+// sees a third of them mostly sees noise, and the forest must find that out; where many
+// say the same, it need not look among all.
+func TestForestChoosesItsTries(t *testing.T) {
+	const n, d = 600, 12
+	r := nn.NewRand(5)
+	var b builder
+	y := make([]float64, n)
+	for j := range d {
+		x := make([]float64, n)
+		for i := range x {
+			x[i] = r.Normal()
+			if j < 2 {
+				y[i] += math.Abs(x[i])
+			}
+		}
+		b.floats(string(rune('a'+j)), genesis.Feature, x)
+	}
+	b.floats("y", genesis.Target, y)
+	k := taskOf(t, b.Data, "y")
+	rows := k.withTruth(k.fitRows, 0)
+	squared := func(f *forest) (sum float64) {
+		for _, row := range k.parts[genesis.Test] {
+			e := f.predict(row).mean - k.targets[0].decode(k.y.Row(row)[0])
+			sum += e * e
+		}
+		return sum
+	}
+	chosen, err := k.forest(t.Context(), rows, 0, newPool(2))
+	if err != nil {
+		t.Fatal(err)
+	}
+	third := &forest{t: k}
+	bins := third.bin(rows)
+	for _, g := range third.grow(t.Context(), bins, rows, d/3, 0, forestTrees, newPool(1)) {
+		third.trees = append(third.trees, g.nodes)
+	}
+	if a, b := squared(chosen), squared(third); a > 0.8*b {
+		t.Errorf("squared error %g, with a third of the features %g", a, b)
+	}
+	again, err := k.forest(t.Context(), rows, 0, newPool(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if a, b := squared(chosen), squared(again); a != b {
+		t.Errorf("two goroutines grow a forest with error %g, one with %g", a, b)
+	}
+}

@@ -98,7 +98,7 @@ func (s *scan) summaries(ctx context.Context, r *recipe.Recipe) ([]genesis.Findi
 	return out, nil
 }
 
-// column sums up one column of numbers.
+// columnSums are the figures of one column of numbers.
 type columnSums struct {
 	n, sum    float64
 	low, high float64

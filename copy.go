@@ -62,7 +62,8 @@ type Leave struct {
 	Licence   string    `json:"licence,omitempty"`
 	Purpose   string    `json:"purpose,omitempty"`
 	Agreement Digest    `json:"agreement,omitempty"`
-	Grant     string    `json:"grant,omitempty"` // id at the owner's node, where one says so
+	Grant     string    `json:"grant,omitempty"`   // id at the owner's node, where one says so
+	Project   string    `json:"project,omitempty"` // "nrel/wind", to which that was made: it is over for who is not in it any more
 }
 
 // Copied says where a version was copied from. It is part of the provenance of the copy.

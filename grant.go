@@ -90,6 +90,8 @@ type Grant struct {
 	// Origin is the id of the grant at the node whose version this is about: then Name has
 	// the node, "nrel/turbines", and this is what a copy of it owes to that grant.
 	Origin string `json:"origin,omitempty"`
+	// Project is to which that grant was made, if it was one: whoever leaves it loses this.
+	Project string `json:"project,omitempty"`
 }
 
 // Active reports whether the grant holds at a time.

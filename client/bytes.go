@@ -35,7 +35,7 @@ func (c *Client) Export(ctx context.Context, ref string, opt ExportOptions, w io
 // the blob's digest.
 func (c *Client) Output(ctx context.Context, b genesis.Blob, w io.Writer, p genesis.Progress) error {
 	hash := sha256.New()
-	out := meter{w: io.MultiWriter(w, hash), stage: "fetching", total: b.Size, p: p}
+	out := meter{w: io.MultiWriter(w, hash), stage: "fetching", total: b.Size, most: max(b.Size, 1), p: p}
 	if _, err := c.bytes(ctx, "/v1/blobs/"+url.PathEscape(string(b.Digest)), nil, out); err != nil {
 		return err
 	}
@@ -86,10 +86,14 @@ type meter struct {
 	stage string
 	done  int64
 	total int64
+	most  int64 // that are taken; 0: all that come
 	p     genesis.Progress
 }
 
 func (m *meter) Write(b []byte) (int, error) {
+	if m.most > 0 && m.done+int64(len(b)) > m.most { // a node that goes on and on would fill the disk
+		return 0, &writeError{&genesis.Error{Op: "fetch", Kind: genesis.Internal, Msg: "the node sends more bytes than it said", Hint: "tell its operator"}}
+	}
 	n, err := m.w.Write(b)
 	if err != nil {
 		return n, &writeError{err}

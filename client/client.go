@@ -29,10 +29,12 @@ type Client struct {
 	session *session
 }
 
-// New returns a client of the node whose API is at base: "https://host".
+// New returns a client of the node whose API is at base: "https://host". Without one of the
+// caller's it has an HTTP client that follows no redirect: a token and a password are for
+// the machine that was named, and for no other.
 func New(base string, h *http.Client) *Client {
 	if h == nil {
-		h = http.DefaultClient
+		h = &http.Client{CheckRedirect: noRedirect}
 	}
 	return &Client{http: h, base: strings.TrimSuffix(base, "/")}
 }
@@ -228,9 +230,22 @@ func (c *Client) sign(req *http.Request) error {
 		return nil
 	}
 	if !mayTell(req.URL) {
-		return &genesis.Error{Op: "reach node", Kind: genesis.Invalid, Subject: c.base, Msg: "would get the token in the clear", Hint: "use the node's https:// URL"}
+		return c.inTheClear("the token")
 	}
 	req.Header.Set("Authorization", "Bearer "+c.token)
+	return nil
+}
+
+func (c *Client) inTheClear(what string) error {
+	return &genesis.Error{Op: "reach node", Kind: genesis.Invalid, Subject: c.base, Msg: "would get " + what + " in the clear", Hint: "use the node's https:// URL"}
+}
+
+// maySignIn refuses to sign in where a password, or the token that is the answer, would go
+// over a network in the clear.
+func (c *Client) maySignIn(what string) error {
+	if u, err := url.Parse(c.base); err == nil && c.session == nil && !mayTell(u) {
+		return c.inTheClear(what)
+	}
 	return nil
 }
 

@@ -152,10 +152,10 @@ func TestCanceled(t *testing.T) {
 func TestOutputIsChecked(t *testing.T) {
 	c, _ := answer(t, 200, "application/octet-stream", "PAR1")
 	var got bytes.Buffer
-	if err := c.Output(t.Context(), genesis.Blob{Digest: genesis.DigestOf([]byte("PAR1"))}, &got, nil); err != nil || got.String() != "PAR1" {
+	if err := c.Output(t.Context(), genesis.Blob{Digest: genesis.DigestOf([]byte("PAR1")), Size: 4}, &got, nil); err != nil || got.String() != "PAR1" {
 		t.Errorf("%q, %v", got.String(), err)
 	}
-	if err := c.Output(t.Context(), genesis.Blob{Digest: genesis.DigestOf([]byte("PAR2"))}, io.Discard, nil); err == nil {
+	if err := c.Output(t.Context(), genesis.Blob{Digest: genesis.DigestOf([]byte("PAR2")), Size: 4}, io.Discard, nil); err == nil {
 		t.Error("other bytes than asked for were taken")
 	}
 }
@@ -190,5 +190,51 @@ func TestOtherBytes(t *testing.T) {
 	c, _ := answer(t, 200, "application/octet-stream", "other")
 	if err := c.ModelPart(t.Context(), "net", "a.bin", genesis.DigestOf([]byte("those")), io.Discard, nil); genesis.KindOf(err) != genesis.Internal {
 		t.Errorf("%v", err)
+	}
+}
+
+// TestSecretsStayWithTheirNode: neither a token nor a password goes to where a node points, and a
+// password goes over no network in the clear.
+func TestSecretsStayWithTheirNode(t *testing.T) {
+	other := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		t.Errorf("another server gets %q and %q", r.Header.Get("Authorization"), body)
+	}))
+	defer other.Close()
+	node := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, other.URL+r.URL.Path, http.StatusTemporaryRedirect)
+	}))
+	defer node.Close()
+	if _, err := New(node.URL, nil).WithToken("gen_secret").WhoAmI(t.Context()); err == nil {
+		t.Error("a redirect is an answer")
+	}
+	if _, err := New(node.URL, nil).SignIn(t.Context(), genesis.SignInRequest{Subject: "ada", Password: "secret"}); err == nil {
+		t.Error("a redirect is an answer")
+	}
+	far := New("http://data.example.edu", nil)
+	if _, err := far.SignIn(t.Context(), genesis.SignInRequest{Subject: "ada", Password: "secret"}); genesis.KindOf(err) != genesis.Invalid {
+		t.Errorf("a password in the clear: %v", err)
+	}
+	if _, err := far.StartDevice(t.Context()); genesis.KindOf(err) != genesis.Invalid {
+		t.Errorf("a token in the clear: %v", err)
+	}
+}
+
+// TestEndlessOutput: of what a node sends no more is written than it said that there is.
+func TestEndlessOutput(t *testing.T) {
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		for r.Context().Err() == nil {
+			if _, err := w.Write(make([]byte, 1<<16)); err != nil {
+				return
+			}
+		}
+	}))
+	defer srv.Close()
+	for _, size := range []int64{0, 100_000} {
+		var out bytes.Buffer
+		err := New(srv.URL, nil).Output(t.Context(), genesis.Blob{Digest: genesis.DigestOf(nil), Size: size}, &out, nil)
+		if err == nil || !strings.Contains(err.Error(), "more bytes") || int64(out.Len()) > size {
+			t.Errorf("%v, %d bytes", err, out.Len())
+		}
 	}
 }

@@ -16,6 +16,9 @@ func (c *Client) SignInMethods(ctx context.Context) (*genesis.SignInMethods, err
 
 // SignIn signs in with a password.
 func (c *Client) SignIn(ctx context.Context, req genesis.SignInRequest) (*genesis.NewToken, error) {
+	if err := c.maySignIn("the password"); err != nil {
+		return nil, err
+	}
 	return post[genesis.NewToken](ctx, c, "/v1/signin", req)
 }
 
@@ -27,6 +30,9 @@ func (c *Client) SignOut(ctx context.Context) error {
 
 // StartDevice begins to sign in at a terminal (RFC 8628).
 func (c *Client) StartDevice(ctx context.Context) (*genesis.DeviceLogin, error) {
+	if err := c.maySignIn("the token"); err != nil {
+		return nil, err
+	}
 	return post[genesis.DeviceLogin](ctx, c, "/v1/device", nil)
 }
 

@@ -78,7 +78,7 @@ func histogram(bins []genesis.Bin) string {
 	}
 	var b strings.Builder
 	for _, n := range sums {
-		if n == 0 {
+		if n <= 0 { // below zero counts only who lies: of a copy its node says so
 			b.WriteByte(' ')
 			continue
 		}

@@ -33,6 +33,7 @@ func TestFigures(t *testing.T) {
 		{histogram([]genesis.Bin{{Count: 0}}), ""},
 		{histogram([]genesis.Bin{{Count: 1}, {Count: 0}, {Count: 100}}), "▁ █"},
 		{histogram(make([]genesis.Bin, 100)), ""},
+		{histogram([]genesis.Bin{{Count: -100}, {Count: 1}}), " █"},
 		{cut("工业风机数据", 7), "工业风…"},
 		{cut("short", 7), "short"},
 		{pad("风", 4), "风  "},
@@ -161,5 +162,33 @@ func TestUnmeasuredShare(t *testing.T) {
 	}
 	if got := shareText(new(0.0), " of rows", "too few rows"); got != "0.0 % of rows" {
 		t.Errorf("says %q", got)
+	}
+}
+
+// TestNothingSteersTheTerminal: what another node says of a run or a copy is text, with
+// colours and without.
+func TestNothingSteersTheTerminal(t *testing.T) {
+	const evil = "\x1b]0;owned\x07\x1b[2J\x9b1m\u202e"
+	report := &genesis.ModelReport{Network: evil, Notes: []string{evil}, Targets: []genesis.TargetReport{{Column: genesis.Column{Name: evil, Unit: evil}, Task: evil,
+		Scores: map[string]map[string]map[string]float64{evil: {evil: {evil: 1}}}}}}
+	v := genesis.Version{Name: "x", Kind: genesis.Model, State: evil, Number: 1}
+	finding := []genesis.Finding{{ID: evil, Severity: evil, Message: evil, Hint: evil}}
+	for _, colour := range []bool{false, true} {
+		var b bytes.Buffer
+		p := &printer{w: bufio.NewWriter(&b), style: style{on: colour}, width: 80}
+		p.line("Trained %s", p.style.bold(madeText(genesis.Run{At: evil}, v)))
+		p.line("request %s %d %v", genesis.Name(evil), 7, genesis.Ref{Name: evil})
+		printReport(p, report)
+		printFindings(p, finding)
+		printFacet(p, evil, []genesis.FacetCount{{Value: evil}})
+		printPulled(p, &genesis.Pulled{Version: v, Owes: []genesis.Owed{{Name: evil, Terms: genesis.Terms{Tier: evil}, Leaves: []genesis.Leave{{Actions: []genesis.Action{evil}}}}}})
+		_ = p.w.Flush()
+		text := strings.NewReplacer("\x1b[0m", "", "\x1b[1m", "", "\x1b[2m", "", "\x1b[31m", "", "\x1b[33m", "").Replace(b.String())
+		if i := strings.IndexFunc(text, func(r rune) bool { return r != '\n' && clean(string(r)) != string(r) }); i >= 0 || !strings.Contains(text, "7") {
+			t.Errorf("colours %v: %q", colour, text)
+		}
+		if colour != strings.Contains(b.String(), "\x1b[1m") {
+			t.Errorf("colours %v: %q", colour, b.String())
+		}
 	}
 }

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"reflect"
+	"regexp"
 	"strings"
 	"unicode"
 
@@ -21,10 +23,46 @@ type printer struct {
 	width int // columns of the terminal; 0: not a terminal
 }
 
-// line prints one line.
+// line prints one line. Whatever text is put into it steers no terminal: what somebody
+// forgets to clean is clean all the same.
 func (p *printer) line(format string, args ...any) {
-	fmt.Fprintf(p.w, format+"\n", args...)
+	safe := make([]any, len(args))
+	for i, a := range args {
+		safe[i] = p.safe(a)
+	}
+	fmt.Fprintf(p.w, format+"\n", safe...)
 }
+
+// safe is a text without what would steer a terminal, but for the colours of this program;
+// what is no text is as it is.
+func (p *printer) safe(a any) any {
+	var text string
+	switch v := a.(type) {
+	case fmt.Stringer:
+		text = v.String()
+	case error:
+		text = v.Error()
+	default:
+		if reflect.ValueOf(a).Kind() != reflect.String {
+			return a
+		}
+		text = reflect.ValueOf(a).String()
+	}
+	if !p.style.on {
+		return clean(text)
+	}
+	var b strings.Builder
+	at := 0
+	for _, own := range ownCodes.FindAllStringIndex(text, -1) {
+		b.WriteString(clean(text[at:own[0]]) + text[own[0]:own[1]])
+		at = own[1]
+	}
+	b.WriteString(clean(text[at:]))
+	return b.String()
+}
+
+// ownCodes are what [style.paint] writes.
+var ownCodes = regexp.MustCompile("\x1b\\[(?:0|1|2|31|32|33)m")
 
 // heading begins a section.
 func (p *printer) heading(text string) { p.line("\n%s", p.style.bold(text)) }

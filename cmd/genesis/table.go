@@ -40,7 +40,7 @@ func (t *table) print(p *printer) {
 	if t.hasHead() {
 		head := make([]cell, len(t.head))
 		for i, h := range t.head {
-			head[i] = cell{strings.TrimPrefix(h, ">"), codeDim}
+			head[i] = cell{clean(strings.TrimPrefix(h, ">")), codeDim}
 		}
 		t.printRow(p, head, widths)
 	}

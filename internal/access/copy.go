@@ -127,6 +127,9 @@ func checkLeave(name genesis.Name, l genesis.Leave) error {
 	if len(l.Grant) > 100 || strings.ContainsFunc(l.Grant, func(r rune) bool { return r <= ' ' || r > '~' }) {
 		return owedWrong(string(name), "has a leave by a grant without a proper id")
 	}
+	if _, is := elsewhere(l.Project); l.Project != "" && (!is || genesis.CheckProject(l.Project) != nil) {
+		return owedWrong(string(name), "has a leave by a project without a proper id")
+	}
 	if l.Agreement != "" {
 		if _, err := genesis.ParseDigest(string(l.Agreement)); err != nil {
 			return err
@@ -198,7 +201,7 @@ func (d *Decider) setLeaves(ctx context.Context, tx *sql.Tx, k assetKey, by gene
 	var want []genesis.Grant
 	for _, l := range o.Leaves {
 		g := genesis.Grant{Name: k.name, Version: k.version, To: to, Actions: inOrder(l.Actions), Until: l.Until, Condition: l.Condition, Licence: l.Licence,
-			Purpose: l.Purpose, Agreement: l.Agreement, By: o.Terms.By, Origin: l.Grant}
+			Purpose: l.Purpose, Agreement: l.Agreement, By: o.Terms.By, Origin: l.Grant, Project: d.ownProject(l.Project)}
 		if g.Active(now) {
 			want = append(want, g)
 		}
@@ -243,7 +246,7 @@ func leavesOf(ctx context.Context, q querier, k assetKey, to genesis.Grantee) ([
 
 func sameLeave(a, b genesis.Grant) bool {
 	return slices.Equal(a.Actions, b.Actions) && a.Until.Equal(b.Until) && a.Condition == b.Condition && a.Licence == b.Licence &&
-		a.Purpose == b.Purpose && a.Agreement == b.Agreement && a.Origin == b.Origin && a.By == b.By
+		a.Purpose == b.Purpose && a.Agreement == b.Agreement && a.Origin == b.Origin && a.Project == b.Project && a.By == b.By
 }
 
 // EndLeaves ends what copies here owe to a grant that the node which made it took back. It
@@ -269,6 +272,44 @@ func (d *Decider) EndLeaves(ctx context.Context, tx *sql.Tx, node genesis.NodeID
 		if ended[i], err = d.Revoke(ctx, tx, g.ID, by, reason); err != nil {
 			return nil, err
 		}
+	}
+	return ended, nil
+}
+
+// BindLeaves has what copies here owe to grants to a project end with it: of people who are
+// not in it, at once, and of those who are, when it ends. It returns the leaves that ended.
+func (d *Decider) BindLeaves(ctx context.Context, tx *sql.Tx, p genesis.Project, by genesis.PersonID) ([]genesis.Grant, error) {
+	rows, err := tx.QueryContext(ctx, "SELECT format, body FROM policy_grants WHERE revoked = 0 AND json_extract(body, '$.project') = $1 ORDER BY seq", d.ownProject(p.ID))
+	if err != nil {
+		return nil, store.Error("revoke", p.ID, err)
+	}
+	var all, ended []genesis.Grant
+	if err := each(rows, func(g genesis.Grant) { all = append(all, g) }); err != nil {
+		return nil, store.Error("revoke", p.ID, err)
+	}
+	in := map[genesis.Grantee]bool{}
+	for _, m := range append(slices.Clone(p.Members), p.Lead) {
+		in[d.canonGrantee(grantee(genesis.ToPerson, string(m)))] = !p.Ended
+	}
+	for _, g := range all {
+		reason := "they are not in project " + p.ID + " any more"
+		switch until := sooner(g.Until, p.Until); {
+		case p.Ended:
+			reason = "project " + p.ID + " has ended"
+		case in[g.To] && until.Equal(g.Until):
+			continue
+		case in[g.To]:
+			reason = "project " + p.ID + " ends earlier"
+			left := g
+			left.ID, left.At, left.Until = newID(), d.now().UTC(), until
+			if err := insertGrant(ctx, tx, left); err != nil {
+				return nil, err
+			}
+		}
+		if g, err = d.Revoke(ctx, tx, g.ID, by, reason); err != nil {
+			return nil, err
+		}
+		ended = append(ended, g)
 	}
 	return ended, nil
 }

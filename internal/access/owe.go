@@ -81,8 +81,12 @@ func (d *Decider) leaves(set *policies, f facts) []genesis.Leave {
 		if g.Origin != "" {
 			leave.Grant = g.Origin
 		}
+		leave.Project = g.Project
 		if kind, id := g.To.Split(); kind == genesis.ToProject {
-			leave.Until = sooner(leave.Until, d.index.projects[id].Until)
+			leave.Project, leave.Until = id, sooner(leave.Until, d.index.projects[id].Until)
+		}
+		if _, is := elsewhere(leave.Project); leave.Project != "" && !is {
+			leave.Project = string(d.node) + "/" + leave.Project
 		}
 		all = append(all, leave)
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/opengenesis/genesis"
+	"github.com/opengenesis/genesis/internal/federation/charter"
 )
 
 // TestStale: when nobody signs the charter any more, people of other nodes are not
@@ -77,6 +78,43 @@ func TestDaily(t *testing.T) {
 	}
 	if v := all[0].version(); v.Timestamp < 12 || v.Snapshot < 3 {
 		t.Errorf("%+v after a fortnight", v)
+	}
+}
+
+// TestClockAhead: what a holder's node signed while its clock was ahead is taken by nobody, and
+// it signs anew when its clock is right. Where it was taken, by an earlier program, another holder
+// does.
+func TestClockAhead(t *testing.T) {
+	w := newTown(t)
+	all := w.found(2, "nrel", "mit")
+	nrel, mit := all[0], all[1]
+	before := mit.version()
+	right := nrel.Now
+	nrel.Now = func() time.Time { return right().Add(90 * day) }
+	if err := nrel.keep(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	nrel.Now = right
+	wrong := nrel.view.Load().charter
+	if !wrong.Ahead(w.now()) {
+		t.Fatalf("it was signed on %s", wrong.Signed())
+	}
+	if _, err := mit.RefreshFederation(t.Context(), operator); !errors.Is(err, charter.TooLong) || mit.version() != before {
+		t.Errorf("it is taken: %v, %+v", err, mit.version())
+	}
+	w.hear(nrel, mit)
+	w.move(time.Minute)
+	w.hear(nrel, mit)
+	for _, p := range all {
+		if c := p.view.Load().charter; c.Ahead(w.now()) || c.Fresh().Sub(w.now()) > 8*day {
+			t.Errorf("%s goes by what is good until %s", p.Self.ID, c.Fresh())
+		}
+	}
+	mit.mu.Lock()
+	mit.show(wrong) // an earlier program took it
+	mit.mu.Unlock()
+	if err := mit.keep(t.Context()); err != nil || mit.view.Load().charter.Ahead(w.now()) {
+		t.Errorf("it is not signed anew: %v, %s", err, mit.view.Load().charter.Signed())
 	}
 }
 

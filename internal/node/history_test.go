@@ -306,7 +306,7 @@ func (h *history) standing(by genesis.NodeID) string {
 	return ""
 }
 
-// delivered: each message was taken, once.
+// delivered: each message of a test was taken, and nothing that anybody sent was taken twice.
 func (h *history) delivered() error {
 	for about, to := range h.told {
 		for began := time.Now(); ; time.Sleep(5 * time.Millisecond) {
@@ -325,6 +325,16 @@ func (h *history) delivered() error {
 			for _, id := range h.order {
 				h.towns[id].works.post.Wake()
 			}
+		}
+	}
+	for _, id := range h.order {
+		taken := map[string]bool{}
+		for _, e := range h.entries(id, genesis.AuditQuery{Act: "take-message", Since: h.began, Outcome: genesis.Done}) {
+			message := e.Subject + " " + field(e, "message")
+			if taken[message] {
+				return fmt.Errorf("%s took a message twice: %s %s", id, e.Subject, e.Detail)
+			}
+			taken[message] = true
 		}
 	}
 	return nil

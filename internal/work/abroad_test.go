@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -155,9 +156,28 @@ func TestOwnersLie(t *testing.T) {
 	for what, p := range map[string]genesis.Project{
 		"of this node": {ID: "here/wind", Lead: "nrel/sam"}, "of a third": {ID: "ornl/wind", Lead: "nrel/sam"}, "without a home": {ID: "wind", Lead: "nrel/sam"},
 		"with members elsewhere": {ID: "nrel/wind", Lead: "nrel/sam", Members: []genesis.PersonID{"ornl/eve"}}, "without lead": {ID: "nrel/wind"},
+		"with a member ten thousand times": {ID: "nrel/wind", Lead: "nrel/sam", Members: slices.Repeat([]genesis.PersonID{"here/ada"}, 10_000)},
 	} {
 		o.wants("a project "+what, o.hears("nrel", abroad.KindProject, p.ID, abroad.Word{Turn: 1, Project: &p}), genesis.Invalid)
 	}
+}
+
+// TestFullOfGrants: where a node has told of more grants than are kept, what it takes back ends all the
+// same.
+func TestFullOfGrants(t *testing.T) {
+	o := newOffice(t)
+	err := o.DB.Tx(t.Context(), func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(t.Context(), `WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000)
+			INSERT INTO abroad_grants (peer, id, grantee, turn, format, body) SELECT 'nrel', 'g' || i, 'person:here/bob', 1, 1, '{}' FROM n`)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := genesis.Grant{ID: "g7c1m9p0x7aaaaaaaa", Name: "turbines", To: "person:here/ada", Actions: []genesis.Action{genesis.Read}, By: "nrel/sam"}
+	o.wants("one more", o.hears("nrel", abroad.KindGranted, g.ID, abroad.Word{Turn: 4, Grant: &g}), genesis.Conflict)
+	g.Revoked, g.RevokedBy = new(time.Time), "nrel/sam"
+	o.wants("its end", o.hears("nrel", abroad.KindRevoked, g.ID, abroad.Word{Turn: 5, Grant: &g}), "")
 }
 
 // TestHomesLie: a home speaks for its own people, and gives them nothing by it.

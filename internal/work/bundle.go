@@ -3,6 +3,7 @@ package work
 import (
 	"context"
 	"crypto/rand"
+	"database/sql"
 	"encoding/json"
 	"errors"
 	"io"
@@ -14,6 +15,7 @@ import (
 	"github.com/opengenesis/genesis/internal/blob"
 	"github.com/opengenesis/genesis/internal/blob/layout"
 	"github.com/opengenesis/genesis/internal/catalog"
+	"github.com/opengenesis/genesis/internal/work/abroad"
 )
 
 // Bundle returns what a version consists of but the bytes of its blobs, and what a copy of
@@ -33,6 +35,9 @@ func (s *Service) Bundle(ctx context.Context, who genesis.Principal, ref string)
 	if b.Owes, err = s.Access.Owed(ctx, d.Ask); err != nil {
 		return nil, err
 	}
+	if err := s.handsOut(ctx, who, b.Owes); err != nil {
+		return nil, err
+	}
 	in, err := s.remembered.of(ctx, s, v)
 	if err != nil {
 		return nil, err
@@ -47,6 +52,35 @@ func (s *Service) Bundle(ctx context.Context, who genesis.Principal, ref string)
 	b.ID = strings.ToLower(rand.Text())
 	e.Act, e.Detail = "pull", inSession(detail(map[string]any{"pull": b.ID, "bytes": b.Bytes, "grant": d.Grant}), s.session(who))
 	return b, s.Journal.Append(ctx, e) // that a copy may be made, before anything of it goes
+}
+
+// handsOut keeps that a copy at somebody's home will stand on grants, so that it hears of
+// their end: whom they were made to does not always say whose home that is.
+func (s *Service) handsOut(ctx context.Context, who genesis.Principal, owes []genesis.Owed) error {
+	if s.home(who) {
+		return nil
+	}
+	return s.DB.Tx(ctx, func(tx *sql.Tx) error {
+		for _, id := range grantsOf(owes) {
+			if err := s.abroad.Hands(ctx, tx, who.Node, abroad.OfGrant+id); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// grantsOf are the grants by which somebody has leaves, each once.
+func grantsOf(owes []genesis.Owed) []string {
+	var all []string
+	for _, o := range owes {
+		for _, l := range o.Leaves {
+			if l.Grant != "" {
+				all = append(all, l.Grant)
+			}
+		}
+	}
+	return sortedOnce(all)
 }
 
 // besideIt says what can be done with what is restricted instead of copying it.

@@ -204,6 +204,9 @@ func (c *copying) tx(ctx context.Context, tx *sql.Tx, staged *catalog.Staged) (a
 		if out.Version, out.Unchanged, err = s.Catalog.CommitTx(ctx, tx, staged); err != nil {
 			return nil, err
 		}
+		if err = c.standing(ctx, tx); err != nil {
+			return nil, err
+		}
 		if err = s.Access.Carry(ctx, tx, access.Copy{Child: resource(out.Version), Node: b.Node, By: c.r.By.Person(), Owes: b.Owes}); err != nil {
 			return nil, err
 		}
@@ -222,6 +225,62 @@ func (c *copying) tx(ctx context.Context, tx *sql.Tx, staged *catalog.Staged) (a
 	return out, journal.Record(ctx, tx, e)
 }
 
+// standing refuses a copy by a grant that its node took back meanwhile, or to a project that
+// the person is not in any more: that was said when there was no copy yet that it could end.
+// A leave lasts no longer than its project.
+func (c *copying) standing(ctx context.Context, tx *sql.Tx) error {
+	for _, id := range grantsOf(c.bundle().Owes) {
+		gone, err := c.s.abroad.Revoked(ctx, tx, c.bundle().Node, id)
+		if err != nil {
+			return err
+		}
+		if gone {
+			return c.fallen("a grant by which it was copied was taken back meanwhile")
+		}
+	}
+	for _, o := range c.bundle().Owes {
+		for i := range o.Leaves {
+			if err := c.within(ctx, tx, &o.Leaves[i]); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// within bounds a leave by the project that it hangs on.
+func (c *copying) within(ctx context.Context, tx *sql.Tx, l *genesis.Leave) error {
+	if l.Project == "" {
+		return nil
+	}
+	p, err := c.s.projectTx(ctx, tx, l.Project)
+	if err != nil && genesis.KindOf(err) != genesis.NotFound {
+		return err
+	}
+	over := !p.Until.IsZero() && !c.s.now().Before(p.Until)
+	if err != nil || p.Ended || over || !c.s.within(c.r.By, p) {
+		return c.fallen("it was copied by a grant to project " + l.Project + ", which has ended or which you are not in any more")
+	}
+	if !p.Until.IsZero() && (l.Until.IsZero() || l.Until.After(p.Until)) {
+		l.Until = p.Until
+	}
+	return nil
+}
+
+func (c *copying) fallen(msg string) error {
+	return &genesis.Error{Op: "pull", Kind: genesis.Permission, Subject: string(c.bundle().Node) + "/" + string(c.bundle().Version.Name),
+		Msg: msg, Hint: "copy it again, if another lets you"}
+}
+
+// projectTx is a project of this node or, as far as people of this one are in it, another.
+func (s *Service) projectTx(ctx context.Context, tx *sql.Tx, id string) (genesis.Project, error) {
+	id = s.ownProject(id)
+	if home, inner, is := strings.Cut(id, "/"); is {
+		return s.abroad.Project(ctx, tx, genesis.NodeID(home), inner)
+	}
+	return s.Access.ProjectTx(ctx, tx, id)
+}
+
 // EndLeaves ends what copies here owe to a grant that the node which made it took back, in
 // the transaction that takes its message. What reads or computes by such a leave ends within
 // a second of the commit, of which the caller tells access.
@@ -230,9 +289,24 @@ func (s *Service) EndLeaves(ctx context.Context, tx *sql.Tx, node genesis.NodeID
 	if err != nil {
 		return err
 	}
+	return leavesEnded(ctx, tx, node, ended)
+}
+
+// bindLeaves has what copies here owe to grants to a project end with what its home, which
+// may be this node, says of it.
+func (s *Service) bindLeaves(ctx context.Context, tx *sql.Tx, home genesis.NodeID, p genesis.Project) error {
+	ended, err := s.Access.BindLeaves(ctx, tx, p, genesis.PersonOf(home, genesis.NodeSubject))
+	if err != nil {
+		return err
+	}
+	return leavesEnded(ctx, tx, home, ended)
+}
+
+// leavesEnded records that leaves ended by the word of a node.
+func leavesEnded(ctx context.Context, tx *sql.Tx, node genesis.NodeID, ended []genesis.Grant) error {
 	for _, g := range ended {
 		e := journal.Event{Act: "revoke", Outcome: genesis.Done, Subject: string(g.Name), Version: g.Version,
-			Detail: detail(map[string]string{"grant": g.ID, "origin": grant, "to": string(g.To), "node": string(node), "reason": reason})}
+			Detail: detail(map[string]string{"grant": g.ID, "origin": g.Origin, "to": string(g.To), "node": string(node), "reason": g.Reason})}
 		if err := journal.Record(ctx, tx, e); err != nil {
 			return err
 		}

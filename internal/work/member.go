@@ -45,6 +45,9 @@ func sortedOnce[T ~string](all []T) []T {
 
 // tellProject tells the homes of those who are in a project, or were, how it stands.
 func (s *Service) tellProject(ctx context.Context, tx *sql.Tx, p, before genesis.Project) error {
+	if err := s.bindLeaves(ctx, tx, s.Node, p); err != nil {
+		return err
+	}
 	for _, home := range s.others(append(homes(p), homes(before)...)...) {
 		if err := s.tellProjectTo(ctx, tx, home, p); err != nil {
 			return err
@@ -124,6 +127,9 @@ func (s *Service) hearProject(ctx context.Context, tx *sql.Tx, m genesis.PeerMes
 	}
 	p, err := s.abroad.HearProject(ctx, tx, m.From, w)
 	if err != nil {
+		return err
+	}
+	if err := s.bindLeaves(ctx, tx, m.From, p); err != nil {
 		return err
 	}
 	act := "project"

@@ -162,6 +162,11 @@ func (s *Service) tellGrant(ctx context.Context, tx *sql.Tx, g genesis.Grant) er
 	kind := abroad.KindGranted
 	if g.Revoked != nil {
 		kind = abroad.KindRevoked
+		copied, err := s.abroad.Concerned(ctx, tx, abroad.OfGrant+g.ID)
+		if err != nil {
+			return err
+		}
+		homes = s.others(append(homes, copied...)...) // of a sector, or of another node's project, no more is known
 	}
 	told := g
 	if of, id := g.To.Split(); of == genesis.ToProject {

@@ -156,6 +156,26 @@ func (c *Charter) current(now time.Time) error {
 				"a holder's node signs it anew; check the clock")
 		}
 	}
+	return c.lasting(now)
+}
+
+// clocksOff is by how much the clock of who signed may be ahead of the reader's: each may
+// be off by a day, one to either side.
+const clocksOff = 3 * 24 * time.Hour
+
+// lasting refuses what one holder's node alone signed as good for longer than it may be: no
+// holder would sign it anew before, and whoever is kept from newer states would not notice.
+func (c *Charter) lasting(now time.Time) error {
+	for _, p := range []struct {
+		name  string
+		end   time.Time
+		lasts time.Duration
+	}{{"snapshot", c.snapshot.Signed.Expires, snapshotFor}, {"timestamp", c.timestamp.Signed.Expires, timestampFor}} {
+		if p.end.Sub(now) > p.lasts+clocksOff {
+			return fault(verifying, TooLong, p.name, "it would be good until "+p.end.UTC().Format(time.RFC3339)+", and it is "+now.UTC().Format(time.RFC3339),
+				"a holder signs it for "+fmt.Sprint(int(p.lasts.Hours()/24))+" days; check the clocks of both")
+		}
+	}
 	return nil
 }
 

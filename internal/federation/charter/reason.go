@@ -16,6 +16,7 @@ const (
 	Expired      Reason = "expired"             // a part is past its end
 	RolledBack   Reason = "rolled back"         // a part is older than the one that is known
 	FastForward  Reason = "fast-forwarded"      // a version leaps, so that no other could follow
+	TooLong      Reason = "good for too long"   // one holder signed longer than others would sign anew
 	TooFew       Reason = "too few signatures"  // fewer holders signed than it takes
 	NotThis      Reason = "not this federation" // another first root
 	TooLarge     Reason = "too large"

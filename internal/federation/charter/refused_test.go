@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/theupdateframework/go-tuf/v2/metadata"
+
+	"github.com/opengenesis/genesis"
 )
 
 // TestBundlesThatAreRefused: an attacker has everything that was ever signed, and
@@ -22,6 +24,10 @@ func TestBundlesThatAreRefused(t *testing.T) {
 	cern := w.change(c, Change{Put: &m}, day0, "nrel", "mit")
 	m2 := member("fnal")
 	fnal := w.change(c, Change{Put: &m2}, day0, "mit", "ornl")
+	pair := w.change(old, Change{Put: ptr(member("mit"))}, day0, "nrel")
+	pair = w.change(pair, Change{Put: ptr(member("ornl"))}, day0, "nrel")
+	left := w.change(pair, Change{Holders: []genesis.NodeID{"nrel", "mit"}, Threshold: 2}, day0, "nrel", "mit")
+	right := w.change(pair, Change{Holders: []genesis.NodeID{"nrel", "ornl"}, Threshold: 2}, day0, "nrel", "ornl")
 	stranger := w.ok(Create("energy", member("evil"), charterKey("evil"), day0))
 	alone := w.change(old, Change{Put: ptr(member("evil"))}, day0, "nrel") // by a holder who was enough once
 
@@ -51,6 +57,14 @@ func TestBundlesThatAreRefused(t *testing.T) {
 		{"targets by one holder", with(cern, func(b *Bundle) { forge(t, b, charterKey("nrel")) }), day0, TooFew},
 		{"a timestamp by a stranger", with(cern, func(b *Bundle) { b.Timestamp = stranger.Bundle().Timestamp }), day0, TooFew},
 		{"a leap", leap(t, cern, charterKey("mit")), day0, FastForward},
+		{"a timestamp for a year", with(renewed, func(b *Bundle) {
+			b.Timestamp = must(newTimestamp(b.Snapshot, renewed.Versions().Snapshot, renewed.Versions().Timestamp+1, charterKey("mit"), day0.Add(300*day)))
+		}), day0, TooLong},
+		{"a snapshot for a year", with(renewed, func(b *Bundle) {
+			v := renewed.Versions()
+			b.Snapshot = must(newSnapshot(b.Targets, v.Targets, v.Snapshot+1, charterKey("mit"), day0.Add(300*day)))
+			b.Timestamp = must(newTimestamp(b.Snapshot, v.Snapshot+1, v.Timestamp+1, charterKey("mit"), day0))
+		}), day0, TooLong},
 		{"no root", Bundle{}, day0, Malformed},
 		{"no list", with(cern, func(b *Bundle) { b.Members = nil }), day0, Malformed},
 		{"a large list", with(cern, func(b *Bundle) { b.Members = make([]byte, maxList+1) }), day0, TooLarge},
@@ -73,7 +87,28 @@ func TestBundlesThatAreRefused(t *testing.T) {
 			}
 		})
 	}
+	if _, err := left.Update(right.Bundle(), day0); !is(err, Forked) {
+		t.Errorf("another root of the same version: %v", err)
+	}
 	w.ok(renewed.Update(with(w.ok(cern.Renew(charterKey("mit"), day0)), func(*Bundle) {}), day0)) // the tests above can fail
+}
+
+// TestOneVoiceEach: no member counts twice among the holders.
+func TestOneVoiceEach(t *testing.T) {
+	m := rotated("nrel", "nrel/another", day0)
+	var keys []genesis.NodeKey
+	for _, k := range m.Keys {
+		if k.Use == genesis.KeyCharter {
+			keys = append(keys, k)
+		}
+	}
+	l := list{Members: []genesis.Member{m}}
+	if got, err := holdersOf(newRoot(keys[:1], 1, 1, day0), l); err != nil || len(got) != 1 {
+		t.Errorf("%v %v", got, err)
+	}
+	if got, err := holdersOf(newRoot(keys, 2, 1, day0), l); !is(err, Malformed) {
+		t.Errorf("two keys of one member: %v %v", got, err)
+	}
 }
 
 func ptr[T any](v T) *T { return &v }

@@ -88,10 +88,11 @@ func (c *Charter) describesTargets() bool {
 }
 
 // Renew signs anew what says that the charter is current: the timestamp, and the
-// snapshot in its last week or where a holder who is none any more signed it.
+// snapshot in its last week, where a holder who is none any more signed it, or where one
+// whose clock was wrong did.
 func (c *Charter) Renew(key ed25519.PrivateKey, now time.Time) (*Charter, error) {
 	v := c.Versions()
-	if c.snapshot.Signed.Expires.Sub(now) < renewShot {
+	if left := c.snapshot.Signed.Expires.Sub(now); left < renewShot || left > snapshotFor+clocksOff {
 		v.Snapshot++
 	}
 	return c.resign(key, v.Snapshot, v.Timestamp+1, now)
@@ -99,6 +100,9 @@ func (c *Charter) Renew(key ed25519.PrivateKey, now time.Time) (*Charter, error)
 
 // Signed is when the timestamp was signed, as far as its end tells.
 func (c *Charter) Signed() time.Time { return c.timestamp.Signed.Expires.Add(-timestampFor) }
+
+// Ahead reports whether a clock was wrong by which it was signed: others do not take it.
+func (c *Charter) Ahead(now time.Time) bool { return c.lasting(now) != nil }
 
 func newSnapshot(targets []byte, of, version int64, key ed25519.PrivateKey, now time.Time) ([]byte, error) {
 	m := metadata.Snapshot(until(now, snapshotFor))

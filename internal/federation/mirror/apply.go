@@ -219,8 +219,32 @@ func parseListing(body []byte, node genesis.NodeID, s journal.Statement) (genesi
 	return l, nil
 }
 
+// spare is how much of the disk is left free: a node without room for its own evidence does
+// nothing any more, and another has no end of things to say.
+const spare = 1 << 30
+
+// fits refuses a page that would fill the disk. One that only takes back needs no room.
+func (l *log) fits(ctx context.Context, b *batch) error {
+	need := int64(0)
+	for _, c := range b.changes {
+		need += int64(len(c.body))
+	}
+	if l.m.cfg.Room == nil || need == 0 {
+		return nil
+	}
+	left, err := l.m.cfg.Room(ctx)
+	if err != nil || left < 0 || left-need >= spare {
+		return err
+	}
+	return &genesis.Error{Op: "follow log", Kind: genesis.Unavailable, Subject: l.origin(l.st.epoch), Msg: fmt.Sprintf("the disk of this node has no room for it: %d bytes are left", left),
+		Hint: "what is mirrored of whom says `genesis federation show --refresh`"}
+}
+
 // commit writes what a page changes, with how far it goes, and notes it for the search.
 func (l *log) commit(ctx context.Context, b *batch) error {
+	if err := l.fits(ctx, b); err != nil {
+		return err
+	}
 	var next state
 	var out outcome
 	err := l.m.cfg.DB.Tx(ctx, func(tx *sql.Tx) error {

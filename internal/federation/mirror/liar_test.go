@@ -1,6 +1,7 @@
 package mirror
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -172,6 +173,83 @@ func invents(t *testing.T, h *here, ever said) {
 				t.Fatalf("%s in %s as %q was never said", name, c, title)
 			}
 		}
+	}
+}
+
+// TestEntriesOfAnotherLog: entries that agree with what is said of them, and are not those
+// that were signed, are not mirrored.
+func TestEntriesOfAnotherLog(t *testing.T) {
+	o, h := startOther(t, t.TempDir()), startHere(t)
+	o, twin := o.copied()
+	o.sayAll(names("x", 5), "right", "public")
+	twin.sayAll(names("y", 5), "wrong", "public")
+	told := 0
+	err := h.look(o.member(), liar{o, func(path string, b []byte, err error) (io.ReadCloser, error) {
+		if strings.Contains(path, "/tile/entries/") || strings.Contains(path, "/statements") {
+			told++
+			return twin.Get(t.Context(), path)
+		}
+		return body(b), err
+	}})
+	if genesis.KindOf(err) != genesis.Invalid || told < 2 {
+		t.Errorf("after %d lies: %v", told, err)
+	}
+	if got := h.mirrored()["public"]; len(got) > 0 {
+		t.Errorf("it mirrors %v", got)
+	}
+	if err := h.look(o.member(), o); err != nil {
+		t.Error(err)
+	}
+	h.agrees(o)
+}
+
+// TestSaidOtherwise: what is said of an entry is held against it: the statement, and the
+// listing that it states.
+func TestSaidOtherwise(t *testing.T) {
+	for name, change := range map[string]func(page []genesis.Stated){
+		"another listing": func(page []genesis.Stated) {
+			page[0].Listing = bytes.Replace(page[0].Listing, []byte(`"title":"right"`), []byte(`"title":"wrong"`), 1)
+		},
+		"what stands elsewhere": func(page []genesis.Stated) {
+			one, other := &page[0], &page[1]
+			one.Text, one.Salt, one.Listing = other.Text, other.Salt, other.Listing
+		},
+		"another statement": func(page []genesis.Stated) {
+			page[0].Text = bytes.Replace(page[0].Text, []byte(versionOf("x-00000")), []byte(versionOf("y-00000")), 1)
+			page[0].Listing = bytes.Replace(page[0].Listing, []byte(versionOf("x-00000")), []byte(versionOf("y-00000")), 1)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			o, h := startOther(t, t.TempDir()), startHere(t)
+			o.sayAll(names("x", 2), "right", "public")
+			told := false
+			err := h.look(o.member(), liar{o, func(path string, b []byte, err error) (io.ReadCloser, error) {
+				if err != nil || !strings.Contains(path, "/statements") {
+					return body(b), err
+				}
+				page, err := parsePage(b, placeOf(path))
+				if err != nil {
+					return nil, err
+				}
+				change(page)
+				told = true
+				said, err := plainJSON(genesis.StatedPage{Statements: page})
+				if bytes.Equal(said, b) {
+					t.Error("it is no lie")
+				}
+				return body(said), err
+			}})
+			if !told || genesis.KindOf(err) != genesis.Invalid {
+				t.Errorf("told %v: %v", told, err)
+			}
+			if got := h.mirrored()["public"]; len(got) > 0 {
+				t.Errorf("it mirrors %v", got)
+			}
+			if err := h.look(o.member(), o); err != nil {
+				t.Error(err)
+			}
+			h.agrees(o)
+		})
 	}
 }
 

@@ -33,6 +33,10 @@ type Config struct {
 	Now      func() time.Time // nil: time.Now
 	Log      *slog.Logger     // nil: nothing is logged
 
+	// Room is how many bytes can still be written to the disk, -1 if nobody knows; nil: nobody
+	// does.
+	Room func(context.Context) (int64, error)
+
 	// Report is told, in the transaction that keeps it, of evidence that proves itself and
 	// may be shown to every member; and Reported after that. Nil: nobody.
 	Report   func(context.Context, *sql.Tx, genesis.LogEvidence) error

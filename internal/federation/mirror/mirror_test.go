@@ -55,6 +55,34 @@ func TestMirror(t *testing.T) {
 	h.agrees(o)
 }
 
+// TestFullDisk: what another node says fills no disk to its end; what it takes back is taken back
+// all the same.
+func TestFullDisk(t *testing.T) {
+	o, h := startOther(t, t.TempDir()), startHere(t)
+	left := int64(spare + 1<<20)
+	h.cfg.Room = func(context.Context) (int64, error) { return left, nil }
+	o.say("first", "F", "public")
+	if err := h.look(o.member(), o); err != nil {
+		t.Fatal(err)
+	}
+	h.agrees(o)
+	left = spare
+	o.say("first", "")
+	if err := h.look(o.member(), o); err != nil {
+		t.Fatal(err)
+	}
+	h.agrees(o)
+	o.say("second", "S", "public")
+	if err := h.look(o.member(), o); genesis.KindOf(err) != genesis.Unavailable || len(h.mirrored()) > 0 {
+		t.Errorf("%v, there is %v", err, h.mirrored())
+	}
+	left = -1
+	if err := h.look(o.member(), o); err != nil {
+		t.Fatal(err)
+	}
+	h.agrees(o)
+}
+
 // TestPartial: what was read and an index has not taken yet is said to be partial.
 func TestPartial(t *testing.T) {
 	o, h := startOther(t, t.TempDir()), startHere(t)

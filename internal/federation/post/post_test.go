@@ -523,6 +523,30 @@ func TestFalseReceipts(t *testing.T) {
 	}
 }
 
+// TestFalseReceiptsEndNothing: a message is sent until its receipt comes, whatever else is
+// answered.
+func TestFalseReceiptsEndNothing(t *testing.T) {
+	w := newWorld(t)
+	e := w.ends["mit"]
+	var sent [][]byte
+	e.Send = func(ctx context.Context, to genesis.Member, text []byte) ([]byte, error) {
+		receipt, err := w.carry(ctx, to, text)
+		if sent = append(sent, text); err == nil && len(sent) < 5 {
+			receipt[len(receipt)-20] ^= 1
+		}
+		return receipt, err
+	}
+	e.Start(t.Context())
+	w.put("one")
+	w.settle()
+	if e.Close(); len(sent) != 5 {
+		t.Errorf("it was sent %d times, and the fifth answer was a receipt", len(sent))
+	}
+	if got := w.acted(); !slices.Equal(got, []string{"one"}) {
+		t.Errorf("acted upon %v", got)
+	}
+}
+
 // TestActAndMessageAreOne: of an act that is undone no message goes out.
 func TestActAndMessageAreOne(t *testing.T) {
 	w := newWorld(t)

@@ -28,7 +28,11 @@ func (s Store) HearGrant(ctx context.Context, tx *sql.Tx, peer genesis.NodeID, w
 	case turn > 0 && had.To != g.To:
 		return g, bad("it was made to somebody else before")
 	case turn == 0:
-		if err := room(ctx, tx, "abroad_grants", peer); err != nil {
+		err := room(ctx, tx, "abroad_grants", peer)
+		if genesis.KindOf(err) == genesis.Conflict && g.Revoked != nil {
+			return g, nil // it is not kept, and ends what was copied by it all the same
+		}
+		if err != nil {
 			return g, err
 		}
 	}
@@ -39,6 +43,12 @@ func (s Store) HearGrant(ctx context.Context, tx *sql.Tx, peer genesis.NodeID, w
 			string(peer), g.ID, string(g.To), w.Turn, format, body)
 	}
 	return g, store.Error("take message", g.ID, err)
+}
+
+// Revoked reports whether a peer said that it took a grant back.
+func (s Store) Revoked(ctx context.Context, tx *sql.Tx, peer genesis.NodeID, id string) (bool, error) {
+	turn, g, err := kept[genesis.Grant](ctx, tx, "SELECT turn, format, body FROM abroad_grants WHERE peer = $1 AND id = $2", string(peer), id)
+	return turn > 0 && g.Revoked != nil, err
 }
 
 // mostGrants bounds how many grants elsewhere are listed for somebody.

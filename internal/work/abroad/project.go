@@ -91,6 +91,15 @@ func setMembers(ctx context.Context, tx *sql.Tx, peer genesis.NodeID, id string,
 	return nil
 }
 
+// Project is one of another node, with its members of this node. Errors: NotFound.
+func (s Store) Project(ctx context.Context, tx *sql.Tx, peer genesis.NodeID, id string) (genesis.Project, error) {
+	turn, p, err := kept[genesis.Project](ctx, tx, "SELECT turn, format, body FROM abroad_projects WHERE peer = $1 AND id = $2", string(peer), id)
+	if err == nil && turn == 0 {
+		err = &genesis.Error{Op: "read project", Kind: genesis.NotFound, Subject: string(peer) + "/" + id, Msg: "was not told of here"}
+	}
+	return p, err
+}
+
 // pageBytes bounds what of projects is read at once.
 const pageBytes = 4 << 20
 

@@ -56,6 +56,19 @@ func (s Store) Knows(ctx context.Context, tx *sql.Tx, peer genesis.NodeID, topic
 	return n > 0, store.Error("tell node", string(peer), err)
 }
 
+// Hands notes that a peer has something that stands on a topic of which it may never have
+// been told: it is to hear of its end.
+func (s Store) Hands(ctx context.Context, tx *sql.Tx, peer genesis.NodeID, topic string) error {
+	_, err := tx.ExecContext(ctx, "INSERT INTO abroad_told (peer, topic, turn) VALUES ($1, $2, 0) ON CONFLICT (peer, topic) DO NOTHING", string(peer), topic)
+	return store.Error("tell node", string(peer), err)
+}
+
+// Concerned are the peers that were told of a topic, or have what stands on it.
+func (s Store) Concerned(ctx context.Context, tx *sql.Tx, topic string) ([]genesis.NodeID, error) {
+	all, err := store.Column[genesis.NodeID](ctx, tx, "SELECT peer FROM abroad_told WHERE topic = $1 ORDER BY peer", topic)
+	return all, store.Error("tell nodes", topic, err)
+}
+
 // Told is something that a peer was told.
 type Told struct {
 	Peer  genesis.NodeID

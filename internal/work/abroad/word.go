@@ -109,7 +109,7 @@ func checkGrant(g *genesis.Grant, peer, self genesis.NodeID) error {
 		return bad("a text of it is too long")
 	case g.Origin != "":
 		return bad("it is of a copy, and no grant of its own")
-	case !concerns(g.To, peer, self):
+	case genesis.CheckGrantee(g.To) != nil || g.Revoked == nil && !concerns(g.To, peer, self): // whoever copied by it may be here
 		return bad(fmt.Sprintf("%.100q is nobody of this node", g.To))
 	case g.By != "" && !of(g.By, peer, peer) || g.RevokedBy != "" && !of(g.RevokedBy, peer, peer):
 		return bad("it was made by somebody of another node")
@@ -149,6 +149,8 @@ func checkProject(p *genesis.Project, peer, self genesis.NodeID) error {
 		return bad("a text of it is too long")
 	case slices.ContainsFunc(p.Members, func(m genesis.PersonID) bool { return !of(m, self, self) }):
 		return bad("it names members that are not of this node")
+	case len(slices.Compact(slices.Sorted(slices.Values(p.Members)))) < len(p.Members): // who is bounded by how many there are
+		return bad("it names a member twice")
 	}
 	return nil
 }

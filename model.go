@@ -54,9 +54,10 @@ type CurvePoint struct {
 	Validation float64 `json:"validation"` // rows held back from the training part
 }
 
-// OODReport is how the out-of-distribution flag behaves.
+// OODReport is how the out-of-distribution flag behaves. A share is absent where
+// there were too few held-out rows to measure it.
 type OODReport struct {
-	Threshold float64 `json:"threshold"`
-	Untouched float64 `json:"untouched"` // share of held-out rows flagged
-	Scaled    float64 `json:"scaled"`    // share flagged with one feature multiplied by ten, least over features that matter
+	Threshold float64  `json:"threshold"`
+	Untouched *float64 `json:"untouched,omitempty"` // share of held-out rows flagged
+	Scaled    *float64 `json:"scaled,omitempty"`    // share flagged with one numeric feature multiplied by ten, least over features
 }

@@ -57,7 +57,7 @@ var (
 		Targets: []genesis.TargetReport{{Column: powerColumn, Task: "regression", Scores: map[string]map[string]map[string]float64{"test": {
 			"net": {"rmse": 3.9, "r2": .95}, "trivial": {"rmse": 17.1, "r2": 0}, "ridge": {"rmse": 4.6, "r2": .93}}},
 			Coverage: &genesis.Coverage{Nominal: .9, Actual: .904, Rows: 5053, Width: 12.3}}},
-		OOD: genesis.OODReport{Untouched: .03, Scaled: .99}}
+		OOD: genesis.OODReport{Untouched: new(.03), Scaled: new(.99)}}
 )
 
 func missing(op, ref string) error {

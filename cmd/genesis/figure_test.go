@@ -155,6 +155,16 @@ func TestWideTables(t *testing.T) {
 	}
 }
 
+// TestUnmeasuredShare: what was not measured is no share of 0 %.
+func TestUnmeasuredShare(t *testing.T) {
+	if got := shareText(nil, " of rows", "too few rows"); got != "not measured (too few rows)" {
+		t.Errorf("says %q", got)
+	}
+	if got := shareText(new(0.0), " of rows", "too few rows"); got != "0.0 % of rows" {
+		t.Errorf("says %q", got)
+	}
+}
+
 // TestNothingSteersTheTerminal: what another node says of a run or a copy is text, with
 // colours and without.
 func TestNothingSteersTheTerminal(t *testing.T) {

@@ -28,8 +28,9 @@ func printReport(p *printer, r *genesis.ModelReport) {
 	}
 	if r.OOD != (genesis.OODReport{}) {
 		p.heading("Rows unlike the training data")
-		p.field("untouched", percent(r.OOD.Untouched)+" of held-out rows are flagged")
-		p.field("scaled", percent(r.OOD.Scaled)+" are flagged with one feature multiplied by ten")
+		p.field("untouched", shareText(r.OOD.Untouched, " of held-out rows are flagged", "too few held-out rows"))
+		p.field("scaled", shareText(r.OOD.Scaled, " are flagged with one feature multiplied by ten, least over features",
+			"too few held-out rows in which that changes a number"))
 	}
 	if len(r.Notes) > 0 {
 		p.heading("Notes")
@@ -37,6 +38,14 @@ func printReport(p *printer, r *genesis.ModelReport) {
 	for _, note := range r.Notes {
 		p.line("  %s", clean(note))
 	}
+}
+
+// shareText says a share that may not have been measured.
+func shareText(share *float64, of, why string) string {
+	if share == nil {
+		return "not measured (" + why + ")"
+	}
+	return percent(*share) + of
 }
 
 // printLogged prints what was stated of a model that was trained elsewhere.

@@ -114,11 +114,16 @@ func (t *table) decide(rt *recipe.Table) (*recipe.Table, []genesis.Finding, erro
 	for i, k := range keys(t.raws) {
 		var c recipe.Column
 		if t.deciders[i] != nil {
+			t.decided = true
 			t.deciders[i].BesideCommas = commas
 			d := t.deciders[i].Decide(t.rows)
 			t.deciders[i] = nil // wide tables have many, and nobody asks it again
 			c = fromDecision(d, names[i])
+			by := entries.Column(k.name, k.nth)
 			for _, f := range d.Findings {
+				if f.Code == "bare-number" && by != nil && by.BareUnit != "" {
+					continue // the recipe says what is meant
+				}
 				f.Column = c.Name
 				findings = append(findings, f)
 			}
@@ -185,6 +190,9 @@ func overlay(c *recipe.Column, by *recipe.Column) {
 		c.Reading = decided.Reading
 		if by.Missing != nil {
 			c.Missing = by.Missing
+		}
+		if by.BareUnit != "" {
+			c.BareUnit = by.BareUnit
 		}
 	}
 	if by.Type == "" || !by.Decided() {

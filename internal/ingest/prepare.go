@@ -48,6 +48,11 @@ func Prepare(ctx context.Context, env Env, files []*format.Raw, rec *recipe.Reci
 	if err != nil {
 		return nil, err
 	}
+	summaries, err := s.summaries(ctx, full)
+	if err != nil {
+		return nil, err
+	}
+	findings = append(findings, summaries...)
 	if err := addSplits(full, opt); err != nil {
 		return nil, err
 	}

@@ -89,6 +89,9 @@ type table struct {
 	rows     int64
 	ids      *identities
 	head     []*format.Batch // inspect: the first rows
+	decided  bool            // some of its columns were decided here
+	tails    map[*source][]labelled
+	counts   map[*source]int64 // rows, by source
 }
 
 // scan is the first pass: it shows every cell to its column's decider.
@@ -181,7 +184,7 @@ func (s *scan) read(ctx context.Context, src *source, opt format.Options, progre
 		if err != nil {
 			return err
 		}
-		if err := s.observe(t, src.maps[b.Table], b); err != nil {
+		if err := s.observe(src, t, b); err != nil {
 			return err
 		}
 		badRows.add(b.Bad)
@@ -326,8 +329,9 @@ func (s *scan) decider(t *table, c format.RawColumn, name string, k key) *infer.
 	return d
 }
 
-func (s *scan) observe(t *table, m []int, b *format.Batch) error {
-	cols := arrange(b, m, len(t.raws))
+func (s *scan) observe(src *source, t *table, b *format.Batch) error {
+	cols := arrange(b, src.maps[b.Table], len(t.raws))
+	t.watchTail(src, cols, b)
 	if s.keep > 0 && t.rows < s.keep {
 		t.head = append(t.head, &format.Batch{Rows: b.Rows, First: b.First, Cols: cols})
 	}

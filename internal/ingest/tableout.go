@@ -234,7 +234,7 @@ func (t *tableOut) write(ctx context.Context, env Env, source int, b *format.Bat
 		return err
 	}
 	t.derive(vecs, b, &bad)
-	keep, err := t.choose(vecs, raw, b, &bad)
+	keep, err := t.choose(vecs, raw, b, t.summarised(raw, b, &bad), &bad)
 	if err != nil {
 		return err
 	}
@@ -368,15 +368,20 @@ func (t *tableOut) derive(vecs []format.Vector, b *format.Batch, bad *[]reject) 
 	}
 }
 
-// choose returns the rows to keep, nil for all of them.
-func (t *tableOut) choose(vecs, raw []format.Vector, b *format.Batch, bad *[]reject) (format.Bitmap, error) {
-	if t.rows.none() && t.repeats == nil {
+// choose returns the rows to keep, nil for all of them. summaries are the rows of
+// sums or means, each with the column of its label.
+func (t *tableOut) choose(vecs, raw []format.Vector, b *format.Batch, summaries map[int]int, bad *[]reject) (format.Bitmap, error) {
+	if t.rows.none() && t.repeats == nil && len(summaries) == 0 {
 		return nil, nil
 	}
 	keep := format.NewBitmap(b.Rows)
 	x := t.row(vecs)
 	for i := range b.Rows {
 		x.at(i)
+		if col, ok := summaries[i]; ok {
+			*bad = append(*bad, reject{b.Line(i), t.cols[col].Name, summaryRule, rawRow(raw, i)})
+			continue
+		}
 		switch {
 		case t.repeats != nil && t.repeats.Get(int(t.read)+x.i):
 			t.removed++

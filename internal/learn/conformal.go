@@ -90,10 +90,9 @@ func (m *Model) coverage(t *task, k int, rows []int, est *estimate, level float6
 		}
 		e := est.row(k, n, target.outcomes())
 		c.Rows++
-		if target.nonconformity(e, target.decode(y)) <= radius {
-			c.Actual++
-		}
-		c.Width += target.size(e, radius)
+		held, size := target.holds(e, target.decode(y), radius)
+		c.Actual += float64(indicator(held))
+		c.Width += size
 	}
 	if c.Rows == 0 {
 		return nil
@@ -103,16 +102,38 @@ func (m *Model) coverage(t *task, k int, rows []int, est *estimate, level float6
 	return c
 }
 
-// size is the width of an interval or the number of classes in a set.
-func (t *target) size(e []float64, radius float64) float64 {
+// holds reports whether the interval or set of classes holds y, and how wide the
+// interval is or how many classes the set has.
+func (t *target) holds(e []float64, y, radius float64) (bool, float64) {
 	if t.Task == nn.Regression {
-		return 2 * radius * e[1]
+		return t.nonconformity(e, y) <= radius, 2 * radius * e[1]
 	}
-	n := 0.0
-	for _, p := range e {
-		if 1-p <= radius {
-			n++
+	set := classSet(e, radius)
+	return slices.Contains(set, int(y)), float64(len(set))
+}
+
+// classSet returns the classes with probability at least 1 − radius, and the most
+// probable one in any case. Without it the sets of a good classifier are empty where
+// it is less sure than usual: 1 − radius lies above its probability. It can only
+// raise the coverage.
+func classSet(p []float64, radius float64) []int {
+	var set []int
+	top := most(p)
+	for j, x := range p {
+		if 1-x <= radius || j == top {
+			set = append(set, j)
 		}
 	}
-	return n
+	return set
+}
+
+// most returns the first place of the greatest number.
+func most(p []float64) int {
+	best := 0
+	for j, x := range p {
+		if x > p[best] {
+			best = j
+		}
+	}
+	return best
 }

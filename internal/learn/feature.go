@@ -98,8 +98,8 @@ func (f *feature) fitNumber(v *format.Vector, rows []int, least int, kind string
 		return nil, "it has no values in the training rows, or too few"
 	}
 	f.Low, f.High = xs[0], xs[len(xs)-1]
-	if f.Low == f.High && !f.Missing {
-		return nil, "it has one value only"
+	if f.Low == f.High && (!f.Missing || lopsided(len(xs), len(rows))) {
+		return nil, oneValue
 	}
 	f.Center, f.Scale = meanSD(xs)
 	if f.Scale == 0 || !finite(f.Center, f.Scale, f.High-f.Low) {
@@ -114,6 +114,13 @@ func (f *feature) fitNumber(v *format.Vector, rows []int, least int, kind string
 	f.Values = seenValues(xs, least)
 	return f, ""
 }
+
+const oneValue = "it has one value only"
+
+// lopsided reports whether a column of one value and blanks says too little: where
+// either is in fewer than ten rows or one in a hundred, as a remark is, nothing can be
+// learned from which of them a row has, and a model would need the column ever after.
+func lopsided(filled, rows int) bool { return min(filled, rows-filled) < max(10, rows/100) }
 
 // some reports whether there are any of n rows, or, where figures are shared, enough.
 func some(n, least int) bool { return n >= max(least, 1) }
@@ -162,8 +169,8 @@ func (f *feature) fitCategory(v *format.Vector, rows []int, least int) (*feature
 		}
 	}
 	f.Missing = some(len(rows)-filled, least)
-	if len(counts) < 2 && !f.Missing {
-		return nil, "it has one value only"
+	if len(counts) < 2 && (!f.Missing || lopsided(filled, len(rows))) {
+		return nil, oneValue
 	}
 	if len(counts) > 20 && len(counts) > filled/2 {
 		return nil, "almost every row has its own value"

@@ -2,7 +2,6 @@ package learn
 
 import (
 	"context"
-	"math"
 	"slices"
 	"sort"
 
@@ -37,7 +36,7 @@ const (
 // forest grows trees on the given rows. Each tree is a function of its number,
 // so any number of goroutines grows the same forest.
 func (t *task) forest(ctx context.Context, rows []int, k int, p pool) (*forest, error) {
-	f := &forest{t: t, k: k, trees: make([][]node, forestTrees)}
+	f := &forest{t: t, k: k}
 	sample := rows
 	if len(rows) > 4*forestRows {
 		sample = slices.Clone(rows)
@@ -45,14 +44,24 @@ func (t *task) forest(ctx context.Context, rows []int, k int, p pool) (*forest, 
 		sample = sample[:4*forestRows]
 	}
 	bins := f.bin(sample)
-	p.each(forestTrees, func(n int) {
-		if ctx.Err() != nil {
-			return
-		}
-		g := &grower{forest: f, bins: bins, sample: sample, rand: nn.NewRand(t.seed, 10, uint64(k), uint64(n))}
-		f.trees[n] = g.grow()
-	})
+	tries, grown := f.chooseTries(ctx, bins, sample, p)
+	for _, g := range append(grown, f.grow(ctx, bins, sample, tries, len(grown), forestTrees, p)...) {
+		f.trees = append(f.trees, g.nodes)
+	}
 	return f, canceled(ctx)
+}
+
+// grow grows the trees with numbers in from…to, each split of which looks among tries
+// of the features.
+func (f *forest) grow(ctx context.Context, bins [][]uint8, sample []int, tries, from, to int, p pool) []*grower {
+	out := make([]*grower, to-from)
+	p.each(to-from, func(i int) {
+		out[i] = &grower{forest: f, bins: bins, sample: sample, tries: tries, rand: nn.NewRand(f.t.seed, 10, uint64(f.k), uint64(from+i))}
+		if ctx.Err() == nil {
+			out[i].grow()
+		}
+	})
+	return out
 }
 
 // bin cuts every feature at up to 254 quantiles and returns the bins of the
@@ -93,6 +102,7 @@ type grower struct {
 	*forest
 	bins   [][]uint8
 	sample []int
+	tries  int // features that a split looks among
 	rand   *nn.Rand
 	nodes  []node
 	wants  [][]float64
@@ -100,7 +110,7 @@ type grower struct {
 	counts []float64
 }
 
-func (g *grower) grow() []node {
+func (g *grower) grow() {
 	width := g.t.wantWidth(g.k)
 	g.sums, g.counts = make([]float64, forestBins*width), make([]float64, forestBins)
 	n := min(len(g.sample), forestRows)
@@ -117,7 +127,6 @@ func (g *grower) grow() []node {
 	}
 	g.nodes = []node{{}}
 	g.split(0, drawn, 0)
-	return g.nodes
 }
 
 // split turns node at into a leaf or gives it two children. rows are positions
@@ -156,11 +165,9 @@ func (g *grower) mean(rows []int) []float64 {
 	return m
 }
 
-// best looks for the split with the greatest sum of squares among a third of
-// the features (their square root for classes, when that is more).
+// best looks for the split with the greatest sum of squares among some of the features.
 func (g *grower) best(rows []int) (feature int, bin uint8, ok bool) {
 	d := len(g.bins)
-	tries := max((d+2)/3, int(math.Sqrt(float64(d))))
 	order := make([]int, d)
 	for j := range order {
 		order[j] = j
@@ -168,7 +175,7 @@ func (g *grower) best(rows []int) (feature int, bin uint8, ok bool) {
 	g.rand.Shuffle(order)
 	gain := g.constantScore(rows) + 1e-9*float64(len(rows))
 	for n, j := range order {
-		if n >= tries && ok {
+		if n >= g.tries && ok {
 			break
 		}
 		if s, b := g.scan(rows, j); s > gain {

@@ -331,8 +331,8 @@ func TestUnusualRows(t *testing.T) {
 		d.Batch.Cols[0].Floats[i] += 5 // away from 0
 	}
 	m, r := train(t, d, Options{Target: []string{"y"}})
-	if r.OOD.Untouched > 0.05 {
-		t.Errorf("%g of untouched rows are flagged", r.OOD.Untouched)
+	if *r.OOD.Untouched > 0.05 {
+		t.Errorf("%g of untouched rows are flagged", *r.OOD.Untouched)
 	}
 	b := &format.Batch{Rows: d.Batch.Rows, Cols: slices.Clone(d.Batch.Cols)}
 	b.Cols[0].Floats = slices.Clone(b.Cols[0].Floats)
@@ -370,8 +370,8 @@ func TestWrongUnitWithinTheRange(t *testing.T) {
 	var bd builder
 	d := bd.floats("a", genesis.Feature, a).floats("b", genesis.Feature, b).floats("y", genesis.Target, y).Data
 	m, rep := train(t, d, Options{Target: []string{"y"}, Tune: func(p *Plan) { small(p); p.Epochs = 4 }})
-	if rep.OOD.Untouched > 0.05 || rep.OOD.Scaled < 0.99 {
-		t.Errorf("flagged untouched %g, times ten %g", rep.OOD.Untouched, rep.OOD.Scaled)
+	if *rep.OOD.Untouched > 0.05 || *rep.OOD.Scaled < 0.99 {
+		t.Errorf("flagged untouched %g, times ten %g", *rep.OOD.Untouched, *rep.OOD.Scaled)
 	}
 	plain := *m.ood
 	plain.Logs.Precision = nil

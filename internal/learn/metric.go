@@ -91,13 +91,7 @@ func measureClasses(truth []float64, at func(int) prediction, classes int) map[s
 		}
 		p := at(i).p
 		n++
-		best := 0
-		for j := range p {
-			if p[j] > p[best] {
-				best = j
-			}
-		}
-		if best == int(y) {
+		if most(p) == int(y) {
 			right++
 		}
 		loss -= math.Log(max(p[int(y)], 1e-6))

@@ -3,7 +3,6 @@ package learn
 import (
 	"context"
 	"fmt"
-	"math"
 
 	"github.com/opengenesis/genesis"
 	"github.com/opengenesis/genesis/internal/nn"
@@ -128,7 +127,8 @@ func (t *task) calibrationNote(held string) string {
 
 // oodReport counts flags on held-out rows as they are, and with one numeric
 // feature after the other multiplied by ten. Rows whose value does not change
-// (0 × 10) do not count, nor do features that change in fewer than 20 rows.
+// (0 × 10) do not count, nor do features that change in fewer than scaledRows
+// rows; where none is left, nothing was measured, and the report says no share.
 func (m *Model) oodReport(t *task, held []int, est *estimate) genesis.OODReport {
 	r := genesis.OODReport{Threshold: m.ood.Threshold}
 	if len(held) == 0 {
@@ -136,26 +136,28 @@ func (m *Model) oodReport(t *task, held []int, est *estimate) genesis.OODReport 
 	}
 	held = held[:min(len(held), 5000)]
 	look := m.pipe.look()
+	flagged := 0
 	for n, row := range held {
 		if m.ood.score(look, t.vectors, t.raw[row], t.x.Row(row), est.doubt[n]) > 1 {
-			r.Untouched += 1 / float64(len(held))
+			flagged++
 		}
 	}
-	r.Scaled = 1
-	measured := false
+	untouched := float64(flagged) / float64(len(held))
+	r.Untouched = &untouched
 	for k, f := range m.pipe.Features {
 		if f.Kind != kindNumber {
 			continue
 		}
-		if share, ok := m.scaledShare(t, k, held); ok {
-			r.Scaled, measured = math.Min(r.Scaled, share), true
+		if share, ok := m.scaledShare(t, k, held); ok && (r.Scaled == nil || share < *r.Scaled) {
+			r.Scaled = &share
 		}
-	}
-	if !measured {
-		r.Scaled = 0
 	}
 	return r
 }
+
+// scaledRows must change when a feature is multiplied by ten for the share of
+// flagged ones to be told.
+const scaledRows = 20
 
 // scaledShare is the share of rows flagged with feature k multiplied by ten.
 func (m *Model) scaledShare(t *task, k int, held []int) (float64, bool) {
@@ -196,5 +198,5 @@ func (m *Model) scaledShare(t *task, k int, held []int) (float64, bool) {
 			flagged++
 		}
 	}
-	return float64(flagged) / float64(max(changed, 1)), changed >= 20
+	return float64(flagged) / float64(max(changed, 1)), changed >= scaledRows
 }

@@ -67,17 +67,11 @@ func (w *writer) add(est *estimate, r int, score float64) {
 }
 
 func (w *writer) classes(t *target, p []float64, radius float64) {
-	best := 0
 	var set []string
-	for j, x := range p {
-		if x > p[best] {
-			best = j
-		}
-		if 1-x <= radius {
-			set = append(set, t.Classes[j])
-		}
+	for _, j := range classSet(p, radius) {
+		set = append(set, t.Classes[j])
 	}
-	switch class := t.Classes[best]; t.labelType() {
+	switch class := t.Classes[most(p)]; t.labelType() {
 	case genesis.Boolean:
 		w.integer(int64(indicator(class == "true")))
 	case genesis.Integer:

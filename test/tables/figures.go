@@ -27,8 +27,16 @@ func score(predictor string) figure {
 
 func coverage(r *genesis.ModelReport) float64  { return r.Targets[0].Coverage.Actual }
 func width(r *genesis.ModelReport) float64     { return r.Targets[0].Coverage.Width }
-func untouched(r *genesis.ModelReport) float64 { return r.OOD.Untouched }
-func scaled(r *genesis.ModelReport) float64    { return r.OOD.Scaled }
+func untouched(r *genesis.ModelReport) float64 { return measured(r.OOD.Untouched) }
+func scaled(r *genesis.ModelReport) float64    { return measured(r.OOD.Scaled) }
+
+// measured is NaN where there were too few rows to measure a share.
+func measured(share *float64) float64 {
+	if share == nil {
+		return math.NaN()
+	}
+	return *share
+}
 
 func (o outcome) values(f figure) []float64 {
 	v := make([]float64, len(o.models))

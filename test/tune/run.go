@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 
@@ -41,8 +42,16 @@ func newResult(k int, r *genesis.ModelReport) result {
 	last := r.Curve[len(r.Curve)-1]
 	return result{Split: k, Net: s["net"]["rmse"], Ridge: s["ridge"]["rmse"], Forest: s["forest"]["rmse"],
 		NLL: s["net"]["nll"], Coverage: t.Coverage.Actual, Width: t.Coverage.Width,
-		Untouched: r.OOD.Untouched, Scaled: r.OOD.Scaled, Epochs: r.Epochs, Seconds: r.Seconds,
+		Untouched: measured(r.OOD.Untouched), Scaled: measured(r.OOD.Scaled), Epochs: r.Epochs, Seconds: r.Seconds,
 		TrainLast: last.Train, Held: last.Validation}
+}
+
+// measured is NaN where there were too few rows to measure a share.
+func measured(share *float64) float64 {
+	if share == nil {
+		return math.NaN()
+	}
+	return *share
 }
 
 // mean averages results; Scaled is the least.

@@ -124,7 +124,7 @@ func (d *driverReader) choose(f *File, names []string) ([]int, error) {
 		}
 		if name, _, _ := strings.Cut(l.name, "."); name != outer {
 			outer = name
-			d.find(name, "nested-column", genesis.Warn, "column "+l.name+" "+l.leftOut+" and is left out")
+			d.find(name, "nested-column", genesis.Warn, "column "+l.name+" "+l.leftOut+" and is left out").Hint = l.remedy()
 		}
 	}
 	if len(columns) == 0 {

@@ -184,7 +184,7 @@ func (m *fileMeta) readPair(r *thriftReader, wire byte) {
 			r.skip(wire)
 		}
 	})
-	if key == metadataColumns && len(value) <= maxMetadata {
+	if (key == metadataColumns || key == metadataArrow) && len(value) <= maxMetadata {
 		m.metadata[key] = string(value)
 	}
 }

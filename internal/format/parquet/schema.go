@@ -36,6 +36,7 @@ func (m *fileMeta) leaves() ([]leaf, error) {
 		return nil, damaged("has a schema with nodes that belong to no parent")
 	}
 	w.addUnits()
+	w.addDurations()
 	return w.leaves, nil
 }
 
@@ -104,7 +105,26 @@ func (w *schemaWalk) addUnits() {
 	}
 }
 
+// addDurations takes the units of Arrow's durations, which are integers here.
+func (w *schemaWalk) addDurations() {
+	units := durationUnits(w.m.metadata[metadataArrow])
+	for i := range w.leaves {
+		l := &w.leaves[i]
+		if unit := units[l.name]; unit != "" && l.unit == "" && l.element.typ == typeInt64 && l.kind == format.Int && l.maxRep == 0 {
+			l.unit = unit
+		}
+	}
+}
+
 // column is the leaf as the source's declaration.
 func (l *leaf) column() format.RawColumn {
 	return format.RawColumn{Name: l.name, Unit: l.unit, Typed: l.typed, Kind: l.kind, Zone: l.zone}
+}
+
+// remedy says what to do about a column that is left out.
+func (l *leaf) remedy() string {
+	if l.maxRep > 0 {
+		return "write the elements of a list, such as the values of a spectrum, as columns of single values (spectrum_1, spectrum_2, …), a list of no fixed length as rows of a table of its own, then prepare again"
+	}
+	return "write the column as single numbers, times or texts, then prepare again"
 }

@@ -135,7 +135,7 @@ func (c *Converter) meansNothing(b []byte, v value, rule string, numeric bool) b
 	switch {
 	case rule == "" && c.reading.Type == genesis.Integer:
 		return c.codeInt(v.i)
-	case (rule == "" || rule == OutOfRange) && numeric && v.mark == "" && len(c.numbers) > 0 && c.code(v.raw):
+	case (rule == "" || rule == OutOfRange || rule == NoUnit) && numeric && v.mark == "" && len(c.numbers) > 0 && c.code(v.raw):
 		return true
 	case v.mark != "" || v.unit:
 	case rule == "" && numeric && !math.IsInf(v.f, 0) && v.f == v.f:

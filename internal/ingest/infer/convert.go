@@ -19,6 +19,7 @@ const (
 	NotATime    = "not a time of the column's form"
 	NotABoolean = "neither true nor false"
 	UnknownUnit = "in a unit that does not fit the column"
+	NoUnit      = "without a unit in a column of several"
 )
 
 // A Converter reads the cells of one column as its Reading says. It may not be
@@ -32,6 +33,8 @@ type Converter struct {
 	wholes   []int64         // or whole numbers, in a column of them
 	truths   map[string]int64
 	units    map[string]func(float64) float64
+	bare     func(float64) float64 // from the unit of cells without one; nil: it is the column's
+	noBare   bool                  // such cells are set aside
 	form     timeForm
 	epoch    int64 // microseconds per step of an epoch; 0: not one
 	serial   bool
@@ -176,6 +179,9 @@ func (c *Converter) prepareBoolean() {
 // one of the row of units or the header, else the first listed.
 func (c *Converter) prepareUnits(in format.RawColumn) error {
 	if len(c.reading.CellUnits) == 0 {
+		if c.reading.BareUnit != "" {
+			return readingError(c.reading.BareUnit, "is the unit of cells without one, in a column whose cells carry none", "say unit instead of bare_unit, or list the units of the cells under cell_units")
+		}
 		return nil
 	}
 	h := unit.ReadHeader(in.Name)
@@ -198,7 +204,21 @@ func (c *Converter) prepareUnits(in format.RawColumn) error {
 		}
 		c.units[s] = f
 	}
-	return nil
+	return c.prepareBare(to)
+}
+
+// prepareBare finds how cells without a unit become the column's, to.
+func (c *Converter) prepareBare(to string) (err error) {
+	s := c.reading.BareUnit
+	if c.noBare = s == NoBareUnit; s == "" || c.noBare {
+		return nil
+	}
+	from, ok := unit.ParseLike(s, to)
+	if !ok {
+		return readingError(s, "is not a unit that can be converted to the column's", "bare_unit is the unit of cells without one, or none to set them aside")
+	}
+	c.bare, err = unit.Convert(from, to)
+	return err
 }
 
 func (c *Converter) prepareTime(format.RawColumn) (err error) {
@@ -283,14 +303,14 @@ func (c *Converter) groupedNumber(b []byte) (float64, string) {
 func (c *Converter) float(b []byte) (v value, rule string) {
 	v.f, rule = c.number(b)
 	if v.raw = v.f; rule == "" {
-		return v, ""
+		return c.withoutUnit(v)
 	}
 	if c.reading.Qualified {
 		if n := qualifier(b); n > 0 {
 			v.mark = markOf(string(b[:n]))
 			b = trim(b[n:])
 			if v.f, rule = c.number(b); rule == "" {
-				return v, ""
+				return c.withoutUnit(v)
 			}
 		}
 	}
@@ -298,6 +318,16 @@ func (c *Converter) float(b []byte) (v value, rule string) {
 		return v, rule
 	}
 	return c.withUnit(b, v)
+}
+
+func (c *Converter) withoutUnit(v value) (value, string) {
+	if c.noBare {
+		return v, NoUnit
+	}
+	if c.bare != nil {
+		v.f = c.bare(v.f)
+	}
+	return v, ""
 }
 
 func (c *Converter) withUnit(b []byte, v value) (value, string) {

@@ -178,6 +178,9 @@ func TestConvert(t *testing.T) {
 		"units": {r: Reading{Type: genesis.Float, CellUnits: []string{"F", "K"}}, in: format.RawColumn{Name: "temp", Unit: "degC"},
 			cells: []string{"20", "68F", "293.15 K", "12 kW"}, want: []string{"20", "20", "20", "! " + UnknownUnit}},
 		"unit of cells": {r: Reading{Type: genesis.Float, CellUnits: []string{"kW", "W"}}, cells: []string{"12 kW", "1500 W", "3"}, want: []string{"12", "1.5", "3"}},
+		"bare ones are in no unit": {r: Reading{Type: genesis.Float, Qualified: true, CellUnits: []string{"kW", "W"}, BareUnit: NoBareUnit, Missing: []string{"-9"}}, cells: []string{"12 kW", "3", "-9", "<3", "<1500 W"},
+			want: []string{"12", "! " + NoUnit, "null", "! " + NoUnit, "1.5"}},
+		"bare ones are in another unit": {r: Reading{Type: genesis.Float, CellUnits: []string{"kW"}, BareUnit: "W"}, cells: []string{"12 kW", "1500"}, want: []string{"12", "1.5"}},
 		"qualified": {r: Reading{Type: genesis.Float, Qualified: true, CellUnits: []string{"µM", "nM"}}, cells: []string{"<0.01", ">10 µM", "≤ 5", "~3", "4", "=> 2", "<x", "500 nM"},
 			want: []string{"0.01", "10", "5", "3", "4", "2", "! " + NotANumber, "0.5"}, marks: []string{"<", ">", "<=", "~", "", ">=", "", ""}},
 		"booleans": {r: Reading{Type: genesis.Boolean, True: []string{"Yes"}, False: []string{"No"}, Missing: []string{"NA"}}, cells: []string{"Yes", "No", "NA", "", "yes"},
@@ -220,7 +223,8 @@ func TestTypedConvert(t *testing.T) {
 func TestReadingsThatAreNone(t *testing.T) {
 	for _, r := range []Reading{
 		{}, {Type: "number"}, {Type: genesis.Float, Decimal: ";"}, {Type: genesis.Float, Thousands: "x"}, {Type: genesis.Float, Decimal: ",", Thousands: ","},
-		{Type: genesis.Float, CellUnits: []string{"kW", "degC"}}, {Type: genesis.Date, DateForm: "DD/DD"}, {Type: genesis.Timestamp, Zone: "Mars"},
+		{Type: genesis.Float, CellUnits: []string{"kW", "degC"}},
+		{Type: genesis.Float, CellUnits: []string{"kW"}, BareUnit: "degC"}, {Type: genesis.Float, BareUnit: "kW"}, {Type: genesis.Date, DateForm: "DD/DD"}, {Type: genesis.Timestamp, Zone: "Mars"},
 	} {
 		if _, err := NewConverter(r, format.RawColumn{}); genesis.KindOf(err) != genesis.Invalid {
 			t.Errorf("NewConverter(%+v) gives error %v, want one of kind invalid", r, err)

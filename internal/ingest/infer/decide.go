@@ -36,6 +36,7 @@ type decision struct {
 	header   unit.Header     //
 	missing  map[string]bool // words decided to be missing
 	grouping int             // how its numbers are written
+	coded    int64           // cells without a unit that are codes for no value
 	rest     struct {        // the numbers without sentinels
 		lo, hi float64
 		ok     bool // there are some

@@ -3,6 +3,7 @@ package infer
 import (
 	"fmt"
 	"math"
+	"slices"
 	"sort"
 	"strconv"
 	"strings"
@@ -303,6 +304,39 @@ func (c *decision) cellUnits(n numeric) {
 		to, _ = unit.ParseLike(spellings[0], "")
 	}
 	c.find("unit-in-cell", genesis.Warn, n.units, at, fmt.Sprintf("%s carry their unit (%s); they are converted to %s", cells(n.units), strings.Join(spellings, ", "), to), "")
+	c.bareNumbers(n, spellings, to)
+}
+
+// bareNumbers decides about the cells without a unit beside those that carry one.
+// Where neither the header nor the other cells say which unit is meant, it is none:
+// 22 between 21.5 °C and 70 °F may be either.
+func (c *decision) bareNumbers(n numeric, spellings []string, to string) {
+	if c.columnUnit() != "" {
+		return // it is that of the header
+	}
+	bare := n.plain + n.grouped + c.bareMarks - c.coded
+	listed := strings.Join(spellings, ", ")
+	if mixed(spellings, to) {
+		c.Reading.BareUnit = NoBareUnit
+		c.say("bare_unit", fmt.Sprintf("the cells have several units (%s)", listed))
+		if bare > 0 {
+			c.find("bare-number", genesis.Warn, bare, &c.bare, fmt.Sprintf("%s carry no unit where the others have several (%s); they are rejected", cells(bare), listed),
+				"say in the recipe which unit they have: bare_unit: "+strconv.Quote(spellings[0]))
+		}
+		return
+	}
+	if bare > 0 {
+		c.find("bare-number", genesis.Warn, bare, &c.bare, fmt.Sprintf("%s carry no unit where others do; they are taken to be in %s, too", cells(bare), to),
+			"say in the recipe which unit they have, or set them aside: bare_unit: none")
+	}
+}
+
+// mixed reports whether the spellings are of more than one unit.
+func mixed(spellings []string, to string) bool {
+	return slices.ContainsFunc(spellings, func(s string) bool {
+		code, _ := unit.ParseLike(s, to)
+		return code != to
+	})
 }
 
 // badNumbers reports the cells that the converter will reject.
@@ -359,6 +393,11 @@ func (c *decision) sentinels() {
 	for _, e := range found {
 		if e, ok = plain.at(e.value); !ok { // only behind a mark, where it is a bound
 			continue
+		}
+		c.coded += e.count
+		if united := c.united.values[c.grouping]; united != nil {
+			u, _ := united.at(e.value)
+			c.coded -= u.count
 		}
 		text := c.spelledCode(e.value)
 		c.Reading.Missing = append(c.Reading.Missing, text)

@@ -32,6 +32,7 @@ func summary(d Decision) string {
 	add("decimal", d.Reading.Decimal)
 	add("thousands", d.Reading.Thousands)
 	add("units", strings.Join(d.Reading.CellUnits, "|"))
+	add("bare", d.Reading.BareUnit)
 	if d.Reading.Qualified {
 		parts = append(parts, "qualified")
 	}
@@ -108,6 +109,10 @@ func TestDecide(t *testing.T) {
 		{"power", "kW", []string{"1.5", "2 kW", "1500 W"}, "float unit=kW units=W|kW !unit-in-cell"},
 		{"temp", "degC", []string{"20", "NaN", "20.1", "68F"}, "float unit=Cel missing=NaN units=F !unit-in-cell"},
 		{"power", "", []string{"12 kW", "13 kW", "14 kW"}, "float unit=kW units=kW !unit-in-cell"},
+		{"temp", "", []string{"21.5 °C", "70 °F", "22", "295 K", "N/A"}, "float unit=K missing=N/A units=K|°C|°F bare=none !unit-in-cell !bare-number"},
+		{"temp", "", []string{"21.5 °C", "70 °F", "295 K"}, "float unit=K units=K|°C|°F bare=none !unit-in-cell"},
+		{"height", "", []string{"12 cm", "13", "14cm"}, "float unit=cm units=cm !unit-in-cell !bare-number"},
+		{"temp (°C)", "", []string{"21.5 °C", "70 °F", "22"}, "float unit=Cel units=°C|°F !unit-in-cell"},
 		{"seat", "", []string{"12A", "13A", "14A"}, "text"},
 		{"share", "", []string{"12%", "13%", "14%"}, "float unit=% units=% !unit-in-cell"},
 		{"conc", "", []string{"<0.01", "0.5", "0.7"}, "float qualified !qualified"},
@@ -241,6 +246,23 @@ func TestEveryDecisionHasEvidence(t *testing.T) {
 	}
 	if got, want := decide("x", "", many(4784, "1.5", "2")...).Evidence["type"], "9,568 of 9,568 cells are decimal numbers"; got != want {
 		t.Errorf("evidence reads %q, want %q", got, want)
+	}
+}
+
+func TestBareNumbersAreCounted(t *testing.T) {
+	for name, cells := range map[string][]string{
+		"one unit":      {"12 cm", "13", "14 cm", "<15", "1,234"},
+		"several units": {"12 cm", "13", "14 mm", "<15", "1,234"},
+	} {
+		d := decide("height", "", cells...)
+		at := slices.IndexFunc(d.Findings, func(f genesis.Finding) bool { return f.Code == "bare-number" })
+		if at < 0 {
+			t.Errorf("%s: findings are %+v", name, d.Findings)
+			continue
+		}
+		if f := d.Findings[at]; f.Count != 3 || !slices.Equal(f.Rows, []int64{2, 4, 5}) || f.Severity != genesis.Warn {
+			t.Errorf("%s: finding is %+v, want a warning of 3 cells in rows 2, 4 and 5", name, f)
+		}
 	}
 }
 

@@ -52,6 +52,8 @@ type Decider struct {
 
 	missing   map[string]*tally
 	shapes    map[shape]*shapeTally
+	bare      seen  // plain and grouped numbers and marked ones without a unit
+	bareMarks int64 // of those the marked ones
 	units     map[string]*tally
 	manyUnits bool
 	offsets   map[int]int64 // of zoned times, minutes
@@ -221,6 +223,7 @@ func (d *Decider) cell(b []byte) {
 // number adds a cell that is a plain number.
 func (d *Decider) number(b []byte, n *decimal, h uint64) {
 	d.sketch.add(h, 1)
+	d.bare.add(d.line)
 	if n.zero {
 		d.zeros++
 	}
@@ -330,6 +333,7 @@ func (d *Decider) tally(b []byte, c *cell) {
 	switch c.class {
 	case cGrouped:
 		d.grouped.add(c, d.line)
+		d.bare.add(d.line)
 	case cUnit:
 		d.united.add(c, d.line)
 		d.unit(b[c.unit:])
@@ -337,6 +341,9 @@ func (d *Decider) tally(b []byte, c *cell) {
 		d.qualified.add(c, d.line)
 		if c.unit > 0 {
 			d.unit(b[c.unit:])
+		} else {
+			d.bare.add(d.line)
+			d.bareMarks++
 		}
 	case cWord:
 		d.text(b)

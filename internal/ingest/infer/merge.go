@@ -35,6 +35,10 @@ func (d *Decider) Merge(o *Decider) {
 	for _, row := range o.fine.rows[:o.fine.n] {
 		d.fine.add(row + shift)
 	}
+	d.bareMarks += o.bareMarks
+	for _, row := range o.bare.rows[:o.bare.n] {
+		d.bare.add(row + shift)
+	}
 	d.mergeLengths(o)
 	d.values.mergeShifted(&o.values, shift)
 	d.points.mergeShifted(&o.points, shift)

@@ -26,7 +26,13 @@ type Reading struct {
 	False []string `yaml:"false,omitempty,flow"`
 	// CellUnits maps a unit written inside cells ("12 kW") to the column's unit.
 	CellUnits []string `yaml:"cell_units,omitempty,flow"`
+	// BareUnit is the unit of the cells without one in such a column; NoBareUnit sets
+	// them aside. Unless stated they are in the column's unit.
+	BareUnit string `yaml:"bare_unit,omitempty"`
 	// Qualified says that cells may carry <, >, ≤, ≥ or ~ before the number;
 	// the mark goes into a column of its own.
 	Qualified bool `yaml:"qualified,omitempty"`
 }
+
+// NoBareUnit is the BareUnit of a column in which a number without a unit says nothing.
+const NoBareUnit = "none"

@@ -28,7 +28,7 @@ func Parse(text []byte) (*Recipe, error) {
 		if errors.Is(err, io.EOF) {
 			return nil, invalid(0, "is empty")
 		}
-		return nil, invalid(0, "%s", plain(err))
+		return nil, invalid(0, "%s", plain(err, text))
 	}
 	if r.Format != Format {
 		return nil, invalid(0, "has format %d; this program reads format %d", r.Format, Format)
@@ -51,7 +51,16 @@ func invalid(line int, msg string, args ...any) error {
 }
 
 // plain takes the Go out of a YAML decoder's error.
-func plain(err error) string {
+func plain(err error, text []byte) string {
+	var wrong *yaml.TypeError
+	if errors.As(err, &wrong) {
+		var root yaml.Node
+		_ = yaml.Unmarshal(text, &root) // it has been parsed before
+		for i, msg := range wrong.Errors {
+			wrong.Errors[i] = named(msg, &root)
+		}
+		err = wrong
+	}
 	s := strings.TrimPrefix(err.Error(), "yaml: ")
 	s = strings.ReplaceAll(s, "unmarshal errors:\n  ", "")
 	s = regexp.MustCompile(` in type [\w.]+`).ReplaceAllString(s, "")

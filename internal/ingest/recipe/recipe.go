@@ -31,6 +31,7 @@ type Table struct {
 	From        string   `yaml:"from,omitempty"` // the table's name in the source; empty: the only one
 	Drop        bool     `yaml:"drop,omitempty"`
 	Columns     []Column `yaml:"columns"`
+	Summary     []string `yaml:"summary,omitempty,flow"` // labels of rows of sums or means, where a column has no words
 	Derive      []Derive `yaml:"derive,omitempty"`
 	Filter      []string `yaml:"filter,omitempty"` // CEL; rows for which one is not true are left out
 	Rules       []Rule   `yaml:"rules,omitempty"`

@@ -96,6 +96,12 @@ func TestParseRefuses(t *testing.T) {
 	table := func(s string) string { return "format: 1\ntables:\n  - name: data\n" + s }
 	for _, c := range []struct{ name, text, want string }{
 		{"nothing", "", "empty"},
+		{"text for a list", table("    columns: []\n    filter: 'power >= 0.0'"), `line 5: filter takes a list of texts, such as [a, b], and not the text "power >..."`},
+		{"text for a number", table("    columns:\n      - {source: a, nth: two}"), `line 5: nth takes a whole number, and not the text "two"`},
+		{"text for numbers", "format: 1\ntables: []\nsplits:\n  - {by: random, fractions: all}", "line 4: fractions takes a list of numbers"},
+		{"list for a text", table("    columns:\n      - {source: a, unit: [kW]}"), "line 5: unit takes a text, and not a list"},
+		{"text for columns", table("    columns: power"), "line 4: columns takes a list of entries"},
+		{"text for a switch", table("    columns: []\n    deduplicate: always"), `line 5: deduplicate takes true or false, and not the text "always"`},
 		{"no YAML", "a: [", "line 1"},
 		{"other format", "format: 2\ntables: []", "format 2"},
 		{"unknown key", "format: 1\ntabels: []", "unknown key tabels"},

@@ -279,12 +279,17 @@ func (d *Decider) EndLeaves(ctx context.Context, tx *sql.Tx, node genesis.NodeID
 // BindLeaves has what copies here owe to grants to a project end with it: of people who are
 // not in it, at once, and of those who are, when it ends. It returns the leaves that ended.
 func (d *Decider) BindLeaves(ctx context.Context, tx *sql.Tx, p genesis.Project, by genesis.PersonID) ([]genesis.Grant, error) {
-	rows, err := tx.QueryContext(ctx, "SELECT format, body FROM policy_grants WHERE revoked = 0 AND json_extract(body, '$.project') = $1 ORDER BY seq", d.ownProject(p.ID))
+	rows, err := tx.QueryContext(ctx, `SELECT format, body FROM policy_grants WHERE revoked = 0 AND instr(body, '"project":') > 0 ORDER BY seq`)
 	if err != nil {
 		return nil, store.Error("revoke", p.ID, err)
 	}
 	var all, ended []genesis.Grant
-	if err := each(rows, func(g genesis.Grant) { all = append(all, g) }); err != nil {
+	err = each(rows, func(g genesis.Grant) {
+		if g.Project == d.ownProject(p.ID) {
+			all = append(all, g)
+		}
+	})
+	if err != nil {
 		return nil, store.Error("revoke", p.ID, err)
 	}
 	in := map[genesis.Grantee]bool{}

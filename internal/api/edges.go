@@ -58,7 +58,7 @@ const (
 )
 
 // purposeful are the paths of what may depend on a purpose.
-var purposeful = []string{"/v1/versions/", "/v1/datasets/", "/v1/train", "/v1/predict", "/v1/models", "/v1/runs"}
+var purposeful = []string{"/v1/versions/", "/v1/datasets/", "/v1/train", "/v1/predict", "/v1/models", "/v1/runs", "/v1/explain"}
 
 // declare notes how the edge treats an operation.
 func (s *server) declare(o *huma.Operation, stream bool) {

@@ -118,6 +118,17 @@ func (n *Node) identify(ctx context.Context, c net.Conn) context.Context {
 	return api.WithPrincipal(ctx, access.Local(n.home.Config.Node))
 }
 
+// purposed has the owner of the home say what a request is for, as whoever signs in does.
+func purposed(r *http.Request) *http.Request {
+	who, ok := edge.PrincipalOf(r.Context())
+	text := purpose(r)
+	if !ok || text == "" {
+		return r
+	}
+	who.Purpose = text
+	return r.WithContext(api.WithPrincipal(r.Context(), who))
+}
+
 func (n *Node) checkPeer(c net.Conn) error {
 	uid, err := n.peer(c)
 	if err != nil || uid != n.owner {
@@ -139,7 +150,7 @@ func (n *Node) counted(next http.Handler) http.Handler {
 			return
 		}
 		defer n.presence.exit()
-		next.ServeHTTP(w, r)
+		next.ServeHTTP(w, purposed(r))
 	})
 }
 

@@ -9,7 +9,9 @@ import (
 	"flag"
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -23,7 +25,7 @@ import (
 )
 
 var (
-	histories   = flag.Int("histories", 100, "how many histories of a federation TestHistories tries")
+	histories   = flag.Int("histories", wanted("GENESIS_TEST_HISTORIES", 25), "how many histories of a federation TestHistories tries")
 	historySeed = flag.String("history-seed", "", "the seeds of those that it tries instead, with commas")
 )
 
@@ -31,6 +33,14 @@ const (
 	stepsOf    = 18 // of a history
 	perCluster = 50 // histories: by then its logs are long, and its clocks weeks ahead
 )
+
+// wanted is a number that the environment says, or the usual one.
+func wanted(variable string, usual int) int {
+	if n, err := strconv.Atoi(os.Getenv(variable)); err == nil {
+		return n
+	}
+	return usual
+}
 
 // TestHistories has people of three nodes do at random what people do, while nodes are
 // killed, parted and deaf and clocks are turned, and holds what happened against a model.

@@ -158,9 +158,10 @@ func TestLocalWorkIsUnaffected(t *testing.T) {
 			calm := newCluster(t, "anl") // which nothing is wrong with
 			c.work("mit", "before")
 			c.finds("mit", "ada", "wind")
-			if n, _ := c.searched("mit", "ada", "wind", "nrel"); !n.Answered || n.Standing != "" {
-				t.Errorf("when all is well a search covers %+v", n)
-			}
+			c.eventually("when all is well a search covers it", func() bool { // a busy machine may be late once
+				n, _ := c.searched("mit", "ada", "wind", "nrel")
+				return n.Answered && n.Standing == ""
+			})
 			seen := c.followed("mit", "nrel", genesis.ClassPublic).Fresh
 
 			trouble.begin(c, "nrel")

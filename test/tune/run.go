@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"math"
 	"strconv"
@@ -17,7 +18,7 @@ type result struct {
 	Net, Ridge, Forest       float64 // test RMSE
 	NLL                      float64
 	Coverage, Width          float64
-	Untouched, Scaled        float64 // shares flagged as out of distribution
+	Untouched, Scaled        share // flagged as out of distribution
 	Epochs                   int
 	Seconds, TrainLast, Held float64
 }
@@ -46,12 +47,22 @@ func newResult(k int, r *genesis.ModelReport) result {
 		TrainLast: last.Train, Held: last.Validation}
 }
 
-// measured is NaN where there were too few rows to measure a share.
-func measured(share *float64) float64 {
-	if share == nil {
-		return math.NaN()
+// share is NaN where there were too few rows to measure it.
+type share float64
+
+func measured(of *float64) share {
+	if of == nil {
+		return share(math.NaN())
 	}
-	return *share
+	return share(*of)
+}
+
+// MarshalJSON writes what was not measured as null: JSON has no NaN.
+func (s share) MarshalJSON() ([]byte, error) {
+	if math.IsNaN(float64(s)) {
+		return []byte("null"), nil
+	}
+	return json.Marshal(float64(s))
 }
 
 // mean averages results; Scaled is the least.
@@ -65,7 +76,7 @@ func mean(rs []result) result {
 		m.NLL += r.NLL / n
 		m.Coverage += r.Coverage / n
 		m.Width += r.Width / n
-		m.Untouched += r.Untouched / n
+		m.Untouched += r.Untouched / share(n)
 		m.Seconds += r.Seconds / n
 		m.Scaled = min(m.Scaled, r.Scaled)
 		m.Epochs = r.Epochs

@@ -46,7 +46,7 @@ func (c *cluster) turns(at genesis.NodeID, id string, state genesis.RequestState
 		if reach != nil {
 			reach()
 		}
-		if time.Since(began) > 20*time.Second {
+		if time.Since(began) > patience {
 			waits, err := w.works.post.Status(c.Context())
 			c.Fatalf("%s at %s is not %s but %+v; there wait %+v %v", id, at, state, w.request(w.local, id), waits, err)
 		}

@@ -30,7 +30,7 @@ import (
 // reopen serves a home for a town that moved there. stop gives the home back.
 func reopen(t *testing.T, dir string, token map[string]string) (w *town, stop func()) {
 	t.Helper()
-	n, err := Start(t.Context(), mustHome(t, dir), Options{Network: true})
+	n, err := Start(t.Context(), mustHome(t, dir), Options{Network: true, cost: cheap})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -139,7 +139,7 @@ func (c *cluster) open(id genesis.NodeID, dir string) {
 	h.Config.Node, h.Config.URL, h.Config.Institution, h.Config.Sector = id, w.url, fmt.Sprintf("The %s", id), sectorOf(id)
 	h.Config.Serve.Rate.PerSecond = 0
 	l := &life{end: &end{c.line, id}, disk: newStill()}
-	n, err := Start(context.WithoutCancel(c.Context()), h, Options{Network: true, peers: l, disk: l.disk, now: c.line.clocks[id].now, pauses: post.Pauses{First: 50 * time.Millisecond, Most: 500 * time.Millisecond}})
+	n, err := Start(context.WithoutCancel(c.Context()), h, Options{Network: true, peers: l, disk: l.disk, now: c.line.clocks[id].now, cost: cheap, pauses: post.Pauses{First: 50 * time.Millisecond, Most: 500 * time.Millisecond}})
 	if err != nil {
 		c.Fatalf("%s: %v", id, err)
 	}
@@ -379,7 +379,7 @@ func (c *cluster) follows(by genesis.NodeID, want []string) {
 		if have = c.mirrored(by); slices.Equal(have, want) {
 			return
 		}
-		if time.Since(began) > max(20*time.Second, time.Duration(len(c.order))*5*time.Second) {
+		if time.Since(began) > max(patience, time.Duration(len(c.order))*5*time.Second) {
 			status, _ := c.towns[by].works.mirror.Status(c.Context())
 			c.Fatalf("%s mirrors\n%q, not\n%q\n%+v", by, have, want, status)
 		}

@@ -171,7 +171,7 @@ func (h *history) until(holds func() error) error {
 		if why == nil {
 			return nil
 		}
-		if time.Since(began) > 20*time.Second {
+		if time.Since(began) > patience {
 			return why
 		}
 		for _, id := range h.order {

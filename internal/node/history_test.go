@@ -290,7 +290,7 @@ func (h *history) converged() error {
 			if slices.Equal(have, want) && h.standing(by) == "" {
 				break
 			}
-			if time.Since(began) > 20*time.Second {
+			if time.Since(began) > patience {
 				status, _ := h.towns[by].works.mirror.Status(h.Context())
 				return fmt.Errorf("%s does not mirror what it may know of: %+v\n%s", by, status, cmp.Diff(want, have))
 			}
@@ -329,7 +329,7 @@ func (h *history) delivered() error {
 			if n == 1 {
 				break
 			}
-			if n > 1 || time.Since(began) > 20*time.Second {
+			if n > 1 || time.Since(began) > patience {
 				return fmt.Errorf("message %s was taken %d times by %s", about, n, to)
 			}
 			for _, id := range h.order {

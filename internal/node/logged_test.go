@@ -536,7 +536,7 @@ func TestLifeOfLoggedModels(t *testing.T) {
 	}
 	w.must(w.works.Publish(t.Context(), w.local, "~gil/net", genesis.PublishRequest{Openings: []genesis.Opening{{At: time.Now().Add(time.Second), Tier: genesis.TierPublic}}}))
 	for began := time.Now(); status("nobody") != 200; time.Sleep(50 * time.Millisecond) {
-		if time.Since(began) > 20*time.Second {
+		if time.Since(began) > patience {
 			t.Fatalf("it does not open: %d", status("nobody"))
 		}
 	}

@@ -27,6 +27,7 @@ import (
 
 	"github.com/opengenesis/genesis"
 	"github.com/opengenesis/genesis/internal/access"
+	"github.com/opengenesis/genesis/internal/access/identity"
 	"github.com/opengenesis/genesis/internal/format"
 )
 
@@ -53,6 +54,9 @@ var townTiers = []string{"public", "registered", "partner", "controlled", "hidde
 
 const password = "a long and harmless password"
 
+// cheap is the cost of its hash: what is usual takes its time by design.
+var cheap = identity.Cost{Memory: 64, Passes: 1, Iterations: 1000}
+
 // townsfolk are those of every town, with their duties.
 var townsfolk = map[string][]genesis.Duty{"ada": nil, "gil": nil, "sam": {genesis.DutySteward}, "opal": {genesis.DutyOperator}, "fox": {genesis.DutyOfficer}}
 
@@ -68,7 +72,7 @@ var settledHome = sync.OnceValues(func() (string, map[string]string) {
 		return "", nil
 	}
 	h.Config.Node = "here"
-	n, err := Start(context.Background(), h, Options{Network: true})
+	n, err := Start(context.Background(), h, Options{Network: true, cost: cheap})
 	if err != nil {
 		return "", nil
 	}
@@ -146,7 +150,7 @@ func newTown(t *testing.T, edits ...func(*Home, *Options)) *town {
 func openTown(t *testing.T, h *Home, edits ...func(*Home, *Options)) *town {
 	t.Helper()
 	h.Config.Serve.Rate.PerSecond = 0
-	opt := Options{Network: true}
+	opt := Options{Network: true, cost: cheap}
 	for _, edit := range edits {
 		edit(h, &opt)
 	}

@@ -159,7 +159,7 @@ func (w *works) openDoors(ctx context.Context, h *Home, c *work.Config, opt Opti
 	}
 	c.Identity, err = identity.Open(ctx, identity.Config{DB: w.db, Node: h.Config.Node, Charter: c.Charter, Providers: h.Config.Identity.Providers,
 		External: h.external(), Limits: identity.Limits{Session: h.Config.Identity.Session.Absolute, Idle: h.Config.Identity.Session.Idle},
-		Key: key, Passwords: h.Config.Identity.Passwords, Log: w.log, Record: work.RecordIdentity, Changed: c.Access.Changed,
+		Key: key, Passwords: h.Config.Identity.Passwords, Cost: opt.cost, Log: w.log, Record: work.RecordIdentity, Changed: c.Access.Changed,
 		Token: opt.token, Projects: c.Access.ProjectsOf, Told: w.tokensOf, Now: opt.now})
 	if err != nil {
 		return err

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/opengenesis/genesis/internal/access"
+	"github.com/opengenesis/genesis/internal/access/identity"
 	"github.com/opengenesis/genesis/internal/api"
 	"github.com/opengenesis/genesis/internal/federation/post"
 	"github.com/opengenesis/genesis/internal/journal/disk"
@@ -46,6 +47,9 @@ type Options struct {
 
 	// pauses are how long messages wait for a node that does not answer; zero: as is usual.
 	pauses post.Pauses
+
+	// cost is what a password's hash takes to compute; zero: as is usual.
+	cost identity.Cost
 
 	// peer tells the uid of the process at the other end; nil: the kernel's word.
 	peer func(net.Conn) (uint32, error)

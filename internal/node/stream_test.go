@@ -500,7 +500,7 @@ func standing(t *testing.T, home string) (goroutines, descriptors int) {
 func settles(t *testing.T, what string, ok func() bool) {
 	t.Helper()
 	for began := time.Now(); !ok(); time.Sleep(20 * time.Millisecond) {
-		if time.Since(began) > 20*time.Second {
+		if time.Since(began) > patience {
 			b := make([]byte, 1<<20)
 			t.Fatalf("%s\n%s", what, b[:runtime.Stack(b, true)])
 		}

@@ -84,6 +84,11 @@ func asJSON(t *testing.T, v any) json.RawMessage {
 func (p *pair) ended(id string) genesis.Run {
 	p.Helper()
 	var r *genesis.Run
+	defer func() {
+		if r != nil && !r.State.Ended() {
+			p.Logf("the run is %s: %+v", r.State, *r)
+		}
+	}()
 	p.eventually("the run ends", func() bool {
 		var err error
 		if r, err = p.ada().Run(p.Context(), id); err != nil {

@@ -59,7 +59,7 @@ func FuzzHash(f *testing.F) {
 	f.Add("argon2id$m=4294967295,t=1,p=1$AAAA$AAAA")
 	f.Fuzz(func(t *testing.T, text string) {
 		p, err := parseHash(text)
-		if err == nil && (p.memory > maxMemory || p.passes > maxPasses || p.iterations > maxIterations || len(p.key) != keyBytes || p.memory == 0 && p.iterations == 0) {
+		if err == nil && (p.cost.Memory > maxMemory || p.cost.Passes > maxPasses || p.cost.Iterations > maxIterations || len(p.key) != keyBytes || p.cost.Memory == 0 && p.cost.Iterations == 0) {
 			t.Errorf("%q asks for %+v", text, p)
 		}
 	})

@@ -17,20 +17,21 @@ import (
 	"golang.org/x/crypto/argon2"
 )
 
-// Passwords are kept as Argon2id (RFC 9106), and as PBKDF2-HMAC-SHA256 (SP 800-132)
-// in FIPS 140-3 mode, which does not know Argon2. A hash says how it was made:
+// Cost is what it takes to compute the hash as which a password is kept: Argon2id
+// (RFC 9106), and PBKDF2-HMAC-SHA256 (SP 800-132) in FIPS 140-3 mode, which does not know
+// Argon2. A hash says how it was made:
 //
 //	argon2id$m=65536,t=2,p=1$‹salt›$‹key›   memory in KiB, passes, lanes
 //	pbkdf2-sha256$i=600000$‹salt›$‹key›
-type cost struct {
-	memory     uint32 // KiB
-	passes     uint32
-	iterations int
+type Cost struct {
+	Memory     uint32 // KiB, of Argon2id
+	Passes     uint32 // of Argon2id
+	Iterations int    // of PBKDF2
 }
 
 // usualCost takes about 0.2 s of one core, and is more than what OWASP asks for
 // (19 MiB and two passes; 600,000 iterations).
-var usualCost = cost{memory: 64 << 10, passes: 2, iterations: 600_000}
+var usualCost = Cost{Memory: 64 << 10, Passes: 2, Iterations: 600_000}
 
 const (
 	saltBytes = 16
@@ -44,7 +45,7 @@ const (
 // hasher computes few hashes at a time, so that a flood of sign-ins takes
 // neither all memory nor all cores, and lets few wait.
 type hasher struct {
-	cost    cost
+	cost    Cost
 	fips    bool
 	running chan struct{}
 	waiting chan struct{}
@@ -54,9 +55,14 @@ type hasher struct {
 // hashWait is how long somebody waits for their turn.
 const hashWait = 10 * time.Second
 
-func newHasher() *hasher { return newHasherOf(usualCost, fips140.Enabled()) }
+func newHasher(c Cost) *hasher {
+	if c == (Cost{}) {
+		c = usualCost
+	}
+	return newHasherOf(c, fips140.Enabled())
+}
 
-func newHasherOf(c cost, fips bool) *hasher {
+func newHasherOf(c Cost, fips bool) *hasher {
 	h := &hasher{cost: c, fips: fips, running: make(chan struct{}, max(1, min(4, runtime.GOMAXPROCS(0)/2))), waiting: make(chan struct{}, 64)}
 	h.dummy = h.text(randomBytes(saltBytes), make([]byte, keyBytes))
 	return h
@@ -93,9 +99,9 @@ func (h *hasher) hash(ctx context.Context, op, password string) (string, error) 
 	salt := randomBytes(saltBytes)
 	var key []byte
 	if h.fips {
-		key, err = pbkdf2.Key(sha256.New, password, salt, h.cost.iterations, keyBytes)
+		key, err = pbkdf2.Key(sha256.New, password, salt, h.cost.Iterations, keyBytes)
 	} else {
-		key = argon2.IDKey([]byte(password), salt, h.cost.passes, h.cost.memory, 1, keyBytes)
+		key = argon2.IDKey([]byte(password), salt, h.cost.Passes, h.cost.Memory, 1, keyBytes)
 	}
 	if err != nil {
 		return "", fault(op, "", err)
@@ -105,9 +111,9 @@ func (h *hasher) hash(ctx context.Context, op, password string) (string, error) 
 
 // text writes a hash of the kind made now.
 func (h *hasher) text(salt, key []byte) string {
-	parameters := fmt.Sprintf("argon2id$m=%d,t=%d,p=1", h.cost.memory, h.cost.passes)
+	parameters := fmt.Sprintf("argon2id$m=%d,t=%d,p=1", h.cost.Memory, h.cost.Passes)
 	if h.fips {
-		parameters = fmt.Sprintf("pbkdf2-sha256$i=%d", h.cost.iterations)
+		parameters = fmt.Sprintf("pbkdf2-sha256$i=%d", h.cost.Iterations)
 	}
 	b64 := base64.RawStdEncoding
 	return parameters + "$" + b64.EncodeToString(salt) + "$" + b64.EncodeToString(key)
@@ -121,7 +127,7 @@ func (h *hasher) verify(ctx context.Context, op, password, hash string) (ok, sta
 	if err != nil {
 		return false, false, fault(op, "", err)
 	}
-	if h.fips && parsed.memory > 0 {
+	if h.fips && parsed.cost.Memory > 0 {
 		return false, false, &genesis.Error{Op: op, Kind: genesis.Unsupported,
 			Msg: "the password was set before this node went into FIPS mode, which does not permit how it is kept", Hint: "ask an operator for a new password"}
 	}
@@ -131,20 +137,20 @@ func (h *hasher) verify(ctx context.Context, op, password, hash string) (ok, sta
 	}
 	defer done()
 	var key []byte
-	if parsed.memory > 0 {
-		key = argon2.IDKey([]byte(password), parsed.salt, parsed.passes, parsed.memory, 1, keyBytes)
-	} else if key, err = pbkdf2.Key(sha256.New, password, parsed.salt, parsed.iterations, keyBytes); err != nil {
+	if parsed.cost.Memory > 0 {
+		key = argon2.IDKey([]byte(password), parsed.salt, parsed.cost.Passes, parsed.cost.Memory, 1, keyBytes)
+	} else if key, err = pbkdf2.Key(sha256.New, password, parsed.salt, parsed.cost.Iterations, keyBytes); err != nil {
 		return false, false, fault(op, "", err)
 	}
-	want := cost{memory: h.cost.memory, passes: h.cost.passes}
+	want := Cost{Memory: h.cost.Memory, Passes: h.cost.Passes}
 	if h.fips {
-		want = cost{iterations: h.cost.iterations}
+		want = Cost{Iterations: h.cost.Iterations}
 	}
 	return subtle.ConstantTimeCompare(key, parsed.key) == 1, parsed.cost != want, nil
 }
 
 type parsedHash struct {
-	cost
+	cost      Cost
 	salt, key []byte
 }
 
@@ -161,9 +167,9 @@ func parseHash(hash string) (parsedHash, error) {
 	case "argon2id":
 		var memory, passes int
 		memory, passes, ok = argonParameters(parts[1])
-		p.memory, p.passes = uint32(memory), uint32(passes)
+		p.cost.Memory, p.cost.Passes = uint32(memory), uint32(passes)
 	case "pbkdf2-sha256":
-		p.iterations, ok = parameter(parts[1], "i=", 1000, maxIterations)
+		p.cost.Iterations, ok = parameter(parts[1], "i=", 1000, maxIterations)
 	}
 	var err1, err2 error
 	p.salt, err1 = base64.RawStdEncoding.DecodeString(parts[2])

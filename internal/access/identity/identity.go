@@ -41,6 +41,7 @@ type Config struct {
 	// Passwords names a file of passwords that nobody may take, one a line: those that
 	// are common, or leaked. "": none but the short list of this package.
 	Passwords string
+	Cost      Cost // of a password's hash; the zero Cost: as is usual
 	Now       func() time.Time
 	HTTP      *http.Client // to providers
 	Log       *slog.Logger
@@ -123,7 +124,7 @@ func Open(ctx context.Context, c Config) (*Identity, error) {
 	}
 	i := &Identity{db: c.DB, node: c.Node, charter: c.Charter, external: strings.TrimRight(c.External, "/"),
 		limits: c.Limits.withDefaults(), now: c.Now, log: c.Log, record: c.Record, changed: c.Changed,
-		cache: newCache(), passwords: newHasher(), providers: map[string]*provider{}, devices: newDevices(),
+		cache: newCache(), passwords: newHasher(c.Cost), providers: map[string]*provider{}, devices: newDevices(),
 		token: c.Token, projects: c.Projects, told: c.Told}
 	i.mostGuests.person, i.mostGuests.node = mostOfPerson, mostOfNode
 	if i.now == nil {

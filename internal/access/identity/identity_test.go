@@ -61,7 +61,7 @@ type world struct {
 const password = "seven lamps, one attic"
 
 // cheap makes tests fast; TestHashes tests the real cost.
-var cheap = cost{memory: 64, passes: 1, iterations: 1000}
+var cheap = Cost{Memory: 64, Passes: 1, Iterations: 1000}
 
 func open(t testing.TB, change ...func(*Config)) *world {
 	t.Helper()

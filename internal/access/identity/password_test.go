@@ -196,7 +196,7 @@ func TestHashesAreReplaced(t *testing.T) {
 	w := open(t)
 	w.account(t, "ada")
 	dearer := cheap
-	dearer.memory, dearer.iterations = 128, 2000
+	dearer.Memory, dearer.Iterations = 128, 2000
 	w.passwords = newHasherOf(dearer, w.passwords.fips)
 	w.signIn(t, "ada")
 	if text := dump(t, w.db); !strings.Contains(text, "$m=128,") && !strings.Contains(text, "$i=2000$") {
@@ -315,7 +315,7 @@ func TestTimingOfUnknownPeople(t *testing.T) {
 	w := open(t)
 	w.account(t, "ada")
 	slow := cheap
-	slow.memory, slow.iterations = 16<<10, 200_000
+	slow.Memory, slow.Iterations = 16<<10, 200_000
 	w.passwords = newHasherOf(slow, fips140.Enabled())
 	w.account(t, "bob")
 	took := func(subject string) time.Duration {

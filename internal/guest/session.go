@@ -96,8 +96,9 @@ func (s *Session) Do(r *http.Request) (*http.Response, error) {
 	}
 }
 
-// refusalOf reads why a request was refused, and whether that can be mended. The body
-// stays to be read.
+// refusalOf reads why a request was refused, and whether another session, or this one by
+// another clock, may do: the home may have replaced the key with which it vouched for this
+// one. The body stays to be read.
 func refusalOf(resp *http.Response) (genesis.PeerCode, bool) {
 	b, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20)) // what is cut off does not parse
 	resp.Body.Close()
@@ -106,7 +107,11 @@ func refusalOf(resp *http.Response) (genesis.PeerCode, bool) {
 	if err != nil || json.Unmarshal(b, &p) != nil {
 		return "", false
 	}
-	return p.Code, p.Code == genesis.CodeExpired || p.Code == genesis.CodeNotYet || p.Code == genesis.CodeUnknown
+	switch p.Code {
+	case genesis.CodeExpired, genesis.CodeNotYet, genesis.CodeUnknown, genesis.CodeBadKey:
+		return p.Code, true
+	}
+	return p.Code, false
 }
 
 func repeat(r *http.Request) (*http.Request, error) {

@@ -58,7 +58,7 @@ func TestSessionEnds(t *testing.T) {
 
 // TestSessionTries: a request is sent again where that may help, and three times in all.
 func TestSessionTries(t *testing.T) {
-	for code, want := range map[genesis.PeerCode]int{genesis.CodeExpired: tries, genesis.CodeUnknown: tries, genesis.CodeBadProof: 1, "": 1} {
+	for code, want := range map[genesis.PeerCode]int{genesis.CodeExpired: tries, genesis.CodeUnknown: tries, genesis.CodeBadKey: tries, genesis.CodeBadProof: 1, "": 1} {
 		sent := 0
 		there := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			sent++

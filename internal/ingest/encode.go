@@ -194,10 +194,10 @@ func (t *tableOut) findings(p genesis.TableProfile) []genesis.Finding {
 		note("duplicate-rows", genesis.Warn, n, rowsThat(n, "repeats an earlier row exactly; it was kept", "repeat an earlier row exactly; they were kept"), "`deduplicate: true` in the recipe, or --dedup, keeps the first of each")
 	}
 	if t.removed > 0 {
-		note("duplicates-removed", genesis.Note, t.removed, fmt.Sprintf("%d rows that repeat an earlier row exactly were left out", t.removed), "")
+		note("duplicates-removed", genesis.Note, t.removed, rowsThat(t.removed, "that repeats an earlier row exactly was left out", "that repeat an earlier row exactly were left out"), "")
 	}
 	if t.filtered > 0 {
-		note("filtered", genesis.Note, t.filtered, fmt.Sprintf("%d rows were left out by a filter of the recipe", t.filtered), "")
+		note("filtered", genesis.Note, t.filtered, rowsThat(t.filtered, "was left out by a filter of the recipe", "were left out by a filter of the recipe"), "")
 	}
 	for _, in := range t.inputs {
 		if in.conv == nil || in.conv.Repeated() == 0 {
@@ -237,8 +237,12 @@ func (t *tableOut) rejectFindings() []genesis.Finding {
 		if column == "" {
 			continue // rows the reader set aside are found while scanning
 		}
+		were := fmt.Sprintf("%d cells or rows were", t.rejected[k])
+		if t.rejected[k] == 1 {
+			were = "1 cell or row was"
+		}
 		out = append(out, genesis.Finding{ID: "rejected:" + column + ":" + rule, Code: "rejected", Severity: genesis.Refusal, Table: t.rt.Name, Column: column,
-			Rows: t.rejectRow[k], Count: t.rejected[k], Message: fmt.Sprintf("%d cells or rows were set aside: %s", t.rejected[k], rule),
+			Rows: t.rejectRow[k], Count: t.rejected[k], Message: were + " set aside: " + rule,
 			Hint: "see them with `genesis export NAME --table rejects/" + t.rt.Name + "`; change the column's type, missing codes or rule in the recipe"})
 	}
 	return out

@@ -365,6 +365,29 @@ func TestRotationMidWork(t *testing.T) {
 	c.eventually("messages arrive", func() bool { return len(taken()) == 3 })
 }
 
+// TestRotationByAClockBehind: a holder whose clock is a day behind replaces its keys, and
+// those before count no more at once. Who is at work at another node is vouched for anew.
+func TestRotationByAClockBehind(t *testing.T) {
+	c := newCluster(t, "nrel", "mit")
+	nrel := c.towns["nrel"]
+	nrel.settle("ada", nil)
+	ada := c.guest("nrel", "ada", "mit")
+	if _, err := ada.WhoAmI(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	c.offer("mit", "sun", genesis.PublishRequest{Tier: genesis.TierPublic})
+	c.follows("nrel", []string{"public mit/sun@1 public"})
+	c.line.clocks["nrel"].turn(-24 * time.Hour)
+	nrel.must(nrel.works.RotateKeys(t.Context(), nrel.local, genesis.RotateRequest{}))
+	c.line.clocks["nrel"].turn(0)
+	c.refresh("mit")
+	if _, err := ada.WhoAmI(t.Context()); err != nil {
+		t.Errorf("a session from before: %v", err)
+	}
+	c.offer("mit", "wind", genesis.PublishRequest{Tier: genesis.TierPublic})
+	c.follows("nrel", []string{"public mit/sun@1 public", "public mit/wind@1 public"})
+}
+
 // takes has a node take messages of a kind, and returns what they were about.
 func (c *cluster) takes(at genesis.NodeID, kind string) func() []string {
 	var mu sync.Mutex

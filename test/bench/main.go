@@ -39,6 +39,7 @@ type config struct {
 	client string
 
 	listings int
+	beside   int
 	entries  int
 }
 
@@ -68,6 +69,7 @@ func main() {
 	flag.StringVar(&c.peers, "peers", peersVenv(), "the virtual environment of make bench-peers")
 	flag.StringVar(&c.client, "client", "../clients/python/src", "the Python package that loaders measures")
 	flag.IntVar(&c.listings, "listings", 1_000_000, "listings that search is measured with")
+	flag.IntVar(&c.beside, "beside", 0, "listings that search is measured with beside other engines; 0: a tenth of -listings")
 	flag.IntVar(&c.entries, "entries", 1_000_000, "entries of the log that federation mirrors")
 	flag.Parse()
 	if err := run(c); err != nil {

@@ -25,6 +25,8 @@ type engine interface {
 	ask(q listings.Query) (found, error)
 	// folder is where its files are.
 	folder() string
+	// memory is how many megabytes it takes: heap, and pages of its files.
+	memory() int
 	close()
 }
 
@@ -75,7 +77,13 @@ classes who may know of fifty things beside.
 
 // searchPeers compares with other engines on the same listings and queries.
 func searchPeers(c config, v *listings.Vocabulary) (string, error) {
-	n := c.listings / 10
+	n, ask := c.beside, 400
+	if n == 0 {
+		n = c.listings / 10
+	}
+	if n > 200_000 {
+		ask = 100
+	}
 	corpus := &listings.Corpus{Vocabulary: v, Nodes: 20, Seed: 1}
 	ours, err := c.newFind(corpus, "peers")
 	if err != nil {
@@ -85,19 +93,23 @@ func searchPeers(c config, v *listings.Vocabulary) (string, error) {
 	if err := c.loaded("genesis", ours, corpus, n); err != nil {
 		return "", err
 	}
+	if _, err := round(ours, asked(corpus, n, ask), new([]time.Duration)); err != nil {
+		return "", err
+	}
+	held := ours.memory() // before a peer is there, whose heap is the same
 	var out strings.Builder
-	fmt.Fprintf(&out, peersHeading, n, c.pairs)
+	fmt.Fprintf(&out, peersHeading, n, ask, c.pairs)
 	for _, p := range []struct {
 		name    string
 		open    func(config, *listings.Corpus) (engine, error)
 		queries int
-	}{{"bleve v2.6.3", openBleve, 400}, {"PostgreSQL", openPostgres, 100}} {
+	}{{"bleve v2.6.3", openBleve, ask}, {"PostgreSQL", openPostgres, 100}} {
 		peer, err := p.open(c, corpus)
 		if err != nil {
-			fmt.Fprintf(&out, "| %s | not measured: %v | | | | | |\n", p.name, err)
+			fmt.Fprintf(&out, "| %s | not measured: %v | | | | | | |\n", p.name, err)
 			continue
 		}
-		line, err := c.pairUp(p.name, ours, peer, corpus, n, p.queries)
+		line, err := c.pairUp(p.name, ours, peer, corpus, n, p.queries, held)
 		peer.close()
 		if err != nil {
 			return "", err
@@ -109,12 +121,13 @@ func searchPeers(c config, v *listings.Vocabulary) (string, error) {
 
 const peersHeading = `### Beside other engines
 
-%d listings, 400 queries a round (100 beside PostgreSQL), %d pairs of rounds, in one process and on the same cores; PostgreSQL is a server of its own. All
+%d listings, %d queries a round (100 beside PostgreSQL), %d pairs of rounds, in one process and on the same cores; PostgreSQL is a server of its own. All
 match words as beginnings and whole words, with AND, count the same five facets and all hits, and return the best 20. *Same
 documents*: of all queries without phrases and units, how many find as many listings, and the same where they are at most 200. Below 1 means that Genesis takes less.
+Memory is the heap and what of the files is mapped and in memory, after the queries; of PostgreSQL, what its processes hold, of which 2 GB of buffers are given to it.
 
-| peer | genesis / peer, time | genesis p50, p99 | peer p50, p99 | same documents | listings a second, genesis and peer | bytes a listing |
-|---|---|---|---|---|---|---|
+| peer | genesis / peer, time | genesis p50, p99 | peer p50, p99 | same documents | listings a second, genesis and peer | bytes a listing | memory |
+|---|---|---|---|---|---|---|---|
 `
 
 // loaded fills an engine and says how fast that was.
@@ -132,14 +145,11 @@ func (c config) loaded(name string, e engine, corpus *listings.Corpus, n int) er
 // rates are how many listings a second engines took.
 var rates = map[engine]float64{}
 
-func (c config) pairUp(name string, ours, peer engine, corpus *listings.Corpus, n, ask int) (string, error) {
+func (c config) pairUp(name string, ours, peer engine, corpus *listings.Corpus, n, ask, held int) (string, error) {
 	if err := c.loaded(name, peer, corpus, n); err != nil {
 		return "", err
 	}
-	queries := make([]listings.Query, ask)
-	for i := range queries {
-		queries[i] = corpus.Query(i, n)
-	}
+	queries := asked(corpus, n, ask)
 	same, all, err := sameDocuments(ours, peer, queries)
 	if err != nil {
 		return "", err
@@ -151,8 +161,17 @@ func (c config) pairUp(name string, ours, peer engine, corpus *listings.Corpus, 
 	if err != nil {
 		return "", err
 	}
-	return fmt.Sprintf("| %s | %s | %s | %s | %d of %d | %.0f, %.0f | %d, %d |\n", name, cmp.ratio(wall), quantiles(oursTook), quantiles(peerTook), same, all,
-		rates[ours], rates[peer], size(ours.folder())/int64(n), size(peer.folder())/int64(n)), nil
+	return fmt.Sprintf("| %s | %s | %s | %s | %d of %d | %.0f, %.0f | %d, %d | %d MB, %d MB |\n", name, cmp.ratio(wall), quantiles(oursTook), quantiles(peerTook), same, all,
+		rates[ours], rates[peer], size(ours.folder())/int64(n), size(peer.folder())/int64(n), held, peer.memory()), nil
+}
+
+// asked are the queries of a round.
+func asked(corpus *listings.Corpus, n, ask int) []listings.Query {
+	queries := make([]listings.Query, ask)
+	for i := range queries {
+		queries[i] = corpus.Query(i, n)
+	}
+	return queries
 }
 
 // round asks all queries.
@@ -219,14 +238,21 @@ func size(dir string) int64 {
 // findEngine is our index.
 type findEngine struct {
 	*find.Index
-	dir   string
-	asker find.Asker
+	dir    string
+	asker  find.Asker
+	before int // megabytes of the heap without it
 }
 
 func (c config) newFind(corpus *listings.Corpus, name string) (*findEngine, error) {
 	dir := filepath.Join(c.dir, "find-"+name)
+	before, _ := memoryNow(dir)
 	ix, err := find.Open(dir, find.Options{})
-	return &findEngine{ix, dir, searched(corpus)}, err
+	return &findEngine{ix, dir, searched(corpus), before}, err
+}
+
+func (e *findEngine) memory() int {
+	heap, mapped := memoryNow(e.dir)
+	return heap - e.before + mapped
 }
 
 func (e *findEngine) load(c *listings.Corpus, n int) error {

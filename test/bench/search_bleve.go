@@ -33,6 +33,7 @@ func plainText(d *find.Document) string {
 type bleveEngine struct {
 	bleve.Index
 	dir     string
+	before  int // megabytes of the heap without it
 	classes []string
 	also    []string
 }
@@ -75,11 +76,12 @@ func openBleve(c config, corpus *listings.Corpus) (engine, error) {
 		return nil, err
 	}
 	dir := filepath.Join(c.dir, "bleve")
+	before, _ := memoryNow(dir)
 	ix, err := bleve.New(dir, m)
 	if err != nil {
 		return nil, err
 	}
-	e := &bleveEngine{Index: ix, dir: dir}
+	e := &bleveEngine{Index: ix, dir: dir, before: before}
 	a := searched(corpus)
 	for _, class := range a.Classes {
 		e.classes = append(e.classes, string(class))
@@ -88,6 +90,11 @@ func openBleve(c config, corpus *listings.Corpus) (engine, error) {
 		e.also = append(e.also, string(id.Node)+"/"+string(id.Name))
 	}
 	return e, nil
+}
+
+func (e *bleveEngine) memory() int {
+	heap, mapped := memoryNow(e.dir)
+	return heap - e.before + mapped
 }
 
 func (e *bleveEngine) load(c *listings.Corpus, n int) error {

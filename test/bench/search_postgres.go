@@ -103,6 +103,31 @@ func servant(dir string) (*syscall.SysProcAttr, error) {
 const postgresTable = `CREATE TABLE listings (id text PRIMARY KEY, institution text, field text, tier text, kind text,
 	formats text[], units text[], classes text[], words text, text tsvector GENERATED ALWAYS AS (to_tsvector('simple', words)) STORED)`
 
+// memory is what the server and its children hold, each page that they share once.
+func (e *postgresEngine) memory() int {
+	kb := 0
+	all, _ := filepath.Glob("/proc/[0-9]*/smaps_rollup")
+	for _, of := range all {
+		dir := filepath.Dir(of)
+		id := filepath.Base(dir)
+		stat, _ := os.ReadFile(filepath.Join(dir, "stat"))
+		_, after, _ := strings.Cut(string(stat), ") ")
+		parent := strings.Fields(after)
+		server := strconv.Itoa(e.server.Process.Pid)
+		if id != server && (len(parent) < 2 || parent[1] != server) {
+			continue
+		}
+		b, _ := os.ReadFile(of)
+		for line := range strings.Lines(string(b)) {
+			var n int
+			if _, err := fmt.Sscanf(line, "Pss: %d kB", &n); err == nil {
+				kb += n
+			}
+		}
+	}
+	return kb / 1000
+}
+
 func (e *postgresEngine) load(c *listings.Corpus, n int) error {
 	ctx := context.Background()
 	if _, err := e.Exec(ctx, postgresTable); err != nil {

@@ -42,6 +42,7 @@ class Federation:
         self.lasts = 900.0
         self.sessions: dict[str, bytes] = {}
         self.ended: set[str] = set()
+        self.end = "expired"  # how a session that ended is refused
         self.nonces: set[str] = set()
         self.wrong: list[str] = []
         self.there = _serve(There, self)
@@ -142,7 +143,9 @@ class There(Answers):
             return "bad-proof"
         if created > now + 60:
             return "not-yet"
-        if created < now - 60 or session in self.of.ended:
+        if session in self.of.ended:
+            return self.of.end
+        if created < now - 60:
             return "expired"
         if nonce in self.of.nonces:
             return "replayed"
@@ -176,8 +179,10 @@ def test_dataset_of_another_node() -> None:
             node.whoami(at="plain")
 
 
-def test_session_that_ended() -> None:
+@pytest.mark.parametrize("end", ["expired", "unknown", "bad-key"])
+def test_session_that_ended(end: str) -> None:
     with Federation() as f:
+        f.end = end
         node = f.connect()
         node.whoami(at="there")
         f.ended.update(f.sessions)

@@ -250,10 +250,7 @@ func (c config) newFind(corpus *listings.Corpus, name string) (*findEngine, erro
 	return &findEngine{ix, dir, searched(corpus), before}, err
 }
 
-func (e *findEngine) memory() int {
-	heap, mapped := memoryNow(e.dir)
-	return heap - e.before + mapped
-}
+func (e *findEngine) memory() int { return grown(e.dir, e.before) }
 
 func (e *findEngine) load(c *listings.Corpus, n int) error {
 	for i := 0; i < n; {

@@ -92,10 +92,7 @@ func openBleve(c config, corpus *listings.Corpus) (engine, error) {
 	return e, nil
 }
 
-func (e *bleveEngine) memory() int {
-	heap, mapped := memoryNow(e.dir)
-	return heap - e.before + mapped
-}
+func (e *bleveEngine) memory() int { return grown(e.dir, e.before) }
 
 func (e *bleveEngine) load(c *listings.Corpus, n int) error {
 	for i := 0; i < n; {

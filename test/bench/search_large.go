@@ -186,6 +186,12 @@ func timeToMake(c *listings.Corpus, n int) time.Duration {
 	return (cpuTime() - before) * time.Duration(n) / time.Duration(min(sample, n))
 }
 
+// grown is how many megabytes the heap has grown by, with the mapped files of a folder.
+func grown(folder string, before int) int {
+	heap, mapped := memoryNow(folder)
+	return heap - before + mapped
+}
+
 // memoryNow returns the megabytes of the heap, and of mapped files of a folder that are in memory.
 func memoryNow(folder string) (int, int) {
 	runtime.GC()

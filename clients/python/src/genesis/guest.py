@@ -32,8 +32,8 @@ RENEW_AGAIN = 5.0  # when that failed
 CLOCK_OFF = 30.0  # seconds by which clocks differ that are worth correcting
 LONGEST = 3600.0
 
-# Refusals after which to ask once more makes sense: the home may have replaced the key with
-# which it vouched.
+# Refusals after which to ask once more makes sense. After bad-key, too: the home may have
+# replaced the key with which it vouched for the session.
 MENDABLE = ("expired", "not-yet", "unknown", "bad-key")
 
 COMPONENTS = '("@method" "@path" "@query" "authorization")'

@@ -32,17 +32,20 @@ func Touch(ctx context.Context, tx *sql.Tx, u Urgency, ids ...find.ID) error {
 	if len(ids) == 0 {
 		return nil
 	}
+	var last int64
+	if err := tx.QueryRowContext(ctx, "SELECT coalesce(max(seq), 0) FROM found_queue").Scan(&last); err != nil {
+		return store.Error("note change", "", err)
+	}
 	// Prepared once: to read the statement takes longer than to write the row.
-	note, err := tx.PrepareContext(ctx, `INSERT INTO found_queue (node, name, version, urgency, seq)
-		SELECT $1, $2, $3, $4, coalesce(max(seq), 0) + 1 FROM found_queue WHERE true
+	note, err := tx.PrepareContext(ctx, `INSERT INTO found_queue (node, name, version, urgency, seq) VALUES ($1, $2, $3, $4, $5)
 		ON CONFLICT (node, name, version) DO UPDATE SET seq = excluded.seq,
 			urgency = CASE WHEN found_queue.urgency > excluded.urgency THEN found_queue.urgency ELSE excluded.urgency END`)
 	if err != nil {
 		return store.Error("note change", "", err)
 	}
 	defer note.Close()
-	for _, id := range ids {
-		if _, err := note.ExecContext(ctx, string(id.Node), string(id.Name), string(id.Version), int(u)); err != nil {
+	for i, id := range ids {
+		if _, err := note.ExecContext(ctx, string(id.Node), string(id.Name), string(id.Version), int(u), last+int64(i)+1); err != nil {
 			return store.Error("note change", string(id.Name), err)
 		}
 	}

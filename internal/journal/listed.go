@@ -3,7 +3,6 @@ package journal
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"maps"
 	"slices"
 	"time"
@@ -156,20 +155,19 @@ func (j *Journal) Statements(ctx context.Context, class genesis.Class, from int6
 	if err != nil {
 		return nil, 0, err
 	}
-	// Prepared once: to read the statement takes longer than to find the row.
-	find, err := j.db.Read().PrepareContext(ctx, "SELECT l.body FROM listed d JOIN listings l ON l.digest = d.digest WHERE d.statement = $1")
-	if err != nil {
-		return nil, 0, store.Error("read listings", "", err)
-	}
-	defer find.Close()
 	texts := 0
+	var ready []Told // of the next rows
 	for place := from; place < from+int64(limit) && texts < maxTold; place++ {
-		told := Told{Witnessed: Witnessed{Place: place}}
-		if len(rows) > 0 && rows[0].Place == place { // else it declares an epoch
-			if told, err = tell(ctx, find, rows[0]); err != nil {
+		if len(ready) == 0 && len(rows) > 0 {
+			n := min(len(rows), tellBatch)
+			if ready, err = j.tell(ctx, rows[:n]); err != nil {
 				return nil, 0, err
 			}
-			rows = rows[1:]
+			rows = rows[n:]
+		}
+		told := Told{Witnessed: Witnessed{Place: place}}
+		if len(ready) > 0 && ready[0].Place == place { // else it declares an epoch
+			told, ready = ready[0], ready[1:]
 		}
 		texts += len(told.Text) + len(told.Listing)
 		all = append(all, told)
@@ -177,24 +175,56 @@ func (j *Journal) Statements(ctx context.Context, class genesis.Class, from int6
 	return all, size, nil
 }
 
-// tell adds what a statement is about, or takes away what no longer holds.
-func tell(ctx context.Context, find *sql.Stmt, k kept) (Told, error) {
-	t := Told{Witnessed: Witnessed{Place: k.Place}}
-	s, err := ReadStatement(k.Text)
-	if err != nil { // destroyed, or of an earlier program
-		return t, nil
+// tellBatch is of how many statements the listings are looked up at once: one by one,
+// asking takes longer than finding.
+const tellBatch = 32
+
+var tellQuery = "SELECT d.statement, l.body FROM listed d JOIN listings l ON l.digest = d.digest WHERE d.statement IN (" + placeholders(1, tellBatch) + ")"
+
+// tell adds to statements, at most tellBatch, what they are about, or takes away what no
+// longer holds.
+func (j *Journal) tell(ctx context.Context, all []kept) ([]Told, error) {
+	told, ids := make([]Told, len(all)), make([]any, tellBatch)
+	for i := range ids {
+		ids[i] = ""
 	}
-	if s.Record == StatedListing {
-		err = find.QueryRowContext(ctx, s.ID).Scan(&t.Listing)
-		if errors.Is(err, sql.ErrNoRows) {
-			return t, nil
+	for i, k := range all {
+		told[i].Witnessed = Witnessed{Place: k.Place}
+		s, err := ReadStatement(k.Text)
+		if err != nil { // destroyed, or of an earlier program
+			continue
 		}
-		if err != nil {
-			return t, store.Error("read listing", string(s.Name), err)
+		told[i].Witnessed, told[i].Statement = k.Witnessed, s
+		if s.Record == StatedListing {
+			ids[i] = s.ID
 		}
 	}
-	t.Witnessed, t.Statement = k.Witnessed, s
-	return t, nil
+	rows, err := j.db.Read().QueryContext(ctx, tellQuery, ids...)
+	if err != nil {
+		return nil, store.Error("read listings", "", err)
+	}
+	defer rows.Close()
+	bodies := make(map[string][]byte, len(all))
+	for rows.Next() {
+		var id string
+		var body []byte
+		if err := rows.Scan(&id, &body); err != nil {
+			return nil, store.Error("read listings", "", err)
+		}
+		bodies[id] = body
+	}
+	if err := rows.Err(); err != nil {
+		return nil, store.Error("read listings", "", err)
+	}
+	for i, t := range told {
+		if ids[i] == "" {
+			continue
+		}
+		if told[i].Listing = bodies[t.Statement.ID]; told[i].Listing == nil {
+			told[i] = Told{Witnessed: Witnessed{Place: t.Place}}
+		}
+	}
+	return told, nil
 }
 
 // Destroy destroys what was stated of a version, so that nobody can tell any more what

@@ -12,6 +12,7 @@ import (
 	"runtime"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -38,6 +39,7 @@ func TestFederationFigures(t *testing.T) {
 	c.start("mit") // now, so that it has mirrored nothing yet
 	before := c.sizeOf("mit")
 	began = time.Now()
+	used := processor()
 	c.join("mit")
 	c.refresh("nrel")
 	c.refresh("mit")
@@ -71,6 +73,7 @@ func TestFederationFigures(t *testing.T) {
 		total = page.Total
 	}
 	figure("found", float64(*figures)/time.Since(began).Seconds(), "records/s")
+	figure("processor", float64((processor()-used).Microseconds())/float64(*figures), "µs/record") // of both nodes, with the index
 	if err := c.towns["mit"].works.db.Flush(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -88,6 +91,15 @@ func TestFederationFigures(t *testing.T) {
 		figure(fmt.Sprintf("nodes-%d-search", nodes), float64(g.search.Milliseconds()), "ms")
 		figure(fmt.Sprintf("nodes-%d-there", nodes), float64(g.there.Milliseconds()), "ms")
 	}
+}
+
+// processor is the processor time of this process until now, of all its cores.
+func processor() time.Duration {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		return 0
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
 func figure(name string, value float64, unit string) {

@@ -274,7 +274,9 @@ func (l *log) commit(ctx context.Context, b *batch) error {
 			return err
 		}
 		next.applied += int64(len(b.hashes))
-		next.skipped += b.skipped
+		if b.skipped > 0 {
+			next.skipped, next.reader = next.skipped+b.skipped, l.m.cfg.Software
+		}
 		return next.save(ctx, tx)
 	})
 	if err != nil {

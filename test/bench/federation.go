@@ -22,6 +22,7 @@ digest. The search index takes it meanwhile, and a little after. Both nodes shar
 |---|---|
 | mirrored | **%.0f entries/s** (%.0f s) |
 | until all are found, too | **%.0f entries/s** |
+| processor time of both nodes until then, on all cores | %.0f µs/entry |
 | over the network | %.0f bytes/entry, %.0f requests |
 | on disk at who mirrors, without the search index | %.0f bytes/entry |
 | heap of both nodes together, at most | %.0f MiB |
@@ -52,7 +53,7 @@ func federation(c config, _ string) (string, error) {
 		of := func(what string) float64 { return f[fmt.Sprintf("nodes-%d-%s", n, what)] }
 		rows = append(rows, fmt.Sprintf("| %d | %.0f | %.1f s | %.0f | %.2f MB | %.0f ms | %.0f ms |", n, of("listings"), of("took"), of("requests"), of("bytes")/1e6, of("search"), of("there")))
 	}
-	return fmt.Sprintf(federationHeading, f["entries"], f["listings"], f["listing"], f["mirrored"], f["took"], f["found"], f["network"], f["requests"], f["disk"], f["heap"], strings.Join(rows, "\n")), nil
+	return fmt.Sprintf(federationHeading, f["entries"], f["listings"], f["listing"], f["mirrored"], f["took"], f["found"], f["processor"], f["network"], f["requests"], f["disk"], f["heap"], strings.Join(rows, "\n")), nil
 }
 
 // readFigures reads lines like "figure took 13.6 s".

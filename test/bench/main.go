@@ -61,7 +61,7 @@ func main() {
 	flag.StringVar(&c.out, "out", "", "file to write; empty: standard output")
 	flag.Int64Var(&c.size, "size", 1_000_000_000, "bytes of the generated CSV")
 	flag.IntVar(&c.pairs, "pairs", 7, "pairs per comparison")
-	flag.StringVar(&c.only, "only", "", "prepare, memory, training, streams, loaders, search, there, pull or federation: the others stay in -out as they are")
+	flag.StringVar(&c.only, "only", "", "prepare, memory, training, streams, loaders, search, engines, there, pull or federation: the others stay in -out as they are")
 	flag.StringVar(&c.dir, "dir", "", "working directory; empty: a temporary one")
 	flag.StringVar(&c.duckdb, "duckdb", "duckdb", "the duckdb command line")
 	flag.StringVar(&c.python, "python", os.Getenv("GENESIS_TEST_PYTHON"), "a Python with scikit-learn")
@@ -69,7 +69,7 @@ func main() {
 	flag.StringVar(&c.peers, "peers", peersVenv(), "the virtual environment of make bench-peers")
 	flag.StringVar(&c.client, "client", "../clients/python/src", "the Python package that loaders measures")
 	flag.IntVar(&c.listings, "listings", 1_000_000, "listings that search is measured with")
-	flag.IntVar(&c.beside, "beside", 0, "listings that search is measured with beside other engines; 0: a tenth of -listings")
+	flag.IntVar(&c.beside, "beside", 0, "listings that engines measures other engines with; 0: a tenth of -listings")
 	flag.IntVar(&c.entries, "entries", 1_000_000, "entries of the log that federation mirrors")
 	flag.Parse()
 	if err := run(c); err != nil {
@@ -81,7 +81,7 @@ func main() {
 var parts = []struct {
 	name string
 	run  func(config, string) (string, error)
-}{{"prepare", prepare}, {"memory", memory}, {"training", training}, {"streams", streams}, {"loaders", loaders}, {"search", search}, {"there", there}, {"pull", pulls}, {"federation", federation}}
+}{{"prepare", prepare}, {"memory", memory}, {"training", training}, {"streams", streams}, {"loaders", loaders}, {"search", search}, {"engines", engines}, {"there", there}, {"pull", pulls}, {"federation", federation}}
 
 func run(c config) error {
 	if err := c.check(); err != nil {

@@ -46,24 +46,34 @@ func searched(c *listings.Corpus) find.Asker {
 }
 
 func search(c config, _ string) (string, error) {
-	data, ok := testdata.Find()
-	if !ok {
-		return "", fmt.Errorf("the folder of laboratory files is missing: set GENESIS_TEST_DATA")
-	}
-	v, err := listings.Read(data)
+	v, err := vocabulary()
 	if err != nil {
 		return "", err
 	}
-	var out strings.Builder
-	fmt.Fprintf(&out, searchHeading, c.listings)
-	for _, part := range []func(config, *listings.Vocabulary) (string, error){searchPeers, searchLarge, searchGrowth} {
-		text, err := part(c, v)
-		if err != nil {
-			return "", err
-		}
-		out.WriteString(text)
+	large, err := searchLarge(c, v)
+	if err != nil {
+		return "", err
 	}
-	return out.String(), nil
+	growth, err := searchGrowth(c, v)
+	return fmt.Sprintf(searchHeading, c.listings) + large + growth, err
+}
+
+// engines compares with other engines.
+func engines(c config, _ string) (string, error) {
+	v, err := vocabulary()
+	if err != nil {
+		return "", err
+	}
+	return searchPeers(c, v)
+}
+
+// vocabulary is that of real laboratory files.
+func vocabulary() (*listings.Vocabulary, error) {
+	data, ok := testdata.Find()
+	if !ok {
+		return nil, fmt.Errorf("the folder of laboratory files is missing: set GENESIS_TEST_DATA")
+	}
+	return listings.Read(data)
 }
 
 const searchHeading = `## search
@@ -119,9 +129,9 @@ func searchPeers(c config, v *listings.Vocabulary) (string, error) {
 	return out.String() + "\n", nil
 }
 
-const peersHeading = `### Beside other engines
+const peersHeading = `## engines
 
-%d listings, %d queries a round (100 beside PostgreSQL), %d pairs of rounds, in one process and on the same cores; PostgreSQL is a server of its own. All
+The index beside other engines, with listings and queries as in [search](#search): %d listings, %d queries a round (100 beside PostgreSQL), %d pairs of rounds, in one process and on the same cores; PostgreSQL is a server of its own. All
 match words as beginnings and whole words, with AND, count the same five facets and all hits, and return the best 20. *Same
 documents*: of all queries without phrases and units, how many find as many listings, and the same where they are at most 200. Below 1 means that Genesis takes less.
 Memory is the heap and what of the files is mapped and in memory, after the queries; of PostgreSQL, what its processes hold, of which 2 GB of buffers are given to it.

@@ -40,7 +40,7 @@ func TestStrangers(t *testing.T) {
 	nrel.door.Store(&door)
 	people := mit.People(func(context.Context, genesis.Principal, genesis.NodeID, string) (genesis.PeerToken, error) {
 		return genesis.PeerToken{Token: "word"}, nil
-	})
+	}, inNoProject)
 	get := func() error {
 		_, err := people.Get(t.Context(), genesis.Principal{Subject: "ada", Node: "mit"}, "nrel", "/versions/nuclei", nil)
 		return err

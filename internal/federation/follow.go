@@ -57,7 +57,10 @@ func (p *peers) due(all []genesis.Member, now time.Time, most int) []genesis.Mem
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	rand.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
-	all = slices.DeleteFunc(all, func(m genesis.Member) bool { return now.Before(p.get(m.ID).notUntil) })
+	all = slices.DeleteFunc(all, func(m genesis.Member) bool {
+		x := p.get(m.ID)
+		return !now.Before(x.asked) && now.Before(x.notUntil) // before: the clock was set back
+	})
 	slices.SortStableFunc(all, func(a, b genesis.Member) int { return p.get(a.ID).asked.Compare(p.get(b.ID).asked) })
 	return all[:min(most, len(all))]
 }

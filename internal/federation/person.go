@@ -15,6 +15,9 @@ import (
 // secret of that thumbprint. It refuses who may no longer act.
 type VouchFor func(ctx context.Context, who genesis.Principal, audience genesis.NodeID, thumbprint string) (genesis.PeerToken, error)
 
+// WithinFor is another text after each change of the projects that somebody is in.
+type WithinFor func(ctx context.Context, who genesis.Principal) (string, error)
+
 // maxDoors is how many ways of people to other nodes are kept. One that is not kept is
 // made again, which takes a token and a session.
 const maxDoors = 256
@@ -26,19 +29,22 @@ const purposeHeader = "Genesis-Purpose"
 // somebody, it asks with its word for them, and gets what they may have. It is safe for
 // concurrent use.
 type People struct {
-	f     *Federation
-	vouch VouchFor
+	f      *Federation
+	vouch  VouchFor
+	within WithinFor
 
 	mu    sync.Mutex
 	doors map[passage]*personDoor
 }
 
-// passage is who goes where, by which credential: what it is narrowed to is in the session.
+// passage is who goes where, by which credential and in which projects: what it is narrowed
+// to, and what it is widened by, is in the session.
 type passage struct {
 	node       genesis.NodeID
 	subject    string
 	credential string
 	scopes     string
+	projects   genesis.Digest // of what is said of them
 }
 
 // personDoor is a door, and when it was used last.
@@ -48,8 +54,8 @@ type personDoor struct {
 }
 
 // People returns the ways of this node's people.
-func (f *Federation) People(vouch VouchFor) *People {
-	return &People{f: f, vouch: vouch, doors: map[passage]*personDoor{}}
+func (f *Federation) People(vouch VouchFor, within WithinFor) *People {
+	return &People{f: f, vouch: vouch, within: within, doors: map[passage]*personDoor{}}
 }
 
 // Get returns what is at a path of another node (escaped, below the version of the API), as somebody of
@@ -65,12 +71,17 @@ func (p *People) Get(ctx context.Context, who genesis.Principal, node genesis.No
 		}
 		header.Set(purposeHeader, who.Purpose)
 	}
-	return p.door(who, node).get(ctx, path, header)
+	projects, err := p.within(ctx, who)
+	if err != nil {
+		return nil, err
+	}
+	return p.door(who, node, projects).get(ctx, path, header)
 }
 
-// door returns the way of somebody to a node, the same each time.
-func (p *People) door(who genesis.Principal, node genesis.NodeID) *door {
-	key := passage{node: node, subject: who.Subject, credential: who.Credential, scopes: scopesText(who.Scopes)}
+// door returns the way of somebody to a node, the same each time while they are in the same
+// projects.
+func (p *People) door(who genesis.Principal, node genesis.NodeID, projects string) *door {
+	key := passage{node: node, subject: who.Subject, credential: who.Credential, scopes: scopesText(who.Scopes), projects: genesis.DigestOf([]byte(projects))}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	d := p.doors[key]

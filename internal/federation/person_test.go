@@ -52,7 +52,7 @@ func TestPeople(t *testing.T) {
 	nrel.door.Store(&door)
 	people := mit.People(func(_ context.Context, who genesis.Principal, audience genesis.NodeID, thumbprint string) (genesis.PeerToken, error) {
 		return genesis.PeerToken{Token: who.Subject + "-at-" + string(audience)}, nil
-	})
+	}, inNoProject)
 	get := func(who genesis.Principal, path string, header http.Header) (string, error) {
 		resp, err := people.Get(t.Context(), who, "nrel", path, header)
 		if err != nil {
@@ -89,9 +89,11 @@ func TestPeople(t *testing.T) {
 		t.Errorf("a refusal is %v", err)
 	}
 	for i := range 2 * maxDoors {
-		people.door(genesis.Principal{Subject: fmt.Sprint("p", i)}, "nrel")
+		people.door(genesis.Principal{Subject: fmt.Sprint("p", i)}, "nrel", "")
 	}
 	if len(people.doors) != maxDoors {
 		t.Errorf("%d doors are kept", len(people.doors))
 	}
 }
+
+func inNoProject(context.Context, genesis.Principal) (string, error) { return "", nil }

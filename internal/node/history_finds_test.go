@@ -61,6 +61,7 @@ func (h *history) found(p soul) (places []string, covered bool, err error) {
 		}
 	}
 	slices.Sort(places)
+	h.coverage = res.Coverage
 	short := slices.ContainsFunc(res.Coverage, func(c genesis.NodeCoverage) bool { return c.Asked != c.Answered || c.Reason != "" })
 	return places, !short && res.Next == "", nil
 }
@@ -83,7 +84,7 @@ func (h *history) foundAll() error {
 			if slices.Equal(have, want) {
 				return nil
 			}
-			why := fmt.Errorf("%s finds %q, and may know of %q (all answered: %v)", p.person(), have, want, covered)
+			why := fmt.Errorf("%s finds %q, and may know of %q (all answered: %v, %+v)", p.person(), have, want, covered, h.coverage)
 			if covered {
 				return why
 			}

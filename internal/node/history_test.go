@@ -217,16 +217,17 @@ func (h *history) story() string { return strings.Join(h.did, "\n") }
 // history is one that is being played.
 type history struct {
 	*theatre
-	d      *rand.Rand
-	prefix string
-	began  time.Time
-	assets []*asset
-	down   map[genesis.NodeID]bool
-	off    map[genesis.NodeID]bool   // its clock is
-	split  genesis.NodeID            // from whom and to whom nothing gets
-	deaf   genesis.NodeID            // to whom no answer gets
-	told   map[string]genesis.NodeID // messages that were put, to whom
-	did    []string                  // step by step
+	d        *rand.Rand
+	prefix   string
+	coverage []genesis.NodeCoverage // of the last search
+	began    time.Time
+	assets   []*asset
+	down     map[genesis.NodeID]bool
+	off      map[genesis.NodeID]bool   // its clock is
+	split    genesis.NodeID            // from whom and to whom nothing gets
+	deaf     genesis.NodeID            // to whom no answer gets
+	told     map[string]genesis.NodeID // messages that were put, to whom
+	did      []string                  // step by step
 
 	faults  int            // that began
 	lying   genesis.NodeID // answers others wrongly

@@ -60,12 +60,12 @@ func (w *works) openFederation(h *Home, c *work.Config, opt *Options) error {
 func (w *works) openPeers(h *Home, c *work.Config, opt Options) {
 	w.post = w.newPost(c, opt)
 	c.Post, c.Nodes = w.post, w.fed
-	w.mirror = mirror.New(mirror.Config{DB: w.db, Self: h.Config.Node, Log: w.log, Now: opt.now, Software: c.Software, Room: c.Blobs.Room, Report: w.fed.Accuse, Reported: w.post.Wake})
+	w.mirror = mirror.New(mirror.Config{DB: w.db, Self: h.Config.Node, Log: w.log, Now: opt.now, Room: c.Blobs.Room, Report: w.fed.Accuse, Reported: w.post.Wake})
 	w.closeLast(w.mirror.Close)
 	c.Mirror = w.mirror
 	c.Peers = w.fed.People(func(ctx context.Context, who genesis.Principal, audience genesis.NodeID, thumbprint string) (genesis.PeerToken, error) {
 		return c.Identity.PeerToken(ctx, who, genesis.PeerTokenRequest{Audience: audience, Key: thumbprint})
-	})
+	}, func(ctx context.Context, who genesis.Principal) (string, error) { return c.Identity.Memberships(ctx, who.Person()) })
 }
 
 // meetPeers has work act upon messages of other nodes, and opens what keeps the checkpoints

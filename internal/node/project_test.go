@@ -40,6 +40,14 @@ func TestProjectAcrossNodes(t *testing.T) {
 	ornl.publish("reactors", controlled())
 	members := []genesis.PersonID{"mit/ada", "mit/bob"}
 	kind, results, purpose := "CRADA", "NREL", "wakes"
+	// may reports whether ada may read it by what her home asks for her.
+	may := func() bool {
+		m, err := c.home("mit", "ada").May(t.Context(), "ornl/reactors")
+		return err == nil && m.Allows(genesis.Read)
+	}
+	if may() {
+		t.Error("ada may read it at first")
+	}
 	c.line.cuts("mit")
 	nrel.must(nrel.works.PutProject(t.Context(), nrel.local, "wind", genesis.ProjectRequest{Members: &members, Agreement: &kind, Results: &results, Purpose: &purpose}))
 	ornl.must(ornl.works.Grant(t.Context(), ornl.local, genesis.GrantRequest{Ref: "reactors", To: "project:nrel/wind", Actions: []genesis.Action{genesis.Read}}))
@@ -59,6 +67,9 @@ func TestProjectAcrossNodes(t *testing.T) {
 	if err := reads("ada"); err != nil {
 		t.Errorf("ada at ornl: %v", err)
 	}
+	if !may() {
+		t.Error("what her home asks for ada is asked as before she was in the project")
+	}
 	if e, err := ornl.works.Explain(t.Context(), ornl.local, "mit/ada", genesis.Read, "reactors"); err != nil || e.Allowed || len(e.Change) == 0 || !strings.Contains(e.Change[0], "nrel/wind") {
 		t.Errorf("explained without their word: %+v, %v", e, err)
 	}
@@ -67,7 +78,15 @@ func TestProjectAcrossNodes(t *testing.T) {
 	}
 
 	// Out of it: at once at home, and with the next word elsewhere.
-	left := members[:1]
+	left := members[1:]
+	nrel.must(nrel.works.PutProject(t.Context(), nrel.local, "wind", genesis.ProjectRequest{Members: &left}))
+	c.eventually("ada is out of it", func() bool { return mit.projects("ada") == nil })
+	if may() {
+		t.Error("what her home asks for ada is asked as before she left the project")
+	}
+	nrel.must(nrel.works.PutProject(t.Context(), nrel.local, "wind", genesis.ProjectRequest{Members: &members}))
+	c.eventually("ada is in it again", func() bool { return slices.Equal(mit.projects("ada"), []string{"nrel/wind"}) })
+	left = members[:1]
 	nrel.must(nrel.works.PutProject(t.Context(), nrel.local, "wind", genesis.ProjectRequest{Members: &left}))
 	c.eventually("bob is out of it", func() bool { return mit.projects("bob") == nil })
 	if err := reads("bob"); genesis.KindOf(err) != genesis.Permission {

@@ -232,8 +232,12 @@ func (s *Service) tellTx(ctx context.Context, tx *sql.Tx, o order, t genesis.Run
 	return err
 }
 
-// tellAgain puts once more what was told last, if anything was.
+// tellAgain puts once more what was told last, if anything was and that does not wait to
+// be sent as it is: asking again and again fills no queue.
 func (s *Service) tellAgain(ctx context.Context, tx *sql.Tx, o order) error {
+	if since, err := s.Post.Waits(ctx, o.run); err != nil || !since.IsZero() {
+		return err
+	}
 	var text string
 	err := tx.QueryRowContext(ctx, "SELECT last FROM run_orders WHERE run = $1", o.run).Scan(&text)
 	if err != nil || text == "" {

@@ -43,8 +43,15 @@ type clerk struct {
 
 // postponed is an order that is left alone for a while.
 type postponed struct {
-	until time.Time
-	pause time.Duration
+	until    time.Time
+	pause    time.Duration
+	canceled bool // it was to be canceled by then
+}
+
+// keeps reports whether an order is still left alone. That it is to be canceled is new once.
+func (p postponed) keeps(o order, now time.Time) bool {
+	wait := p.until.Sub(now)
+	return wait > 0 && wait <= p.pause && (p.canceled || !o.canceled) // longer: the clock was set back
 }
 
 func newClerk(s *Service) *clerk {
@@ -68,9 +75,9 @@ func (c *clerk) close() {
 func (c *clerk) quiet(r genesis.Run) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	now, last := c.s.now(), c.asked[r.ID]
-	for _, t := range []time.Time{r.Created, r.Heard} {
-		if t.After(last) {
+	now, last := c.s.now(), time.Time{}
+	for _, t := range []time.Time{c.asked[r.ID], r.Created, r.Heard} {
+		if t.After(last) && !t.After(now) { // later: the clock was set back
 			last = t
 		}
 	}
@@ -177,7 +184,7 @@ func (c *clerk) claim(o order) bool {
 		c.busy[o.run] = true
 		return false
 	}
-	if len(c.busy) >= clerkAtOnce || !o.canceled && c.s.now().Before(c.later[o.run].until) {
+	if len(c.busy) >= clerkAtOnce || c.later[o.run].keeps(o, c.s.now()) {
 		return false
 	}
 	c.busy[o.run] = false
@@ -193,7 +200,7 @@ func (c *clerk) handle(ctx context.Context, o order) {
 		delete(c.later, o.run)
 	} else {
 		pause := min(max(firstLater, 2*c.later[o.run].pause), mostLater)
-		c.later[o.run] = postponed{c.s.now().Add(pause), pause}
+		c.later[o.run] = postponed{c.s.now().Add(pause), pause, o.canceled}
 	}
 	c.mu.Unlock()
 	if err != nil && ctx.Err() == nil {

@@ -69,6 +69,29 @@ func TestNameOf(t *testing.T) {
 	}
 }
 
+// TestPostponed: an order that cannot be carried out is left alone for a while, also one that
+// is to be canceled; that it is, is new once. A clock that is set back makes it no longer.
+func TestPostponed(t *testing.T) {
+	now := time.Unix(1800000000, 0)
+	open, canceled := order{run: "a"}, order{run: "a", canceled: true}
+	p := postponed{until: now.Add(8 * time.Second), pause: 8 * time.Second}
+	after := p
+	after.canceled = true
+	for i, c := range []struct {
+		p    postponed
+		o    order
+		at   time.Duration
+		want bool
+	}{
+		{postponed{}, open, 0, false}, {p, open, 0, true}, {p, open, 8 * time.Second, false}, {p, canceled, 0, false},
+		{after, canceled, 0, true}, {after, canceled, 8 * time.Second, false}, {p, open, -24 * time.Hour, false}, {after, canceled, -24 * time.Hour, false},
+	} {
+		if got := c.p.keeps(c.o, now.Add(c.at)); got != c.want {
+			t.Errorf("case %d: left alone is %v", i, got)
+		}
+	}
+}
+
 // TestShortResult: a result that does not fit into a message leaves its report behind.
 func TestShortResult(t *testing.T) {
 	made := genesis.Trained{Version: genesis.Version{Name: "~a/b", Kind: genesis.Model}}

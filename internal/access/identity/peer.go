@@ -185,6 +185,23 @@ func (i *Identity) memberships(ctx context.Context, op string, signer vouch.Sign
 	return all[:min(len(all), vouch.MaxProjects)], err
 }
 
+// Memberships is another text after each change of what this node says of somebody's
+// projects: a session at another node that was begun before says something else.
+func (i *Identity) Memberships(ctx context.Context, person genesis.PersonID) (string, error) {
+	var all []string
+	for _, list := range []func(context.Context, genesis.PersonID) ([]string, error){i.projects, i.told} {
+		if list == nil {
+			continue
+		}
+		some, err := list(ctx, person)
+		if err != nil {
+			return "", err
+		}
+		all = append(all, some...)
+	}
+	return strings.Join(all, "\n"), nil
+}
+
 // membership is a project's token that was checked.
 type membership struct {
 	vouch.Membership

@@ -274,9 +274,7 @@ func (l *log) commit(ctx context.Context, b *batch) error {
 			return err
 		}
 		next.applied += int64(len(b.hashes))
-		if b.skipped > 0 {
-			next.skipped, next.reader = next.skipped+b.skipped, l.m.cfg.Software
-		}
+		next.skipped += b.skipped
 		return next.save(ctx, tx)
 	})
 	if err != nil {

@@ -34,15 +34,12 @@ func (l *log) round(ctx context.Context, latest int) (more bool, err error) {
 	if err := l.load(ctx); err != nil {
 		return false, err
 	}
-	if err := l.reread(ctx); err != nil {
-		return false, err
-	}
 	st := l.st
 	switch {
 	case latest <= st.epoch && st.standing == Forked:
 		return false, l.refusal(st.reason)
-	case latest < st.epoch:
-		return false, l.behind(ctx, nil, fmt.Sprintf("it has no epoch %d any more", st.epoch))
+	case latest < max(st.epoch, st.pin.epoch):
+		return false, l.behind(ctx, nil, fmt.Sprintf("it has no epoch %d any more", max(st.epoch, st.pin.epoch)))
 	}
 	heads, err := l.heads(ctx, st.epoch, latest)
 	if err != nil {
@@ -64,24 +61,6 @@ func (l *log) round(ctx context.Context, latest int) (more bool, err error) {
 		}
 	}
 	return false, l.settle(ctx)
-}
-
-// reread begins the log anew where another program passed over some of it: this one may
-// know what that was.
-func (l *log) reread(ctx context.Context) error {
-	if l.st.skipped == 0 || l.st.reader == l.m.cfg.Software {
-		return nil
-	}
-	l.m.cfg.Log.Info("another Genesis could not use some of a catalogue: it is mirrored anew", "log", l.origin(l.st.epoch), "statements", l.st.skipped, "by", l.st.reader)
-	next := *l.st
-	err := l.m.cfg.DB.Tx(ctx, func(tx *sql.Tx) error {
-		next = *l.st
-		return next.clear(ctx, tx)
-	})
-	if err == nil {
-		*l.st = next
-	}
-	return store.Error("follow log", l.origin(l.st.epoch), err)
 }
 
 // unlisted notes of a log that was followed that the node does not say any more that there

@@ -32,7 +32,6 @@ type Config struct {
 	Timeout  time.Duration    // of one answer; default 30 s
 	Now      func() time.Time // nil: time.Now
 	Log      *slog.Logger     // nil: nothing is logged
-	Software string           // this program and its version: another may read what one could not
 
 	// Room is how many bytes can still be written to the disk, -1 if nobody knows; nil: nobody
 	// does.

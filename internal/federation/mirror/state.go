@@ -34,8 +34,7 @@ type state struct {
 	standing Standing
 	reason   string
 	strikes  int
-	skipped  int64  // statements that the program could not use
-	reader   string // that program
+	skipped  int64 // statements that the program could not use
 	pin      pin
 }
 
@@ -65,9 +64,9 @@ func readState(ctx context.Context, q querier, node genesis.NodeID, class genesi
 	var number int
 	var root, pinned string
 	var fresh int64
-	err := q.QueryRowContext(ctx, `SELECT id, format, origin, epoch, base, size, root, note, applied, fresh, standing, reason, strikes, skipped, reader, pin_epoch, pin_size, pin_root FROM mirror_logs
+	err := q.QueryRowContext(ctx, `SELECT id, format, origin, epoch, base, size, root, note, applied, fresh, standing, reason, strikes, skipped, pin_epoch, pin_size, pin_root FROM mirror_logs
 		WHERE node = $1 AND class = $2`, string(node), string(class)).Scan(&s.id, &number, &s.origin, &s.epoch, &s.base, &s.tree.N, &root, &s.note, &s.applied,
-		&fresh, &s.standing, &s.reason, &s.strikes, &s.skipped, &s.reader, &s.pin.epoch, &s.pin.tree.N, &pinned)
+		&fresh, &s.standing, &s.reason, &s.strikes, &s.skipped, &s.pin.epoch, &s.pin.tree.N, &pinned)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, nil
 	}
@@ -97,13 +96,13 @@ func (s *state) save(ctx context.Context, tx *sql.Tx) error {
 	if !s.fresh.IsZero() {
 		fresh = store.Time(s.fresh)
 	}
-	_, err := tx.ExecContext(ctx, `INSERT INTO mirror_logs (id, node, class, format, origin, epoch, base, size, root, note, applied, fresh, standing, reason, strikes, skipped, reader, pin_epoch, pin_size, pin_root)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)
+	_, err := tx.ExecContext(ctx, `INSERT INTO mirror_logs (id, node, class, format, origin, epoch, base, size, root, note, applied, fresh, standing, reason, strikes, skipped, pin_epoch, pin_size, pin_root)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)
 		ON CONFLICT (id) DO UPDATE SET origin = excluded.origin, epoch = excluded.epoch, base = excluded.base, size = excluded.size, root = excluded.root, note = excluded.note,
-			applied = excluded.applied, fresh = excluded.fresh, standing = excluded.standing, reason = excluded.reason, strikes = excluded.strikes, skipped = excluded.skipped, reader = excluded.reader,
+			applied = excluded.applied, fresh = excluded.fresh, standing = excluded.standing, reason = excluded.reason, strikes = excluded.strikes, skipped = excluded.skipped,
 			pin_epoch = excluded.pin_epoch, pin_size = excluded.pin_size, pin_root = excluded.pin_root`,
 		s.id, string(s.node), string(s.class), format, s.origin, s.epoch, s.base, s.tree.N, s.tree.Hash.String(), notNull(s.note), s.applied,
-		fresh, string(s.standing), s.reason, s.strikes, s.skipped, s.reader, s.pin.epoch, s.pin.tree.N, s.pin.tree.Hash.String())
+		fresh, string(s.standing), s.reason, s.strikes, s.skipped, s.pin.epoch, s.pin.tree.N, s.pin.tree.Hash.String())
 	return err
 }
 

@@ -94,6 +94,7 @@ type peer struct {
 	mu     sync.Mutex
 	member genesis.Member
 	way    Peer
+	from   time.Time // when next was set
 	next   time.Time // when it is asked next
 	fails  int
 	err    error // why it could not be asked
@@ -249,7 +250,7 @@ func (p *peer) met() (genesis.Member, Peer) {
 func (p *peer) due(now time.Time) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return !now.Before(p.next)
+	return !now.Before(p.next) || now.Before(p.from) // before: the clock was set back
 }
 
 // went notes how asking went.
@@ -271,7 +272,7 @@ func (p *peer) schedule(now time.Time, interval time.Duration) {
 	if p.err != nil {
 		wait = min(interval, soon(p.fails))
 	}
-	p.next = now.Add(wait*3/4 + rand.N(wait/2+1))
+	p.from, p.next = now, now.Add(wait*3/4+rand.N(wait/2+1))
 }
 
 // failed is why a member could not be asked, or nil.

@@ -276,7 +276,8 @@ func (r *resting) rest(node genesis.NodeID, why string, now time.Time) {
 func (r *resting) why(node genesis.NodeID, now time.Time) string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if at, ok := r.nodes[node]; ok && now.Before(at.until) {
+	at, ok := r.nodes[node]
+	if wait := at.until.Sub(now); ok && wait > 0 && wait <= restFor { // longer: the clock was set back
 		return "not asked again yet: " + at.why
 	}
 	return ""

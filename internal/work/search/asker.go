@@ -44,6 +44,7 @@ func ownClasses(r access.Reach) []genesis.Class {
 type known struct {
 	find.Asker
 	stamp stamp
+	from  time.Time // when it was worked out: of what was before, after the clock was set back, it says nothing
 	until time.Time // it may change by itself from then on; zero: it will not
 }
 
@@ -63,7 +64,7 @@ func (s *Searcher) known(ctx context.Context, who genesis.Principal, exact bool)
 	o := s.Access.Outlook(who)
 	exact = exact && o.Exact
 	now := s.Now()
-	k := known{stamp: stamp{generation: s.Access.Generation(), exact: exact}}
+	k := known{from: now, stamp: stamp{generation: s.Access.Generation(), exact: exact}}
 	var err error
 	if k.stamp.changes, k.stamp.waiting, err = s.state(ctx); err != nil {
 		return k, err
@@ -72,7 +73,7 @@ func (s *Searcher) known(ctx context.Context, who genesis.Principal, exact bool)
 	s.mu.Lock()
 	kept, ok := s.people[key]
 	s.mu.Unlock()
-	if ok && kept.stamp == k.stamp && (kept.until.IsZero() || now.Before(kept.until)) {
+	if ok && kept.stamp == k.stamp && !now.Before(kept.from) && (kept.until.IsZero() || now.Before(kept.until)) {
 		return kept, nil
 	}
 	k.Classes = classesOf(o, exact)

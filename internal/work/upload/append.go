@@ -96,6 +96,7 @@ func (s *Store) fill(ctx context.Context, u *session, f *os.File, h *blocks, bod
 		_, readErr := io.CopyN(in, body, min(checkpoint, limit-u.Offset))
 		if in.n > 0 {
 			if err := s.commit(ctx, f, u, u.Offset+in.n, h); err != nil {
+				_ = f.Truncate(u.Offset) // what no quota counts takes no room; the next part cuts it off else
 				return err
 			}
 		}

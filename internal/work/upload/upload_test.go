@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/iotest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -585,6 +586,27 @@ func TestGuestsExpire(t *testing.T) {
 	}
 	if _, err := h.Find(t.Context(), ada, own); err != nil {
 		t.Errorf("a person's own: %v", err)
+	}
+}
+
+// TestBeyondTheQuota: bytes that no quota allows do not stay on the disk, announced or not.
+func TestBeyondTheQuota(t *testing.T) {
+	h := newHome(t, func(c *Config) { c.Quota, c.Max = 1<<20, 64<<20 })
+	for range 3 {
+		u := h.create(genesis.UploadRequest{})
+		_, err := h.Append(t.Context(), ada, u, Part{Body: io.MultiReader(bytes.NewReader(make([]byte, 2<<20)), iotest.ErrReader(errors.New("the connection broke")))})
+		if genesis.KindOf(err) != genesis.Permission {
+			t.Fatal(err)
+		}
+	}
+	all, err := os.ReadDir(h.Dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range all {
+		if info, err := e.Info(); err != nil || info.Size() > 0 {
+			t.Errorf("%s has %d bytes, %v", e.Name(), info.Size(), err)
+		}
 	}
 }
 

@@ -47,7 +47,7 @@ func (a *app) reach() (*client.Client, error) {
 	}
 	a.client, err = dial(a.ctx, home)
 	if errors.Is(err, client.ErrNoNode) {
-		err = &genesis.Error{Op: "health", Kind: genesis.Unavailable, Subject: home.Path, Msg: "is not served by anybody now", Hint: "genesis serve"}
+		err = &genesis.Error{Op: "health", Kind: genesis.Unavailable, Subject: home.Path, Msg: "is not served by anybody now", Hint: "genesis --home " + shellText(home.Path) + " serve"}
 	}
 	return a.client, err
 }

@@ -10,6 +10,7 @@ import (
 	"sort"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/opengenesis/genesis"
 )
@@ -194,6 +195,9 @@ func readText(op, path string) (string, error) {
 	}
 	if len(b) > limit {
 		return "", &genesis.Error{Op: op, Kind: genesis.Invalid, Subject: path, Msg: "is larger than 16 MiB"}
+	}
+	if !utf8.Valid(b) {
+		return "", &genesis.Error{Op: op, Kind: genesis.Invalid, Subject: path, Msg: "is no text in UTF-8", Hint: "convert it, e.g. `iconv -f latin1 -t utf-8`; a table is given to `genesis prepare`"}
 	}
 	return string(b), nil
 }

@@ -49,7 +49,10 @@ func (cmd *trainCmd) elsewhere(a *app, c *client.Client, req genesis.TrainReques
 	if err != nil {
 		return err
 	}
-	if err := a.aside(func(p *printer) { p.line("%s (run %s)", whereText(*r), r.ID) }); err != nil {
+	if err := a.aside(func(p *printer) {
+		p.line("%s (run %s)", whereText(*r), r.ID)
+		p.line("%s", p.style.dim("Ctrl-C takes it back; with --detach it goes on without you, and `genesis runs "+r.ID+"` says how it stands"))
+	}); err != nil {
 		return err
 	}
 	return a.await(c, r)

@@ -14,7 +14,9 @@ import (
 // neither the optimiser nor early stopping saw: |y − mean|/sd of a regression,
 // 1 − the probability of the true class otherwise (Sadinle et al. 2019). The
 // interval for a new row at level α takes the ⌈(n+1)α⌉-th smallest, and then
-// covers with probability at least α if the row is exchangeable with them.
+// covers with probability at least α if the row is exchangeable with them. Where nothing may
+// be told of fewer than some rows, scores are known by means of runs, and that is
+// approximate: [shaped].
 type calibration struct {
 	Scores []float64 `json:"scores"` // ascending
 	Rows   int       `json:"rows"`   // that they stand for
@@ -24,7 +26,7 @@ const maxScores = 1000
 
 func newCalibration(scores []float64, least int) calibration {
 	slices.Sort(scores)
-	return calibration{Scores: thin(shared(scores, least), maxScores), Rows: len(scores)}
+	return calibration{Scores: thin(shaped(scores, least), maxScores), Rows: len(scores)}
 }
 
 // radius returns the score that a new row exceeds with probability 1−level at

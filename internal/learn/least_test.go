@@ -165,8 +165,11 @@ func TestTargetOfFewRows(t *testing.T) {
 	if report.Curve != nil {
 		t.Errorf("losses on a handful of rows are told: %v", report.Curve)
 	}
-	if n := len(m.calibrations[0].Scores); n > 0 && m.calibrations[0].Scores[0] != m.calibrations[0].Scores[min(n, genesis.LeastGroup)-1] {
-		t.Errorf("the residual of a single row is kept: %v", m.calibrations[0].Scores)
+	scores := m.calibrations[0].Scores
+	for k := range min(len(scores), genesis.LeastGroup) { // all of the first run follow from its mean
+		if x := scores[k] / expected(k, len(scores)); math.Abs(x-scores[0]/expected(0, len(scores))) > 1e-9 {
+			t.Errorf("the residual of a single row is kept: %v", scores)
+		}
 	}
 }
 
@@ -218,5 +221,55 @@ func TestMembership(t *testing.T) {
 	})
 	if remembers < 0.95 {
 		t.Errorf("the attack does not find a model that remembers its rows: %.2f", remembers)
+	}
+}
+
+// TestShaped: of scores of which means of runs are kept, the ends stay where they are: an
+// interval covers about as often as it says, also of few rows; and nothing but the means tells.
+func TestShaped(t *testing.T) {
+	r := nn.NewRand(7)
+	for _, n := range []int{10, 19, 27, 60, 200, 1000} {
+		covered, plain, all := map[float64]float64{}, 0.0, 0
+		for range 400 {
+			scores := make([]float64, n)
+			for i := range scores {
+				scores[i] = math.Abs(r.Normal())
+			}
+			slices.Sort(scores)
+			got, means := shaped(scores, 10), shared(scores, 10)
+			if !slices.IsSorted(got) {
+				t.Fatalf("%v is not ascending", got)
+			}
+			again := shaped(means, 10) // which has these means and nothing else of the scores
+			for i, x := range got {
+				if math.Abs(x-again[i]) > 1e-9 {
+					t.Fatalf("of %d, place %d: %g and %g tell more than means", n, i, x, again[i])
+				}
+			}
+			for range 50 {
+				x := math.Abs(r.Normal())
+				for _, level := range []float64{0.5, 0.9, 0.95} {
+					if x <= upper(got, level) {
+						covered[level]++
+					}
+				}
+				if x <= upper(means, 0.9) {
+					plain++
+				}
+				all++
+			}
+		}
+		for level, k := range covered {
+			if share := k / float64(all); share < min(level, float64(n)/float64(n+1))-0.03 || share > level+0.05+1/float64(n) {
+				t.Errorf("%d rows: at level %g %.3f are covered", n, level, share)
+			}
+		}
+		if n == 19 && plain/float64(all) > 0.7 {
+			t.Errorf("means alone cover %.3f, and would do", plain/float64(all))
+		}
+	}
+	xs := []float64{1, 2, 3}
+	if got := shaped(xs, 0); !slices.Equal(got, xs) || shaped(xs, 10) != nil {
+		t.Errorf("%v", got)
 	}
 }

@@ -49,7 +49,7 @@ func fitOOD(m *Model, t *task, est *estimate, least int) *ood {
 	}
 	doubts := slices.Clone(est.doubt)
 	slices.Sort(doubts)
-	o.Doubt = max(quantile(shared(doubts, least), 0.995), 1e-9)
+	o.Doubt = max(quantile(shaped(doubts, least), 0.995), 1e-9)
 	scores, beyond := make([]float64, len(t.calibration)), make([]float64, len(t.calibration))
 	look := m.pipe.look()
 	for n, r := range t.calibration {
@@ -59,8 +59,8 @@ func fitOOD(m *Model, t *task, est *estimate, least int) *ood {
 	}
 	slices.Sort(scores)
 	slices.Sort(beyond)
-	o.Threshold = min(max(upper(shared(scores, least), 1-oodShare), 0.5), mostStrange)
-	o.Range = max(upper(shared(beyond, least), 1-rangeShare), 1)
+	o.Threshold = min(max(upper(shaped(scores, least), 1-oodShare), 0.5), mostStrange)
+	o.Range = max(upper(shaped(beyond, least), 1-rangeShare), 1)
 	return o
 }
 

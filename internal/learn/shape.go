@@ -62,8 +62,8 @@ func fitShape(n, d, least int, fill func(k int, z []float64)) shape {
 	}
 	slices.Sort(distances)
 	slices.Sort(residuals)
-	s.Distance = max(quantile(shared(distances, least), 0.995), 1e-9)
-	s.Residual = max(quantile(shared(residuals, least), 0.995), 1e-9)
+	s.Distance = max(quantile(shaped(distances, least), 0.995), 1e-9)
+	s.Residual = max(quantile(shaped(residuals, least), 0.995), 1e-9)
 	return s
 }
 

@@ -150,6 +150,8 @@ func (s *Service) place(ctx context.Context, who genesis.Principal, q genesis.Tr
 		return "", err
 	case may.Allows(genesis.Read):
 		return "the data are there", nil // whoever wants to train here copies them first
+	case !may.Allows(genesis.TrainOn):
+		return "you may not read it, and it decides whether you may train on it", nil
 	}
 	return "you may train on it, but not read it", nil
 }

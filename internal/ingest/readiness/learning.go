@@ -278,10 +278,10 @@ func (f *facts) remedy(leak, was string) string {
 	}
 	for _, c := range f.columns {
 		if leak == "group" && c.Role == genesis.Group {
-			return prepare + "--split group:" + c.Name
+			return prepare + "--split " + quote("group:"+c.Name)
 		}
 		if leak == "time" && c.Role == genesis.Time {
-			return prepare + "--split time:" + c.Name
+			return prepare + "--split " + quote("time:"+c.Name)
 		}
 	}
 	return ""

@@ -90,7 +90,13 @@ func (f *facts) command(rule, chosen string) string {
 	if chosen == "" {
 		chosen = rule
 	}
-	return strings.NewReplacer("{name}", f.name(), "{files}", f.files(), "{recipe}", f.name()+".recipe.yaml", "{target}", f.target()).Replace(chosen)
+	text := strings.NewReplacer("{name}", f.name(), "{files}", f.files(), "{recipe}", f.name()+".recipe.yaml", "{target}", f.target()).Replace(chosen)
+	if strings.Contains(text, "genesis prepare ") && !strings.Contains(text, "--recipe") {
+		for _, t := range f.targets() { // what is prepared anew keeps them
+			text += " --target " + quote(t.Name)
+		}
+	}
+	return text
 }
 
 func (f *facts) name() string {

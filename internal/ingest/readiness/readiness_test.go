@@ -211,11 +211,11 @@ func TestVerdictsBesidePassAndFail(t *testing.T) {
 func TestCommandsAreExact(t *testing.T) {
 	tests := []struct{ id, want string }{
 		{"title", `genesis card set turbines title="…"`},
-		{"duplicates", `genesis prepare 'my data/turbines.csv' --name turbines --dedup`},
+		{"duplicates", `genesis prepare 'my data/turbines.csv' --name turbines --dedup --target power`},
 		{"person-data", `genesis answer turbines person:serial "…"`},
-		{"split-exists", `genesis prepare 'my data/turbines.csv' --name turbines --split time:at`},
-		{"target-balance", `genesis prepare 'my data/turbines.csv' --name turbines --split stratify:power`},
-		{"recipe", `genesis prepare 'my data/turbines.csv' --name turbines`},
+		{"split-exists", `genesis prepare 'my data/turbines.csv' --name turbines --split time:at --target power`},
+		{"target-balance", `genesis prepare 'my data/turbines.csv' --name turbines --split stratify:power --target power`},
+		{"recipe", `genesis prepare 'my data/turbines.csv' --name turbines --target power`},
 	}
 	for _, test := range tests {
 		in := ready()

@@ -65,7 +65,9 @@ func (w *works) openPeers(h *Home, c *work.Config, opt Options) {
 	c.Mirror = w.mirror
 	c.Peers = w.fed.People(func(ctx context.Context, who genesis.Principal, audience genesis.NodeID, thumbprint string) (genesis.PeerToken, error) {
 		return c.Identity.PeerToken(ctx, who, genesis.PeerTokenRequest{Audience: audience, Key: thumbprint})
-	}, func(ctx context.Context, who genesis.Principal) (string, error) { return c.Identity.Memberships(ctx, who.Person()) })
+	}, func(ctx context.Context, who genesis.Principal) (string, error) {
+		return c.Identity.Memberships(ctx, who.Person())
+	})
 }
 
 // meetPeers has work act upon messages of other nodes, and opens what keeps the checkpoints

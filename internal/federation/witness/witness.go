@@ -140,7 +140,7 @@ func (w *Witness) Follow(m genesis.Member, way Peer) {
 	w.mu.Lock()
 	p := w.peers[m.ID]
 	if p == nil {
-		p = &peer{id: m.ID, next: w.Now()}
+		p = &peer{id: m.ID, next: w.Now(), member: m, way: way} // whole, before a round finds it
 		w.peers[m.ID] = p
 	}
 	w.mu.Unlock()

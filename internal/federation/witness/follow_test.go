@@ -1,0 +1,48 @@
+package witness
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"testing"
+
+	"github.com/opengenesis/genesis"
+)
+
+type away struct{}
+
+func (away) Get(context.Context, string) (io.ReadCloser, error) { return nil, errors.New("away") }
+
+// TestFollowedWhileAsking: a member that is found can be asked: there is no moment in which
+// it is followed and nothing leads there.
+func TestFollowedWhileAsking(t *testing.T) {
+	w := New(Config{Self: "here"})
+	var asking sync.WaitGroup
+	done := make(chan struct{})
+	asking.Go(func() {
+		for {
+			select {
+			case <-done:
+				return
+			default:
+			}
+			for _, p := range w.all() {
+				if m, way := p.met(); way == nil || m.ID == "" {
+					t.Errorf("%q is followed, and nothing leads there", p.id)
+					return
+				}
+			}
+		}
+	})
+	for i := range 3000 {
+		id := genesis.NodeID(fmt.Sprint("n", i))
+		w.Follow(genesis.Member{ID: id}, away{})
+		w.mu.Lock()
+		delete(w.peers, id)
+		w.mu.Unlock()
+	}
+	close(done)
+	asking.Wait()
+}

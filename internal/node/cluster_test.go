@@ -23,6 +23,8 @@ type cluster struct {
 	towns map[genesis.NodeID]*town
 	gates map[genesis.NodeID]*gate
 	order []genesis.NodeID
+
+	patient bool // people ask again where a node is busy
 }
 
 // sectorOf is what kind of institution has a node.

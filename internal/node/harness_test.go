@@ -303,8 +303,36 @@ func (l *line) heals() { l.breaks(nil) }
 
 // home is somebody's client of their own node, over the network of the cluster.
 func (c *cluster) home(id genesis.NodeID, who string) *client.Client {
-	w := c.towns[id]
-	return client.New(w.url, &http.Client{Transport: c.line.from(id)}).WithToken(w.token[who])
+	w, way := c.towns[id], c.line.from(id)
+	if c.patient {
+		way = patience429{way}
+	}
+	return client.New(w.url, &http.Client{Transport: way}).WithToken(w.token[who])
+}
+
+// patience429 asks again where a node has as much to do as it may, as its answer says one
+// should: that is no refusal. A place that nobody gives back is still found.
+type patience429 struct{ http.RoundTripper }
+
+func (p patience429) RoundTrip(r *http.Request) (*http.Response, error) {
+	for try := 0; ; try++ {
+		resp, err := p.RoundTripper.RoundTrip(r)
+		if err != nil || resp.StatusCode != http.StatusTooManyRequests || try == 20 || r.Body != nil && r.GetBody == nil {
+			return resp, err
+		}
+		resp.Body.Close()
+		select {
+		case <-r.Context().Done():
+			return nil, r.Context().Err()
+		case <-time.After(250 * time.Millisecond):
+		}
+		r = r.Clone(r.Context())
+		if r.GetBody != nil {
+			if r.Body, err = r.GetBody(); err != nil {
+				return nil, err
+			}
+		}
+	}
 }
 
 // guest is somebody's client of another node.

@@ -142,6 +142,7 @@ type theatre struct {
 func newTheatre(t *testing.T) *theatre {
 	t.Helper()
 	s := &theatre{cluster: newCluster(t, "nrel", "mit", "ornl"), guests: map[string]*client.Client{}}
+	s.patient = true
 	for _, id := range s.order {
 		w := s.towns[id]
 		for _, name := range []string{"ada", "bob"} {

@@ -217,6 +217,8 @@ func bound(memory int64) {
 // DB returns the node's database, for what stands in front of the service.
 func (w *works) DB() *store.DB { return w.db }
 
+func (w *works) Clock() func() time.Time { return w.Now }
+
 // Authenticate says who makes a request that came over the network. A browser
 // whose session is over is nobody, so that it gets to the page on which one signs
 // in; a token that does not hold is an error.

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"runtime"
 	"slices"
+	"time"
 
 	"go.opentelemetry.io/otel"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
@@ -26,6 +27,7 @@ import (
 // network is nobody.
 type (
 	withDB            interface{ DB() *store.DB }
+	withClock         interface{ Clock() func() time.Time } // nil: time.Now
 	withAuthenticator interface {
 		Authenticate(*http.Request) (genesis.Principal, error)
 	}
@@ -115,6 +117,9 @@ func (n *Node) lend(ctx context.Context, cfg *edge.Config) error {
 	cfg.Keys = &edge.SQLKeys{DB: db}
 	cfg.Checks = append(cfg.Checks, edge.Check{Name: "database", Do: db.Read().PingContext})
 	uc := upload.Config{DB: db, Node: c.Node, Dir: n.home.Uploads(), Roots: c.Paths, Max: c.Uploads.Max, Quota: c.Uploads.Quota, Expire: c.Uploads.Expire}
+	if s, ok := n.service.(withClock); ok {
+		uc.Now = s.Clock()
+	}
 	if s, ok := n.service.(withKept); ok {
 		uc.Held = s.Kept
 	}

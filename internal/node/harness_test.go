@@ -305,16 +305,16 @@ func (l *line) heals() { l.breaks(nil) }
 func (c *cluster) home(id genesis.NodeID, who string) *client.Client {
 	w, way := c.towns[id], c.line.from(id)
 	if c.patient {
-		way = patience429{way}
+		way = askingAgain{way}
 	}
 	return client.New(w.url, &http.Client{Transport: way}).WithToken(w.token[who])
 }
 
-// patience429 asks again where a node has as much to do as it may, as its answer says one
+// askingAgain asks again where a node has as much to do as it may, as its answer says one
 // should: that is no refusal. A place that nobody gives back is still found.
-type patience429 struct{ http.RoundTripper }
+type askingAgain struct{ http.RoundTripper }
 
-func (p patience429) RoundTrip(r *http.Request) (*http.Response, error) {
+func (p askingAgain) RoundTrip(r *http.Request) (*http.Response, error) {
 	for try := 0; ; try++ {
 		resp, err := p.RoundTripper.RoundTrip(r)
 		if err != nil || resp.StatusCode != http.StatusTooManyRequests || try == 20 || r.Body != nil && r.GetBody == nil {

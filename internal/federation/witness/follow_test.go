@@ -7,6 +7,7 @@ import (
 	"io"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/opengenesis/genesis"
 )
@@ -45,4 +46,16 @@ func TestFollowedWhileAsking(t *testing.T) {
 	}
 	close(done)
 	asking.Wait()
+}
+
+// TestDue: a member is asked at its time, and no later because the clock was set back.
+func TestDue(t *testing.T) {
+	var p peer
+	now := time.Unix(1800000000, 0)
+	p.schedule(now, time.Hour)
+	for at, want := range map[time.Duration]bool{0: false, 2 * time.Hour: true, -24 * time.Hour: true} {
+		if got := p.due(now.Add(at)); got != want {
+			t.Errorf("after %v it is due: %v", at, got)
+		}
+	}
 }
